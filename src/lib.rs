@@ -1,0 +1,10 @@
+//! lastwrite sanitizes storage media, proves it, and closes the asset's life.
+//!
+//! The rooms and who may import whom are in `docs/architecture.md`; `tests/architecture.rs` checks it.
+#![deny(unsafe_code)]
+
+pub mod media;
+pub mod policy;
+pub mod sanitize;
+pub mod scheme;
+pub mod units;

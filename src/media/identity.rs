@@ -1,0 +1,154 @@
+//! What makes a medium itself, whatever name the kernel gave it today.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::units::Bytes;
+
+/// The stable identity of a medium: serial + WWN/EUI/NGUID + model + size, or, for a loop device
+/// and an image file, its backing file. Strings are trimmed; an empty one is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Manufacturer, where the transport reports it apart from the model.
+    pub vendor: Option<String>,
+    /// Model number.
+    pub model: Option<String>,
+    /// Serial number as the drive reports it.
+    pub serial: Option<String>,
+    /// World Wide Name (NAA), lower-case hex with `0x`.
+    pub wwn: Option<String>,
+    /// NVMe EUI-64, lower-case hex.
+    pub eui64: Option<String>,
+    /// NVMe NGUID, lower-case hex.
+    pub nguid: Option<String>,
+    /// Firmware revision. Recorded, not compared: an update does not make another drive.
+    pub firmware: Option<String>,
+    /// Capacity.
+    pub size: Bytes,
+    /// What a loop device or an image file really is.
+    pub backing: Option<Backing>,
+}
+
+/// The file behind a loop device, or the image file itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backing {
+    /// `st_dev` of the file.
+    pub device: Bytes,
+    /// `st_ino` of the file.
+    pub inode: Bytes,
+    /// Where the medium starts in the file.
+    pub offset: Bytes,
+    /// Where the file was found. Recorded, not compared.
+    pub path: PathBuf,
+}
+
+/// One fact that differs between two readings of an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The field's name.
+    pub field: String,
+    /// What it was when the run was planned.
+    pub before: String,
+    /// What it is now.
+    pub now: String,
+}
+
+impl Identity {
+    /// Every compared fact that differs. Empty means the same medium.
+    pub fn differences(&self, now: &Identity) -> Vec<Difference> {
+        let before = self.facts();
+        let after = now.facts();
+        before
+            .into_iter()
+            .zip(after)
+            .filter(|((_, a), (_, b))| a != b)
+            .map(|((field, before), (_, now))| Difference { field: field.to_owned(), before, now })
+            .collect()
+    }
+
+    /// SHA-256 over the compared facts, lower-case hex: the medium's name in the journal and the
+    /// custody log. Stable across reboots, ports and stations.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for (field, value) in self.facts() {
+            hash.update(field.as_bytes());
+            hash.update([0]);
+            hash.update(value.as_bytes());
+            hash.update([0]);
+        }
+        hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    /// Whether anything names this medium apart from its model and size.
+    pub fn is_distinctive(&self) -> bool {
+        self.serial.is_some()
+            || self.wwn.is_some()
+            || self.eui64.is_some()
+            || self.nguid.is_some()
+            || self.backing.is_some()
+    }
+
+    /// `Samsung SSD 870 S5Y2NJ0R` for a person.
+    pub fn label(&self) -> String {
+        let mut words: Vec<&str> = Vec::new();
+        words.extend(self.vendor.as_deref());
+        words.extend(self.model.as_deref());
+        words.extend(self.serial.as_deref());
+        if words.is_empty() {
+            return match &self.backing {
+                Some(backing) => backing.path.display().to_string(),
+                None => "unnamed medium".to_owned(),
+            };
+        }
+        words.join(" ")
+    }
+
+    fn facts(&self) -> [(&'static str, String); 10] {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let backing =
+            |get: fn(&Backing) -> Bytes| self.backing.as_ref().map(|b| get(b).to_string()).unwrap_or_default();
+        [
+            ("vendor", text(&self.vendor)),
+            ("model", text(&self.model)),
+            ("serial", text(&self.serial)),
+            ("wwn", text(&self.wwn)),
+            ("eui64", text(&self.eui64)),
+            ("nguid", text(&self.nguid)),
+            ("size", self.size.to_string()),
+            ("backing device", backing(|b| b.device)),
+            ("backing inode", backing(|b| b.inode)),
+            ("backing offset", backing(|b| b.offset)),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drive(serial: &str) -> Identity {
+        Identity { serial: Some(serial.into()), model: Some("M".into()), size: Bytes(1 << 30), ..Identity::default() }
+    }
+
+    #[test]
+    fn firmware_does_not_make_another_drive_but_a_serial_does() {
+        let a = drive("A");
+        let updated = Identity { firmware: Some("2.0".into()), ..a.clone() };
+        assert!(a.differences(&updated).is_empty());
+        assert_eq!(a.digest(), updated.digest());
+        let b = drive("B");
+        assert_eq!(a.differences(&b)[0].field, "serial");
+        assert_ne!(a.digest(), b.digest());
+    }
+
+    #[test]
+    fn a_changed_capacity_is_a_difference() {
+        let a = drive("A");
+        let smaller = Identity { size: Bytes(1 << 29), ..a.clone() };
+        assert_eq!(a.differences(&smaller).len(), 1);
+    }
+}

@@ -1,0 +1,9 @@
+//! Facts about a medium: identity, geometry, kind, and why it may not be wiped. Plain data, no I/O.
+
+mod identity;
+mod medium;
+mod protection;
+
+pub use identity::{Backing, Difference, Identity};
+pub use medium::{Geometry, Kind, Medium, MediumClass, Partition, Transport, Zoned};
+pub use protection::Protection;

@@ -1,0 +1,27 @@
+//! NIST SP 800-88 decisions. Pure: no I/O, no clock.
+
+use serde::{Deserialize, Serialize};
+
+/// A sanitization method (SP 800-88r2 section 3.1). Ordered: each is at least the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Every user-addressable location, through the interface the user has.
+    Clear,
+    /// Recovery infeasible with state-of-the-art laboratory techniques.
+    Purge,
+    /// As Purge, and the medium can no longer store data. Software can only record it.
+    Destroy,
+}
+
+/// How much of the result is read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerificationLevel {
+    /// Nothing is read: the run can only be complete, never proven (SP 800-88r2 section 4.5.1).
+    None,
+    /// Representative sampling (SP 800-88r1 section 4.7).
+    Sample,
+    /// Every addressable byte.
+    Full,
+}

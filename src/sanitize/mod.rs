@@ -1,0 +1,3 @@
+//! One run: plan, confirm, erase, verify, record.
+
+pub mod record;

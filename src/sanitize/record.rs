@@ -1,0 +1,332 @@
+//! What one run did, as plain data. The only file of this room that `certificate` may import.
+//!
+//! A [`SanitizationRecord`] cannot be made outside `sanitize`; what is read back from a file is
+//! [`RunFacts`], which proves nothing.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::media::{Geometry, Identity, Kind, MediumClass, Partition, Transport, Zoned};
+use crate::policy::{Method, VerificationLevel};
+use crate::scheme::Pattern;
+use crate::units::{Bytes, LbaRange};
+
+/// Proof that a run passed. Only `sanitize` makes one, at the end of the typestate chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SanitizationRecord(RunFacts);
+
+/// A run that did not pass. Can be signed as a failure report, never becomes a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureRecord {
+    facts: RunFacts,
+    failure: Failure,
+}
+
+impl SanitizationRecord {
+    #[cfg(feature = "erase")]
+    pub(in crate::sanitize) fn new(facts: RunFacts) -> SanitizationRecord {
+        SanitizationRecord(facts)
+    }
+
+    /// What the run did.
+    pub fn facts(&self) -> &RunFacts {
+        &self.0
+    }
+}
+
+impl FailureRecord {
+    #[cfg(feature = "erase")]
+    pub(in crate::sanitize) fn new(facts: RunFacts, failure: Failure) -> FailureRecord {
+        FailureRecord { facts, failure }
+    }
+
+    /// What the run did before it failed.
+    pub fn facts(&self) -> &RunFacts {
+        &self.facts
+    }
+
+    /// Why it failed.
+    pub fn failure(&self) -> &Failure {
+        &self.failure
+    }
+}
+
+/// Everything a run can say of itself. Member of both the certificate and the failure report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunFacts {
+    /// Random, 32 hex digits; names the run in journal, log and certificate.
+    pub run_id: String,
+    /// What was wiped.
+    pub medium: MediumFacts,
+    /// What was asked.
+    pub requested: Method,
+    /// What the technique is rated for on this medium and path, `None` when it did not complete.
+    pub attained: Option<Method>,
+    /// How the result was verified, never inferred from the other two.
+    pub proven: Proven,
+    /// SP 800-88 technique: `overwrite`.
+    pub technique: String,
+    /// Which scheme, by which definition.
+    pub scheme: SchemeFacts,
+    /// The passes in order.
+    pub passes: Vec<PassFacts>,
+    /// The verification that decided.
+    pub verification: VerificationFacts,
+    /// Blocks that could not be written, read back, or did not match.
+    pub ledger: LedgerFacts,
+    /// HPA, DCO, AMAC, NVMe unallocated capacity.
+    pub hidden_areas: HiddenAreas,
+    /// How the bytes travelled.
+    pub io: IoFacts,
+    /// Each time the run was taken up again after an interruption.
+    pub resumed: Vec<ResumeFacts>,
+    /// When the run's intent was recorded.
+    pub started: DateTime<Utc>,
+    /// When its result was known.
+    pub ended: DateTime<Utc>,
+    /// Whether the clock can be believed.
+    pub clock: ClockQuality,
+    /// Who said they did it.
+    pub operator: Option<Operator>,
+    /// The asset the medium belongs to.
+    pub asset_tag: Option<String>,
+    /// Confidentiality category before sanitization, as given.
+    pub category: Option<String>,
+    /// The run's entry in the custody log, made durable before the first write.
+    pub intent: IntentReceipt,
+    /// Earlier runs on the same medium that the log knows of.
+    pub earlier_attempts: Vec<EarlierAttempt>,
+    /// The program that did it.
+    pub tool: ToolFacts,
+}
+
+/// The medium as it stood when the run was planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MediumFacts {
+    /// Stable identity.
+    pub identity: Identity,
+    /// SHA-256 of the identity, as the custody log names the medium.
+    pub identity_digest: String,
+    /// Sort of medium.
+    pub kind: Kind,
+    /// Physical, virtual, image: a virtual medium never closes a physical one.
+    pub class: MediumClass,
+    /// Bus.
+    pub transport: Transport,
+    /// Size and block sizes.
+    pub geometry: Geometry,
+    /// Spinning disk.
+    pub rotational: Option<bool>,
+    /// Zone model.
+    pub zoned: Zoned,
+    /// Removable.
+    pub removable: bool,
+    /// Kernel node at the time.
+    pub path: PathBuf,
+    /// Set when only a partition was wiped.
+    pub partition: Option<Partition>,
+}
+
+/// Whether positive evidence of the result exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proven {
+    /// Every addressable byte was read back from the medium and matched.
+    FullReadback,
+    /// Representative samples were read back and matched.
+    SampledReadback,
+    /// Completion only: the writes were acknowledged and flushed, nothing was read.
+    CompletionOnly,
+    /// Nothing is proven.
+    Nothing,
+}
+
+/// The scheme by name and definition; legacy definitions conflict, so which one is said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SchemeFacts {
+    /// Command-line name (`dod-e`).
+    pub name: String,
+    /// Full title.
+    pub title: String,
+    /// Which reading of the standard the bytes follow.
+    pub definition: String,
+    /// Where the definition comes from.
+    pub source: String,
+}
+
+/// One pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PassFacts {
+    /// From 1.
+    pub number: u32,
+    /// The exact bytes.
+    pub pattern: Pattern,
+    /// When the first byte was written.
+    pub started: DateTime<Utc>,
+    /// When the flush was acknowledged.
+    pub ended: Option<DateTime<Utc>>,
+    /// Bytes the medium acknowledged.
+    pub written: Bytes,
+    /// The flush at the end succeeded.
+    pub flushed: bool,
+    /// The read-back of this pass, when there was one.
+    pub verified: Option<VerificationFacts>,
+}
+
+/// One read-back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerificationFacts {
+    /// How much was asked for.
+    pub level: VerificationLevel,
+    /// Hex seed of the sample positions.
+    pub seed: Option<String>,
+    /// Bytes read back from the medium and compared equal.
+    pub matched: Bytes,
+    /// Bytes that had to be compared for the level.
+    pub wanted: Bytes,
+    /// When it began.
+    pub started: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub ended: Option<DateTime<Utc>>,
+}
+
+/// Exact block ranges that went wrong, merged and in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerFacts {
+    /// Could not be written in at least one pass.
+    pub unwritten: Vec<LbaRange>,
+    /// Could not be read back.
+    pub unread: Vec<LbaRange>,
+    /// Read back and differ from what was written.
+    pub mismatched: Vec<LbaRange>,
+    /// Never reached: the retry budget ran out, or the medium went away.
+    pub unreached: Vec<LbaRange>,
+}
+
+impl LedgerFacts {
+    /// Nothing went wrong anywhere.
+    pub fn is_clean(&self) -> bool {
+        self.unwritten.is_empty() && self.unread.is_empty() && self.mismatched.is_empty() && self.unreached.is_empty()
+    }
+}
+
+/// What is known of areas the host cannot address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum HiddenAreas {
+    /// There are none by the nature of the medium (image file, loop device).
+    Impossible,
+    /// Not examined; says why. They may exist and were not reached.
+    NotExamined {
+        /// Reason.
+        why: String,
+    },
+}
+
+/// How the bytes travelled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IoFacts {
+    /// `io_uring` or `pread/pwrite`.
+    pub engine: String,
+    /// O_DIRECT was in force: reads came from the medium, not from the host's cache.
+    pub direct: bool,
+}
+
+/// One resumption.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResumeFacts {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Kernel node at that time.
+    pub path: PathBuf,
+    /// Pass number it went on in.
+    pub pass: u32,
+    /// `write` or `verify`.
+    pub stage: String,
+    /// Byte offset it went on from.
+    pub offset: Bytes,
+}
+
+/// Whether the clock was synchronized while the run went on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockQuality {
+    /// The kernel reports a synchronized clock.
+    Synchronized,
+    /// The kernel reports an unsynchronized clock.
+    Unsynchronized,
+    /// It could not be asked.
+    Unknown,
+}
+
+/// The person, as claimed unless signed by a key of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    /// Name as given.
+    pub name: String,
+    /// `claimed`.
+    pub standing: String,
+}
+
+/// Where the run's intent stands in the custody log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntentReceipt {
+    /// The log's random id.
+    pub log_id: String,
+    /// Index of the entry, from 0.
+    pub index: Bytes,
+    /// RFC 6962 leaf hash of the entry, hex.
+    pub leaf_hash: String,
+    /// Entries in the log once the intent was in it.
+    pub size: Bytes,
+    /// RFC 6962 root over those entries, hex.
+    pub root: String,
+}
+
+/// An earlier run on the same medium.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlierAttempt {
+    /// Run id.
+    pub run_id: String,
+    /// When it was intended.
+    pub intended: DateTime<Utc>,
+    /// `pass`, `fail`, or `none` when the log has no outcome for it.
+    pub outcome: String,
+}
+
+/// The program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolFacts {
+    /// `lastwrite`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of the running executable, hex; empty when it could not be read.
+    pub build_digest: String,
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// Stable word for programs: `write_errors`, `mismatch`, `identity_changed`, `flush_failed` ...
+    pub code: String,
+    /// What happened, at which place, how much was done.
+    pub message: String,
+    /// What to do next.
+    pub advice: String,
+}

@@ -1,0 +1,5 @@
+//! Overwrite schemes: which bytes go where. Pure; nothing here touches a medium.
+
+mod pattern;
+
+pub use pattern::{Pattern, StreamKey};

@@ -1,0 +1,167 @@
+//! Quantities on a medium: bytes, logical blocks, logical block sizes.
+//!
+//! In JSON a 64-bit number is a decimal string, because a browser loses it above 2^53.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+macro_rules! quantity {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                decimal(d).map($name)
+            }
+        }
+    };
+}
+
+quantity!(
+    /// A count of bytes, or a byte offset from the start of the medium.
+    Bytes
+);
+quantity!(
+    /// The address of one logical block, counted from 0.
+    Lba
+);
+quantity!(
+    /// A count of logical blocks.
+    Sectors
+);
+
+/// Reads a canonical decimal string: digits only, no sign, no leading zero.
+fn decimal<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+    let text = String::deserialize(d)?;
+    let canonical = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    match text.parse() {
+        Ok(value) if canonical => Ok(value),
+        _ => Err(de::Error::custom(format!("{text:?} is not a decimal number of 64 bits"))),
+    }
+}
+
+/// A logical block size in bytes: a power of two from 512 to 65,536, so that dividing by it
+/// is always possible and always exact for an aligned offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct SectorSize(u32);
+
+impl SectorSize {
+    /// 512 bytes, the classic sector and what an image file is addressed in.
+    pub const B512: SectorSize = SectorSize(512);
+    /// 4,096 bytes (4Kn).
+    pub const B4096: SectorSize = SectorSize(4096);
+
+    /// `None` for what is no power of two in 512..=65,536: 520 and 528 bytes are refused here.
+    pub fn new(bytes: u32) -> Option<SectorSize> {
+        (bytes.is_power_of_two() && (512..=65_536).contains(&bytes)).then_some(SectorSize(bytes))
+    }
+
+    /// The size in bytes.
+    pub fn bytes(self) -> u64 {
+        u64::from(self.0)
+    }
+
+    /// The block that holds byte `offset`.
+    pub fn lba_of(self, offset: Bytes) -> Lba {
+        Lba(offset.0 / self.bytes())
+    }
+
+    /// How many blocks `size` bytes take; a last partial block counts as one.
+    pub fn blocks_in(self, size: Bytes) -> Sectors {
+        Sectors(size.0.div_ceil(self.bytes()))
+    }
+
+    /// The byte offset of a block, `None` when it does not fit 64 bits.
+    pub fn offset_of(self, lba: Lba) -> Option<Bytes> {
+        lba.0.checked_mul(self.bytes()).map(Bytes)
+    }
+}
+
+impl<'de> Deserialize<'de> for SectorSize {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let bytes = u32::deserialize(d)?;
+        SectorSize::new(bytes).ok_or_else(|| de::Error::custom(format!("{bytes} is not a usable logical block size")))
+    }
+}
+
+/// A run of logical blocks: `count` blocks starting at `first`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LbaRange {
+    /// The first block.
+    pub first: Lba,
+    /// How many blocks, at least one.
+    pub count: Sectors,
+}
+
+impl fmt::Display for LbaRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.count.0 {
+            0 | 1 => write!(f, "LBA {}", self.first),
+            n => write!(f, "LBA {}-{}", self.first, self.first.0.saturating_add(n - 1)),
+        }
+    }
+}
+
+/// `1500` bytes as `1.5 kB`, `8001563222016` as `8.0 TB`: powers of ten, as on a drive's label.
+pub fn human_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit < UNITS.len() - 1 {
+        value /= 1000.0;
+        unit += 1;
+    }
+    match unit {
+        0 => format!("{bytes} B"),
+        _ if value < 9.95 => format!("{value:.1} {}", UNITS[unit]),
+        _ => format!("{value:.0} {}", UNITS[unit]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_decimal_strings() {
+        let json = serde_json::to_string(&Bytes(u64::MAX)).unwrap();
+        assert_eq!(json, "\"18446744073709551615\"");
+        assert_eq!(serde_json::from_str::<Bytes>(&json).unwrap(), Bytes(u64::MAX));
+        for bad in ["\"\"", "\"01\"", "\"+1\"", "\"-1\"", "\" 1\"", "\"18446744073709551616\"", "1"] {
+            assert!(serde_json::from_str::<Bytes>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn odd_block_sizes_are_no_sector_size() {
+        for odd in [0, 1, 256, 520, 528, 4160, 131_072] {
+            assert!(SectorSize::new(odd).is_none(), "{odd}");
+        }
+        assert_eq!(SectorSize::new(4096), Some(SectorSize::B4096));
+    }
+
+    #[test]
+    fn sizes_read_like_a_label() {
+        assert_eq!(human_bytes(512), "512 B");
+        assert_eq!(human_bytes(1_500), "1.5 kB");
+        assert_eq!(human_bytes(8_001_563_222_016), "8.0 TB");
+        assert_eq!(human_bytes(999_999), "1.0 MB");
+    }
+}
