@@ -4,7 +4,11 @@
 #![deny(unsafe_code)]
 
 pub mod media;
+#[cfg(feature = "erase")]
+pub mod overwrite;
 pub mod policy;
 pub mod sanitize;
 pub mod scheme;
+#[cfg(feature = "erase")]
+pub mod sys;
 pub mod units;

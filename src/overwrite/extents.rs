@@ -1,0 +1,174 @@
+//! Which bytes of a medium a pass covers.
+
+use std::ops::Range;
+
+use sha2::{Digest, Sha256};
+
+use crate::units::{Bytes, SectorSize};
+
+/// The part of the medium that a pass covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Extents {
+    /// Everything from a byte on: 0, or where an interrupted pass goes on.
+    All {
+        /// The first byte; rounded down to a block.
+        from: Bytes,
+    },
+    /// These byte ranges: sorted, disjoint, block-aligned but for the end of the medium.
+    Sample(Vec<Range<u64>>),
+}
+
+impl Extents {
+    /// The ranges on a medium of `size` bytes, or why they are none.
+    pub(super) fn ranges(&self, size: Bytes, block: SectorSize) -> Result<Vec<Range<u64>>, String> {
+        let (size, unit) = (size.0, block.bytes());
+        match self {
+            Extents::All { from } => {
+                let start = from.0 - from.0 % unit;
+                Ok(if start < size { vec![start..size] } else { Vec::new() })
+            }
+            Extents::Sample(ranges) => {
+                let mut reached = 0;
+                for range in ranges {
+                    let aligned = range.start % unit == 0 && (range.end % unit == 0 || range.end == size);
+                    if range.start < reached || range.end <= range.start || range.end > size || !aligned {
+                        return Err(format!(
+                            "bytes {}-{} are no extent of a medium of {size} bytes in blocks of {unit}, after byte {reached}",
+                            range.start, range.end
+                        ));
+                    }
+                    reached = range.end;
+                }
+                Ok(ranges.clone())
+            }
+        }
+    }
+}
+
+/// How many equal sections a medium is cut into (SP 800-88r1 section 4.7: at least 1,000).
+const SECTIONS: u64 = 1000;
+/// A sample covers at least this part of its section (SP 800-88r1 section 4.7: 5 per cent).
+const SAMPLES_PER_SECTION: u64 = 20;
+
+/// Representative sampling of SP 800-88r1 section 4.7: the medium in 1,000 sections of equal size (to
+/// the block), in each two samples that do not overlap, each at least 5 % of the section, and the
+/// first and the last block of the medium. A medium of fewer than 2,000 blocks is read whole.
+///
+/// The places follow from the seed alone. With `n` blocks, section `k` is blocks
+/// `k*n/1000 .. (k+1)*n/1000`, `len` of them; a sample has `s = ceil(len/20)` blocks. Two numbers
+/// `a <= b` are drawn from `0..=len-2s`: the first 16 bytes, big-endian, of
+/// `SHA-256(seed || "lastwrite sample" || k || i)` modulo `len-2s+1`, where `k` is 8 bytes and `i`
+/// (0 or 1) one byte, and then put in order. The samples begin at blocks `a` and `b+s` of the section.
+/// Ranges that touch are joined.
+pub fn sample_extents(size: Bytes, block: SectorSize, seed: [u8; 32]) -> Vec<Range<u64>> {
+    let blocks = block.blocks_in(size).0;
+    if blocks < 2 * SECTIONS {
+        return if size.0 == 0 { Vec::new() } else { std::iter::once(0..size.0).collect() };
+    }
+    let boundary = |k: u64| (u128::from(k) * u128::from(blocks) / u128::from(SECTIONS)) as u64;
+    let mut chosen: Vec<Range<u64>> = Vec::with_capacity(2 * SECTIONS as usize + 2);
+    let mut choose = |range: Range<u64>| match chosen.last_mut() {
+        Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+        _ => chosen.push(range),
+    };
+    choose(0..1);
+    for k in 0..SECTIONS {
+        let (start, end) = (boundary(k), boundary(k + 1));
+        let sample = (end - start).div_ceil(SAMPLES_PER_SECTION);
+        let room = end - start - 2 * sample;
+        let (a, b) = (draw(&seed, k, 0, room), draw(&seed, k, 1, room));
+        let (a, b) = (a.min(b), a.max(b));
+        choose(start + a..start + a + sample);
+        choose(start + b + sample..start + b + 2 * sample);
+    }
+    choose(blocks - 1..blocks);
+    let unit = block.bytes();
+    chosen.into_iter().map(|r| r.start * unit..r.end.saturating_mul(unit).min(size.0)).collect()
+}
+
+/// A number from `0..=most`.
+fn draw(seed: &[u8; 32], section: u64, which: u8, most: u64) -> u64 {
+    let digest = Sha256::new()
+        .chain_update(seed)
+        .chain_update(b"lastwrite sample")
+        .chain_update(section.to_be_bytes())
+        .chain_update([which])
+        .finalize();
+    let number = digest.iter().take(16).fold(0u128, |n, byte| n << 8 | u128::from(*byte));
+    (number % (u128::from(most) + 1)) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+        #[test]
+        fn samples_are_representative(
+            size in prop_oneof![1u64..(1 << 22), 1u64..=(1 << 63)], shift in 0u32..4, seed in any::<[u8; 32]>(),
+        ) {
+            let block = SectorSize::new(512 << shift).unwrap();
+            let unit = block.bytes();
+            let ranges = sample_extents(Bytes(size), block, seed);
+            prop_assert!(Extents::Sample(ranges.clone()).ranges(Bytes(size), block).is_ok());
+            prop_assert_eq!(ranges[0].start, 0);
+            prop_assert_eq!(ranges.last().unwrap().end, size);
+            let blocks = size.div_ceil(unit);
+            let total: u128 = ranges.iter().map(|r| u128::from(r.end.div_ceil(unit) - r.start / unit)).sum();
+            prop_assert!(total * 10 >= u128::from(blocks), "a tenth of the medium");
+            if blocks >= 2000 {
+                for k in 0..1000u128 {
+                    let (start, end) =
+                        ((k * u128::from(blocks) / 1000) as u64, ((k + 1) * u128::from(blocks) / 1000) as u64);
+                    let inside: u64 = ranges.iter()
+                        .map(|r| (r.end.div_ceil(unit).min(end)).saturating_sub((r.start / unit).max(start))).sum();
+                    prop_assert!(inside * 10 >= end - start, "a tenth of section {}", k);
+                }
+            }
+            prop_assert_eq!(sample_extents(Bytes(size), block, seed), ranges);
+        }
+    }
+
+    #[test]
+    fn another_seed_is_another_sample() {
+        let of = |seed| sample_extents(Bytes(1 << 30), SectorSize::B512, [seed; 32]);
+        assert_ne!(of(1), of(2));
+        assert!(of(1).len() > 1500);
+    }
+
+    /// Computed with the definition alone: `hashlib.sha256(seed + b"lastwrite sample" + ...)`.
+    #[test]
+    fn the_places_follow_from_the_definition() {
+        let ranges = sample_extents(Bytes(1 << 30), SectorSize::B512, [7; 32]);
+        assert_eq!(ranges[1], EXPECTED_FIRST);
+        assert_eq!(ranges[ranges.len() - 2], EXPECTED_LAST);
+    }
+
+    const EXPECTED_FIRST: Range<u64> = 56832..110592;
+    const EXPECTED_LAST: Range<u64> = 1073027584..1073081344;
+
+    #[test]
+    fn small_media_are_read_whole() {
+        assert_eq!(sample_extents(Bytes(1000), SectorSize::B512, [0; 32]), [0..1000]);
+        assert_eq!(sample_extents(Bytes(1999 * 512), SectorSize::B512, [0; 32]), [0..1999 * 512]);
+        assert!(sample_extents(Bytes(0), SectorSize::B512, [0; 32]).is_empty());
+    }
+
+    #[test]
+    fn extents_outside_the_medium_are_refused() {
+        let refused =
+            |ranges: &[Range<u64>]| Extents::Sample(ranges.to_vec()).ranges(Bytes(5000), SectorSize::B512).is_err();
+        assert!(!refused(&[0..512, 4608..5000]));
+        for bad in [&[0..5001][..], &[100..512], &[0..100], &[512..512], &[512..1024, 0..512], &[0..1024, 512..1536]] {
+            assert!(refused(bad), "{bad:?}");
+        }
+        let all = |from| Extents::All { from: Bytes(from) }.ranges(Bytes(5000), SectorSize::B512).unwrap();
+        assert_eq!(
+            (all(0), all(600), all(5000), all(5120)),
+            (vec![0..5000], vec![512..5000], vec![4608..5000], vec![])
+        );
+    }
+}

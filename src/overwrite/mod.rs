@@ -1,0 +1,21 @@
+//! The core: writing a pattern over a medium and reading it back, for all drives at once.
+//!
+//! [`Pass`] is the state machine of one pass and does no I/O; two backends drive the same one:
+//! a few io_uring workers for all drives, or plain `pread`/`pwrite` where io_uring is not to be had.
+
+mod disk;
+mod engine;
+mod extents;
+mod job;
+mod ledger;
+mod pass;
+mod plain;
+mod share;
+mod uring;
+
+pub use disk::{Disk, FileDisk};
+pub use engine::{Engine, EngineConfig, EngineError, IoChoice, IoMode};
+pub use extents::{Extents, sample_extents};
+pub use job::{FirstError, PassEnd, PassHandle, PassJob, PassOutcome, Progress};
+pub use ledger::Ledger;
+pub use pass::{FaultLimits, Pass, PassOp, Poll, Request};

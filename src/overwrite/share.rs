@@ -1,0 +1,136 @@
+//! Who gets how much of the memory: few drives large requests and several of them in flight, many
+//! drives small ones, all together never more than the arena.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::engine::Tuning;
+use crate::sys::{Arena, GRANULE, Run};
+
+/// The most in one request from unregistered memory.
+const UNREGISTERED: usize = 1 << 20;
+
+/// The size of a drive's requests and how many of them are in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub request: usize,
+    pub depth: usize,
+}
+
+/// The arena and who uses it.
+pub(super) struct Memory {
+    pub arena: Arc<Arena>,
+    tuning: Tuning,
+    /// Passes that share the arena.
+    jobs: AtomicUsize,
+    /// Bytes that stalled drives hold.
+    stuck: AtomicUsize,
+    /// Blocks of constant patterns in use.
+    constants: Mutex<Vec<(u8, Weak<Run>)>>,
+}
+
+impl Memory {
+    pub(super) fn new(arena: Arc<Arena>, tuning: Tuning) -> Memory {
+        Memory {
+            arena,
+            tuning,
+            jobs: AtomicUsize::new(0),
+            stuck: AtomicUsize::new(0),
+            constants: Mutex::new(Vec::new()),
+        }
+    }
+
+    pub(super) fn join(&self) {
+        self.jobs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn leave(&self) {
+        self.jobs.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A stalled drive keeps `bytes` for an unknown time.
+    pub(super) fn stick(&self, bytes: usize) {
+        self.stuck.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn unstick(&self, bytes: usize) {
+        self.stuck.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// The shape of one drive's requests that need memory of their own. Unregistered memory without
+    /// huge pages makes many segments; above 1 MiB the kernel would have to issue them from a helper.
+    pub(super) fn shape(&self, registered: bool) -> Shape {
+        let free = self.arena.bytes().saturating_sub(self.stuck.load(Ordering::Relaxed));
+        let Shape { request, depth } = shape(free, self.jobs.load(Ordering::Relaxed), &self.tuning);
+        Shape { request: if registered { request } else { request.min(UNREGISTERED) }, depth }
+    }
+
+    /// The shape of writes from one shared block of `block` bytes: memory sets no limit.
+    pub(super) fn constant_shape(&self, block: usize) -> Shape {
+        Shape { request: block, depth: self.tuning.depth }
+    }
+
+    /// The shared block of a constant pattern, `None` while there is no room for it.
+    pub(super) fn constant(&self, byte: u8) -> Option<Arc<Run>> {
+        let mut constants = self.constants.lock().unwrap_or_else(PoisonError::into_inner);
+        constants.retain(|(_, run)| run.strong_count() > 0);
+        if let Some(run) = constants.iter().find(|(of, _)| *of == byte).and_then(|(_, run)| run.upgrade()) {
+            return Some(run);
+        }
+        let bytes = self.tuning.constant_request.min(self.arena.bytes() / 4).max(GRANULE);
+        let mut run = self.arena.take(bytes)?;
+        run.bytes_mut().fill(byte);
+        let run = Arc::new(run);
+        constants.push((byte, Arc::downgrade(&run)));
+        Some(run)
+    }
+}
+
+/// One drive may have half of what is free at most, so that there is always something left for the
+/// next one, even when every drive before it hangs.
+fn shape(free: usize, jobs: usize, tuning: &Tuning) -> Shape {
+    let share = power_of_two_below(free / jobs.max(2)).max(GRANULE);
+    let request = (share / tuning.depth.max(1)).clamp(tuning.smallest_request, tuning.largest_request.max(GRANULE));
+    let request = power_of_two_below(request.min(share));
+    Shape { request, depth: (share / request).clamp(1, tuning.depth.max(1)) }
+}
+
+fn power_of_two_below(n: usize) -> usize {
+    1 << n.max(1).ilog2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_drives_together_fit_the_arena() {
+        let tuning = Tuning::default();
+        for jobs in 1..300 {
+            let Shape { request, depth } = shape(16 << 20, jobs, &tuning);
+            assert!(request.is_power_of_two() && request >= GRANULE && depth >= 1);
+            assert!(jobs > 256 || request * depth * jobs <= 16 << 20, "{jobs}: {request} x {depth}");
+        }
+    }
+
+    #[test]
+    fn there_is_always_something_left() {
+        let (mut free, mut stalled) = (16 << 20, 0);
+        while stalled < 6 {
+            let Shape { request, depth } = shape(free, 1, &Tuning::default());
+            free -= request * depth;
+            stalled += 1;
+        }
+        assert!(free >= GRANULE, "six drives hang and the seventh can still be written");
+    }
+
+    #[test]
+    fn one_block_of_a_constant_pattern_serves_all() {
+        let memory = Memory::new(Arena::new(16 << 20).unwrap(), Tuning::default());
+        let (a, b) = (memory.constant(0xAA).unwrap(), memory.constant(0xAA).unwrap());
+        assert!(Arc::ptr_eq(&a, &b) && a.bytes().iter().all(|x| *x == 0xAA));
+        let free = memory.arena.free();
+        drop((a, b));
+        assert!(memory.arena.free() > free);
+    }
+}

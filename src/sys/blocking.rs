@@ -1,0 +1,218 @@
+//! Calls that may block for ever (open, ioctl, fsync on a dying drive) run on threads of their own.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+/// A task that waits longer than this while every helper is busy gets a new helper.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// A helper beyond the first leaves after this long without work.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// The helper is gone without an answer: it could not be started, or the call panicked.
+#[derive(Debug, thiserror::Error)]
+#[error("a system call got no answer because its helper thread is gone; nothing is known of its result")]
+pub struct HelperGone;
+
+/// A pool of helper threads: one, and one more for each call that hangs.
+#[derive(Clone)]
+pub struct Blocking(Arc<Owner>);
+
+/// Tells the helpers to leave when the last [`Blocking`] is gone. A helper inside a call that hangs
+/// is left to itself: it touches nothing but its own task.
+struct Owner(Arc<Pool>);
+
+struct Pool {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<(Instant, Task)>,
+    threads: usize,
+    idle: usize,
+    closed: bool,
+}
+
+type Task = Box<dyn FnOnce() + Send>;
+
+impl Blocking {
+    /// An empty pool; the first call starts the first thread.
+    pub fn new() -> Blocking {
+        let pool = Pool { state: Mutex::new(State::default()), changed: Condvar::new() };
+        Blocking(Arc::new(Owner(Arc::new(pool))))
+    }
+
+    /// Runs `f` on a helper and waits for its result without blocking the caller's thread. When the
+    /// returned future is dropped `f` still runs to its end.
+    pub async fn call<T: Send + 'static>(&self, f: impl FnOnce() -> T + Send + 'static) -> Result<T, HelperGone> {
+        let (answer, mut result) = oneshot::channel();
+        let task: Task = Box::new(move || {
+            // Nobody waits any more: the result has no reader.
+            let _ = answer.send(f());
+        });
+        let pool = &self.0.0;
+        {
+            let mut state = pool.lock();
+            state.waiting.push_back((Instant::now(), task));
+            if state.threads == 0 {
+                pool.start_helper(&mut state);
+            }
+            pool.changed.notify_one();
+        }
+        loop {
+            match tokio::time::timeout(PATIENCE, &mut result).await {
+                Ok(answer) => return answer.map_err(|_| HelperGone),
+                Err(_) => pool.grow_if_stuck(),
+            }
+        }
+    }
+
+    /// How many threads the pool has now.
+    pub fn threads(&self) -> usize {
+        self.0.0.lock().threads
+    }
+}
+
+impl Default for Blocking {
+    fn default() -> Blocking {
+        Blocking::new()
+    }
+}
+
+impl fmt::Debug for Blocking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Blocking({} threads)", self.threads())
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Pool {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn grow_if_stuck(self: &Arc<Pool>) {
+        let mut state = self.lock();
+        let stuck = state.waiting.front().is_some_and(|(since, _)| since.elapsed() >= PATIENCE);
+        if stuck && state.idle == 0 {
+            self.start_helper(&mut state);
+        }
+    }
+
+    fn start_helper(self: &Arc<Pool>, state: &mut State) {
+        let pool = Arc::downgrade(self);
+        let started = thread::Builder::new().name("lw-blocking".into()).spawn(move || help(&pool));
+        match started {
+            Ok(_) => state.threads += 1,
+            // Without any helper nobody would ever answer; dropping the tasks tells their callers.
+            Err(_) if state.threads == 0 => state.waiting.clear(),
+            Err(_) => {}
+        }
+    }
+}
+
+fn help(pool: &Weak<Pool>) {
+    while let Some(pool) = pool.upgrade() {
+        let Some(task) = next_task(&pool) else { return };
+        let leaves = Leaving(&pool);
+        task();
+        std::mem::forget(leaves);
+    }
+}
+
+/// Keeps the count right when a task panics and takes its helper along.
+struct Leaving<'a>(&'a Pool);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.lock().threads -= 1;
+    }
+}
+
+fn next_task(pool: &Pool) -> Option<Task> {
+    let mut state = pool.lock();
+    loop {
+        if let Some((_, task)) = state.waiting.pop_front() {
+            return Some(task);
+        }
+        if state.closed {
+            state.threads -= 1;
+            return None;
+        }
+        state.idle += 1;
+        let (woken, timeout) = pool.changed.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+        state = woken;
+        state.idle -= 1;
+        if timeout.timed_out() && state.waiting.is_empty() && state.threads > 1 {
+            state.threads -= 1;
+            return None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+    }
+
+    #[test]
+    fn one_thread_serves_many_calls() {
+        let pool = Blocking::new();
+        runtime().block_on(async {
+            for i in 0..100 {
+                assert_eq!(pool.call(move || i * 2).await.unwrap(), i * 2);
+            }
+        });
+        assert_eq!(pool.threads(), 1);
+    }
+
+    #[test]
+    fn a_call_that_hangs_costs_one_thread_and_holds_up_nobody() {
+        let pool = Blocking::new();
+        runtime().block_on(async {
+            let (release, hung) = mpsc::channel::<()>();
+            let stuck = pool.clone();
+            let hanging = stuck.call(move || hung.recv().is_ok());
+            let others = async {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                for i in 0..20 {
+                    assert_eq!(pool.call(move || i).await.unwrap(), i);
+                }
+                assert_eq!(pool.threads(), 2);
+                release.send(()).unwrap();
+            };
+            let (hung, ()) = tokio::join!(hanging, others);
+            assert!(hung.unwrap());
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while pool.threads() > 1 && Instant::now() < deadline {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            assert_eq!(pool.threads(), 1, "the second thread leaves when it is idle");
+        });
+    }
+
+    #[test]
+    fn a_call_that_panics_is_no_answer() {
+        let pool = Blocking::new();
+        runtime().block_on(async {
+            assert!(pool.call(|| panic!("meant to")).await.is_err());
+            assert_eq!(pool.call(|| 5).await.unwrap(), 5);
+        });
+    }
+}
