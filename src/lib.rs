@@ -3,8 +3,11 @@
 //! The rooms and who may import whom are in `docs/architecture.md`; `tests/architecture.rs` checks it.
 #![deny(unsafe_code)]
 
+pub mod certificate;
+pub mod custody;
 pub mod media;
 pub mod policy;
 pub mod sanitize;
 pub mod scheme;
+pub mod signed;
 pub mod units;
