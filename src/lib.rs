@@ -3,8 +3,12 @@
 //! The rooms and who may import whom are in `docs/architecture.md`; `tests/architecture.rs` checks it.
 #![deny(unsafe_code)]
 
+#[cfg(feature = "erase")]
+pub mod device;
 pub mod media;
 pub mod policy;
 pub mod sanitize;
 pub mod scheme;
+#[cfg(feature = "erase")]
+pub mod sys;
 pub mod units;
