@@ -5,6 +5,8 @@
 
 pub mod certificate;
 pub mod custody;
+#[cfg(feature = "erase")]
+pub mod device;
 pub mod media;
 #[cfg(feature = "erase")]
 pub mod overwrite;
