@@ -74,22 +74,16 @@ impl CompiledPattern {
                     differs(piece, expected).map(|at| i * step + at)
                 })
             }
-            Form::Random(stream) => {
-                let mut expected = [0u8; PIECE];
-                // Pieces after the first begin on a block of the cipher.
-                let first = PIECE - (offset % 16) as usize;
-                let (head, rest) = data.split_at(data.len().min(first));
-                let mut at = 0;
-                for piece in std::iter::once(head).chain(rest.chunks(PIECE)) {
-                    let expected = &mut expected[..piece.len()];
-                    stream.fill(offset.wrapping_add(at as u64), expected);
-                    if let Some(found) = differs(piece, expected) {
-                        return Some(at + found);
-                    }
-                    at += piece.len();
+            Form::Random(stream) => data.chunks(PIECE).enumerate().find_map(|(i, piece)| {
+                let at = offset.wrapping_add((i * PIECE) as u64);
+                if stream.matches(at, piece) {
+                    return None;
                 }
-                None
-            }
+                let mut expected = [0u8; PIECE];
+                let expected = &mut expected[..piece.len()];
+                stream.fill(at, expected);
+                differs(piece, expected).map(|found| i * PIECE + found)
+            }),
         }
     }
 
