@@ -52,7 +52,7 @@ fn ring_options(shared: &Shared) -> RingOptions {
 /// More than the requests in flight at any time: beyond it drives take turns.
 const RING_ENTRIES: u32 = 512;
 /// The kernel's helper threads a worker may cause, for requests that cannot be issued without blocking.
-const KERNEL_WORKERS: u32 = 2;
+const KERNEL_WORKERS: u32 = 1;
 /// How often the worker looks after drives that give no answer.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long it waits for memory that another worker has.
@@ -420,7 +420,7 @@ fn issue(shared: &Shared, ring: &mut Ring<Ticket>, work: &mut Work, wanted: u64)
         },
     };
     let now = work.reporter.link.now();
-    let Some(request) = work.pass.take(buffer.bytes().len(), now) else { return Issued::Later };
+    let Some(request) = work.pass.take(most.min(buffer.bytes().len()), now) else { return Issued::Later };
     let held = match &mut buffer {
         Buffer::Own(run) => {
             work.pass.prepare(&request, run.bytes_mut());
