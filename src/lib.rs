@@ -3,12 +3,17 @@
 //! The rooms and who may import whom are in `docs/architecture.md`; `tests/architecture.rs` checks it.
 #![deny(unsafe_code)]
 
+pub mod certificate;
+pub mod custody;
+#[cfg(feature = "erase")]
+pub mod device;
 pub mod media;
 #[cfg(feature = "erase")]
 pub mod overwrite;
 pub mod policy;
 pub mod sanitize;
 pub mod scheme;
+pub mod signed;
 #[cfg(feature = "erase")]
 pub mod sys;
 pub mod units;

@@ -26,6 +26,10 @@ pub struct Identity {
     pub nguid: Option<String>,
     /// Firmware revision. Recorded, not compared: an update does not make another drive.
     pub firmware: Option<String>,
+    /// Which part of the hardware this is, where one serial number covers several: `nsid 1` (NVMe),
+    /// `lun 0` (SCSI), `boot0` (eMMC hardware area), `partition 2 at 1048576`.
+    #[serde(default)]
+    pub unit: Option<String>,
     /// Capacity.
     pub size: Bytes,
     /// What a loop device or an image file really is.
@@ -107,7 +111,7 @@ impl Identity {
         words.join(" ")
     }
 
-    fn facts(&self) -> [(&'static str, String); 10] {
+    fn facts(&self) -> [(&'static str, String); 11] {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let backing =
             |get: fn(&Backing) -> Bytes| self.backing.as_ref().map(|b| get(b).to_string()).unwrap_or_default();
@@ -118,6 +122,7 @@ impl Identity {
             ("wwn", text(&self.wwn)),
             ("eui64", text(&self.eui64)),
             ("nguid", text(&self.nguid)),
+            ("unit", text(&self.unit)),
             ("size", self.size.to_string()),
             ("backing device", backing(|b| b.device)),
             ("backing inode", backing(|b| b.inode)),

@@ -36,6 +36,10 @@ pub struct Medium {
     pub diskseq: Option<Bytes>,
     /// Set when the target is one partition of a disk, not a whole one.
     pub partition: Option<Partition>,
+    /// What is written on it, as far as its signatures tell. Information: a signature alone does
+    /// not protect a retired drive from being wiped.
+    #[serde(default)]
+    pub signatures: Vec<Signature>,
     /// Why it may not be wiped; empty means nothing stands against it.
     pub protections: Vec<Protection>,
     /// What a person types to confirm that this very medium is meant.
@@ -64,6 +68,18 @@ pub struct Partition {
     pub disk: PathBuf,
     /// Where it starts on the disk.
     pub start: Bytes,
+}
+
+/// The signature of a filesystem, volume or container on the medium.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signature {
+    /// The disk or partition that carries it.
+    pub node: PathBuf,
+    /// libblkid's name: `zfs_member`, `LVM2_member`, `linux_raid_member`, `crypto_LUKS`, `ext4`.
+    pub of: String,
+    /// Its label, for ZFS the pool's name.
+    pub label: Option<String>,
 }
 
 /// What sort of medium it is.

@@ -5,5 +5,5 @@ mod medium;
 mod protection;
 
 pub use identity::{Backing, Difference, Identity};
-pub use medium::{Geometry, Kind, Medium, MediumClass, Partition, Transport, Zoned};
+pub use medium::{Geometry, Kind, Medium, MediumClass, Partition, Signature, Transport, Zoned};
 pub use protection::Protection;

@@ -4,6 +4,7 @@
 
 mod arena;
 mod blocking;
+pub mod ioctl;
 mod ring;
 
 pub use arena::{Arena, GRANULE, Run};

@@ -1,7 +1,9 @@
 //! What the integration tests share.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::process::{Command, Stdio};
+pub mod loopdev;
+pub mod station;
+pub mod sysfs_tree;
 
 /// Says loudly that a test did not run. With `LASTWRITE_NO_SKIP=1` (CI) it fails instead, so that
 /// nothing is left out unseen. Use as `return common::skip("why")`.
@@ -15,10 +17,33 @@ pub fn skip(why: &str) {
 
 /// Whether a program can be started.
 pub fn has(program: &str) -> bool {
+    use std::process::{Command, Stdio};
     Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
-/// Whether the test runs as root.
+/// Whether a test that needs root can run; says so when it cannot.
 pub fn is_root() -> bool {
-    nix::unistd::geteuid().is_root()
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        skip("needs root");
+    }
+    root
+}
+
+/// Runs a tool to its end; `None` (and a word about it) where it is not installed. Panics when it
+/// fails.
+pub fn tool(program: &str, arguments: &[&std::ffi::OsStr]) -> Option<String> {
+    match std::process::Command::new(program).args(arguments).output() {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{program} {arguments:?}: {text}{errors}");
+            Some(text)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            skip(&format!("needs {program}"));
+            None
+        }
+        Err(error) => panic!("{program}: {error}"),
+    }
 }

@@ -1,0 +1,18 @@
+//! What a certificate says, issuing it, verifying it, and reading it as a person.
+//!
+//! A certificate and a failure report have one payload and two types; a failed run can be signed
+//! as a report but never becomes a certificate.
+
+mod form;
+mod issue;
+mod payload;
+mod semantics;
+mod show;
+mod statement;
+mod verify;
+
+pub use form::{BackedUp, Destination, DestinationKind, Form, GivenForm, MediaForm, Person, SanitizationForm};
+pub use issue::{IssueContext, IssueError, Issued, issue, issue_failure};
+pub use payload::{CertificatePayload, DocumentKind, Job, ReadError, id_of, read};
+pub use show::{show, show_verification};
+pub use verify::{Verdict, Verification, verify_document, verify_file};

@@ -1,0 +1,93 @@
+//! What a document says and does not say, in plain sentences.
+
+use super::payload::DocumentKind;
+use crate::media::MediumClass;
+use crate::policy::Method;
+use crate::sanitize::record::{ClockQuality, HiddenAreas, Proven, RunFacts};
+
+/// The sentences for a run. Deterministic. Says "aligned with" a standard and claims no more.
+pub(super) fn statement(kind: DocumentKind, facts: &RunFacts) -> Vec<String> {
+    let mut says = vec![
+        "This document records what the station named here did and observed. The signature proves that the \
+         station's key said so, and nothing more."
+            .to_owned(),
+    ];
+    match kind {
+        DocumentKind::FailureReport => says.push(
+            "THE MEDIUM WAS NOT SANITIZED. Data may still be readable on it. Keep it under control until a later run \
+             passes or it is destroyed."
+                .to_owned(),
+        ),
+        DocumentKind::Certificate => {
+            says.push(proven(facts.proven).to_owned());
+            says.push(reach(facts));
+            if let Some(method) = facts.attained {
+                says.push(format!(
+                    "The procedure is aligned with NIST SP 800-88 for the method {}. No assessment of conformity is \
+                     claimed.",
+                    method_name(method)
+                ));
+            }
+        }
+    }
+    match facts.medium.class {
+        MediumClass::Physical => {}
+        MediumClass::Virtual => says.push(
+            "The medium is a virtual device. This document says nothing about any physical medium under it.".to_owned(),
+        ),
+        MediumClass::Image => says.push(
+            "The medium is a file. This document says nothing about the physical medium that holds it, nor about \
+             copies or snapshots of the file."
+                .to_owned(),
+        ),
+    }
+    if let Some(partition) = &facts.medium.partition {
+        says.push(format!("Only partition {} was treated; the rest of the disk was not touched.", partition.number));
+    }
+    if facts.clock != ClockQuality::Synchronized {
+        says.push("The station's clock was not known to be synchronized; the times are its own.".to_owned());
+    }
+    if facts.operator.as_ref().is_some_and(|o| o.standing == "claimed") {
+        says.push("The operator's name is as claimed at the station; it was not proven by a key.".to_owned());
+    }
+    says.push(
+        "Whether the result is accepted (validation) is decided by the organization in a document of its own."
+            .to_owned(),
+    );
+    says
+}
+
+pub(super) fn method_name(method: Method) -> &'static str {
+    match method {
+        Method::Clear => "Clear",
+        Method::Purge => "Purge",
+        Method::Destroy => "Destroy",
+    }
+}
+
+fn proven(proven: Proven) -> &'static str {
+    match proven {
+        Proven::FullReadback => {
+            "After the last pass every addressable byte was read back from the medium and matched what was written."
+        }
+        Proven::SampledReadback => {
+            "After the last pass representative samples were read back from the medium and matched; the rest was not \
+             read."
+        }
+        Proven::CompletionOnly => {
+            "Nothing was read back. The medium acknowledged every write and the final flush; that is all that is known."
+        }
+        Proven::Nothing => "Nothing is proven about the result.",
+    }
+}
+
+fn reach(facts: &RunFacts) -> String {
+    let reach = "Overwriting reaches the locations that the host can address.";
+    match &facts.hidden_areas {
+        HiddenAreas::Impossible => reach.to_owned(),
+        HiddenAreas::NotExamined { why } => format!(
+            "{reach} Reallocated blocks, spare and over-provisioned area and hidden areas (HPA, DCO) were not reached \
+             and not examined: {why}."
+        ),
+    }
+}

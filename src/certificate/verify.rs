@@ -1,0 +1,136 @@
+//! Verifying a certificate with nothing but the file and, where there is one, a trust store.
+
+use serde::Serialize;
+
+use super::payload::{CertificatePayload, DocumentKind, id_of};
+use super::semantics;
+use crate::signed::{Check, Jws, Outcome, Role, TrustStore, parse_json_exact, verify};
+
+/// What the checks come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every signature was made by a known key that may, in its time, and nothing contradicts it.
+    Valid,
+    /// Nothing speaks against it, but who signed is not established: no trust store was given, or
+    /// a key was revoked after the date in the signature.
+    ConsistentSignerUnknown,
+    /// A check failed.
+    Invalid,
+}
+
+/// The result of a verification.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verification {
+    /// SHA-256 of the payload; `None` when the file is no signed document.
+    pub id: Option<String>,
+    /// What the file was verified as.
+    pub kind: DocumentKind,
+    /// What the checks come to.
+    pub verdict: Verdict,
+    /// Every check, in the order it was made.
+    pub checks: Vec<Check>,
+    /// The content, where it could be read. Not to be believed unless the verdict says so.
+    #[serde(skip)]
+    pub document: Option<CertificatePayload>,
+}
+
+impl Verification {
+    /// The checks that failed.
+    pub fn failed(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|c| c.outcome == Outcome::Failed)
+    }
+}
+
+/// Verifies a certificate. `file_name`, when given and of the form `<64 hex digits>.json`, must be
+/// the document's id.
+pub fn verify_file(bytes: &[u8], file_name: Option<&str>, trust: Option<&TrustStore>) -> Verification {
+    verify_document(bytes, DocumentKind::Certificate, file_name, trust)
+}
+
+/// As [`verify_file`] for either kind of document.
+pub fn verify_document(
+    bytes: &[u8],
+    kind: DocumentKind,
+    file_name: Option<&str>,
+    trust: Option<&TrustStore>,
+) -> Verification {
+    let jws = match Jws::parse(bytes) {
+        Ok(jws) => jws,
+        Err(e) => {
+            let checks = vec![Check::new("structure", Outcome::Failed, e.to_string())];
+            return Verification { id: None, kind, verdict: Verdict::Invalid, checks, document: None };
+        }
+    };
+    let id = id_of(jws.payload());
+    let mut checks =
+        vec![Check::new("structure", Outcome::Passed, "a JWS in JSON general serialization, read strictly")];
+    checks.extend(verify(&jws, kind.typ(), trust));
+    checks.push(check_issuer(&jws));
+    checks.extend(check_file_name(&id, file_name));
+    let (content, document) = check_content(&jws, kind);
+    checks.push(content);
+    if let Some(document) = &document {
+        checks.extend(semantics::check(document));
+        checks.push(semantics::check_signing_time(document, &jws));
+    }
+    Verification { id: Some(id), kind, verdict: verdict(&checks), checks, document }
+}
+
+fn verdict(checks: &[Check]) -> Verdict {
+    let any = |outcome| checks.iter().any(|c| c.outcome == outcome && (outcome == Outcome::Failed || decides(c)));
+    match (any(Outcome::Failed), any(Outcome::Unknown)) {
+        (true, _) => Verdict::Invalid,
+        (false, true) => Verdict::ConsistentSignerUnknown,
+        (false, false) => Verdict::Valid,
+    }
+}
+
+/// An unknown here keeps a document from being valid. Times are the exception: a clock that was
+/// set during the run makes them unknown without making the signer so.
+fn decides(check: &Check) -> bool {
+    check.name != semantics::TIMES && check.name != semantics::SIGNING_TIME
+}
+
+fn check_issuer(jws: &Jws) -> Check {
+    match jws.signatures().iter().any(|s| s.header().role == Some(Role::Station)) {
+        true => Check::new("issuer", Outcome::Passed, "a station has signed"),
+        false => {
+            Check::new("issuer", Outcome::Failed, "no station has signed; others can only agree with its document")
+        }
+    }
+}
+
+fn check_file_name(id: &str, file_name: Option<&str>) -> Option<Check> {
+    let claimed = file_name?.rsplit('/').next()?.strip_suffix(".json")?;
+    let is_id = claimed.len() == 64 && claimed.bytes().all(|b| b.is_ascii_hexdigit());
+    if !is_id {
+        return None;
+    }
+    Some(match claimed == id {
+        true => Check::new("file name", Outcome::Passed, "the file is named by the SHA-256 of its payload"),
+        false => Check::new(
+            "file name",
+            Outcome::Failed,
+            format!("the payload's SHA-256 is {id}: the payload was changed or the file renamed"),
+        ),
+    })
+}
+
+fn check_content(jws: &Jws, kind: DocumentKind) -> (Check, Option<CertificatePayload>) {
+    let name = "content";
+    match parse_json_exact::<CertificatePayload>(jws.payload()) {
+        Err(e) => (Check::new(name, Outcome::Failed, format!("the payload is not of the documented form: {e}")), None),
+        Ok(payload) if payload.kind != kind => (
+            Check::new(
+                name,
+                Outcome::Failed,
+                format!("the payload is a {}, not a {}", payload.kind.name(), kind.name()),
+            ),
+            Some(payload),
+        ),
+        Ok(payload) => {
+            (Check::new(name, Outcome::Passed, "the payload has exactly the documented members"), Some(payload))
+        }
+    }
+}

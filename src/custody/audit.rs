@@ -1,0 +1,369 @@
+//! The whole log, looked through by somebody who trusts nobody.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::LOG_FILE;
+use super::entries::read_id;
+use super::entry::{Entry, EntryError};
+use super::error::LogError;
+use super::merkle::{Frontier, Hash, leaf_hash};
+use super::store::{LineRead, read_line};
+use crate::signed::{Check, Outcome, TrustStore, verify};
+
+/// Lines that are checked in parallel at a time.
+const CHUNK: usize = 4096;
+
+/// Which entry types open a run and which close it. Both carry the run in `data.run_id`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditConfig {
+    /// Types that say that something will be done.
+    pub intents: Vec<String>,
+    /// Types that say how it came out; exactly one for each intent.
+    pub outcomes: Vec<String>,
+}
+
+impl Default for AuditConfig {
+    /// `run.intended`; `run.passed`, `run.failed`.
+    fn default() -> AuditConfig {
+        let texts = |t: &[&str]| t.iter().map(|t| (*t).to_owned()).collect();
+        AuditConfig { intents: texts(&["run.intended"]), outcomes: texts(&["run.passed", "run.failed"]) }
+    }
+}
+
+/// What the log was at some time, kept elsewhere: from a checkpoint, a receipt or a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownState {
+    /// Which log.
+    pub log_id: String,
+    /// Entries at that time.
+    pub size: u64,
+    /// Root at that time.
+    pub root: Hash,
+    /// Where this is known from, for the report.
+    pub from: String,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth a look; the log is still good evidence.
+    Attention,
+    /// The log is not good evidence.
+    Bad,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How bad.
+    pub severity: Severity,
+    /// Stable word: `entry`, `signature`, `known_state`, `unfinished`, `no_outcome`,
+    /// `several_outcomes`, `outcome_without_intent`, `several_attempts`, `signers_not_checked`.
+    pub code: &'static str,
+    /// The entry it is about, from 0.
+    pub index: Option<u64>,
+    /// For a person.
+    pub detail: String,
+}
+
+/// What an audit found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AuditReport {
+    /// The log's id.
+    pub log_id: String,
+    /// Complete lines.
+    pub size: u64,
+    /// RFC 6962 root over them.
+    pub root: Hash,
+    /// Known states that the log confirms, as `from` named them.
+    pub confirmed: Vec<String>,
+    /// In order of the log; what concerns it as a whole comes last.
+    pub findings: Vec<Finding>,
+}
+
+impl AuditReport {
+    /// Nothing bad was found. Things worth a look may have been.
+    pub fn is_good(&self) -> bool {
+        self.findings.iter().all(|f| f.severity != Severity::Bad)
+    }
+
+    /// The first bad entry.
+    pub fn first_bad(&self) -> Option<u64> {
+        self.findings.iter().filter(|f| f.severity == Severity::Bad).find_map(|f| f.index)
+    }
+}
+
+/// Looks through the log in `folder`: shape, place, chain and signatures of every entry, the tree
+/// against `known` states, and every run's intent and outcome. Never writes.
+pub fn audit(
+    folder: &Path,
+    trust: Option<&TrustStore>,
+    known: &[KnownState],
+    config: &AuditConfig,
+) -> Result<AuditReport, LogError> {
+    let log_id = read_id(folder)?;
+    let path = folder.join(LOG_FILE);
+    let failed = |step, source| LogError::Io { step, path: path.clone(), source: Arc::new(source) };
+    let file = File::open(&path).map_err(|e| failed("opening", e))?;
+    let length = file.metadata().map_err(|e| failed("examining", e))?.len();
+    let mut reader = BufReader::with_capacity(1 << 20, file).take(length);
+    let mut walk = Walk::new(&log_id, trust, known, config);
+    let mut finished = false;
+    while !finished {
+        let mut lines = Vec::with_capacity(CHUNK);
+        while lines.len() < CHUNK {
+            match read_line(&mut reader).map_err(|e| failed("reading", e))? {
+                LineRead::Line(bytes) => lines.push(bytes),
+                LineRead::End => finished = true,
+                LineRead::Unfinished => {
+                    walk.unfinished = true;
+                    finished = true;
+                }
+            }
+            if finished {
+                break;
+            }
+        }
+        for (line, looked) in lines.iter().zip(look_at_all(&lines, trust)) {
+            walk.take(line, looked);
+        }
+    }
+    Ok(walk.report())
+}
+
+/// One line by itself: its entry, and the signature checks that did not pass.
+struct Looked {
+    entry: Result<Entry, EntryError>,
+    doubts: Vec<Check>,
+}
+
+fn look_at(line: &[u8], trust: Option<&TrustStore>) -> Looked {
+    match Entry::read(line) {
+        Ok((jws, entry)) => {
+            let checks = verify(&jws, super::ENTRY_TYP, trust);
+            Looked { entry: Ok(entry), doubts: checks.into_iter().filter(|c| c.outcome != Outcome::Passed).collect() }
+        }
+        Err(e) => Looked { entry: Err(e), doubts: Vec::new() },
+    }
+}
+
+/// Signatures are what takes the time, so lines are looked at on all cores.
+fn look_at_all(lines: &[Vec<u8>], trust: Option<&TrustStore>) -> Vec<Looked> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = lines.len().div_ceil(cores).max(64);
+    let look = |part: &[Vec<u8>]| part.iter().map(|line| look_at(line, trust)).collect::<Vec<_>>();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = lines.chunks(share).map(|part| (part, scope.spawn(move || look(part)))).collect();
+        workers.into_iter().flat_map(|(part, worker)| worker.join().unwrap_or_else(|_| look(part))).collect()
+    })
+}
+
+struct Walk<'a> {
+    log_id: &'a str,
+    config: &'a AuditConfig,
+    trusted: bool,
+    pending: BTreeMap<u64, Vec<&'a KnownState>>,
+    frontier: Frontier,
+    previous: Option<Hash>,
+    runs: BTreeMap<String, Run>,
+    media: BTreeMap<String, Vec<String>>,
+    confirmed: Vec<String>,
+    findings: Vec<Finding>,
+    unfinished: bool,
+}
+
+#[derive(Default)]
+struct Run {
+    intents: Vec<u64>,
+    outcomes: Vec<(u64, String)>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(log_id: &'a str, trust: Option<&TrustStore>, known: &'a [KnownState], config: &'a AuditConfig) -> Walk<'a> {
+        let mut walk = Walk {
+            log_id,
+            config,
+            trusted: trust.is_some(),
+            pending: BTreeMap::new(),
+            frontier: Frontier::default(),
+            previous: None,
+            runs: BTreeMap::new(),
+            media: BTreeMap::new(),
+            confirmed: Vec::new(),
+            findings: Vec::new(),
+            unfinished: false,
+        };
+        for state in known {
+            match state.log_id == log_id {
+                true => walk.pending.entry(state.size).or_default().push(state),
+                false => walk.bad("known_state", None, format!(
+                    "{} speaks of log {}, but this is log {log_id}: the log was exchanged, or the wrong one is audited",
+                    state.from, state.log_id
+                )),
+            }
+        }
+        walk.compare();
+        walk
+    }
+
+    fn take(&mut self, line: &[u8], looked: Looked) {
+        let index = self.frontier.size();
+        let leaf = leaf_hash(line);
+        match looked.entry {
+            Err(e) => self.bad("entry", Some(index), e.to_string()),
+            Ok(entry) => {
+                if let Err(e) = entry.check_place(self.log_id, index, self.previous) {
+                    self.bad("entry", Some(index), e.to_string());
+                }
+                self.note_run(index, &entry);
+            }
+        }
+        for doubt in looked.doubts {
+            match doubt.outcome {
+                Outcome::Failed => self.bad("signature", Some(index), format!("{}: {}", doubt.name, doubt.detail)),
+                // Without a trust store this is said once, not for each entry.
+                _ if self.trusted && doubt.name == "revocation" => {
+                    self.attention("signature", Some(index), doubt.detail);
+                }
+                _ => {}
+            }
+        }
+        self.frontier.push(leaf);
+        self.previous = Some(leaf);
+        self.compare();
+    }
+
+    /// Compares the tree with what is known of it at this size.
+    fn compare(&mut self) {
+        let size = self.frontier.size();
+        for state in self.pending.remove(&size).unwrap_or_default() {
+            let root = self.frontier.root();
+            match state.root == root {
+                true => self.confirmed.push(state.from.clone()),
+                false => self.bad(
+                    "known_state",
+                    size.checked_sub(1),
+                    format!(
+                        "{} knows the first {size} entries by root {}, but they have root {root}: one of them was \
+                     changed, or the log was forked at or before entry {}",
+                        state.from,
+                        state.root,
+                        size.saturating_sub(1)
+                    ),
+                ),
+            }
+        }
+    }
+
+    fn note_run(&mut self, index: u64, entry: &Entry) {
+        let intent = self.config.intents.contains(&entry.typ);
+        let outcome = self.config.outcomes.contains(&entry.typ);
+        if !intent && !outcome {
+            return;
+        }
+        let Some(run_id) = entry.run_id() else {
+            self.bad("entry", Some(index), format!("{} without data.run_id: it belongs to no run", entry.typ));
+            return;
+        };
+        let run = self.runs.entry(run_id.to_owned()).or_default();
+        if intent {
+            run.intents.push(index);
+            let media = self.media.entry(entry.subject.clone()).or_default();
+            if !media.iter().any(|r| r == run_id) {
+                media.push(run_id.to_owned());
+            }
+        } else {
+            run.outcomes.push((index, entry.typ.clone()));
+        }
+    }
+
+    fn report(mut self) -> AuditReport {
+        let size = self.frontier.size();
+        for state in std::mem::take(&mut self.pending).into_values().flatten() {
+            self.bad(
+                "known_state",
+                Some(size),
+                format!(
+                    "{} knows of {} entries, but the log ends after {size}: entries were cut off",
+                    state.from, state.size
+                ),
+            );
+        }
+        if self.unfinished {
+            self.attention(
+                "unfinished",
+                Some(size),
+                "the last line is unfinished: a write goes on, or a crash cut it off".into(),
+            );
+        }
+        for (run_id, run) in std::mem::take(&mut self.runs) {
+            self.judge_run(&run_id, &run);
+        }
+        for (medium, runs) in std::mem::take(&mut self.media) {
+            if runs.len() > 1 {
+                let detail = format!("medium {medium} was tried {} times: runs {}", runs.len(), runs.join(", "));
+                self.attention("several_attempts", None, detail);
+            }
+        }
+        if !self.trusted && size > 0 {
+            let detail = "no trust store was given, so no signature was checked; the chain and the tree were";
+            self.attention("signers_not_checked", None, detail.to_owned());
+        }
+        self.findings.sort_by_key(|f| f.index.unwrap_or(u64::MAX));
+        AuditReport {
+            log_id: self.log_id.to_owned(),
+            size,
+            root: self.frontier.root(),
+            confirmed: self.confirmed,
+            findings: self.findings,
+        }
+    }
+
+    fn judge_run(&mut self, run_id: &str, run: &Run) {
+        let first = run.intents.first().copied();
+        match (first, run.outcomes.as_slice()) {
+            (Some(intent), []) => {
+                self.attention("no_outcome", Some(intent), format!("run {run_id} was intended and has no outcome"));
+            }
+            (Some(intent), [(outcome, _)]) if *outcome > intent => {}
+            (Some(_), [(outcome, typ)]) => {
+                self.bad(
+                    "outcome_without_intent",
+                    Some(*outcome),
+                    format!("{typ} of run {run_id} stands before its intent"),
+                );
+            }
+            (None, [(outcome, typ), ..]) => {
+                self.bad("outcome_without_intent", Some(*outcome), format!("{typ} of run {run_id} has no intent"));
+            }
+            (None, []) => {}
+            (Some(_), [_, second, ..]) => {
+                let at = Some(second.0);
+                let all: Vec<_> = run.outcomes.iter().map(|(index, typ)| format!("{typ} ({index})")).collect();
+                self.bad(
+                    "several_outcomes",
+                    at,
+                    format!("run {run_id} has {} outcomes: {}", all.len(), all.join(", ")),
+                );
+            }
+        }
+        if let [_, again, ..] = run.intents.as_slice() {
+            self.bad("entry", Some(*again), format!("run {run_id} was intended twice; a run id is used once"));
+        }
+    }
+
+    fn bad(&mut self, code: &'static str, index: Option<u64>, detail: String) {
+        self.findings.push(Finding { severity: Severity::Bad, code, index, detail });
+    }
+
+    fn attention(&mut self, code: &'static str, index: Option<u64>, detail: String) {
+        self.findings.push(Finding { severity: Severity::Attention, code, index, detail });
+    }
+}

@@ -1,0 +1,128 @@
+//! One line of the log: a signed CloudEvents-shaped JSON that names the line before it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::merkle::Hash;
+use crate::signed::{Jws, JwsError, Role, StationKey, parse_json_exact, sign};
+use crate::units::Bytes;
+
+/// `typ` of an entry: media type `application/vnd.lastwrite.custody-entry+json`.
+pub const ENTRY_TYP: &str = "vnd.lastwrite.custody-entry+json";
+
+/// The largest line, in bytes.
+pub(super) const MAX_LINE: usize = 4 * 1024 * 1024;
+
+/// What somebody wants to be on record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewEvent {
+    /// What happened: `run.intended`, `run.passed` ...
+    pub typ: String,
+    /// What it happened to; the digest of a medium's identity, an asset tag.
+    pub subject: String,
+    /// Anything else, as JSON. A run's entries carry `run_id` here.
+    pub data: Value,
+}
+
+/// The signed content of one line (CloudEvents 1.0 attributes and extensions).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// CloudEvents version, `1.0`.
+    pub specversion: String,
+    /// Random, 32 hex digits.
+    pub id: String,
+    /// Who says so: `urn:lastwrite:station:` and the key's thumbprint.
+    pub source: String,
+    /// What happened.
+    #[serde(rename = "type")]
+    pub typ: String,
+    /// What it happened to.
+    pub subject: String,
+    /// When, by the station's clock.
+    pub time: DateTime<Utc>,
+    /// The log's random id.
+    pub logid: String,
+    /// Position in the log, from 0.
+    pub index: Bytes,
+    /// RFC 6962 leaf hash of the line before; `None` on the first.
+    pub previous: Option<Hash>,
+    /// The rest.
+    pub data: Value,
+}
+
+/// A line that is no acceptable entry.
+#[derive(Debug, thiserror::Error)]
+pub enum EntryError {
+    /// Longer than any entry.
+    #[error("the line has {0} bytes, more than the {MAX_LINE} an entry may have")]
+    TooLong(usize),
+    /// Not an acceptable JWS.
+    #[error(transparent)]
+    Jws(#[from] JwsError),
+    /// Another sort of document.
+    #[error("its typ is {0:?}, not {ENTRY_TYP}")]
+    Typ(Option<String>),
+    /// The payload is not an entry.
+    #[error("its payload is no custody entry: {0}")]
+    Payload(#[from] crate::signed::JsonError),
+    /// CloudEvents version.
+    #[error("its specversion is {0:?}, not 1.0")]
+    Version(String),
+    /// It does not stand where it says.
+    #[error("it says {field} {found}, but {expected} belongs here")]
+    Place {
+        /// Which member.
+        field: &'static str,
+        /// What it says.
+        found: String,
+        /// What would be right.
+        expected: String,
+    },
+}
+
+impl Entry {
+    /// Reads a line without its newline, strictly. Says nothing about signatures.
+    pub fn read(line: &[u8]) -> Result<(Jws, Entry), EntryError> {
+        if line.len() > MAX_LINE {
+            return Err(EntryError::TooLong(line.len()));
+        }
+        let jws = Jws::parse(line)?;
+        if jws.typ() != Some(ENTRY_TYP) {
+            return Err(EntryError::Typ(jws.typ().map(str::to_owned)));
+        }
+        let entry: Entry = parse_json_exact(jws.payload())?;
+        match entry.specversion.as_str() {
+            "1.0" => Ok((jws, entry)),
+            other => Err(EntryError::Version(other.to_owned())),
+        }
+    }
+
+    /// Whether it stands where it says: log, index, line before.
+    pub fn check_place(&self, log_id: &str, index: u64, previous: Option<Hash>) -> Result<(), EntryError> {
+        let wrong = |field, found: String, expected: String| Err(EntryError::Place { field, found, expected });
+        let shown = |hash: Option<Hash>| hash.map_or_else(|| "none".to_owned(), |h| h.to_string());
+        if self.logid != log_id {
+            return wrong("logid", self.logid.clone(), log_id.to_owned());
+        }
+        if self.index.0 != index {
+            return wrong("index", self.index.to_string(), index.to_string());
+        }
+        if self.previous != previous {
+            return wrong("previous", shown(self.previous), shown(previous));
+        }
+        Ok(())
+    }
+
+    /// `data.run_id`, where there is one.
+    pub fn run_id(&self) -> Option<&str> {
+        self.data.get("run_id").and_then(Value::as_str)
+    }
+
+    /// The signed line, without newline.
+    pub(super) fn line(&self, signer: &StationKey) -> Result<Vec<u8>, serde_json::Error> {
+        let payload = serde_json::to_vec(self)?;
+        Ok(sign(&payload, ENTRY_TYP, signer, Role::Station, self.time).to_bytes())
+    }
+}

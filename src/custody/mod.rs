@@ -1,0 +1,26 @@
+//! Append-only custody log: signed entries, Merkle tree (RFC 6962), checkpoints (C2SP), audit.
+//!
+//! An entry's data is JSON to this room; it knows neither certificates nor drives.
+
+mod audit;
+mod checkpoint;
+mod entries;
+mod entry;
+mod error;
+mod index;
+mod log;
+mod merkle;
+mod note;
+mod store;
+
+pub use audit::{AuditConfig, AuditReport, Finding, KnownState, Severity, audit};
+pub use checkpoint::{Checkpoint, checkpoint, cosign, origin, read_checkpoint};
+pub use entries::{Entries, Logged};
+pub use entry::{ENTRY_TYP, Entry, EntryError, NewEvent};
+pub use error::LogError;
+pub use log::{LOCK_FILE, LOG_FILE, Log, Receipt, Recovered};
+pub use merkle::{
+    Frontier, Hash, HashError, ProofError, consistency_proof, inclusion_proof, leaf_hash, root, verify_consistency,
+    verify_inclusion,
+};
+pub use note::{Note, NoteError, NoteKey, NoteSignature, SignatureKind};

@@ -1,0 +1,247 @@
+//! The kernel's list of block devices: disks, their partitions, and what stands on what.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Roots;
+use super::roots::Nodes;
+
+/// A device number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct DevNum {
+    pub major: u64,
+    pub minor: u64,
+}
+
+impl DevNum {
+    /// `8:0`.
+    pub fn parse(text: &str) -> Option<DevNum> {
+        let (major, minor) = text.trim().split_once(':')?;
+        Some(DevNum { major: major.parse().ok()?, minor: minor.parse().ok()? })
+    }
+
+    /// From `st_dev` or `st_rdev`.
+    pub fn from_raw(raw: u64) -> DevNum {
+        DevNum { major: nix::sys::stat::major(raw), minor: nix::sys::stat::minor(raw) }
+    }
+}
+
+impl fmt::Display for DevNum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.major, self.minor)
+    }
+}
+
+/// One block device, disk or partition.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    /// The kernel's name (`sda1`).
+    pub name: String,
+    /// As people and other programs write it (`/dev/sda1`).
+    pub path: PathBuf,
+    /// Its folder in sysfs, symlinks resolved.
+    pub dir: PathBuf,
+    pub number: DevNum,
+    /// Set for partitions.
+    pub partition: Option<PartitionFacts>,
+    /// Kernel names of its partitions.
+    pub partitions: Vec<String>,
+    /// Kernel names of what is built on it.
+    pub holders: Vec<String>,
+    /// Kernel names of what it is built on.
+    pub slaves: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct PartitionFacts {
+    pub disk: String,
+    pub number: u32,
+    /// Bytes from the start of the disk.
+    pub start: u64,
+}
+
+/// All block devices by kernel name.
+#[derive(Debug, Default)]
+pub(crate) struct Blocks {
+    nodes: BTreeMap<String, Node>,
+    numbers: HashMap<DevNum, String>,
+}
+
+impl Blocks {
+    /// Reads `/sys/block`. What disappears meanwhile is left out.
+    pub fn read(roots: &Roots) -> io::Result<Blocks> {
+        let mut blocks = Blocks::default();
+        for name in list(&roots.sys.join("block"))? {
+            let Some(disk) = Node::read(&roots.sys.join("block").join(&name), &name, None)? else { continue };
+            let mut names = Vec::new();
+            for child in list(&disk.dir)? {
+                let dir = disk.dir.join(&child);
+                if !dir.join("partition").exists() {
+                    continue;
+                }
+                if let Some(node) = Node::read(&dir, &child, Some(&name))? {
+                    names.push(child);
+                    blocks.add(node);
+                }
+            }
+            names.sort_by_key(|n| natural(n));
+            blocks.add(Node { partitions: names, ..disk });
+        }
+        Ok(blocks)
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        self.nodes.get(name)
+    }
+
+    pub fn by_number(&self, number: DevNum) -> Option<&Node> {
+        self.numbers.get(&number).and_then(|name| self.nodes.get(name))
+    }
+
+    /// Disks and partitions.
+    pub fn all(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
+    }
+
+    /// Whole devices in natural order (`sda`, `sdb`, ... `sdaa`).
+    pub fn disks(&self) -> Vec<&Node> {
+        let mut disks: Vec<&Node> = self.nodes.values().filter(|node| node.partition.is_none()).collect();
+        disks.sort_by_key(|node| natural(&node.name));
+        disks
+    }
+
+    /// The disk a node lies on: itself, or its partition's disk.
+    pub fn disk_of<'a>(&'a self, node: &'a Node) -> Option<&'a Node> {
+        match &node.partition {
+            Some(facts) => self.get(&facts.disk),
+            None => Some(node),
+        }
+    }
+
+    /// The node a path means on the machine that is looked at (`/dev/sda1`, `/dev/disk/by-id/...`).
+    pub fn by_path(&self, roots: &Roots, path: &Path) -> Option<&Node> {
+        use std::os::unix::fs::{FileTypeExt, MetadataExt};
+        let here = roots.on_host(path);
+        if roots.nodes == Nodes::Live
+            && let Ok(meta) = fs::metadata(&here)
+        {
+            return if meta.file_type().is_block_device() {
+                self.by_number(DevNum::from_raw(meta.rdev()))
+            } else {
+                None
+            };
+        }
+        // A recording has symlinks, but perhaps no nodes for them to point at.
+        let real = fs::canonicalize(&here).or_else(|_| fs::read_link(&here)).unwrap_or(here);
+        let text = real.strip_prefix(&roots.dev).unwrap_or(&real).to_str()?;
+        let name = text.trim_start_matches("../").trim_start_matches("/dev/");
+        self.nodes.values().find(|node| node.path.strip_prefix("/dev").is_ok_and(|p| p == Path::new(name)))
+    }
+
+    fn add(&mut self, node: Node) {
+        self.numbers.insert(node.number, node.name.clone());
+        self.nodes.insert(node.name.clone(), node);
+    }
+}
+
+impl Node {
+    /// One node by its sysfs folder, without its partitions; `None` when it is gone.
+    pub fn read(dir: &Path, name: &str, disk: Option<&str>) -> io::Result<Option<Node>> {
+        let dir = match fs::canonicalize(dir) {
+            Ok(dir) => dir,
+            Err(error) if is_gone(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let number = match fs::read_to_string(dir.join("dev")) {
+            Ok(text) => {
+                DevNum::parse(&text).ok_or_else(|| io::Error::other(format!("{name}: device number {text:?}")))?
+            }
+            // NVMe path nodes (nvme0c0n1) are hidden: they have no number and cannot be opened.
+            Err(error) if is_gone(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let partition = disk.map(|disk| PartitionFacts {
+            disk: disk.to_owned(),
+            number: attr_number(&dir, "partition").and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+            start: attr_number(&dir, "start").unwrap_or(0).saturating_mul(512),
+        });
+        let devname = fs::read_to_string(dir.join("uevent"))
+            .ok()
+            .and_then(|text| text.lines().find_map(|line| line.strip_prefix("DEVNAME=").map(str::to_owned)))
+            .unwrap_or_else(|| name.replace('!', "/"));
+        Ok(Some(Node {
+            name: name.to_owned(),
+            path: Path::new("/dev").join(devname),
+            number,
+            partition,
+            partitions: Vec::new(),
+            holders: list(&dir.join("holders")).unwrap_or_default(),
+            slaves: list(&dir.join("slaves")).unwrap_or_default(),
+            dir,
+        }))
+    }
+}
+
+/// A sysfs attribute as trimmed text; `None` when it is missing, unreadable or empty.
+pub(crate) fn attr(dir: &Path, name: &str) -> Option<String> {
+    let bytes = fs::read(dir.join(name)).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// A sysfs attribute as a decimal number.
+pub(crate) fn attr_number(dir: &Path, name: &str) -> Option<u64> {
+    attr(dir, name)?.parse().ok()
+}
+
+/// Entry names of a folder, sorted.
+pub(crate) fn list(dir: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        if let Ok(name) = entry?.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// A sort key that puts `sdb` before `sdaa` and `nvme2n1` before `nvme10n1`.
+pub(crate) fn natural(name: &str) -> (String, usize, String) {
+    let letters: String = name.chars().take_while(|c| !c.is_ascii_digit()).collect();
+    let family: String = letters.chars().take(2).collect();
+    let padded = name
+        .split_inclusive(|c: char| !c.is_ascii_digit())
+        .map(|part| {
+            let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
+            format!("{digits:0>10}{}", &part[digits.len()..])
+        })
+        .collect();
+    (family, letters.len(), padded)
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(nix::libc::ENOENT | nix::libc::ENODEV | nix::libc::ENXIO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_sort_as_the_kernel_hands_them_out() {
+        let mut names = ["sdaa", "nvme10n1", "sdb", "nvme2n1", "loop10", "loop9", "sda"];
+        names.sort_by_key(|n| natural(n));
+        assert_eq!(names, ["loop9", "loop10", "nvme2n1", "nvme10n1", "sda", "sdb", "sdaa"]);
+    }
+
+    #[test]
+    fn device_numbers() {
+        assert_eq!(DevNum::parse("259:3\n"), Some(DevNum { major: 259, minor: 3 }));
+        assert_eq!(DevNum::parse("x:3"), None);
+    }
+}

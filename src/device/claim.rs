@@ -1,0 +1,463 @@
+//! Holding a medium: opened exclusively, locked, and known to be the one that was meant.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, Flock, FlockArg, PosixFadviseAdvice, fcntl, posix_fadvise};
+use nix::libc;
+
+use super::Roots;
+use super::blocks::{DevNum, Node, attr_number};
+use super::facts::DiskFacts;
+use super::image;
+use super::inventory::{InventoryError, read_world};
+use super::protection::{Scope, openers};
+use super::resolve::partition_unit;
+use crate::media::{Backing, Difference, Identity, Medium, MediumClass, Protection};
+use crate::sys::ioctl;
+use crate::units::Bytes;
+
+/// How often and how long a busy device is asked again: an inventory or udev may have it open for
+/// a moment.
+const TRIES: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What the medium is held for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimMode {
+    /// To overwrite it.
+    Write,
+    /// To read it back (`verify-media`); a write-protected medium is allowed.
+    Read,
+}
+
+/// A medium that is held until this is dropped. Block devices: `O_EXCL`, `O_DIRECT`, and an
+/// exclusive `flock` on the whole disk, on every path to it. Image files: `flock` and an open file
+/// description lock over the whole file.
+#[derive(Debug)]
+pub struct Claim {
+    file: Flock<File>,
+    direct: bool,
+    /// The partition's disk, the medium's other paths. Held, and flushed with the medium.
+    guards: Vec<Flock<File>>,
+    roots: Roots,
+    medium: Medium,
+}
+
+/// The medium is not, or no longer, the one that was meant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct IdentityChanged {
+    /// How it was reached.
+    pub path: PathBuf,
+    /// Every fact that differs.
+    pub differences: Vec<Difference>,
+}
+
+impl fmt::Display for IdentityChanged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not the medium that was meant:", self.path.display())?;
+        for (at, d) in self.differences.iter().enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            write!(f, "{comma} {} was {:?}, is {:?}", d.field, d.before, d.now)?;
+        }
+        write!(f, "; look at `lastwrite drives` again")
+    }
+}
+
+/// Why a medium could not be held. Nothing was written to it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClaimError {
+    /// Somebody has it open exclusively, or mounted it.
+    #[error("{} is in use{}; unmount it or stop what uses it, `lastwrite drives` shows what", path.display(), by_whom(by))]
+    Busy {
+        /// The node or file.
+        path: PathBuf,
+        /// Programs that have it open, where they can be seen.
+        by: Option<String>,
+    },
+    /// Somebody holds the lock.
+    #[error("{} is locked by another program (another wipe?); wait for it or stop it", path.display())]
+    Locked {
+        /// The node or file.
+        path: PathBuf,
+    },
+    /// Not allowed.
+    #[error("{} may not be opened: {source}; run as root, or as its owner for an image file", path.display())]
+    Permission {
+        /// The node or file.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// Write-protected.
+    #[error("{} is write-protected; look for a switch or `blockdev --setrw`, otherwise the medium must be destroyed", path.display())]
+    ReadOnly {
+        /// The node or file.
+        path: PathBuf,
+    },
+    /// Nothing inside.
+    #[error("{} has no medium inside; insert it and start again", path.display())]
+    NoMedium {
+        /// The node.
+        path: PathBuf,
+    },
+    /// It is not there any more.
+    #[error("{} is gone; connect the drive again, `lastwrite drives` shows its new name", path.display())]
+    Gone {
+        /// The node or file.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// Any other failure.
+    #[error("{} could not be {doing}: {source}", path.display())]
+    Io {
+        /// The node or file.
+        path: PathBuf,
+        /// `opened`, `locked`, `looked at`.
+        doing: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// Another medium than the one that was meant.
+    #[error(transparent)]
+    Changed(#[from] IdentityChanged),
+    /// Something stands against it.
+    #[error("{} is protected: {}", path.display(), join(reasons))]
+    Protected {
+        /// The node or file.
+        path: PathBuf,
+        /// All of it.
+        reasons: Vec<Protection>,
+    },
+    /// The host's block devices could not be listed.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+}
+
+/// Opens and locks a medium, and checks through the open descriptor that it is the one `medium`
+/// describes and that nothing stands against it. Blocks as long as the driver does.
+pub fn claim(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim, ClaimError> {
+    match medium.class {
+        MediumClass::Image => claim_image(roots, medium, mode),
+        MediumClass::Physical | MediumClass::Virtual => claim_device(roots, medium, mode),
+    }
+}
+
+impl Claim {
+    /// The open descriptor. All I/O goes through it, never through the path.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Whether the descriptor is `O_DIRECT`.
+    pub fn direct(&self) -> bool {
+        self.direct
+    }
+
+    /// The medium as it was when it was claimed.
+    pub fn medium(&self) -> &Medium {
+        &self.medium
+    }
+
+    /// Reads the identity again, through the open descriptor. What cannot be read any more differs.
+    pub fn check_identity(&self) -> Result<(), IdentityChanged> {
+        let differences = match self.medium.class {
+            MediumClass::Image => image_differences(&self.file, &self.medium),
+            MediumClass::Physical | MediumClass::Virtual => device_differences(&self.roots, &self.file, &self.medium),
+        };
+        match differences.is_empty() {
+            true => Ok(()),
+            false => Err(IdentityChanged { path: self.medium.path.clone(), differences }),
+        }
+    }
+
+    /// Writes back and drops what the kernel has cached of the medium, so that the next read comes
+    /// from it. Device nodes need `CAP_SYS_ADMIN` for that.
+    pub fn drop_caches(&self) -> io::Result<()> {
+        if self.medium.class == MediumClass::Image {
+            return drop_file_cache(&self.file);
+        }
+        ioctl::flush_buffers(self.file.as_ref_file())?;
+        for guard in &self.guards {
+            ioctl::flush_buffers(guard.as_ref_file())?;
+        }
+        // A loop device without direct I/O reads through the cache of its backing file.
+        if let Some(backing) = &self.medium.identity.backing
+            && let Ok(file) = File::open(&backing.path)
+            && file.metadata().is_ok_and(|m| m.ino() == backing.inode.0 && m.dev() == backing.device.0)
+        {
+            drop_file_cache(&file)?;
+        }
+        Ok(())
+    }
+}
+
+/// `Flock` derefs to the file; this only names it where inference needs help.
+trait AsRefFile {
+    fn as_ref_file(&self) -> &File;
+}
+
+impl AsRefFile for Flock<File> {
+    fn as_ref_file(&self) -> &File {
+        self
+    }
+}
+
+fn claim_device(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim, ClaimError> {
+    let path = roots.on_host(&medium.path);
+    let flags = libc::O_EXCL | libc::O_DIRECT | libc::O_CLOEXEC;
+    let file = open(&path, flags, mode)?;
+    let meta = file.metadata().map_err(|source| io_error(&path, "looked at", source))?;
+    if !meta.file_type().is_block_device() {
+        return Err(changed(medium, vec![difference("node", "block device", "something else")]).into());
+    }
+    let file = lock(file, &path, FlockArg::LockExclusiveNonblock)?;
+    let mut guards = Vec::new();
+    if let Some(partition) = &medium.partition {
+        // Siblings may be mounted, so the disk cannot be opened exclusively; udev and other wipes
+        // respect the lock.
+        let disk = roots.on_host(&partition.disk);
+        guards.push(lock(open(&disk, libc::O_CLOEXEC, ClaimMode::Read)?, &disk, FlockArg::LockExclusiveNonblock)?);
+    }
+    for other in &medium.other_paths {
+        let other = roots.on_host(other);
+        let file = open(&other, libc::O_EXCL | libc::O_CLOEXEC, ClaimMode::Read)?;
+        guards.push(lock(file, &other, FlockArg::LockExclusiveNonblock)?);
+    }
+    let differences = device_differences(roots, &file, medium);
+    if !differences.is_empty() {
+        return Err(changed(medium, differences).into());
+    }
+    let is_read_only =
+        ioctl::is_read_only(file.as_ref_file()).map_err(|source| io_error(&path, "looked at", source))?;
+    if mode == ClaimMode::Write && is_read_only {
+        return Err(ClaimError::ReadOnly { path });
+    }
+    refuse_protected(medium, device_protections(roots, &file, medium)?, mode)?;
+    Ok(Claim { file, direct: true, guards, roots: roots.clone(), medium: medium.clone() })
+}
+
+fn claim_image(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim, ClaimError> {
+    let path = &medium.path;
+    let unit = u64::from(medium.geometry.logical_block);
+    let aligned = medium.identity.size.0.is_multiple_of(512) && unit > 0 && medium.identity.size.0.is_multiple_of(unit);
+    let (file, direct) = match aligned.then(|| open_raw(path, libc::O_DIRECT | libc::O_CLOEXEC, mode)) {
+        Some(Ok(file)) => {
+            let needed = ioctl::direct_alignment(&file).ok().flatten();
+            // 0 says that the filesystem takes the flag and buffers all the same.
+            let fits = needed.is_none_or(|needed| needed != 0 && u64::from(needed) <= unit);
+            if fits { (file, true) } else { (open(path, libc::O_CLOEXEC, mode)?, false) }
+        }
+        _ => (open(path, libc::O_CLOEXEC, mode)?, false),
+    };
+    let meta = file.metadata().map_err(|source| io_error(path, "looked at", source))?;
+    if !meta.is_file() {
+        return Err(changed(medium, vec![difference("file", "regular file", "something else")]).into());
+    }
+    let (flock, whole_file) = match mode {
+        ClaimMode::Write => (FlockArg::LockExclusiveNonblock, libc::F_WRLCK),
+        ClaimMode::Read => (FlockArg::LockSharedNonblock, libc::F_RDLCK),
+    };
+    let file = lock(file, path, flock)?;
+    lock_range(&file, path, whole_file)?;
+    let differences = image_differences(&file, medium);
+    if !differences.is_empty() {
+        return Err(changed(medium, differences).into());
+    }
+    // Only now, with the lock held: a loop device may have been attached since it was resolved.
+    let world = read_world(roots)?;
+    refuse_protected(medium, image::protections(&world, path, &meta), mode)?;
+    Ok(Claim { file, direct, guards: Vec::new(), roots: roots.clone(), medium: medium.clone() })
+}
+
+/// Everything that is different about the device behind the descriptor.
+fn device_differences(roots: &Roots, file: &File, medium: &Medium) -> Vec<Difference> {
+    let now = match device_identity(roots, file, medium) {
+        Ok(now) => now,
+        Err(why) => return vec![difference("device", "present", &why)],
+    };
+    let mut differences = medium.identity.differences(&now);
+    let diskseq = ioctl::disk_sequence(file).ok().map(Bytes);
+    // A kernel that does not know the number did not know it before either.
+    if medium.diskseq.is_some() && medium.diskseq != diskseq {
+        let text = |seq: Option<Bytes>| seq.map_or_else(|| "unreadable".to_owned(), |seq| seq.to_string());
+        differences.push(difference("disk sequence number", &text(medium.diskseq), &text(diskseq)));
+    }
+    differences
+}
+
+fn device_identity(roots: &Roots, file: &File, medium: &Medium) -> Result<Identity, String> {
+    let number = rdev(file)?;
+    let size = ioctl::size(file).map_err(|error| format!("its size is unreadable: {error}"))?;
+    let (node, disk) = sysfs_nodes(roots, number)?;
+    let facts = DiskFacts::read(roots, &disk);
+    let mut identity = facts.identity;
+    identity.size = Bytes(size);
+    if let Some(place) = &node.partition {
+        identity.unit = Some(partition_unit(place.number, place.start));
+    }
+    if medium.identity.backing.is_some() && medium.partition.is_none() {
+        let status = ioctl::loop_status(file).map_err(|error| format!("its backing file is unknown: {error}"))?;
+        let path = identity.backing.map(|backing| backing.path).unwrap_or_default();
+        identity.backing = Some(Backing {
+            device: Bytes(status.device),
+            inode: Bytes(status.inode),
+            offset: Bytes(status.offset),
+            path,
+        });
+    }
+    Ok(identity)
+}
+
+/// The protections as they are now that the device is held.
+fn device_protections(roots: &Roots, file: &File, medium: &Medium) -> Result<Vec<Protection>, ClaimError> {
+    let world = read_world(roots)?;
+    let gone = |why: String| changed(medium, vec![difference("device", "present", &why)]);
+    let node = world.blocks.by_number(rdev(file).map_err(gone)?).ok_or_else(|| gone("gone".to_owned()))?;
+    let disk = world.blocks.disk_of(node).ok_or_else(|| gone("gone".to_owned()))?;
+    let mut facts = DiskFacts::read(roots, disk);
+    facts.geometry.size = medium.geometry.size;
+    let scope = if medium.partition.is_some() { Scope::Partition } else { Scope::WholeDisk };
+    let mut reasons = world.protections(node, scope, &facts, &medium.signatures);
+    for other in &medium.other_paths {
+        if let Some(other) = world.blocks.by_path(roots, other) {
+            reasons.extend(world.protections(other, scope, &facts, &medium.signatures));
+        }
+    }
+    Ok(reasons)
+}
+
+fn image_differences(file: &File, medium: &Medium) -> Vec<Difference> {
+    match file.metadata() {
+        Ok(meta) => medium.identity.differences(&image::identity(&meta, &medium.path)),
+        Err(error) => vec![difference("file", "readable", &error.to_string())],
+    }
+}
+
+/// The node behind a device number, and its whole disk.
+fn sysfs_nodes(roots: &Roots, number: DevNum) -> Result<(Node, Node), String> {
+    let link = roots.sys.join("dev/block").join(number.to_string());
+    let dir = fs::canonicalize(&link).map_err(|error| format!("gone from sysfs: {error}"))?;
+    let name = |dir: &Path| dir.file_name().and_then(|name| name.to_str()).map(str::to_owned).unwrap_or_default();
+    let read = |dir: &Path, disk: Option<&str>| {
+        Node::read(dir, &name(dir), disk)
+            .map_err(|error| error.to_string())?
+            .ok_or_else(|| "gone from sysfs".to_owned())
+    };
+    if attr_number(&dir, "partition").is_none() {
+        let disk = read(&dir, None)?;
+        return Ok((disk.clone(), disk));
+    }
+    let above = dir.parent().ok_or_else(|| "gone from sysfs".to_owned())?;
+    let disk = read(above, None)?;
+    Ok((read(&dir, Some(&disk.name))?, disk))
+}
+
+fn rdev(file: &File) -> Result<DevNum, String> {
+    file.metadata().map(|meta| DevNum::from_raw(meta.rdev())).map_err(|error| error.to_string())
+}
+
+fn refuse_protected(medium: &Medium, mut reasons: Vec<Protection>, mode: ClaimMode) -> Result<(), ClaimError> {
+    if mode == ClaimMode::Read {
+        reasons.retain(|reason| *reason != Protection::ReadOnly);
+    }
+    match reasons.is_empty() {
+        true => Ok(()),
+        false => Err(ClaimError::Protected { path: medium.path.clone(), reasons }),
+    }
+}
+
+fn open_raw(path: &Path, flags: i32, mode: ClaimMode) -> io::Result<File> {
+    OpenOptions::new().read(true).write(mode == ClaimMode::Write).custom_flags(flags).open(path)
+}
+
+fn open(path: &Path, flags: i32, mode: ClaimMode) -> Result<File, ClaimError> {
+    let mut tries = 0;
+    loop {
+        let error = match open_raw(path, flags, mode) {
+            Ok(file) => return Ok(file),
+            Err(error) => error,
+        };
+        tries += 1;
+        match error.raw_os_error() {
+            Some(libc::EBUSY) if tries < TRIES => std::thread::sleep(PAUSE),
+            Some(libc::EINTR) => {}
+            _ => return Err(open_error(path, error)),
+        }
+    }
+}
+
+fn open_error(path: &Path, source: io::Error) -> ClaimError {
+    let path = path.to_owned();
+    match source.raw_os_error() {
+        Some(libc::EBUSY | libc::ETXTBSY) => ClaimError::Busy { by: openers(&path), path },
+        Some(libc::EACCES | libc::EPERM) => ClaimError::Permission { path, source },
+        Some(libc::EROFS) => ClaimError::ReadOnly { path },
+        Some(libc::ENOMEDIUM) => ClaimError::NoMedium { path },
+        Some(libc::ENOENT | libc::ENXIO | libc::ENODEV) => ClaimError::Gone { path, source },
+        _ => ClaimError::Io { path, doing: "opened", source },
+    }
+}
+
+fn lock(file: File, path: &Path, how: FlockArg) -> Result<Flock<File>, ClaimError> {
+    let mut file = file;
+    for tries in 1.. {
+        match Flock::lock(file, how) {
+            Ok(locked) => return Ok(locked),
+            Err((_, Errno::EWOULDBLOCK)) if tries >= TRIES => break,
+            Err((back, Errno::EWOULDBLOCK)) => {
+                file = back;
+                std::thread::sleep(PAUSE);
+            }
+            Err((back, Errno::EINTR)) => file = back,
+            Err((_, error)) => return Err(io_error(path, "locked", error.into())),
+        }
+    }
+    Err(ClaimError::Locked { path: path.to_owned() })
+}
+
+/// A virtual machine locks ranges of its image (OFD locks), not the file.
+fn lock_range(file: &File, path: &Path, kind: i32) -> Result<(), ClaimError> {
+    let range =
+        libc::flock { l_type: i16::try_from(kind).unwrap_or_default(), l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 };
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&range)) {
+        // A filesystem without such locks cannot have anybody holding one.
+        Ok(_) | Err(Errno::EINVAL | Errno::ENOLCK | Errno::EOPNOTSUPP) => Ok(()),
+        Err(Errno::EAGAIN | Errno::EACCES) => Err(ClaimError::Locked { path: path.to_owned() }),
+        Err(error) => Err(io_error(path, "locked", error.into())),
+    }
+}
+
+fn drop_file_cache(file: &File) -> io::Result<()> {
+    // Only clean pages are dropped.
+    file.sync_data()?;
+    posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)?;
+    Ok(())
+}
+
+fn io_error(path: &Path, doing: &'static str, source: io::Error) -> ClaimError {
+    ClaimError::Io { path: path.to_owned(), doing, source }
+}
+
+fn changed(medium: &Medium, differences: Vec<Difference>) -> IdentityChanged {
+    IdentityChanged { path: medium.path.clone(), differences }
+}
+
+fn difference(field: &str, before: &str, now: &str) -> Difference {
+    Difference { field: field.to_owned(), before: before.to_owned(), now: now.to_owned() }
+}
+
+fn by_whom(by: &Option<String>) -> String {
+    by.as_ref().map_or_else(String::new, |by| format!(" by {by}"))
+}
+
+fn join(reasons: &[Protection]) -> String {
+    reasons.iter().map(Protection::to_string).collect::<Vec<_>>().join("; ")
+}

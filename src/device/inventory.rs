@@ -1,0 +1,265 @@
+//! The list of drives. Left out are: what is built on other devices (dm, md, bcache, zvols), loop,
+//! zram and nbd nodes that nothing is attached to, hidden NVMe path nodes, optical and floppy
+//! drives, RAM disks and raw flash. Two paths to one medium are one entry.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+
+use super::Roots;
+use super::blocks::{Node, attr};
+use super::classify::not_a_drive;
+use super::facts::{DiskFacts, is_attached_loop};
+use super::image;
+use super::protection::{Answer, Scope, World, add_answer, ask_all, explains_busy, is_multipath};
+use super::resolve::partition_of;
+use super::roots::Nodes;
+use crate::media::{Identity, Kind, Medium, Protection, Transport};
+
+/// The host's block devices could not be listed.
+#[derive(Debug, thiserror::Error)]
+pub enum InventoryError {
+    /// sysfs did not answer.
+    #[error("the block devices could not be listed from {}: {source}; is sysfs mounted?", path.display())]
+    Sysfs {
+        /// The folder that was read.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: std::io::Error,
+    },
+}
+
+/// Every drive of the host, protections and confirm tokens filled in. Opens devices for a moment
+/// (read-only) where only that tells whether they are free.
+pub fn inventory(roots: &Roots) -> Result<Vec<Medium>, InventoryError> {
+    let world = read_world(roots)?;
+    let drives = drives(&world);
+    let tokens = confirm_tokens(&drives);
+    let mut media: Vec<Medium> = drives.iter().zip(tokens).map(|(drive, token)| drive.medium(&world, token)).collect();
+    ask_whether_free(roots, &mut media);
+    Ok(media)
+}
+
+/// The media of this identity, whatever they are called now. An image file, or the file behind a
+/// loop device, is looked for where it was. More than one means that the identity is ambiguous.
+pub fn find_by_identity(roots: &Roots, identity: &Identity) -> Result<Vec<Medium>, InventoryError> {
+    let world = read_world(roots)?;
+    let drives = drives(&world);
+    let tokens = confirm_tokens(&drives);
+    let mut found = Vec::new();
+    for (drive, token) in drives.iter().zip(tokens) {
+        if identity.differences(&drive.facts.identity).is_empty() {
+            found.push(drive.medium(&world, token));
+        }
+        for name in &drive.node.partitions {
+            let Some(partition) = world.blocks.get(name).and_then(|node| partition_of(&world, drive, node)) else {
+                continue;
+            };
+            if identity.differences(&partition.identity).is_empty() {
+                found.push(partition);
+            }
+        }
+    }
+    if let Some(backing) = &identity.backing
+        && roots.nodes == Nodes::Live
+        && let Some(image) = image::at_backing(&world, backing, identity.size)
+    {
+        found.push(image);
+    }
+    ask_whether_free(roots, &mut found);
+    Ok(found)
+}
+
+/// One drive: its facts, and the other nodes that reach it.
+pub(super) struct Drive<'a> {
+    pub node: &'a Node,
+    pub facts: DiskFacts,
+    pub others: Vec<&'a Node>,
+}
+
+impl Drive<'_> {
+    /// With every protection that can be told without opening the device exclusively.
+    pub fn medium(&self, world: &World, confirm_token: String) -> Medium {
+        let nodes: Vec<&Node> = std::iter::once(self.node).chain(self.others.iter().copied()).collect();
+        let signatures = world.signatures(&nodes);
+        let mut protections: Vec<Protection> = Vec::new();
+        for node in nodes {
+            for reason in world.protections(node, Scope::WholeDisk, &self.facts, &signatures) {
+                if !protections.contains(&reason) {
+                    protections.push(reason);
+                }
+            }
+        }
+        let facts = &self.facts;
+        Medium {
+            path: self.node.path.clone(),
+            other_paths: self.others.iter().map(|node| node.path.clone()).collect(),
+            identity: facts.identity.clone(),
+            transport: facts.transport,
+            kind: facts.kind,
+            class: facts.class,
+            geometry: facts.geometry,
+            rotational: facts.rotational,
+            zoned: facts.zoned,
+            removable: facts.removable,
+            diskseq: facts.diskseq,
+            partition: None,
+            signatures,
+            protections,
+            confirm_token,
+        }
+    }
+}
+
+pub(super) fn read_world(roots: &Roots) -> Result<World<'_>, InventoryError> {
+    World::read(roots).map_err(|source| InventoryError::Sysfs { path: roots.sys.join("block"), source })
+}
+
+/// All drives, two paths to one medium put together.
+pub(super) fn drives<'a>(world: &'a World) -> Vec<Drive<'a>> {
+    let mut drives: Vec<Drive> = Vec::new();
+    for node in world.blocks.disks() {
+        if skip_reason(node).is_some() {
+            continue;
+        }
+        let facts = DiskFacts::read(world.roots, node);
+        if facts.geometry.size.0 == 0 && (node.name.starts_with("zram") || node.name.starts_with("nbd")) {
+            continue;
+        }
+        match drives.iter_mut().find(|drive| is_same_medium(world, drive, node, &facts)) {
+            Some(drive) => drive.others.push(node),
+            None => drives.push(Drive { node, facts, others: Vec::new() }),
+        }
+    }
+    drives
+}
+
+/// Why a block device is not in the list, for the one who names it all the same.
+pub(super) fn skip_reason(node: &Node) -> Option<&'static str> {
+    if let Some(what) = not_a_drive(&node.name) {
+        return Some(what);
+    }
+    if attr(&node.dir, "hidden").as_deref() == Some("1") {
+        return Some("a path of a multipath drive; name the drive itself");
+    }
+    if node.name.starts_with("loop") && !is_attached_loop(node) {
+        return Some("a loop device without a backing file; attach one with `losetup`");
+    }
+    None
+}
+
+/// Serial where nothing else in the list has it, otherwise eight digits of the identity's digest,
+/// otherwise (two drives that cannot be told apart) of the digest and where they are.
+pub(super) fn confirm_tokens(drives: &[Drive]) -> Vec<String> {
+    let serials: Vec<Option<String>> = drives
+        .iter()
+        .map(|drive| drive.facts.identity.serial.as_deref().filter(|_| !is_hardware_area(drive)).and_then(typeable))
+        .collect();
+    let occurs_once = |token: &str| serials.iter().flatten().filter(|s| s.eq_ignore_ascii_case(token)).count() == 1;
+    let mut tokens: Vec<String> = drives
+        .iter()
+        .zip(&serials)
+        .map(|(drive, serial)| match serial {
+            Some(serial) if occurs_once(serial) => serial.clone(),
+            _ => short_digest(&drive.facts.identity.digest()),
+        })
+        .collect();
+    let again = tokens.clone();
+    for (at, token) in tokens.iter_mut().enumerate() {
+        if again.iter().enumerate().any(|(other, t)| other != at && t.eq_ignore_ascii_case(token)) {
+            let drive = &drives[at];
+            let mut hash = Sha256::new();
+            hash.update(drive.facts.identity.digest());
+            hash.update(drive.node.name.as_bytes());
+            hash.update(drive.facts.diskseq.unwrap_or_default().to_string());
+            let hex: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+            *token = short_digest(&hex);
+        }
+    }
+    tokens
+}
+
+/// `1F3A-09BC`.
+pub(super) fn short_digest(hex: &str) -> String {
+    let upper = hex.to_ascii_uppercase();
+    format!("{}-{}", upper.get(..4).unwrap_or(""), upper.get(4..8).unwrap_or(""))
+}
+
+/// Opens every device exclusively for a moment whose state nothing else explains.
+pub(super) fn ask_whether_free(roots: &Roots, media: &mut [Medium]) {
+    if roots.nodes == Nodes::Recorded {
+        return;
+    }
+    let open: Vec<(usize, PathBuf)> = media
+        .iter()
+        .enumerate()
+        .filter(|(_, medium)| medium.kind != Kind::Image && !medium.protections.iter().any(explains_busy))
+        .flat_map(|(at, medium)| {
+            std::iter::once(&medium.path).chain(&medium.other_paths).map(move |path| (at, roots.on_host(path)))
+        })
+        .collect();
+    let answers = ask_all(open.iter().map(|(_, path)| path.clone()).collect());
+    for ((at, _), answer) in open.iter().zip(answers) {
+        let medium = &mut media[*at];
+        if answer != Answer::Free && !medium.protections.iter().any(explains_busy) {
+            add_answer(answer, &medium.signatures, &mut medium.protections);
+        }
+    }
+}
+
+/// Two nodes of one medium: paths of one dm-multipath device, or the same names on a bus that
+/// drives hang on twice. USB bridges and cheap sticks repeat serial numbers, so there equal names
+/// mean two drives; taking them for one would leave one unwiped under the other's certificate.
+fn is_same_medium(world: &World, drive: &Drive, node: &Node, facts: &DiskFacts) -> bool {
+    let multipath = |node: &Node| -> BTreeSet<String> {
+        let holders = node.holders.iter().filter(|name| world.blocks.get(name).is_some_and(is_multipath));
+        holders.cloned().collect()
+    };
+    if !multipath(drive.node).is_disjoint(&multipath(node)) {
+        return true;
+    }
+    let has_paths = |transport: Transport| {
+        matches!(
+            transport,
+            Transport::Sas | Transport::Scsi | Transport::Network | Transport::NvmePcie | Transport::NvmeFabrics
+        )
+    };
+    let (a, b) = (&drive.facts.identity, &facts.identity);
+    if !has_paths(drive.facts.transport) || !has_paths(facts.transport) || a.size != b.size || a.unit != b.unit {
+        return false;
+    }
+    let names = [(&a.wwn, &b.wwn), (&a.eui64, &b.eui64), (&a.nguid, &b.nguid)];
+    if names.iter().any(|(x, y)| x.is_some() && y.is_some() && x != y) {
+        return false;
+    }
+    let equal_name = names.iter().any(|(x, y)| x.is_some() && x == y);
+    equal_name || (a.serial.is_some() && a.serial == b.serial && a.model == b.model && a.vendor == b.vendor)
+}
+
+/// A boot or general purpose area of an eMMC: it shares the serial number of the main area, which
+/// keeps it as its token.
+fn is_hardware_area(drive: &Drive) -> bool {
+    drive.facts.transport == Transport::Mmc && drive.facts.identity.unit.is_some()
+}
+
+/// A serial number as somebody can type it; `None` when nothing is left of it.
+fn typeable(serial: &str) -> Option<String> {
+    let words = serial.split_whitespace().map(|word| {
+        word.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).collect::<String>()
+    });
+    let token = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
+    (!token.is_empty()).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_can_be_typed() {
+        assert_eq!(typeable("WD WX/11\"D").as_deref(), Some("WD-WX11D"));
+        assert_eq!(typeable("///"), None);
+        assert_eq!(short_digest("1f3a09bcff"), "1F3A-09BC");
+    }
+}

@@ -1,0 +1,22 @@
+//! Drives as the host sees them: which there are, what each of them is, why it may not be wiped,
+//! and how to hold one so that it stays the one that was meant.
+//!
+//! Everything here reads sysfs and opens devices, so all of it can block: call it from a helper
+//! thread, never from a worker that others wait for.
+
+mod blocks;
+mod claim;
+mod classify;
+mod facts;
+mod image;
+mod inventory;
+mod protection;
+mod resolve;
+mod roots;
+mod udev;
+pub mod vpd;
+
+pub use claim::{Claim, ClaimError, ClaimMode, IdentityChanged, claim};
+pub use inventory::{InventoryError, find_by_identity, inventory};
+pub use resolve::{ResolveError, TargetRule, resolve};
+pub use roots::{Nodes, Roots, UdevSource};

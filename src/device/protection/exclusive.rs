@@ -1,0 +1,110 @@
+//! Asking the kernel whether a device is free, by opening it exclusively for a moment (read-only,
+//! harmless). A drive that does not answer in time is unknown, and holds up nobody else.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use nix::libc;
+
+/// Opening does not wake a drive; one that takes longer than this hangs.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Free,
+    Busy { by: Option<String> },
+    Unknown(String),
+}
+
+/// Asks for several devices in turn.
+pub(crate) fn ask_all(paths: Vec<PathBuf>) -> Vec<Answer> {
+    let answers = each_in_time(paths.clone(), PATIENCE, |path| open_exclusively(path));
+    let late =
+        |path: &PathBuf| Answer::Unknown(format!("{} did not answer within {} s", path.display(), PATIENCE.as_secs()));
+    answers.into_iter().zip(&paths).map(|(answer, path)| answer.unwrap_or_else(|| late(path))).collect()
+}
+
+/// Works on inputs in turn on one thread. One that takes longer than `patience` gives `None` and is
+/// left behind with its thread; another takes up the rest.
+pub(super) fn each_in_time<I, T>(inputs: Vec<I>, patience: Duration, work: fn(&I) -> T) -> Vec<Option<T>>
+where
+    I: Clone + Send + 'static,
+    T: Send + 'static,
+{
+    let mut results: Vec<Option<T>> = Vec::with_capacity(inputs.len());
+    while results.len() < inputs.len() {
+        let rest = inputs[results.len()..].to_vec();
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || rest.iter().all(|input| sender.send(work(input)).is_ok()));
+        while results.len() < inputs.len() {
+            let result = receiver.recv_timeout(patience).ok();
+            let late = result.is_none();
+            results.push(result);
+            if late {
+                break;
+            }
+        }
+    }
+    results
+}
+
+fn open_exclusively(path: &Path) -> Answer {
+    // Without O_NONBLOCK a drive without a medium would try to load one.
+    let opened = File::options().read(true).custom_flags(libc::O_EXCL | libc::O_NONBLOCK | libc::O_CLOEXEC).open(path);
+    match opened {
+        Ok(_) => Answer::Free,
+        Err(error) => match error.raw_os_error() {
+            Some(libc::EBUSY) => Answer::Busy { by: openers(path) },
+            Some(libc::ENOMEDIUM) => Answer::Free,
+            Some(libc::EACCES | libc::EPERM) => {
+                Answer::Unknown(format!("{} may not be opened: {error}; run as root to judge it", path.display()))
+            }
+            _ => Answer::Unknown(format!("{} could not be opened: {error}", path.display())),
+        },
+    }
+}
+
+/// Programs that have the device open, as far as we may see: `badblocks (process 123)`.
+pub(crate) fn openers(path: &Path) -> Option<String> {
+    let number = fs::metadata(path).ok()?.rdev();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").ok()?.flatten() {
+        let Some(process) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        if has_open(&entry.path(), number).unwrap_or(false) {
+            let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            found.push(format!("{} (process {process})", name.trim()));
+        }
+    }
+    (!found.is_empty()).then(|| found.join(", "))
+}
+
+fn has_open(process: &Path, number: u64) -> io::Result<bool> {
+    for descriptor in fs::read_dir(process.join("fd"))? {
+        let link = descriptor?.path();
+        // Only what looks like a node is asked, so that no network filesystem is.
+        let looks_like_node = fs::read_link(&link).is_ok_and(|target| target.starts_with("/dev"));
+        if looks_like_node && fs::metadata(&link).is_ok_and(|meta| meta.rdev() == number) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hung_device_holds_up_nobody() {
+        let work = |input: &u64| {
+            std::thread::sleep(Duration::from_millis(*input));
+            *input
+        };
+        let results = each_in_time(vec![0, 2_000, 1, 2_000, 2], Duration::from_millis(200), work);
+        assert_eq!(results, [Some(0), None, Some(1), None, Some(2)]);
+    }
+}

@@ -1,0 +1,285 @@
+//! Why a disk may not be wiped. Evidence of use protects; a signature alone is information; a
+//! deciding fact that cannot be read protects too.
+
+mod exclusive;
+mod holders;
+pub(crate) mod mounts;
+mod signature;
+mod system;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+
+use super::Roots;
+use super::blocks::{Blocks, Node, attr_number, list};
+use super::facts::DiskFacts;
+use super::roots::Nodes;
+use super::udev::Properties;
+use crate::media::{Protection, Signature, Zoned};
+
+use exclusive::each_in_time;
+pub(crate) use exclusive::{Answer, ask_all, openers};
+pub(crate) use holders::is_multipath;
+use mounts::MountTables;
+use system::{BtrfsFilesystem, SystemMedia};
+
+/// At most so many mount points are listed for one node; a container host has hundreds.
+const MOUNT_POINTS_SHOWN: usize = 8;
+
+/// A sleeping or failing drive would take longer to give away what is written on it.
+const PATIENCE_TO_READ: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Everything that shows which disks are in use, read once.
+pub(crate) struct World<'a> {
+    pub roots: &'a Roots,
+    pub blocks: Blocks,
+    mounts: Result<MountTables, String>,
+    swaps: Result<Vec<std::path::PathBuf>, String>,
+    btrfs: Vec<BtrfsFilesystem>,
+    /// Imported ZFS pools (`/proc/spl/kstat/zfs/POOL`).
+    pools: Result<Vec<String>, String>,
+    system: SystemMedia,
+}
+
+/// How much of a disk is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    WholeDisk,
+    /// Only what the one partition carries.
+    Partition,
+}
+
+impl<'a> World<'a> {
+    pub fn read(roots: &'a Roots) -> io::Result<World<'a>> {
+        let mut world = World {
+            roots,
+            blocks: Blocks::read(roots)?,
+            mounts: MountTables::read(roots),
+            swaps: mounts::swaps(roots),
+            btrfs: system::btrfs(&roots.sys),
+            pools: imported_pools(roots),
+            system: SystemMedia::default(),
+        };
+        world.system = SystemMedia::find(&world);
+        Ok(world)
+    }
+
+    pub fn mounts(&self) -> Result<&MountTables, &String> {
+        self.mounts.as_ref()
+    }
+
+    pub fn swaps(&self) -> Result<&[std::path::PathBuf], &String> {
+        self.swaps.as_deref()
+    }
+
+    /// What is written on a node, by udev or by its superblocks.
+    fn signature(&self, node: &Node) -> Option<Signature> {
+        self.signatures_of(&[node]).pop()
+    }
+
+    /// Signatures of disks and their partitions; information, so a drive that cannot be read in
+    /// time just has none.
+    pub fn signatures(&self, bases: &[&Node]) -> Vec<Signature> {
+        let parts = |base: &Node| base.partitions.iter().filter_map(|name| self.blocks.get(name)).collect::<Vec<_>>();
+        let nodes: Vec<&Node> = bases.iter().flat_map(|base| std::iter::once(*base).chain(parts(base))).collect();
+        self.signatures_of(&nodes)
+    }
+
+    fn signatures_of(&self, nodes: &[&Node]) -> Vec<Signature> {
+        let mut known = Vec::new();
+        let mut unread = Vec::new();
+        for node in nodes {
+            let udev = Properties::of(self.roots, node);
+            if let Some(of) = udev.get("ID_FS_TYPE") {
+                let label = udev.decoded("ID_FS_LABEL_ENC").or_else(|| udev.get("ID_FS_LABEL").map(str::to_owned));
+                known.push(Signature { node: node.path.clone(), of: of.to_owned(), label });
+            } else if !udev.probed() {
+                let here = self.roots.on_host(&node.path);
+                let size = match self.roots.nodes {
+                    Nodes::Live => attr_number(&node.dir, "size").and_then(|n| n.checked_mul(512)),
+                    Nodes::Recorded => fs::metadata(&here).ok().map(|meta| meta.len()),
+                };
+                unread.extend(size.filter(|size| *size > 0).map(|size| (node.path.clone(), here, size)));
+            }
+        }
+        let read = each_in_time(unread.clone(), PATIENCE_TO_READ, |(_, here, size)| {
+            signature::probe_path(here, *size).ok().flatten()
+        });
+        let found = read.into_iter().zip(unread).filter_map(|(found, (node, _, _))| {
+            let found = found??;
+            Some(Signature { node, of: found.of.to_owned(), label: found.label })
+        });
+        known.extend(found);
+        known
+    }
+
+    /// What can be told without opening the device exclusively.
+    pub fn protections(
+        &self,
+        base: &Node,
+        scope: Scope,
+        facts: &DiskFacts,
+        signatures: &[Signature],
+    ) -> Vec<Protection> {
+        let mut reasons = hardware(facts);
+        let (nodes, held) = holders::stack(&self.blocks, base);
+        if let Some(chain) = self.system_chain(base, scope) {
+            reasons.push(Protection::SystemMedium { chain });
+        }
+        self.mounted(&nodes, &mut reasons);
+        self.swapping(&nodes, &mut reasons);
+        for held in held {
+            let node = held.node.path.clone();
+            reasons.push(Protection::Held { node, holder: held.holder, by: held.by });
+        }
+        self.members(&nodes, signatures, &mut reasons);
+        reasons.extend(facts.unreadable.iter().map(|what| Protection::CannotTell { what: what.clone() }));
+        let mut seen = BTreeSet::new();
+        reasons.retain(|reason| seen.insert(format!("{reason:?}")));
+        reasons
+    }
+
+    fn system_chain(&self, base: &Node, scope: Scope) -> Option<String> {
+        let names = std::iter::once(&base.name).chain(base.partitions.iter());
+        let own = names.filter_map(|name| self.system.chain(name)).next().map(str::to_owned);
+        match (scope, &base.partition) {
+            // A system on the bare disk lies under every partition of it.
+            (Scope::Partition, Some(facts)) => own.or_else(|| {
+                let disk = self.blocks.get(&facts.disk)?;
+                let by_partition = disk.partitions.iter().any(|name| self.system.chain(name).is_some());
+                self.system.chain(&disk.name).filter(|_| !by_partition).map(str::to_owned)
+            }),
+            _ => own,
+        }
+    }
+
+    fn mounted(&self, nodes: &[&Node], reasons: &mut Vec<Protection>) {
+        let tables = match &self.mounts {
+            Ok(tables) => tables,
+            Err(what) => return reasons.push(Protection::CannotTell { what: what.clone() }),
+        };
+        for node in nodes {
+            let mut points = BTreeSet::new();
+            for mount in tables.all() {
+                let here = mount.number == node.number
+                    || (mount.number.major == 0
+                        && self.nodes_of_source(mount).iter().any(|other| other.name == node.name));
+                if here && points.len() < MOUNT_POINTS_SHOWN && points.insert(mount.mount_point.clone()) {
+                    let mount_point = mount.mount_point.clone();
+                    reasons.push(Protection::Mounted { node: node.path.clone(), mount_point });
+                }
+            }
+        }
+    }
+
+    fn swapping(&self, nodes: &[&Node], reasons: &mut Vec<Protection>) {
+        let swaps = match &self.swaps {
+            Ok(swaps) => swaps,
+            Err(what) => return reasons.push(Protection::CannotTell { what: what.clone() }),
+        };
+        for path in swaps {
+            // A swap file counts through the filesystem it lies on.
+            let Some(swapping) = self.blocks.by_path(self.roots, path) else { continue };
+            if nodes.iter().any(|node| node.name == swapping.name) {
+                reasons.push(Protection::Swap { node: swapping.path.clone() });
+            }
+        }
+    }
+
+    /// Multi-device filesystems in use: btrfs says so in sysfs, ZFS by its imported pools.
+    fn members(&self, nodes: &[&Node], signatures: &[Signature], reasons: &mut Vec<Protection>) {
+        for fs in &self.btrfs {
+            for node in nodes.iter().filter(|node| fs.devices.contains(&node.name)) {
+                let detail = format!("filesystem {} is mounted", fs.uuid);
+                reasons.push(Protection::Member { node: node.path.clone(), of: "btrfs".to_owned(), detail });
+            }
+        }
+        for signature in signatures.iter().filter(|signature| signature.of == "zfs_member") {
+            let node = signature.node.clone();
+            let of = signature.of.clone();
+            match (&self.pools, &signature.label) {
+                (Err(what), _) => reasons.push(Protection::CannotTell { what: what.clone() }),
+                (Ok(pools), Some(pool)) if pools.contains(pool) => {
+                    let detail = format!("pool {pool} is imported (`zpool export {pool}` releases it)");
+                    reasons.push(Protection::Member { node, of, detail });
+                }
+                // Spares and cache devices do not name their pool.
+                (Ok(pools), None) if !pools.is_empty() => {
+                    let detail = format!("it does not say of which pool, and imported are: {}", pools.join(", "));
+                    reasons.push(Protection::Member { node, of, detail });
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Whether something else than an exclusive opener already explains why a device is busy.
+pub(crate) fn explains_busy(reason: &Protection) -> bool {
+    matches!(
+        reason,
+        Protection::Mounted { .. }
+            | Protection::Swap { .. }
+            | Protection::Held { .. }
+            | Protection::Member { .. }
+            | Protection::SizeZero
+    )
+}
+
+/// Adds what an attempt to open the device exclusively told.
+pub(crate) fn add_answer(answer: Answer, signatures: &[Signature], reasons: &mut Vec<Protection>) {
+    match answer {
+        Answer::Free => {}
+        Answer::Unknown(what) => reasons.push(Protection::CannotTell { what }),
+        Answer::Busy { by } => {
+            // The kernel holds the vdevs of an imported pool without leaving holders.
+            let zfs = signatures.iter().find(|signature| signature.of == "zfs_member");
+            reasons.push(match zfs {
+                Some(signature) => Protection::Member {
+                    node: signature.node.clone(),
+                    of: signature.of.clone(),
+                    detail: "it is opened exclusively, as an imported pool does".to_owned(),
+                },
+                None => Protection::OpenedExclusively { by },
+            });
+        }
+    }
+}
+
+fn hardware(facts: &DiskFacts) -> Vec<Protection> {
+    let mut reasons = Vec::new();
+    let block = facts.geometry.logical_block;
+    let cannot_read_block = facts.unreadable.iter().any(|what| what.starts_with("queue/logical_block_size"));
+    if facts.geometry.size.0 == 0 && !facts.unreadable.iter().any(|what| what.starts_with("size")) {
+        reasons.push(Protection::SizeZero);
+        let fixed_scsi =
+            !facts.removable && matches!(facts.transport, crate::media::Transport::Sas | crate::media::Transport::Scsi);
+        if fixed_scsi {
+            // The kernel offers no capacity for block sizes it cannot address, and says 512.
+            let what = "the kernel offers no capacity for this fixed drive, most often because its logical blocks \
+                        have 520 or 528 bytes; see `sg_readcap --long`, reformat with `sg_format --format --size=512`";
+            reasons.push(Protection::CannotTell { what: what.to_owned() });
+        }
+    }
+    if facts.read_only {
+        reasons.push(Protection::ReadOnly);
+    }
+    if crate::units::SectorSize::new(block).is_none() && !cannot_read_block {
+        reasons.push(Protection::UnsupportedBlockSize { logical_block: block });
+    }
+    if facts.zoned == Zoned::HostManaged {
+        reasons.push(Protection::HostManagedZones);
+    }
+    reasons
+}
+
+fn imported_pools(roots: &Roots) -> Result<Vec<String>, String> {
+    let folder = roots.proc.join("spl/kstat/zfs");
+    match list(&folder) {
+        // Files there are statistics of the module, folders are pools.
+        Ok(names) => Ok(names.into_iter().filter(|name| folder.join(name).is_dir()).collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(format!("the list of imported ZFS pools could not be read: {error}")),
+    }
+}

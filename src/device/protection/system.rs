@@ -1,0 +1,277 @@
+//! The media the running system comes from: from its mount points down through overlay, squashfs,
+//! loop devices and dm to the disk; and, when it was booted into RAM, what the boot loader named.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::World;
+use super::mounts::{Mount, Namespace, strip_deleted};
+use crate::device::blocks::{DevNum, Node, attr, list};
+use crate::device::facts::loop_backing;
+use crate::device::roots::Nodes;
+use crate::device::udev::Properties;
+
+/// Mount points of an installed system.
+const INSTALLED: [&str; 6] = ["/", "/usr", "/boot", "/boot/efi", "/efi", "/nix/store"];
+/// Where live systems (live-boot, dracut, archiso, miso, casper, Slax) keep their medium mounted.
+const LIVE: [&str; 10] = [
+    "/run/live",
+    "/lib/live/mount",
+    "/run/initramfs",
+    "/run/archiso",
+    "/run/miso",
+    "/run/rootfsbase",
+    "/cdrom",
+    "/isodevice",
+    "/live",
+    "/mnt/live",
+];
+
+/// Nodes the system comes from, each with the chain that leads there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SystemMedia(BTreeMap<String, String>);
+
+impl SystemMedia {
+    pub fn find(world: &World) -> SystemMedia {
+        let mut search = Search { world, found: BTreeMap::new(), lost_layer: false };
+        // Our own namespace and that of process 1: where the system's mounts are.
+        for ns in world.mounts.iter().flat_map(|tables| tables.namespaces.iter().take(2)) {
+            let live = ns.mounts.iter().filter(|mount| LIVE.iter().any(|at| mount.mount_point.starts_with(at)));
+            let installed = INSTALLED.iter().filter_map(|at| ns.at(Path::new(at)));
+            for mount in installed.chain(live) {
+                let trail = vec![mount.mount_point.display().to_string()];
+                search.mount(ns, mount, &trail, &mut BTreeSet::new());
+            }
+        }
+        search.images_of_lost_layers();
+        search.command_line();
+        SystemMedia(search.found)
+    }
+
+    /// The chain that leads to a node, or to a disk as a whole.
+    pub fn chain(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+struct Search<'a> {
+    world: &'a World<'a>,
+    found: BTreeMap<String, String>,
+    /// An overlay has a layer whose path leads nowhere (it was mounted in the initramfs).
+    lost_layer: bool,
+}
+
+impl Search<'_> {
+    fn mount(&mut self, ns: &Namespace, mount: &Mount, trail: &[String], seen: &mut BTreeSet<String>) {
+        let world = self.world;
+        if let Some(node) = world.blocks.by_number(mount.number) {
+            return self.node(node, trail, seen);
+        }
+        if !seen.insert(format!("{} {}", mount.number, mount.mount_point.display())) {
+            self.lost_layer = true;
+            return;
+        }
+        let trail = &with(trail, &mount.fs_type);
+        match mount.fs_type.as_str() {
+            "overlay" | "aufs" | "unionfs" => {
+                for layer in mount.layers() {
+                    match ns.containing(&layer) {
+                        Some(below) if below.mount_point != mount.mount_point => self.mount(ns, below, trail, seen),
+                        _ => self.lost_layer = true,
+                    }
+                }
+            }
+            "zfs" => {
+                let pool = mount.source.to_string_lossy().split('/').next().unwrap_or_default().to_owned();
+                for node in world.zfs_members(&pool) {
+                    self.node(node, &with(trail, &pool), seen);
+                }
+            }
+            _ => {
+                for node in world.nodes_of_source(mount) {
+                    self.node(node, trail, seen);
+                }
+            }
+        }
+    }
+
+    fn node(&mut self, node: &Node, trail: &[String], seen: &mut BTreeSet<String>) {
+        if !seen.insert(node.name.clone()) {
+            return;
+        }
+        let world = self.world;
+        let trail = &with(trail, &node.name);
+        self.found.entry(node.name.clone()).or_insert_with(|| trail.join(" -> "));
+        if let Some(disk) = world.blocks.disk_of(node).filter(|disk| disk.name != node.name) {
+            return self.node(disk, trail, seen);
+        }
+        for name in &node.slaves {
+            if let Some(below) = world.blocks.get(name) {
+                self.node(below, trail, seen);
+            }
+        }
+        if node.name.starts_with("loop") {
+            self.backing_file(node, trail, seen);
+        }
+    }
+
+    fn backing_file(&mut self, node: &Node, trail: &[String], seen: &mut BTreeSet<String>) {
+        let world = self.world;
+        let tables = || world.mounts.iter().flat_map(|tables| &tables.namespaces);
+        // The driver knows the filesystem's device even where the path leads nowhere any more.
+        if world.roots.nodes == Nodes::Live
+            && let Ok(backing) = loop_backing(world.roots, node)
+        {
+            let number = DevNum::from_raw(backing.device.0);
+            if let Some(below) = world.blocks.by_number(number) {
+                return self.node(below, trail, seen);
+            }
+            let mounted = tables().find_map(|ns| Some((ns, ns.mounts.iter().find(|m| m.number == number)?)));
+            if let Some((ns, mount)) = mounted {
+                return self.mount(ns, mount, trail, seen);
+            }
+        }
+        let Some(path) = attr(&node.dir, "loop/backing_file").map(|path| strip_deleted(PathBuf::from(path))) else {
+            return;
+        };
+        let Some((ns, mount)) = tables().find_map(|ns| Some((ns, ns.containing(&path)?))) else { return };
+        self.mount(ns, mount, trail, seen);
+    }
+
+    /// casper and others leave an overlay whose lower layers are only attached as loop devices.
+    fn images_of_lost_layers(&mut self) {
+        if !self.lost_layer {
+            return;
+        }
+        let world = self.world;
+        for node in world.blocks.disks().into_iter().filter(|node| node.name.starts_with("loop")) {
+            let file = attr(&node.dir, "loop/backing_file").unwrap_or_default();
+            let is_system_image =
+                [".squashfs", ".sfs", ".erofs", ".iso", "rootfs.img"].iter().any(|end| file.ends_with(end));
+            if is_system_image {
+                let trail = vec!["/".to_owned(), "overlay".to_owned(), node.name.clone()];
+                self.backing_file(node, &trail, &mut BTreeSet::from([node.name.clone()]));
+            }
+        }
+    }
+
+    /// The device named on the kernel's command line: all that is left of it after a boot into RAM.
+    fn command_line(&mut self) {
+        let Ok(line) = fs::read_to_string(self.world.roots.proc.join("cmdline")) else { return };
+        const KEYS: [&str; 11] = [
+            "root=",
+            "live-media=",
+            "bootfrom=",
+            "live_dev=",
+            "archisolabel=",
+            "archisodevice=",
+            "archisosearchuuid=",
+            "misolabel=",
+            "img_dev=",
+            "iso-scan/device=",
+            "from=",
+        ];
+        // `--` starts what belongs to init.
+        for word in line.split_whitespace().take_while(|word| *word != "--") {
+            let Some((key, value)) = KEYS.iter().find_map(|key| Some((*key, word.strip_prefix(key)?))) else {
+                continue;
+            };
+            let value = value.trim_matches('"').trim_start_matches("live:");
+            let value = match key {
+                "archisolabel=" | "misolabel=" => format!("LABEL={value}"),
+                "archisosearchuuid=" => format!("UUID={value}"),
+                _ => value.to_owned(),
+            };
+            for node in self.world.named(&value) {
+                let trail = vec![format!("kernel command line {word}")];
+                self.node(node, &trail, &mut BTreeSet::new());
+            }
+        }
+    }
+}
+
+impl World<'_> {
+    /// `/dev/...`, `UUID=`, `LABEL=`, `CDLABEL=`, `PARTUUID=`, `PARTLABEL=`.
+    fn named(&self, value: &str) -> Vec<&Node> {
+        if value.starts_with("/dev/") {
+            return self.blocks.by_path(self.roots, Path::new(value)).into_iter().collect();
+        }
+        let Some((key, name)) = value.split_once('=') else { return Vec::new() };
+        let (folder, property) = match key {
+            "UUID" => ("by-uuid", "ID_FS_UUID"),
+            "LABEL" | "CDLABEL" => ("by-label", "ID_FS_LABEL"),
+            "PARTUUID" => ("by-partuuid", "ID_PART_ENTRY_UUID"),
+            "PARTLABEL" => ("by-partlabel", "ID_PART_ENTRY_NAME"),
+            _ => return Vec::new(),
+        };
+        let link = Path::new("/dev/disk").join(folder).join(encode(name));
+        if let Some(node) = self.blocks.by_path(self.roots, &link) {
+            return vec![node];
+        }
+        self.blocks
+            .all()
+            .filter(|node| Properties::of(self.roots, node).get(property).is_some_and(|v| v.eq_ignore_ascii_case(name)))
+            .collect()
+    }
+
+    /// The nodes of a filesystem without a device number of its own: btrfs, bcachefs.
+    pub(super) fn nodes_of_source(&self, mount: &Mount) -> Vec<&Node> {
+        let source = mount.source.as_os_str().as_bytes();
+        if !source.starts_with(b"/dev/") {
+            return Vec::new();
+        }
+        let paths = source.split(|b| *b == b':').map(|path| PathBuf::from(std::ffi::OsStr::from_bytes(path)));
+        let named: Vec<&Node> = paths.filter_map(|path| self.blocks.by_path(self.roots, &path)).collect();
+        if mount.fs_type != "btrfs" {
+            return named;
+        }
+        let siblings: Vec<&Node> = named
+            .iter()
+            .filter_map(|node| self.btrfs.iter().find(|fs| fs.devices.contains(&node.name)))
+            .flat_map(|fs| fs.devices.iter().filter_map(|name| self.blocks.get(name)))
+            .collect();
+        if siblings.is_empty() { named } else { siblings }
+    }
+
+    /// The nodes whose label names a pool.
+    fn zfs_members(&self, pool: &str) -> Vec<&Node> {
+        let member = |node: &Node| {
+            self.signature(node).is_some_and(|found| found.of == "zfs_member" && found.label.as_deref() == Some(pool))
+        };
+        self.blocks.all().filter(|node| member(node)).collect()
+    }
+}
+
+/// Filesystems that btrfs has assembled (`/sys/fs/btrfs/UUID/devices`).
+#[derive(Clone, Debug)]
+pub(crate) struct BtrfsFilesystem {
+    pub uuid: String,
+    pub devices: Vec<String>,
+}
+
+pub(crate) fn btrfs(sys: &Path) -> Vec<BtrfsFilesystem> {
+    let folder = sys.join("fs/btrfs");
+    let names = list(&folder).unwrap_or_default();
+    names
+        .into_iter()
+        .filter_map(|uuid| Some(BtrfsFilesystem { devices: list(&folder.join(&uuid).join("devices")).ok()?, uuid }))
+        .collect()
+}
+
+/// udev's spelling of a name in `/dev/disk/by-*`.
+fn encode(name: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"#+-.:=@_".contains(&b) || b >= 0x80;
+    name.bytes().fold(String::new(), |mut out, b| {
+        match plain(b) && b < 0x80 {
+            true => out.push(char::from(b)),
+            false => out.push_str(&format!("\\x{b:02x}")),
+        }
+        out
+    })
+}
+
+fn with(trail: &[String], step: &str) -> Vec<String> {
+    trail.iter().cloned().chain([step.to_owned()]).collect()
+}

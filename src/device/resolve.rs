@@ -1,0 +1,238 @@
+//! From what somebody typed to the medium that is meant.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::Roots;
+use super::blocks::{DevNum, Node, attr_number};
+use super::image;
+use super::inventory::{
+    Drive, InventoryError, ask_whether_free, confirm_tokens, drives, read_world, short_digest, skip_reason,
+};
+use super::protection::{Scope, World};
+use super::roots::Nodes;
+use crate::media::{Geometry, Medium, Partition};
+use crate::units::Bytes;
+
+/// Whether a partition may be meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetRule {
+    /// Only whole disks and image files.
+    WholeDiskOnly,
+    /// A partition too (`--partition`).
+    PartitionAllowed,
+}
+
+/// A target that is no medium. Nothing was opened for writing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolveError {
+    /// Nothing is there.
+    #[error("{}: there is no such device or file; `lastwrite drives` lists what there is", target.display())]
+    NoSuchDevice {
+        /// As typed.
+        target: PathBuf,
+    },
+    /// A symbolic link to nothing.
+    #[error("{}: this link leads to {}, which is not there; is the drive connected?", target.display(), to.display())]
+    DanglingLink {
+        /// As typed.
+        target: PathBuf,
+        /// Where it leads.
+        to: PathBuf,
+    },
+    /// A folder.
+    #[error(
+        "{}: this is a directory; name the drive it is on (`findmnt -T {}`) or one image file", 
+        target.display(), target.display()
+    )]
+    Directory {
+        /// As typed.
+        target: PathBuf,
+    },
+    /// A character device.
+    #[error("{}: this is a character device, not a drive{hint}", target.display())]
+    CharacterDevice {
+        /// As typed.
+        target: PathBuf,
+        /// What was probably meant, with its separator.
+        hint: String,
+    },
+    /// A pipe or socket.
+    #[error("{}: this is neither a block device nor a file", target.display())]
+    Special {
+        /// As typed.
+        target: PathBuf,
+    },
+    /// A partition where only whole disks are allowed.
+    #[error(
+        "{}: this is partition {number} of {}; wiping it would leave the rest of the drive. \
+         Name {} or, if only the partition is meant, add --partition",
+        target.display(), disk.display(), disk.display()
+    )]
+    IsPartition {
+        /// As typed.
+        target: PathBuf,
+        /// Partition number.
+        number: u32,
+        /// Its disk.
+        disk: PathBuf,
+    },
+    /// A block device that is no drive.
+    #[error("{}: this is {what}", target.display())]
+    NotADrive {
+        /// As typed.
+        target: PathBuf,
+        /// What it is, and what to do.
+        what: String,
+    },
+    /// The node has no block device in sysfs.
+    #[error("{}: the kernel knows no block device {number} behind this node; is the drive still connected?", target.display())]
+    UnknownBlockDevice {
+        /// As typed.
+        target: PathBuf,
+        /// `8:0`.
+        number: String,
+    },
+    /// It could not be looked at.
+    #[error("{}: it could not be looked at: {source}", target.display())]
+    Unreadable {
+        /// As typed.
+        target: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The host's block devices could not be listed.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+}
+
+/// The medium a target names: a block device node, a link to one, or an image file. Its
+/// protections are filled in; a protected medium is no error here.
+pub fn resolve(roots: &Roots, target: &Path, allow: TargetRule) -> Result<Medium, ResolveError> {
+    let named = || target.to_owned();
+    if roots.nodes == Nodes::Recorded {
+        let world = read_world(roots)?;
+        return match world.blocks.by_path(roots, target) {
+            Some(node) => block_medium(&world, node, target, allow),
+            None => Err(ResolveError::NoSuchDevice { target: named() }),
+        };
+    }
+    let meta = match fs::metadata(target) {
+        Ok(meta) => meta,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(match fs::read_link(target) {
+                Ok(to) => ResolveError::DanglingLink { target: named(), to },
+                Err(_) => ResolveError::NoSuchDevice { target: named() },
+            });
+        }
+        Err(source) => return Err(ResolveError::Unreadable { target: named(), source }),
+    };
+    let kind = meta.file_type();
+    if kind.is_dir() {
+        Err(ResolveError::Directory { target: named() })
+    } else if kind.is_char_device() {
+        Err(ResolveError::CharacterDevice { target: named(), hint: character_hint(target) })
+    } else if kind.is_block_device() {
+        let world = read_world(roots)?;
+        let number = DevNum::from_raw(meta.rdev());
+        match world.blocks.by_number(number) {
+            Some(node) => block_medium(&world, node, target, allow),
+            None => Err(ResolveError::UnknownBlockDevice { target: named(), number: number.to_string() }),
+        }
+    } else if kind.is_file() {
+        let world = read_world(roots)?;
+        image::medium(&world, target).map_err(|source| ResolveError::Unreadable { target: named(), source })
+    } else {
+        Err(ResolveError::Special { target: named() })
+    }
+}
+
+fn block_medium(world: &World, node: &Node, target: &Path, allow: TargetRule) -> Result<Medium, ResolveError> {
+    let named = || target.to_owned();
+    let gone = || ResolveError::UnknownBlockDevice { target: named(), number: node.number.to_string() };
+    let disk = world.blocks.disk_of(node).ok_or_else(gone)?;
+    if let Some(what) = skip_reason(disk) {
+        return Err(ResolveError::NotADrive { target: named(), what: what.to_owned() });
+    }
+    let drives = drives(world);
+    let at = drives
+        .iter()
+        .position(|drive| drive.node.name == disk.name || drive.others.iter().any(|other| other.name == disk.name))
+        .ok_or_else(|| ResolveError::NotADrive {
+            target: named(),
+            what: "a device that nothing is attached to".to_owned(),
+        })?;
+    let medium = match &node.partition {
+        None => drives[at].medium(world, confirm_tokens(&drives).swap_remove(at)),
+        Some(facts) if allow == TargetRule::WholeDiskOnly => {
+            return Err(ResolveError::IsPartition { target: named(), number: facts.number, disk: disk.path.clone() });
+        }
+        Some(_) => partition_of(world, &drives[at], node).ok_or_else(gone)?,
+    };
+    let mut media = [medium];
+    ask_whether_free(world.roots, &mut media);
+    let [medium] = media;
+    Ok(medium)
+}
+
+/// A partition as a medium: its disk's names, its own place, size and use. `None` when `node` is
+/// no partition.
+pub(super) fn partition_of(world: &World, drive: &Drive, node: &Node) -> Option<Medium> {
+    let place = node.partition.as_ref()?;
+    let disk = world.blocks.get(&place.disk)?;
+    let mut facts = drive.facts.clone();
+    let size = match attr_number(&node.dir, "size").and_then(|units| units.checked_mul(512)) {
+        Some(size) => Bytes(size),
+        None => {
+            facts.unreadable.push(format!("the size of {} could not be read", node.path.display()));
+            Bytes(0)
+        }
+    };
+    facts.identity.size = size;
+    facts.identity.unit = Some(partition_unit(place.number, place.start));
+    facts.geometry = Geometry { size, ..facts.geometry };
+    match attr_number(&node.dir, "ro") {
+        Some(read_only) => facts.read_only |= read_only != 0,
+        None => facts.unreadable.push(format!("ro of {} could not be read", node.path.display())),
+    }
+    let signatures = world.signatures(&[node]);
+    let protections = world.protections(node, Scope::Partition, &facts, &signatures);
+    Some(Medium {
+        path: node.path.clone(),
+        other_paths: Vec::new(),
+        confirm_token: short_digest(&facts.identity.digest()),
+        identity: facts.identity,
+        transport: facts.transport,
+        kind: facts.kind,
+        class: facts.class,
+        geometry: facts.geometry,
+        rotational: facts.rotational,
+        zoned: facts.zoned,
+        removable: facts.removable,
+        diskseq: facts.diskseq,
+        partition: Some(Partition { number: place.number, disk: disk.path.clone(), start: Bytes(place.start) }),
+        signatures,
+        protections,
+    })
+}
+
+/// How an identity names a partition: a moved partition is another one.
+pub(super) fn partition_unit(number: u32, start: u64) -> String {
+    format!("partition {number} at {start}")
+}
+
+fn character_hint(target: &Path) -> String {
+    let name = target.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let rest = name.strip_prefix("nvme").unwrap_or_default();
+    if !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()) {
+        return format!("; it is the controller, its first namespace is {}n1", target.display());
+    }
+    match name {
+        _ if name.starts_with("sg") || name.starts_with("bsg") => "; name the disk (/dev/sd...) instead".to_owned(),
+        _ if name.starts_with("st") || name.starts_with("nst") => "; tapes are not supported".to_owned(),
+        _ => String::new(),
+    }
+}

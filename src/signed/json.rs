@@ -1,0 +1,198 @@
+//! Strict JSON over serde_json: no member twice, limited depth, nothing silently dropped.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+/// How deep objects and arrays may nest.
+const MAX_DEPTH: u32 = 32;
+
+/// JSON that is not acceptable as evidence.
+#[derive(Debug, thiserror::Error)]
+pub enum JsonError {
+    /// Not UTF-8.
+    #[error("not UTF-8")]
+    NotUtf8(#[source] std::str::Utf8Error),
+    /// Not JSON, a member twice, too deep, trailing bytes, or not of the expected shape.
+    #[error("{0}")]
+    Syntax(#[from] serde_json::Error),
+    /// Something that was read would be written in another way, so it was not understood wholly:
+    /// an unknown member, or another spelling of a value.
+    #[error("{place} is unknown or not in its one allowed spelling")]
+    NotExact {
+        /// Where, as a JSON pointer (RFC 6901).
+        place: String,
+    },
+}
+
+/// Parses `text`, refusing duplicate members (compared after unescaping), nesting deeper than 32
+/// and trailing bytes. Unknown members are up to `T`.
+pub fn parse_strict<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonError> {
+    std::str::from_utf8(text).map_err(JsonError::NotUtf8)?;
+    let mut walk = serde_json::Deserializer::from_slice(text);
+    Walk { depth: 0 }.deserialize(&mut walk)?;
+    walk.end()?;
+    Ok(serde_json::from_slice(text)?)
+}
+
+/// As [`parse_strict`], and what was read must be what `T` would write, but for the order of
+/// members: no member is dropped, defaulted or respelled on the way in.
+pub fn parse_exact<T: DeserializeOwned + Serialize>(text: &[u8]) -> Result<T, JsonError> {
+    let value: T = parse_strict(text)?;
+    let written = serde_json::to_value(&value)?;
+    let read: Value = serde_json::from_slice(text)?;
+    match first_difference(&read, &written) {
+        None => Ok(value),
+        Some(place) => Err(JsonError::NotExact { place: if place.is_empty() { "/".to_owned() } else { place } }),
+    }
+}
+
+/// JSON pointer to the first place that differs.
+fn first_difference(read: &Value, written: &Value) -> Option<String> {
+    match (read, written) {
+        (Value::Object(a), Value::Object(b)) => {
+            let missing = b.keys().find(|key| !a.contains_key(*key)).map(|key| format!("/{key}"));
+            let differs = || {
+                a.iter().find_map(|(key, value)| match b.get(key) {
+                    None => Some(format!("/{key}")),
+                    Some(other) => first_difference(value, other).map(|rest| format!("/{key}{rest}")),
+                })
+            };
+            missing.or_else(differs)
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            a.iter().zip(b).enumerate().find_map(|(i, (x, y))| first_difference(x, y).map(|rest| format!("/{i}{rest}")))
+        }
+        _ => (read != written).then(String::new),
+    }
+}
+
+/// Visits every value without building anything.
+struct Walk {
+    depth: u32,
+}
+
+impl<'de> DeserializeSeed<'de> for Walk {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<(), D::Error> {
+        d.deserialize_any(self)
+    }
+}
+
+impl Walk {
+    fn deeper<E: de::Error>(&self) -> Result<u32, E> {
+        match self.depth < MAX_DEPTH {
+            true => Ok(self.depth + 1),
+            false => Err(E::custom(format_args!("nested deeper than {MAX_DEPTH}"))),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Walk {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let depth = self.deeper()?;
+        while seq.next_element_seed(Walk { depth })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let depth = self.deeper()?;
+        let mut seen: HashSet<Name> = HashSet::new();
+        while let Some(name) = map.next_key::<Name>()? {
+            if let Some(twice) = seen.replace(name) {
+                return Err(de::Error::custom(format_args!("member {:?} stands twice", twice.0)));
+            }
+            map.next_value_seed(Walk { depth })?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(PartialEq, Eq, Hash, Deserialize)]
+#[serde(transparent)]
+struct Name(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_twice_is_refused_anywhere_and_however_spelled() {
+        for bad in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"\u0061":1}"#,
+            r#"[{"x":[{"a":{"b":1,"c":2,"b":3}}]}]"#,
+            r#"{"a":1} "#.trim_end().to_owned().as_str().repeat(2).as_str(),
+            "{} x",
+            "\u{feff}{}",
+            r#"{"a":"\ud800"}"#,
+            "[01]",
+            "[1e999]",
+            "nul",
+            "",
+        ] {
+            assert!(parse_strict::<Value>(bad.as_bytes()).is_err(), "{bad}");
+        }
+        assert!(parse_strict::<Value>(br#"{"a":{"a":1},"b":{"a":1}}"#).is_ok());
+        assert!(parse_strict::<Value>(b"\"\xff\"").is_err());
+    }
+
+    #[test]
+    fn nesting_is_limited() {
+        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(parse_strict::<Value>(nested(32).as_bytes()).is_ok());
+        assert!(parse_strict::<Value>(nested(33).as_bytes()).is_err());
+        assert!(parse_strict::<Value>("[".repeat(1_000_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn what_would_be_dropped_is_named() {
+        #[derive(Debug, Serialize, Deserialize)]
+        struct Doc {
+            list: Vec<Item>,
+        }
+        #[derive(Debug, Serialize, Deserialize)]
+        struct Item {
+            a: Option<u8>,
+        }
+        assert!(parse_exact::<Doc>(br#"{"list":[{"a":1},{"a":null}]}"#).is_ok());
+        let unknown = parse_exact::<Doc>(br#"{"list":[{"a":1},{"a":2,"b":3}]}"#).unwrap_err();
+        assert!(unknown.to_string().starts_with("/list/1/b "), "{unknown}");
+        let left_out = parse_exact::<Doc>(br#"{"list":[{}]}"#).unwrap_err();
+        assert!(left_out.to_string().starts_with("/list/0/a "), "{left_out}");
+    }
+}

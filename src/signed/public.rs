@@ -1,0 +1,101 @@
+//! Ed25519 public keys, their JWK (RFC 8037) and thumbprint (RFC 7638).
+
+use std::fmt;
+
+use ed25519_dalek::{Signature, VerifyingKey};
+use sha2::{Digest, Sha256};
+
+use super::base64url;
+
+/// An Ed25519 public key that is on the curve and not of low order.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
+
+/// Bytes that are no usable public key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublicKeyError {
+    /// Not 32 bytes of canonical base64url.
+    #[error("a public key has 32 bytes in base64url without padding")]
+    Encoding,
+    /// Not a point on the curve.
+    #[error("the bytes are not a point of Ed25519")]
+    NotAPoint,
+    /// A key of low order: everybody can sign with it.
+    #[error("the key has low order; everybody could sign with it")]
+    LowOrder,
+}
+
+impl PublicKey {
+    /// From the 32 bytes of RFC 8032.
+    pub fn from_bytes(bytes: &[u8]) -> Result<PublicKey, PublicKeyError> {
+        let bytes: &[u8; 32] = bytes.try_into().map_err(|_| PublicKeyError::Encoding)?;
+        let key = VerifyingKey::from_bytes(bytes).map_err(|_| PublicKeyError::NotAPoint)?;
+        match key.is_weak() {
+            true => Err(PublicKeyError::LowOrder),
+            false => Ok(PublicKey(key)),
+        }
+    }
+
+    /// From a JWK's `x`.
+    pub fn from_x(x: &str) -> Result<PublicKey, PublicKeyError> {
+        PublicKey::from_bytes(&base64url::decode(x).map_err(|_| PublicKeyError::Encoding)?)
+    }
+
+    /// The 32 bytes of RFC 8032.
+    pub fn to_bytes(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
+    /// A JWK's `x`.
+    pub fn x(&self) -> String {
+        base64url::encode(self.0.as_bytes())
+    }
+
+    /// RFC 7638 thumbprint (SHA-256, base64url): the key's name everywhere.
+    pub fn kid(&self) -> String {
+        let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, self.x());
+        base64url::encode(&Sha256::digest(canonical))
+    }
+
+    /// Strict Ed25519 verification: canonical `S` and `R`, no low-order `R` or key.
+    pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        self.0.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
+    }
+}
+
+impl From<VerifyingKey> for PublicKey {
+    /// The key of a signing key; those are never of low order.
+    fn from(key: VerifyingKey) -> PublicKey {
+        PublicKey(key)
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({})", self.x())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8037 appendix A.3.
+    #[test]
+    fn thumbprint_of_rfc_8037() {
+        let key = PublicKey::from_x("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
+        assert_eq!(key.kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn low_order_and_off_curve_keys_are_refused() {
+        assert_eq!(PublicKey::from_bytes(&[0; 32]), Err(PublicKeyError::LowOrder));
+        let mut identity = [0u8; 32];
+        identity[0] = 1;
+        assert_eq!(PublicKey::from_bytes(&identity), Err(PublicKeyError::LowOrder));
+        assert_eq!(PublicKey::from_bytes(&[2; 31]), Err(PublicKeyError::Encoding));
+        let mut off_curve = [0u8; 32];
+        off_curve[0] = 2;
+        assert_eq!(PublicKey::from_bytes(&off_curve), Err(PublicKeyError::NotAPoint));
+    }
+}

@@ -1,0 +1,337 @@
+//! Inventory, resolve and claim on real loop devices, mounts, swap and image files.
+#![cfg(feature = "erase")]
+
+mod common;
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, symlink};
+use std::path::Path;
+
+use common::loopdev::{self, LoopDevice, Mounted};
+use common::{is_root, skip, tool};
+use lastwrite::device::{
+    ClaimError, ClaimMode, ResolveError, Roots, TargetRule, claim, find_by_identity, inventory, resolve,
+};
+use lastwrite::media::{Kind, Medium, MediumClass, Protection, Transport};
+
+const MIB: u64 = 1 << 20;
+
+fn whole(target: &Path) -> Medium {
+    resolve(&Roots::live(), target, TargetRule::WholeDiskOnly).unwrap()
+}
+
+fn refused(target: &Path) -> ResolveError {
+    resolve(&Roots::live(), target, TargetRule::WholeDiskOnly).unwrap_err()
+}
+
+fn image(size: u64) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(size).unwrap();
+    file
+}
+
+#[test]
+fn a_free_loop_device_can_be_claimed_and_only_once() {
+    let Some(device) = LoopDevice::new(16 * MIB) else { return };
+    let medium = whole(device.path());
+    assert_eq!(medium.protections, []);
+    assert_eq!(medium.geometry.size.0, 16 * MIB);
+    assert_eq!((medium.transport, medium.kind, medium.class), (Transport::Loop, Kind::Virtual, MediumClass::Virtual));
+    let meta = fs::metadata(device.backing_file()).unwrap();
+    let backing = medium.identity.backing.clone().unwrap();
+    assert_eq!((backing.device.0, backing.inode.0, backing.offset.0), (meta.dev(), meta.ino(), 0));
+
+    let listed = inventory(&Roots::live()).unwrap();
+    assert_eq!(listed.iter().find(|m| m.path == device.path()), Some(&medium), "drives and resolve agree");
+
+    let held = claim(&Roots::live(), &medium, ClaimMode::Write).unwrap();
+    assert!(held.direct());
+    held.check_identity().unwrap();
+    held.drop_caches().unwrap();
+
+    let again = claim(&Roots::live(), &medium, ClaimMode::Write).unwrap_err();
+    let ClaimError::Busy { by: Some(by), .. } = &again else { panic!("{again}") };
+    assert!(by.contains(&format!("(process {})", std::process::id())), "{by}");
+    let busy = whole(device.path());
+    assert!(matches!(busy.protections[..], [Protection::OpenedExclusively { by: Some(_) }]), "{:?}", busy.protections);
+
+    drop(held);
+    claim(&Roots::live(), &medium, ClaimMode::Read).unwrap();
+}
+
+#[test]
+fn another_file_under_the_same_name_is_another_medium() {
+    let (Some(before), Some(now)) = (LoopDevice::new(4 * MIB), LoopDevice::new(4 * MIB)) else { return };
+    // As if the first had been planned under the name that the second has now.
+    let medium = Medium { path: now.path().to_owned(), ..whole(before.path()) };
+    let error = claim(&Roots::live(), &medium, ClaimMode::Write).unwrap_err();
+    let ClaimError::Changed(changed) = &error else { panic!("{error}") };
+    let fields: Vec<&str> = changed.differences.iter().map(|d| d.field.as_str()).collect();
+    assert!(fields.contains(&"backing inode") && fields.contains(&"disk sequence number"), "{fields:?}");
+    let found = find_by_identity(&Roots::live(), &medium.identity).unwrap();
+    assert!(found.iter().any(|m| m.path == before.path()), "found under its own name");
+    assert!(found.iter().all(|m| m.path != now.path()));
+}
+
+#[test]
+fn a_device_that_shrinks_while_held_is_noticed() {
+    let Some(device) = LoopDevice::new(4 * MIB) else { return };
+    let held = claim(&Roots::live(), &whole(device.path()), ClaimMode::Write).unwrap();
+    OpenOptions::new().write(true).open(device.backing_file()).unwrap().set_len(2 * MIB).unwrap();
+    tool("losetup", &[OsStr::new("--set-capacity"), device.path().as_os_str()]).unwrap();
+    assert_eq!(held.check_identity().unwrap_err().differences[0].field, "size");
+}
+
+#[test]
+fn a_mounted_filesystem_protects_its_device() {
+    let Some(device) = LoopDevice::new(16 * MIB) else { return };
+    if tool("mkfs.ext4", &[OsStr::new("-q"), device.path().as_os_str()]).is_none() {
+        return;
+    }
+    assert_eq!(whole(device.path()).protections, [], "a filesystem that nobody uses is no protection");
+    let free = whole(device.path());
+    let folder = tempfile::tempdir().unwrap();
+    let mounted = Mounted::new(device.path(), folder.path(), "ext4");
+    let expected = Protection::Mounted { node: device.path().to_owned(), mount_point: folder.path().to_owned() };
+    assert_eq!(whole(device.path()).protections, [expected]);
+    assert!(matches!(claim(&Roots::live(), &free, ClaimMode::Write), Err(ClaimError::Busy { .. })));
+    drop(mounted);
+    assert_eq!(whole(device.path()).protections, []);
+}
+
+#[test]
+fn a_mount_in_another_namespace_protects_too() {
+    let Some(device) = LoopDevice::new(16 * MIB) else { return };
+    if tool("mkfs.ext4", &[OsStr::new("-q"), device.path().as_os_str()]).is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!("mount {} {} && echo ready && read end", device.path().display(), folder.path().display());
+    let mut child = std::process::Command::new("unshare")
+        .args(["--mount", "sh", "-c", &script])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().unwrap()), &mut line).unwrap();
+    let protections = whole(device.path()).protections;
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    assert_eq!(line, "ready\n");
+    assert!(matches!(&protections[..], [Protection::Mounted { mount_point, .. }] if mount_point == folder.path()));
+}
+
+#[test]
+fn btrfs_over_two_devices_protects_both() {
+    let (Some(one), Some(two)) = (LoopDevice::new(128 * MIB), LoopDevice::new(128 * MIB)) else { return };
+    if tool("mkfs.btrfs", &["-q".as_ref(), one.path().as_os_str(), two.path().as_os_str()]).is_none() {
+        return;
+    }
+    let free = whole(two.path());
+    assert_eq!(free.protections, []);
+    assert_eq!(free.signatures[0].of, "btrfs");
+    let folder = tempfile::tempdir().unwrap();
+    let _mounted = Mounted::new(one.path(), folder.path(), "btrfs");
+    for device in [&one, &two] {
+        let protections = whole(device.path()).protections;
+        assert!(protections.iter().any(|p| matches!(p, Protection::Mounted { node, .. } if node == device.path())));
+        assert!(protections.iter().any(|p| matches!(p, Protection::Member { of, .. } if of == "btrfs")));
+    }
+}
+
+#[test]
+fn swap_protects_its_device() {
+    let Some(device) = LoopDevice::new(16 * MIB) else { return };
+    if tool("mkswap", &[device.path().as_os_str()]).is_none() {
+        return;
+    }
+    tool("swapon", &[device.path().as_os_str()]);
+    let protections = whole(device.path()).protections;
+    tool("swapoff", &[device.path().as_os_str()]);
+    assert_eq!(protections, [Protection::Swap { node: device.path().to_owned() }]);
+    let after = whole(device.path());
+    assert_eq!((after.protections, after.signatures[0].of.as_str()), (vec![], "swap"));
+}
+
+#[test]
+fn an_exclusive_opener_protects_a_device_and_is_named() {
+    let Some(device) = LoopDevice::new(4 * MIB) else { return };
+    let _holder = OpenOptions::new().read(true).custom_flags(nix::libc::O_EXCL).open(device.path()).unwrap();
+    let protections = whole(device.path()).protections;
+    let [Protection::OpenedExclusively { by: Some(by) }] = &protections[..] else { panic!("{protections:?}") };
+    assert!(by.contains(&std::process::id().to_string()), "{by}");
+}
+
+#[test]
+fn a_read_only_device_may_be_read_but_not_wiped() {
+    let Some(device) = LoopDevice::with_options(4 * MIB, &["--read-only"]) else { return };
+    let medium = whole(device.path());
+    assert_eq!(medium.protections, [Protection::ReadOnly]);
+    assert!(matches!(
+        claim(&Roots::live(), &medium, ClaimMode::Write),
+        Err(ClaimError::ReadOnly { .. } | ClaimError::Permission { .. })
+    ));
+    claim(&Roots::live(), &medium, ClaimMode::Read).unwrap();
+}
+
+#[test]
+fn large_logical_blocks_are_seen() {
+    let Some(device) = LoopDevice::with_options(4 * MIB, &["--sector-size=4096"]) else { return };
+    let medium = whole(device.path());
+    assert_eq!((medium.geometry.logical_block, medium.protections), (4096, vec![]));
+}
+
+#[test]
+fn a_partition_is_wiped_only_when_it_was_meant() {
+    let Some(device) = LoopDevice::with_options(32 * MIB, &["--partscan"]) else { return };
+    for (number, start) in [("1", "2048"), ("2", "16384")] {
+        let arguments = [device.path().as_os_str(), number.as_ref(), start.as_ref(), "8192".as_ref()];
+        if tool("addpart", &arguments).is_none() {
+            return;
+        }
+    }
+    let part = |number: u32| device.path().with_file_name(format!("{}p{number}", device.name()));
+    let error = refused(&part(1));
+    assert!(matches!(&error, ResolveError::IsPartition { number: 1, disk, .. } if disk == device.path()), "{error}");
+
+    let allowed = |number| resolve(&Roots::live(), &part(number), TargetRule::PartitionAllowed).unwrap();
+    let medium = allowed(1);
+    assert_eq!(medium.protections, []);
+    assert_eq!(medium.geometry.size.0, 8192 * 512);
+    assert_eq!(medium.partition.as_ref().unwrap().start.0, 2048 * 512);
+    assert_ne!(medium.identity.digest(), whole(device.path()).identity.digest());
+    assert_eq!(find_by_identity(&Roots::live(), &medium.identity).unwrap(), [medium.clone()]);
+
+    tool("mkfs.ext4", &["-q".as_ref(), part(2).as_os_str()]);
+    let folder = tempfile::tempdir().unwrap();
+    let _mounted = Mounted::new(&part(2), folder.path(), "ext4");
+    assert!(matches!(&whole(device.path()).protections[..], [Protection::Mounted { node, .. }] if *node == part(2)));
+    assert!(!allowed(2).may_be_wiped());
+    let free = allowed(1);
+    assert_eq!(free.protections, [], "a sibling's mount does not matter");
+    let held = claim(&Roots::live(), &free, ClaimMode::Write).unwrap();
+    held.check_identity().unwrap();
+    held.drop_caches().unwrap();
+}
+
+#[test]
+fn an_image_file_is_claimed_with_direct_io_where_it_can() {
+    let file = image(4 * MIB);
+    let medium = whole(file.path());
+    assert_eq!((medium.kind, medium.protections.len()), (Kind::Image, 0));
+    let held = claim(&Roots::live(), &medium, ClaimMode::Write).unwrap();
+    held.check_identity().unwrap();
+    held.drop_caches().unwrap();
+    assert!(matches!(claim(&Roots::live(), &medium, ClaimMode::Write), Err(ClaimError::Locked { .. })));
+    file.as_file().set_len(8 * MIB).unwrap();
+    assert_eq!(held.check_identity().unwrap_err().differences[0].field, "size");
+    drop(held);
+    file.as_file().set_len(4 * MIB).unwrap();
+    assert_eq!(find_by_identity(&Roots::live(), &medium.identity).unwrap(), [medium]);
+
+    let odd = image(1000);
+    let medium = whole(odd.path());
+    let held = claim(&Roots::live(), &medium, ClaimMode::Write).unwrap();
+    assert!(!held.direct(), "1000 bytes are no whole sectors");
+    held.file().write_all_at(&[7; 1000], 0).unwrap();
+    held.drop_caches().unwrap();
+}
+
+#[test]
+fn an_image_on_a_filesystem_without_direct_io_is_buffered() {
+    let Ok(folder) = tempfile::tempdir_in("/dev/shm") else { return skip("needs /dev/shm") };
+    let path = folder.path().join("image");
+    File::create(&path).unwrap().set_len(MIB).unwrap();
+    let held = claim(&Roots::live(), &whole(&path), ClaimMode::Write).unwrap();
+    let block = whole(&path).geometry.logical_block;
+    let mut byte = vec![0; 1];
+    if held.direct() {
+        assert!(block >= 512);
+    } else {
+        held.file().read_exact_at(&mut byte, 1).unwrap();
+    }
+}
+
+#[test]
+fn an_image_behind_a_loop_device_is_protected() {
+    let Some(device) = LoopDevice::new(4 * MIB) else { return };
+    let free = Medium { protections: Vec::new(), ..whole(device.backing_file()) };
+    let expected = Protection::BacksLoop { loop_device: device.path().to_owned() };
+    assert_eq!(whole(device.backing_file()).protections, [expected]);
+    let alias = tempfile::tempdir().unwrap();
+    let link = alias.path().join("link");
+    fs::hard_link(device.backing_file(), &link).or_else(|_| symlink(device.backing_file(), &link)).unwrap();
+    assert!(!whole(&link).may_be_wiped(), "under another name too");
+    assert!(matches!(claim(&Roots::live(), &free, ClaimMode::Write), Err(ClaimError::Protected { .. })));
+}
+
+#[test]
+fn a_swap_file_is_protected() {
+    if !is_root() {
+        return;
+    }
+    let file = image(0);
+    file.as_file().write_all_at(&vec![0; 4 << 20], 0).unwrap();
+    file.as_file().sync_all().unwrap();
+    if tool("mkswap", &[file.path().as_os_str()]).is_none() {
+        return;
+    }
+    tool("swapon", &[file.path().as_os_str()]);
+    let protections = whole(file.path()).protections;
+    tool("swapoff", &[file.path().as_os_str()]);
+    assert_eq!(protections, [Protection::Swap { node: file.path().to_owned() }]);
+}
+
+#[test]
+fn an_empty_image_has_no_capacity() {
+    assert_eq!(whole(image(0).path()).protections, [Protection::SizeZero]);
+}
+
+#[test]
+fn targets_that_are_no_media_are_refused_each_in_its_own_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    assert!(matches!(refused(&missing), ResolveError::NoSuchDevice { .. }));
+    assert!(matches!(refused(folder.path()), ResolveError::Directory { .. }));
+    assert!(matches!(refused(Path::new("/dev/null")), ResolveError::CharacterDevice { .. }));
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(matches!(refused(&pipe), ResolveError::Special { .. }));
+    let link = folder.path().join("by-id");
+    symlink("/dev/not-connected", &link).unwrap();
+    assert!(matches!(refused(&link), ResolveError::DanglingLink { .. }));
+}
+
+#[test]
+fn a_link_leads_to_its_device() {
+    let Some(device) = LoopDevice::new(MIB) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("by-id");
+    symlink(device.path(), &link).unwrap();
+    assert_eq!(whole(&link).path, device.path());
+}
+
+#[test]
+fn an_unattached_loop_device_is_no_drive() {
+    let Some(device) = LoopDevice::new(MIB) else { return };
+    let path = device.path().to_owned();
+    drop(device);
+    match resolve(&Roots::live(), &path, TargetRule::WholeDiskOnly) {
+        Err(ResolveError::NotADrive { what, .. }) => assert!(what.contains("losetup"), "{what}"),
+        // Another test was quicker to use it again.
+        Ok(medium) => assert!(medium.identity.backing.is_some()),
+        Err(error) => panic!("{error}"),
+    }
+    assert!(inventory(&Roots::live()).unwrap().iter().all(|m| m.transport != Transport::Loop || m.geometry.size.0 > 0));
+}
+
+#[test]
+fn the_disk_this_system_runs_from_is_protected() {
+    let root = fs::metadata("/").unwrap().dev();
+    let media = inventory(&Roots::live()).unwrap();
+    let system = media.iter().find(|m| fs::metadata(&m.path).is_ok_and(|meta| meta.rdev() == root));
+    let Some(system) = system else { return eprintln!("the root filesystem is on no bare disk here: nothing to see") };
+    assert!(system.protections.iter().any(|p| matches!(p, Protection::SystemMedium { .. })), "{system:?}");
+}
