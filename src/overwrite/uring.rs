@@ -231,7 +231,8 @@ impl Worker {
 
     fn wait(&mut self) {
         let tuning = &self.shared.tuning;
-        let want = tuning.batch.min(self.ring.in_flight() / 2).max(1);
+        // A few of very many: a drive that waits for the others to finish waits for too long.
+        let want = tuning.batch.min(self.ring.in_flight() / 8).max(1);
         let timeout = match (self.starved.is_empty(), self.ring.in_flight() == 0 && self.works.is_empty()) {
             (false, _) => MEMORY_WAIT,
             (true, false) => LOOK_EVERY,
