@@ -224,7 +224,8 @@ fn edit(folder: &Path, change: impl FnOnce(&mut Vec<String>)) {
 
 #[test]
 fn an_audit_names_the_first_bad_entry() {
-    let cases: [(&str, &dyn Fn(&mut Vec<String>), u64); 7] = [
+    type Change<'a> = &'a dyn Fn(&mut Vec<String>);
+    let cases: [(&str, Change, u64); 7] = [
         ("a letter of a payload", &|l| l[4] = l[4].replacen("\"payload\":\"e", "\"payload\":\"f", 1), 4),
         (
             "a letter of a signature",
