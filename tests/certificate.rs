@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use lastwrite::certificate::{
@@ -265,22 +265,9 @@ fn ten_thousand_mutations_are_refused_or_the_same_document() {
     assert!(refused.get() > 9_000);
 }
 
-/// The Python to use: LASTWRITE_PYTHON, or python3, when it can import joserfc.
-fn python() -> Option<String> {
-    let python = std::env::var("LASTWRITE_PYTHON").unwrap_or_else(|_| "python3".into());
-    let imports = Command::new(&python).args(["-c", "import joserfc"]).stderr(Stdio::null()).status();
-    match imports.is_ok_and(|s| s.success()) {
-        true => Some(python),
-        false => {
-            common::skip(&format!("{python} cannot import joserfc (set LASTWRITE_PYTHON to one that can)"));
-            None
-        }
-    }
-}
-
 #[test]
 fn joserfc_verifies_a_certificate_against_the_trust_store_and_refuses_a_changed_one() {
-    let Some(python) = python() else { return };
+    let Some(python) = common::python_with_joserfc() else { return };
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     std::fs::write(path("good.json"), certificate()).unwrap();
@@ -288,20 +275,14 @@ fn joserfc_verifies_a_certificate_against_the_trust_store_and_refuses_a_changed_
     changed["payload"] = json!(encode_base64url(b"{}"));
     std::fs::write(path("changed.json"), changed.to_string()).unwrap();
     std::fs::write(path("trust.jwks.json"), trust().to_bytes()).unwrap();
-    let script = "import json, sys\n\
-        from joserfc import jws\n\
-        from joserfc.jwk import KeySet\n\
-        keys = KeySet.import_key_set(json.load(open(sys.argv[2])))\n\
-        found = jws.deserialize_json(json.load(open(sys.argv[1])), keys, algorithms=['Ed25519'],\n\
-            registry=jws.JWSRegistry(algorithms=['Ed25519'], strict_check_header=False))\n\
-        assert found.members[0].protected['typ'] == 'vnd.lastwrite.certificate+json'\n\
-        print(json.loads(found.payload)['facts']['medium']['identity']['serial'])\n";
+    std::fs::write(path("verify.py"), common::block_of_page("# verify.py")).unwrap();
     let run = |file: &str| {
-        Command::new(&python).args(["-c", script]).arg(path(file)).arg(path("trust.jwks.json")).output().unwrap()
+        Command::new(&python).args([path("verify.py"), path(file), path("trust.jwks.json")]).output().unwrap()
     };
     let good = run("good.json");
     assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));
-    assert_eq!(String::from_utf8_lossy(&good.stdout).trim(), "S5Y2NJ0R123456");
+    let said = String::from_utf8_lossy(&good.stdout).into_owned();
+    assert!(said.contains("S5Y2NJ0R123456") && said.contains(&id_of(&payload())), "{said}");
     let changed = run("changed.json");
     assert!(String::from_utf8_lossy(&changed.stderr).contains("BadSignature"), "{changed:?}");
 }
@@ -358,4 +339,32 @@ fn openssl_verifies_the_signing_input_and_reads_the_keys() {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(path("theirs.pem"), std::fs::Permissions::from_mode(0o600)).unwrap();
     StationKey::load(&path("theirs.pem"), None).unwrap();
+}
+
+/// The page's own script, from certificate and trust store alone.
+#[test]
+fn the_shell_script_of_the_page_verifies_and_refuses() {
+    if !common::has("openssl") {
+        return common::skip("openssl is not installed");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
+    // The signer's key is not the only one in the store.
+    let mut trust = trust();
+    let other = StationKey::from_seed(&[5; 32]);
+    trust.add(TrustedKey::new(other.public().clone(), "Bench 2", Role::Station, None)).unwrap();
+    write("trust.jwks.json", &trust.to_bytes());
+    write("verify.sh", common::block_of_page("# verify.sh").as_bytes());
+    write("good.json", &[certificate().as_slice(), b"\n"].concat());
+    let mut changed: Value = serde_json::from_slice(&certificate()).unwrap();
+    changed["payload"] = json!(encode_base64url(b"{}"));
+    write("changed.json", changed.to_string().as_bytes());
+    let run = |file: &str| {
+        Command::new("sh").current_dir(dir.path()).args(["verify.sh", file, "trust.jwks.json"]).output().unwrap()
+    };
+    let good = run("good.json");
+    let said = String::from_utf8_lossy(&good.stdout).into_owned();
+    assert!(good.status.success() && said.contains("Signature Verified Successfully"), "{good:?}");
+    assert!(said.contains(&id_of(&payload())), "{said}");
+    assert!(!run("changed.json").status.success());
 }
