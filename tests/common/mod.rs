@@ -47,3 +47,23 @@ pub fn tool(program: &str, arguments: &[&std::ffi::OsStr]) -> Option<String> {
         Err(error) => panic!("{program}: {error}"),
     }
 }
+
+/// The Python to use: LASTWRITE_PYTHON, or python3, when it can import joserfc; otherwise skips.
+#[track_caller]
+pub fn python_with_joserfc() -> Option<String> {
+    let python = std::env::var("LASTWRITE_PYTHON").unwrap_or_else(|_| "python3".into());
+    let imports = Command::new(&python).args(["-c", "import joserfc"]).stderr(Stdio::null()).status();
+    if imports.is_ok_and(|s| s.success()) {
+        return Some(python);
+    }
+    skip(&format!("{python} cannot import joserfc (set LASTWRITE_PYTHON to one that can)"));
+    None
+}
+
+/// The code block of docs/verify-without-lastwrite.md whose first line is `first_line`.
+pub fn block_of_page(first_line: &str) -> String {
+    let page = include_str!("../../docs/verify-without-lastwrite.md");
+    let start = page.find(&format!("\n{first_line}\n")).expect("the page has such a block") + 1;
+    let length = page[start..].find("\n```").expect("the block ends") + 1;
+    page[start..start + length].to_owned()
+}
