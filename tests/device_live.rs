@@ -8,10 +8,10 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, symlink};
 use std::path::Path;
 
-use common::loopdev::{self, LoopDevice, Mounted};
+use common::loopdev::{LoopDevice, Mounted};
 use common::{is_root, skip, tool};
 use lastwrite::device::{
-    ClaimError, ClaimMode, ResolveError, Roots, TargetRule, claim, find_by_identity, inventory, resolve,
+    ClaimError, ClaimMode, ResolveError, Roots, TargetRule, claim, find_by_identity, inventory, resolve, resolve_all,
 };
 use lastwrite::media::{Kind, Medium, MediumClass, Protection, Transport};
 
@@ -158,10 +158,101 @@ fn swap_protects_its_device() {
 #[test]
 fn an_exclusive_opener_protects_a_device_and_is_named() {
     let Some(device) = LoopDevice::new(4 * MIB) else { return };
-    let _holder = OpenOptions::new().read(true).custom_flags(nix::libc::O_EXCL).open(device.path()).unwrap();
+    let holder = Holder::start(device.path(), "exclusively");
     let protections = whole(device.path()).protections;
     let [Protection::OpenedExclusively { by: Some(by) }] = &protections[..] else { panic!("{protections:?}") };
-    assert!(by.contains(&std::process::id().to_string()), "{by}");
+    assert!(by.contains(&format!("(process {})", holder.0.id())), "{by}");
+    drop(holder);
+    assert_eq!(whole(device.path()).protections, []);
+}
+
+#[test]
+fn a_lock_held_by_another_program_is_respected() {
+    let Some(device) = LoopDevice::new(4 * MIB) else { return };
+    let file = image(4 * MIB);
+    for path in [device.path(), file.path()] {
+        let medium = whole(path);
+        for how in ["flock", "range"] {
+            let _holder = Holder::start(path, how);
+            let error = claim(&Roots::live(), &medium, ClaimMode::Write).unwrap_err();
+            assert!(matches!(error, ClaimError::Locked { .. }), "{how}: {error}");
+        }
+        claim(&Roots::live(), &medium, ClaimMode::Write).unwrap();
+    }
+}
+
+/// A second program that holds a file or device until it is dropped: this test binary again.
+struct Holder(std::process::Child);
+
+impl Holder {
+    fn start(path: &Path, how: &str) -> Holder {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "holder", "--ignored", "--nocapture"])
+            .env("HOLD_PATH", path)
+            .env("HOLD_HOW", how)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = std::io::BufReader::new(child.stdout.take().unwrap());
+        assert!(std::io::BufRead::lines(output).any(|line| line.unwrap().ends_with("holding")), "the holder failed");
+        Holder(child)
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "the other program of the tests above"]
+fn holder() {
+    let Some(path) = std::env::var_os("HOLD_PATH") else { return };
+    let how = std::env::var("HOLD_HOW").unwrap();
+    let flags = if how == "exclusively" { nix::libc::O_EXCL } else { 0 };
+    let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path).unwrap();
+    if how == "range" {
+        // As qemu locks its image: one byte.
+        let byte = nix::libc::flock {
+            l_type: i16::try_from(nix::libc::F_RDLCK).unwrap(),
+            l_whence: 0,
+            l_start: 100,
+            l_len: 1,
+            l_pid: 0,
+        };
+        nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_OFD_SETLK(&byte)).unwrap();
+    } else if how == "flock" {
+        let lock = nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockShared).unwrap();
+        println!("holding");
+        let _ = std::io::stdin().read_line(&mut String::new());
+        return drop(lock);
+    }
+    println!("holding");
+    let _ = std::io::stdin().read_line(&mut String::new());
+    drop(file);
+}
+
+#[test]
+fn what_is_gone_by_the_time_it_is_claimed() {
+    let (file, other) = (image(MIB), image(MIB));
+    let medium = whole(file.path());
+    drop(file);
+    let error = claim(&Roots::live(), &medium, ClaimMode::Write).unwrap_err();
+    assert!(matches!(error, ClaimError::Gone { .. }), "{error}");
+    let moved = Medium { path: other.path().to_owned(), ..medium };
+    assert!(matches!(claim(&Roots::live(), &moved, ClaimMode::Write), Err(ClaimError::Changed(_))));
+}
+
+#[test]
+fn many_targets_are_answered_in_their_order() {
+    let (one, two) = (image(MIB), image(2 * MIB));
+    let targets = [two.path(), Path::new("/dev/null"), one.path()];
+    let results = resolve_all(&Roots::live(), &targets, TargetRule::WholeDiskOnly).unwrap();
+    let sizes: Vec<Option<u64>> = results.iter().map(|r| r.as_ref().ok().map(|m| m.geometry.size.0)).collect();
+    assert_eq!(sizes, [Some(2 * MIB), None, Some(MIB)]);
 }
 
 #[test]

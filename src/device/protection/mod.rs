@@ -16,7 +16,8 @@ use super::blocks::{Blocks, Node, attr_number, list};
 use super::facts::DiskFacts;
 use super::roots::Nodes;
 use super::udev::Properties;
-use crate::media::{Protection, Signature, Zoned};
+use crate::media::{Protection, Signature, Transport, Zoned};
+use crate::units::SectorSize;
 
 use exclusive::each_in_time;
 pub(crate) use exclusive::{Answer, ask_all, openers};
@@ -253,19 +254,24 @@ fn hardware(facts: &DiskFacts) -> Vec<Protection> {
     let cannot_read_block = facts.unreadable.iter().any(|what| what.starts_with("queue/logical_block_size"));
     if facts.geometry.size.0 == 0 && !facts.unreadable.iter().any(|what| what.starts_with("size")) {
         reasons.push(Protection::SizeZero);
-        let fixed_scsi =
-            !facts.removable && matches!(facts.transport, crate::media::Transport::Sas | crate::media::Transport::Scsi);
-        if fixed_scsi {
-            // The kernel offers no capacity for block sizes it cannot address, and says 512.
-            let what = "the kernel offers no capacity for this fixed drive, most often because its logical blocks \
-                        have 520 or 528 bytes; see `sg_readcap --long`, reformat with `sg_format --format --size=512`";
-            reasons.push(Protection::CannotTell { what: what.to_owned() });
-        }
+        // The kernel offers no capacity for block formats it cannot address, and calls them 512.
+        let what = match facts.transport {
+            Transport::Sas | Transport::Scsi if !facts.removable => Some(
+                "the kernel offers no capacity for this fixed drive, most often because its logical blocks have 520 \
+                 or 528 bytes; see `sg_readcap --long`, reformat with `sg_format --format --size=512`",
+            ),
+            Transport::NvmePcie | Transport::NvmeFabrics => Some(
+                "the kernel offers no capacity for this namespace, most often because its LBA format carries \
+                 metadata; see `nvme id-ns -H`, reformat with `nvme format --lbaf`",
+            ),
+            _ => None,
+        };
+        reasons.extend(what.map(|what| Protection::CannotTell { what: what.to_owned() }));
     }
     if facts.read_only {
         reasons.push(Protection::ReadOnly);
     }
-    if crate::units::SectorSize::new(block).is_none() && !cannot_read_block {
+    if SectorSize::new(block).is_none() && !cannot_read_block {
         reasons.push(Protection::UnsupportedBlockSize { logical_block: block });
     }
     if facts.zoned == Zoned::HostManaged {
