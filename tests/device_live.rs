@@ -1,5 +1,6 @@
 //! Inventory, resolve and claim on real loop devices, mounts, swap and image files.
 #![cfg(feature = "erase")]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
@@ -256,6 +257,45 @@ fn many_targets_are_answered_in_their_order() {
 }
 
 #[test]
+fn two_loop_devices_on_one_file_protect_each_other() {
+    let Some(device) = LoopDevice::new(16 * MIB) else { return };
+    if tool("mkfs.ext4", &["-q".as_ref(), device.path().as_os_str()]).is_none() {
+        return;
+    }
+    let Some(second) = device.second() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let _mounted = Mounted::new(second.path(), folder.path(), "ext4");
+    let protections = whole(device.path()).protections;
+    assert!(protections.contains(&Protection::BacksLoop { loop_device: second.path().to_owned() }), "{protections:?}");
+    assert!(protections.iter().any(|p| matches!(p, Protection::Mounted { node, .. } if node == second.path())));
+}
+
+#[test]
+fn a_loop_device_on_a_drive_protects_the_drive() {
+    let Some(device) = LoopDevice::new(16 * MIB) else { return };
+    let free = whole(device.path());
+    let Some(above) = LoopDevice::on(device.path()) else { return };
+    let expected = Protection::BacksLoop { loop_device: above.path().to_owned() };
+    assert_eq!(whole(device.path()).protections, std::slice::from_ref(&expected));
+    let error = claim(&Roots::live(), &free, ClaimMode::Write).unwrap_err();
+    assert!(matches!(&error, ClaimError::Protected { reasons, .. } if *reasons == [expected]), "{error}");
+    let error = refused(above.path());
+    assert!(matches!(error, ResolveError::NotADrive { .. }), "{error}");
+}
+
+#[test]
+fn a_zfs_member_that_is_held_is_in_a_pool_and_a_retired_one_is_free() {
+    let Some(device) = LoopDevice::new(16 * MIB) else { return };
+    let uberblock = 0x00ba_b10c_u64.to_le_bytes();
+    OpenOptions::new().write(true).open(device.path()).unwrap().write_all_at(&uberblock, 128 << 10).unwrap();
+    let retired = whole(device.path());
+    assert_eq!((retired.signatures[0].of.as_str(), retired.protections), ("zfs_member", vec![]));
+    let _pool = Holder::start(device.path(), "exclusively");
+    let protections = whole(device.path()).protections;
+    assert!(matches!(&protections[..], [Protection::Member { of, .. }] if of == "zfs_member"), "{protections:?}");
+}
+
+#[test]
 fn a_read_only_device_may_be_read_but_not_wiped() {
     let Some(device) = LoopDevice::with_options(4 * MIB, &["--read-only"]) else { return };
     let medium = whole(device.path());
@@ -293,7 +333,7 @@ fn a_partition_is_wiped_only_when_it_was_meant() {
     assert_eq!(medium.geometry.size.0, 8192 * 512);
     assert_eq!(medium.partition.as_ref().unwrap().start.0, 2048 * 512);
     assert_ne!(medium.identity.digest(), whole(device.path()).identity.digest());
-    assert_eq!(find_by_identity(&Roots::live(), &medium.identity).unwrap(), [medium.clone()]);
+    assert_eq!(find_by_identity(&Roots::live(), &medium.identity).unwrap(), std::slice::from_ref(&medium));
 
     tool("mkfs.ext4", &["-q".as_ref(), part(2).as_os_str()]);
     let folder = tempfile::tempdir().unwrap();

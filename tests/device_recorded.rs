@@ -3,6 +3,7 @@
 //! `tests/machines/*.txt` are the machines; the snapshots beside this file are what a technician
 //! would be told.
 #![cfg(feature = "erase")]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
@@ -114,6 +115,55 @@ fn a_partition_counts_with_its_own_use_only() {
     let partition = |path: &str| resolve(&tree.roots(), Path::new(path), TargetRule::PartitionAllowed).unwrap();
     assert_eq!(partition("/dev/nvme0n1p4").protections, []);
     assert!(partition("/dev/nvme0n1p3").protections.iter().any(|p| matches!(p, Protection::SystemMedium { .. })));
+}
+
+#[test]
+fn the_kernel_command_line_names_the_medium_of_a_system_in_ram() {
+    let machine = "
+        [sys/devices/pci0000:00/usb1/1-1/host2/target2:0:0/2:0:0:0/block/sdb]
+        dev = 8:16
+        size = 60000000
+        part sdb1 8:17 2048 59990000
+        /dev/disk/by-label/MY\\x20STICK -> ../../sdb1
+        /udev/b8:17 <<
+        E:ID_FS_UUID=ABCD-1234
+        E:ID_PART_ENTRY_UUID=0badcafe-01
+        >>
+        /proc/self/mountinfo <<
+        22 1 0:2 / / rw - rootfs rootfs rw
+        >>
+    ";
+    let named = |command_line: &str| {
+        let tree = FixtureTree::parse(&format!("{machine}\n/proc/cmdline = {command_line}\n"));
+        let media = inventory(&tree.roots()).unwrap();
+        media[0].protections.iter().any(|p| matches!(p, Protection::SystemMedium { .. }))
+    };
+    for evidence in [
+        "boot=live toram live-media=/dev/sdb1",
+        "root=live:/dev/sdb1 rd.live.ram",
+        "root=live:UUID=abcd-1234 rd.live.ram",
+        "root=PARTUUID=0BADCAFE-01",
+        "archisolabel=\"MY STICK\"",
+        "archisosearchuuid=ABCD-1234 copytoram",
+        "img_dev=/dev/sdb img_loop=/arch.iso",
+        "root=/dev/disk/by-label/MY\\x20STICK",
+        "root=live:CDLABEL=MY\\x20STICK quiet",
+    ] {
+        assert!(named(evidence), "{evidence}");
+    }
+    for nothing in ["", "root=/dev/ram0", "root=/dev/sdc1", "root=UUID=other", "boot=live toram", "-- root=/dev/sdb1"] {
+        assert!(!named(nothing), "{nothing}");
+    }
+}
+
+#[test]
+fn a_mount_table_that_makes_no_sense_protects_everything() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/machines/virtio-vm.txt")).unwrap();
+    let broken = text.replace("27 1 254:1 / / rw,relatime - ext4 /dev/vda1 rw", "27 1 254:1");
+    assert_ne!(text, broken);
+    let media = inventory(&FixtureTree::parse(&broken).roots()).unwrap();
+    assert!(!media.is_empty());
+    assert!(media.iter().all(|m| m.protections.iter().any(|p| matches!(p, Protection::CannotTell { .. }))));
 }
 
 /// As a technician would read it.

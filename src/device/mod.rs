@@ -10,6 +10,7 @@ mod classify;
 mod facts;
 mod image;
 mod inventory;
+mod loops;
 mod protection;
 mod resolve;
 mod roots;

@@ -64,6 +64,8 @@ pub(crate) fn describe(holder: &Node) -> String {
         }
     } else if holder.name.starts_with("bcache") {
         "bcache".to_owned()
+    } else if holder.name.starts_with("loop") {
+        "loop device".to_owned()
     } else if holder.name.starts_with("drbd") {
         "DRBD".to_owned()
     } else {

@@ -14,6 +14,7 @@ use std::io;
 use super::Roots;
 use super::blocks::{Blocks, Node, attr_number, list};
 use super::facts::DiskFacts;
+use super::loops;
 use super::roots::Nodes;
 use super::udev::Properties;
 use crate::media::{Protection, Signature, Transport, Zoned};
@@ -124,7 +125,13 @@ impl<'a> World<'a> {
         signatures: &[Signature],
     ) -> Vec<Protection> {
         let mut reasons = hardware(facts);
-        let (nodes, held) = holders::stack(&self.blocks, base);
+        let (mut nodes, mut held) = holders::stack(&self.blocks, base);
+        for other in self.loops_on_the_same_file(base, facts) {
+            reasons.push(Protection::BacksLoop { loop_device: other.path.clone() });
+            let (more_nodes, more_held) = holders::stack(&self.blocks, other);
+            nodes.extend(more_nodes);
+            held.extend(more_held);
+        }
         if let Some(chain) = self.system_chain(base, scope) {
             reasons.push(Protection::SystemMedium { chain });
         }
@@ -132,13 +139,26 @@ impl<'a> World<'a> {
         self.swapping(&nodes, &mut reasons);
         for held in held {
             let node = held.node.path.clone();
-            reasons.push(Protection::Held { node, holder: held.holder, by: held.by });
+            reasons.push(match self.blocks.get(&held.holder).filter(|holder| loops::is_attached(holder)) {
+                Some(holder) => Protection::BacksLoop { loop_device: holder.path.clone() },
+                None => Protection::Held { node, holder: held.holder, by: held.by },
+            });
         }
         self.members(&nodes, signatures, &mut reasons);
         reasons.extend(facts.unreadable.iter().map(|what| Protection::CannotTell { what: what.clone() }));
         let mut seen = BTreeSet::new();
         reasons.retain(|reason| seen.insert(format!("{reason:?}")));
         reasons
+    }
+
+    /// What is written to one of them is written to all.
+    fn loops_on_the_same_file(&self, base: &Node, facts: &DiskFacts) -> Vec<&Node> {
+        let Some(own) = &facts.identity.backing else { return Vec::new() };
+        let disk = self.blocks.disk_of(base).map_or(&base.name, |disk| &disk.name);
+        loops::attached(&self.blocks)
+            .filter(|other| other.name != *disk)
+            .filter(|other| loops::backing(self.roots, other).is_ok_and(|backing| loops::share_a_file(own, &backing)))
+            .collect()
     }
 
     fn system_chain(&self, base: &Node, scope: Scope) -> Option<String> {
@@ -224,6 +244,7 @@ pub(crate) fn explains_busy(reason: &Protection) -> bool {
             | Protection::Swap { .. }
             | Protection::Held { .. }
             | Protection::Member { .. }
+            | Protection::BacksLoop { .. }
             | Protection::SizeZero
     )
 }
