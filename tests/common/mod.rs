@@ -1,6 +1,8 @@
 //! What the integration tests share.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::process::{Command, Stdio};
+
 pub mod loopdev;
 pub mod station;
 pub mod sysfs_tree;
@@ -17,7 +19,6 @@ pub fn skip(why: &str) {
 
 /// Whether a program can be started.
 pub fn has(program: &str) -> bool {
-    use std::process::{Command, Stdio};
     Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
@@ -33,7 +34,7 @@ pub fn is_root() -> bool {
 /// Runs a tool to its end; `None` (and a word about it) where it is not installed. Panics when it
 /// fails.
 pub fn tool(program: &str, arguments: &[&std::ffi::OsStr]) -> Option<String> {
-    match std::process::Command::new(program).args(arguments).output() {
+    match Command::new(program).args(arguments).output() {
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
