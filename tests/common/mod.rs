@@ -1,6 +1,9 @@
 //! What the integration tests share.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod direct;
+pub mod fuse_disk;
+pub mod fuse_mount;
 pub mod loopdev;
 pub mod station;
 pub mod sysfs_tree;
