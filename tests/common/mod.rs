@@ -3,6 +3,9 @@
 
 use std::process::{Command, Stdio};
 
+pub mod direct;
+pub mod fuse_disk;
+pub mod fuse_mount;
 pub mod loopdev;
 pub mod station;
 pub mod sysfs_tree;
