@@ -1,6 +1,6 @@
 //! Both backends on real files and loop devices, and what a drive that hangs does to the others.
 #![cfg(feature = "erase")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::single_range_in_vec_init)]
 
 mod common;
 

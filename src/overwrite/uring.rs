@@ -319,11 +319,19 @@ impl Worker {
                 self.shared.memory.unstick(work.held);
             }
         }
+        let id = ticket.work;
+        if work.op == PassOp::Verify && result.is_ok() {
+            // The drive reads on while this buffer is compared, as far as there is memory.
+            self.feed(id);
+            // What fails here goes out with the next wait.
+            let _ = self.ring.submit();
+        }
+        let Some(work) = self.works.get_mut(&id) else { return };
         work.pass.complete(ticket.request, result, buffer.bytes(), now);
         // Memory and descriptor first: what comes next may need the one or close the other.
         drop((buffer, ticket._disk));
         work.publish();
-        self.feed(ticket.work);
+        self.feed(id);
     }
 
     /// Cancelled passes and drives that give no answer.
