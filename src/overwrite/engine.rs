@@ -89,7 +89,7 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Tuning {
         Tuning {
-            largest_request: 1 << 20,
+            largest_request: 4 << 20,
             smallest_request: 256 << 10,
             constant_request: 4 << 20,
             depth: 4,

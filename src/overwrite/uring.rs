@@ -436,7 +436,8 @@ fn issue(shared: &Shared, ring: &mut Ring<Ticket>, work: &mut Work, wanted: u64)
     }
     let Shape { request: most, depth } = match &work.constant {
         Some(block) => memory.constant_shape(block.len()),
-        None => memory.shape(ring.registered()),
+        // Reading gains nothing from more than one piece; what is compared is better still in the cache.
+        None => memory.shape(ring.registered() && work.op == PassOp::Write),
     };
     if work.flying >= depth {
         return Issued::Enough;
