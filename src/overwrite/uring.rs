@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -161,6 +161,8 @@ struct Worker {
     starved: Vec<u64>,
     /// No new passes, and those that can move do.
     retired: bool,
+    /// Nobody can send new passes any more.
+    closed: bool,
     looked: Instant,
     stop_at: Option<Instant>,
     ring_errors: u32,
@@ -177,6 +179,7 @@ impl Worker {
             ready: Vec::new(),
             starved: Vec::new(),
             retired: index.is_none(),
+            closed: false,
             looked: Instant::now(),
             stop_at: None,
             ring_errors: 0,
@@ -195,9 +198,7 @@ impl Worker {
             while let Some(id) = self.ready.pop() {
                 self.feed(id);
             }
-            let over = self.retired || self.stop_at.is_some();
-            let expired = self.stop_at.is_some_and(|at| Instant::now() >= at);
-            if over && self.works.is_empty() && (self.ring.in_flight() == 0 || self.stop_at.is_some()) || expired {
+            if self.is_over() {
                 break;
             }
             self.wait();
@@ -215,9 +216,18 @@ impl Worker {
     }
 
     fn welcome(&mut self) {
-        while let Ok(work) = self.inbox.try_recv() {
-            self.ready.push(work.id);
-            self.works.insert(work.id, work);
+        loop {
+            match self.inbox.try_recv() {
+                Ok(work) => {
+                    self.ready.push(work.id);
+                    self.works.insert(work.id, work);
+                }
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.closed = true;
+                    break;
+                }
+            }
         }
         if self.stop_at.is_none() && self.shared.is_stopping() {
             self.stop_at = Some(Instant::now() + STOP_PATIENCE);
@@ -229,6 +239,15 @@ impl Worker {
         }
     }
 
+    /// Nothing to do and nothing to come, or no time left.
+    fn is_over(&self) -> bool {
+        let idle = self.works.is_empty();
+        match self.stop_at {
+            Some(at) => idle || Instant::now() >= at,
+            None => self.closed && idle && self.ring.in_flight() == 0,
+        }
+    }
+
     fn wait(&mut self) {
         let tuning = &self.shared.tuning;
         // A few of very many: a drive that waits for the others to finish waits for too long.
@@ -236,6 +255,7 @@ impl Worker {
         let timeout = match (self.starved.is_empty(), self.ring.in_flight() == 0 && self.works.is_empty()) {
             (false, _) => MEMORY_WAIT,
             (true, false) => LOOK_EVERY,
+            (true, true) if self.retired => LOOK_EVERY,
             (true, true) => Duration::from_secs(3600),
         };
         match self.ring.wait(want, tuning.batch_wait, timeout) {
@@ -299,11 +319,19 @@ impl Worker {
                 self.shared.memory.unstick(work.held);
             }
         }
+        let id = ticket.work;
+        if work.op == PassOp::Verify && result.is_ok() {
+            // The drive reads on while this buffer is compared, as far as there is memory.
+            self.feed(id);
+            // What fails here goes out with the next wait.
+            let _ = self.ring.submit();
+        }
+        let Some(work) = self.works.get_mut(&id) else { return };
         work.pass.complete(ticket.request, result, buffer.bytes(), now);
         // Memory and descriptor first: what comes next may need the one or close the other.
         drop((buffer, ticket._disk));
         work.publish();
-        self.feed(ticket.work);
+        self.feed(id);
     }
 
     /// Cancelled passes and drives that give no answer.
@@ -408,7 +436,8 @@ fn issue(shared: &Shared, ring: &mut Ring<Ticket>, work: &mut Work, wanted: u64)
     }
     let Shape { request: most, depth } = match &work.constant {
         Some(block) => memory.constant_shape(block.len()),
-        None => memory.shape(ring.registered()),
+        // Reading gains nothing from more than one piece; what is compared is better still in the cache.
+        None => memory.shape(ring.registered() && work.op == PassOp::Write),
     };
     if work.flying >= depth {
         return Issued::Enough;
