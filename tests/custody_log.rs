@@ -186,6 +186,29 @@ fn a_torn_end_is_set_aside_and_told() {
 }
 
 #[test]
+fn a_log_cut_anywhere_keeps_its_whole_lines_and_every_byte_of_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, receipts) = log_with(dir.path(), 3);
+    let id = log.id().to_owned();
+    let whole = fs::read(dir.path().join(LOG_FILE)).unwrap();
+    for cut in (0..whole.len()).step_by(41).chain([whole.len() - 1]) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("log-id"), format!("{id}\n")).unwrap();
+        fs::write(dir.path().join(LOG_FILE), &whole[..cut]).unwrap();
+        let log = Log::open(dir.path()).unwrap();
+        let lines = whole[..cut].iter().filter(|b| **b == b'\n').count();
+        let (size, root) = log.head().unwrap();
+        assert_eq!(size, lines as u64);
+        if lines > 0 {
+            assert_eq!(root, receipts[lines - 1].root);
+        }
+        let kept = fs::read(dir.path().join(LOG_FILE)).unwrap();
+        let aside = log.recovered().first().map(|r| fs::read(&r.file).unwrap()).unwrap_or_default();
+        assert_eq!([kept, aside].concat(), whole[..cut]);
+    }
+}
+
+#[test]
 fn the_frontier_cache_is_only_a_hint() {
     let dir = tempfile::tempdir().unwrap();
     let (log, _) = log_with(dir.path(), 9);
