@@ -186,6 +186,29 @@ fn a_torn_end_is_set_aside_and_told() {
 }
 
 #[test]
+fn a_log_cut_anywhere_keeps_its_whole_lines_and_every_byte_of_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, receipts) = log_with(dir.path(), 3);
+    let id = log.id().to_owned();
+    let whole = fs::read(dir.path().join(LOG_FILE)).unwrap();
+    for cut in (0..whole.len()).step_by(41).chain([whole.len() - 1]) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("log-id"), format!("{id}\n")).unwrap();
+        fs::write(dir.path().join(LOG_FILE), &whole[..cut]).unwrap();
+        let log = Log::open(dir.path()).unwrap();
+        let lines = whole[..cut].iter().filter(|b| **b == b'\n').count();
+        let (size, root) = log.head().unwrap();
+        assert_eq!(size, lines as u64);
+        if lines > 0 {
+            assert_eq!(root, receipts[lines - 1].root);
+        }
+        let kept = fs::read(dir.path().join(LOG_FILE)).unwrap();
+        let aside = log.recovered().first().map(|r| fs::read(&r.file).unwrap()).unwrap_or_default();
+        assert_eq!([kept, aside].concat(), whole[..cut]);
+    }
+}
+
+#[test]
 fn the_frontier_cache_is_only_a_hint() {
     let dir = tempfile::tempdir().unwrap();
     let (log, _) = log_with(dir.path(), 9);
@@ -193,13 +216,11 @@ fn the_frontier_cache_is_only_a_hint() {
     drop(log);
     let cache = dir.path().join("frontier.json");
     let good = fs::read_to_string(&cache).unwrap();
-    for bad in [
-        "",
-        "{}",
-        "\0\0",
-        good.replace("\"9\"", "\"8\"").as_str(),
-        good.replace(&head.1.to_string()[..8], "00000000").as_str(),
-    ] {
+    // Another digit in the tree, which neither the file's length nor its last line would show.
+    let at = good.find("\"subtrees\":[\"").unwrap() + 13;
+    let digit = if &good[at..=at] == "0" { "1" } else { "0" };
+    let flipped = format!("{}{digit}{}", &good[..at], &good[at + 1..]);
+    for bad in ["", "{}", "\0\0", good.replace("\"9\"", "\"8\"").as_str(), flipped.as_str()] {
         fs::write(&cache, bad).unwrap();
         assert_eq!(Log::open(dir.path()).unwrap().head().unwrap(), head, "{bad}");
     }

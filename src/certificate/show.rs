@@ -8,7 +8,7 @@ use super::statement::method_name;
 use super::verify::{Verdict, Verification};
 use crate::sanitize::record::{ClockQuality, HiddenAreas, PassFacts, Proven, VerificationFacts};
 use crate::scheme::Pattern;
-use crate::signed::{Jws, Outcome, format_time};
+use crate::signed::{Jws, Outcome, format_time, printable};
 use crate::units::{LbaRange, human_bytes};
 
 const WIDTH: usize = 80;
@@ -277,7 +277,7 @@ impl Page {
         let indent = first.chars().count();
         let mut line = first.to_owned();
         let mut empty = true;
-        let printable = clean(text);
+        let printable = printable(text);
         for word in printable.split(' ').filter(|w| !w.is_empty()) {
             if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
                 self.line(line.trim_end());
@@ -297,24 +297,6 @@ impl Page {
         self.0.push_str(text);
         self.0.push('\n');
     }
-}
-
-/// Text from a document must not move the cursor, colour the terminal or reorder a line.
-fn clean(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars()
-        .map(|c| {
-            if c.is_whitespace() {
-                ' '
-            } else if steers(c) {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
-        .collect()
 }
 
 fn readback(v: &VerificationFacts) -> String {

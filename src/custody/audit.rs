@@ -16,8 +16,9 @@ use super::merkle::{Frontier, Hash, leaf_hash};
 use super::store::{LineRead, read_line};
 use crate::signed::{Check, Outcome, TrustStore, verify};
 
-/// Lines that are checked in parallel at a time.
+/// Lines, and about how many bytes of them, that are checked in parallel at a time.
 const CHUNK: usize = 4096;
+const CHUNK_BYTES: usize = 32 << 20;
 
 /// Which entry types open a run and which close it. Both carry the run in `data.run_id`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,9 +119,13 @@ pub fn audit(
     let mut finished = false;
     while !finished {
         let mut lines = Vec::with_capacity(CHUNK);
-        while lines.len() < CHUNK {
+        let mut room = CHUNK_BYTES;
+        while lines.len() < CHUNK && room > 0 {
             match read_line(&mut reader).map_err(|e| failed("reading", e))? {
-                LineRead::Line(bytes) => lines.push(bytes),
+                LineRead::Line(bytes) => {
+                    room = room.saturating_sub(bytes.len());
+                    lines.push(bytes);
+                }
                 LineRead::End => finished = true,
                 LineRead::Unfinished => {
                     walk.unfinished = true;

@@ -57,6 +57,14 @@ pub(super) enum End {
     Torn(u64),
 }
 
+/// The cache with a checksum, so that a damaged one is made again and never believed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sealed {
+    state: Cache,
+    sum: Hash,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Cache {
@@ -74,7 +82,10 @@ impl Tip {
     /// is what an audit does.
     pub fn from_cache(folder: &Path, log_id: &str, file: &File) -> Result<Option<Tip>, Damage> {
         let Ok(text) = fs::read(folder.join(FRONTIER_FILE)) else { return Ok(None) };
-        let Ok(cache) = parse_json_exact::<Cache>(&text) else { return Ok(None) };
+        let Ok(Sealed { state: cache, sum }) = parse_json_exact::<Sealed>(&text) else { return Ok(None) };
+        if serde_json::to_vec(&cache).map(|state| leaf_hash(&state)).ok() != Some(sum) {
+            return Ok(None);
+        }
         let (start, end) = (cache.last_start.0, cache.bytes.0);
         let Some(length) = end.checked_sub(start).filter(|l| (2..=MAX_LINE as u64 + 1).contains(l)) else {
             return Ok(None);
@@ -112,7 +123,8 @@ impl Tip {
         };
         let path = folder.join(FRONTIER_FILE);
         let temporary = folder.join(".frontier.json.new");
-        fs::write(&temporary, serde_json::to_vec(&cache)?)?;
+        let sum = leaf_hash(&serde_json::to_vec(&cache)?);
+        fs::write(&temporary, serde_json::to_vec(&Sealed { state: cache, sum })?)?;
         fs::rename(&temporary, &path)
     }
 

@@ -377,4 +377,15 @@ mod tests {
         assert!(Jws::parse(twice.as_bytes()).unwrap_err().to_string().contains("stands twice"));
         assert!(matches!(Jws::parse(&vec![b'{'; MAX_DOCUMENT + 1]), Err(JwsError::TooLarge { .. })));
     }
+
+    /// RFC 8037 appendix A.4, in general serialization.
+    #[test]
+    fn verifies_the_example_of_rfc_8037() {
+        let key = PublicKey::from_x("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
+        let document = br#"{"payload":"RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc","signatures":[{"protected":"eyJhbGciOiJFZERTQSJ9","signature":"hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"}]}"#;
+        let jws = Jws::parse(document).unwrap();
+        assert_eq!(jws.payload(), b"Example of Ed25519 signing");
+        assert!(jws.verifies(0, &key));
+        assert_eq!(jws.to_bytes(), document);
+    }
 }
