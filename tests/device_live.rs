@@ -1,5 +1,6 @@
 //! Inventory, resolve and claim on real loop devices, mounts, swap and image files.
 #![cfg(feature = "erase")]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
@@ -8,10 +9,10 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, symlink};
 use std::path::Path;
 
-use common::loopdev::{self, LoopDevice, Mounted};
+use common::loopdev::{LoopDevice, Mounted};
 use common::{is_root, skip, tool};
 use lastwrite::device::{
-    ClaimError, ClaimMode, ResolveError, Roots, TargetRule, claim, find_by_identity, inventory, resolve,
+    ClaimError, ClaimMode, ResolveError, Roots, TargetRule, claim, find_by_identity, inventory, resolve, resolve_all,
 };
 use lastwrite::media::{Kind, Medium, MediumClass, Protection, Transport};
 
@@ -158,10 +159,140 @@ fn swap_protects_its_device() {
 #[test]
 fn an_exclusive_opener_protects_a_device_and_is_named() {
     let Some(device) = LoopDevice::new(4 * MIB) else { return };
-    let _holder = OpenOptions::new().read(true).custom_flags(nix::libc::O_EXCL).open(device.path()).unwrap();
+    let holder = Holder::start(device.path(), "exclusively");
     let protections = whole(device.path()).protections;
     let [Protection::OpenedExclusively { by: Some(by) }] = &protections[..] else { panic!("{protections:?}") };
-    assert!(by.contains(&std::process::id().to_string()), "{by}");
+    assert!(by.contains(&format!("(process {})", holder.0.id())), "{by}");
+    drop(holder);
+    assert_eq!(whole(device.path()).protections, []);
+}
+
+#[test]
+fn a_lock_held_by_another_program_is_respected() {
+    let Some(device) = LoopDevice::new(4 * MIB) else { return };
+    let file = image(4 * MIB);
+    for path in [device.path(), file.path()] {
+        let medium = whole(path);
+        for how in ["flock", "range"] {
+            let _holder = Holder::start(path, how);
+            let error = claim(&Roots::live(), &medium, ClaimMode::Write).unwrap_err();
+            assert!(matches!(error, ClaimError::Locked { .. }), "{how}: {error}");
+        }
+        claim(&Roots::live(), &medium, ClaimMode::Write).unwrap();
+    }
+}
+
+/// A second program that holds a file or device until it is dropped: this test binary again.
+struct Holder(std::process::Child);
+
+impl Holder {
+    fn start(path: &Path, how: &str) -> Holder {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "holder", "--ignored", "--nocapture"])
+            .env("HOLD_PATH", path)
+            .env("HOLD_HOW", how)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = std::io::BufReader::new(child.stdout.take().unwrap());
+        assert!(std::io::BufRead::lines(output).any(|line| line.unwrap().ends_with("holding")), "the holder failed");
+        Holder(child)
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "the other program of the tests above"]
+fn holder() {
+    let Some(path) = std::env::var_os("HOLD_PATH") else { return };
+    let how = std::env::var("HOLD_HOW").unwrap();
+    let flags = if how == "exclusively" { nix::libc::O_EXCL } else { 0 };
+    let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path).unwrap();
+    if how == "range" {
+        // As qemu locks its image: one byte.
+        let byte = nix::libc::flock {
+            l_type: i16::try_from(nix::libc::F_RDLCK).unwrap(),
+            l_whence: 0,
+            l_start: 100,
+            l_len: 1,
+            l_pid: 0,
+        };
+        nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_OFD_SETLK(&byte)).unwrap();
+    } else if how == "flock" {
+        let lock = nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockShared).unwrap();
+        println!("holding");
+        let _ = std::io::stdin().read_line(&mut String::new());
+        return drop(lock);
+    }
+    println!("holding");
+    let _ = std::io::stdin().read_line(&mut String::new());
+    drop(file);
+}
+
+#[test]
+fn what_is_gone_by_the_time_it_is_claimed() {
+    let (file, other) = (image(MIB), image(MIB));
+    let medium = whole(file.path());
+    drop(file);
+    let error = claim(&Roots::live(), &medium, ClaimMode::Write).unwrap_err();
+    assert!(matches!(error, ClaimError::Gone { .. }), "{error}");
+    let moved = Medium { path: other.path().to_owned(), ..medium };
+    assert!(matches!(claim(&Roots::live(), &moved, ClaimMode::Write), Err(ClaimError::Changed(_))));
+}
+
+#[test]
+fn many_targets_are_answered_in_their_order() {
+    let (one, two) = (image(MIB), image(2 * MIB));
+    let targets = [two.path(), Path::new("/dev/null"), one.path()];
+    let results = resolve_all(&Roots::live(), &targets, TargetRule::WholeDiskOnly).unwrap();
+    let sizes: Vec<Option<u64>> = results.iter().map(|r| r.as_ref().ok().map(|m| m.geometry.size.0)).collect();
+    assert_eq!(sizes, [Some(2 * MIB), None, Some(MIB)]);
+}
+
+#[test]
+fn two_loop_devices_on_one_file_protect_each_other() {
+    let Some(device) = LoopDevice::new(16 * MIB) else { return };
+    if tool("mkfs.ext4", &["-q".as_ref(), device.path().as_os_str()]).is_none() {
+        return;
+    }
+    let Some(second) = device.second() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let _mounted = Mounted::new(second.path(), folder.path(), "ext4");
+    let protections = whole(device.path()).protections;
+    assert!(protections.contains(&Protection::BacksLoop { loop_device: second.path().to_owned() }), "{protections:?}");
+    assert!(protections.iter().any(|p| matches!(p, Protection::Mounted { node, .. } if node == second.path())));
+}
+
+#[test]
+fn a_loop_device_on_a_drive_protects_the_drive() {
+    let Some(device) = LoopDevice::new(16 * MIB) else { return };
+    let free = whole(device.path());
+    let Some(above) = LoopDevice::on(device.path()) else { return };
+    let expected = Protection::BacksLoop { loop_device: above.path().to_owned() };
+    assert_eq!(whole(device.path()).protections, std::slice::from_ref(&expected));
+    let error = claim(&Roots::live(), &free, ClaimMode::Write).unwrap_err();
+    assert!(matches!(&error, ClaimError::Protected { reasons, .. } if *reasons == [expected]), "{error}");
+    let error = refused(above.path());
+    assert!(matches!(error, ResolveError::NotADrive { .. }), "{error}");
+}
+
+#[test]
+fn a_zfs_member_that_is_held_is_in_a_pool_and_a_retired_one_is_free() {
+    let Some(device) = LoopDevice::new(16 * MIB) else { return };
+    let uberblock = 0x00ba_b10c_u64.to_le_bytes();
+    OpenOptions::new().write(true).open(device.path()).unwrap().write_all_at(&uberblock, 128 << 10).unwrap();
+    let retired = whole(device.path());
+    assert_eq!((retired.signatures[0].of.as_str(), retired.protections), ("zfs_member", vec![]));
+    let _pool = Holder::start(device.path(), "exclusively");
+    let protections = whole(device.path()).protections;
+    assert!(matches!(&protections[..], [Protection::Member { of, .. }] if of == "zfs_member"), "{protections:?}");
 }
 
 #[test]
@@ -202,7 +333,7 @@ fn a_partition_is_wiped_only_when_it_was_meant() {
     assert_eq!(medium.geometry.size.0, 8192 * 512);
     assert_eq!(medium.partition.as_ref().unwrap().start.0, 2048 * 512);
     assert_ne!(medium.identity.digest(), whole(device.path()).identity.digest());
-    assert_eq!(find_by_identity(&Roots::live(), &medium.identity).unwrap(), [medium.clone()]);
+    assert_eq!(find_by_identity(&Roots::live(), &medium.identity).unwrap(), std::slice::from_ref(&medium));
 
     tool("mkfs.ext4", &["-q".as_ref(), part(2).as_os_str()]);
     let folder = tempfile::tempdir().unwrap();

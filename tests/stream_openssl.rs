@@ -1,5 +1,6 @@
 //! A random pass, block by block, against the openssl that an auditor would use.
 #![cfg(feature = "erase")]
+#![allow(clippy::unwrap_used)]
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -14,8 +14,8 @@ pub(super) fn statement(kind: DocumentKind, facts: &RunFacts) -> Vec<String> {
     ];
     match kind {
         DocumentKind::FailureReport => says.push(
-            "THE MEDIUM WAS NOT SANITIZED. Data may still be readable on it. Keep it under control until a later run \
-             passes or it is destroyed."
+            "THE RUN FAILED: THE MEDIUM IS NOT SHOWN TO BE SANITIZED. Data may still be readable on it. Keep it under \
+             control until a later run passes or it is destroyed."
                 .to_owned(),
         ),
         DocumentKind::Certificate => {

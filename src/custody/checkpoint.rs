@@ -8,7 +8,7 @@ use super::audit::KnownState;
 use super::error::LogError;
 use super::log::Log;
 use super::merkle::Hash;
-use super::note::{Note, NoteError, NoteKey};
+use super::note::{Note, NoteError, NoteKey, Signer};
 use crate::signed::StationKey;
 
 /// What a checkpoint says.
@@ -40,11 +40,7 @@ pub fn checkpoint(log: &Log, origin: &str, signer: &StationKey) -> Result<String
 
 /// Reads a checkpoint and verifies it: at least one of `keys` must have signed, and no signature
 /// by one of them may be bad. Gives the signers, each with the time of a cosignature.
-#[allow(clippy::type_complexity)]
-pub fn read_checkpoint(
-    bytes: &[u8],
-    keys: &[NoteKey],
-) -> Result<(Checkpoint, Vec<(NoteKey, Option<DateTime<Utc>>)>), NoteError> {
+pub fn read_checkpoint(bytes: &[u8], keys: &[NoteKey]) -> Result<(Checkpoint, Vec<Signer>), NoteError> {
     let note = Note::parse(bytes)?;
     let signers = note.verify(keys)?;
     Ok((Checkpoint::parse(note.text())?, signers))

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::audit::AuditConfig;
 use super::entries::{Entries, ID_FILE, Logged, read_id};
-use super::entry::{Entry, MAX_LINE, NewEvent};
+use super::entry::{Entry, EntryError, MAX_LINE, NewEvent};
 use super::error::{LogError, io_error};
 use super::index::{Index, Place};
 use super::merkle::{self, Hash, ProofError, leaf_hash};
-use super::store::{Damage, End, Line, Tip, set_aside};
+use super::store::{Damage, End, Line, Tip, scan, set_aside};
 use crate::signed::{StationKey, sync_folder, write_new};
 use crate::units::Bytes;
 
@@ -206,7 +206,13 @@ impl Log {
     }
 
     fn leaves(&self) -> Result<Vec<Hash>, LogError> {
-        self.entries()?.map(|logged| logged.map(|l| l.leaf_hash)).collect()
+        let mut inner = self.inner();
+        let _held = self.hold()?;
+        self.catch_up(&mut inner)?;
+        let mut leaves = Vec::with_capacity(usize::try_from(inner.tip.frontier.size()).unwrap_or(0));
+        scan(&inner.file, inner.tip.bytes, |_, line| leaves.push(leaf_hash(line)))
+            .map_err(io_error("reading", &self.folder.join(LOG_FILE)))?;
+        Ok(leaves)
     }
 
     fn enqueue(
@@ -381,12 +387,29 @@ impl Log {
     }
 
     fn build_index(&self, inner: &mut Inner) -> Result<(), LogError> {
-        if inner.index.is_none() {
-            let mut index = Index::default();
-            Tip::default().advance(&self.id, &inner.file, |line| index.add(&line)).map_err(|d| self.damage(d))?;
-            inner.index = Some(index);
+        if inner.index.is_some() {
+            return Ok(());
         }
-        Ok(())
+        let mut index = Index::default();
+        let mut unreadable = None;
+        let mut number = 0u64;
+        scan(&inner.file, inner.tip.bytes, |start, line| {
+            if index.add_known(start, line).is_none() && unreadable.is_none() {
+                unreadable = Some((number, Entry::read(line).err()));
+            }
+            number += 1;
+        })
+        .map_err(io_error("reading", &self.folder.join(LOG_FILE)))?;
+        match unreadable {
+            None => {
+                inner.index = Some(index);
+                Ok(())
+            }
+            Some((index, source)) => {
+                let source = Arc::new(source.unwrap_or(EntryError::Typ(None)));
+                Err(LogError::Damaged { index, source })
+            }
+        }
     }
 
     fn damage(&self, damage: Damage) -> LogError {

@@ -23,4 +23,4 @@ pub use merkle::{
     Frontier, Hash, HashError, ProofError, consistency_proof, inclusion_proof, leaf_hash, root, verify_consistency,
     verify_inclusion,
 };
-pub use note::{Note, NoteError, NoteKey, NoteSignature, SignatureKind};
+pub use note::{Note, NoteError, NoteKey, NoteSignature, SignatureKind, Signer};

@@ -52,6 +52,9 @@ pub struct NoteKey {
     pub key: PublicKey,
 }
 
+/// A known key that signed, and when, if its signature says so (cosignatures do).
+pub type Signer = (NoteKey, Option<DateTime<Utc>>);
+
 /// A note that is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoteError {
@@ -179,7 +182,7 @@ impl Note {
     /// Verifies every signature line that names a known key. Unknown keys are ignored; a bad
     /// signature by a known key refuses the note, and so does having none at all.
     /// Gives the known signers, each with the time of a cosignature.
-    pub fn verify(&self, keys: &[NoteKey]) -> Result<Vec<(NoteKey, Option<DateTime<Utc>>)>, NoteError> {
+    pub fn verify(&self, keys: &[NoteKey]) -> Result<Vec<Signer>, NoteError> {
         let mut signers = Vec::new();
         for signature in &self.signatures {
             for key in keys.iter().filter(|k| k.name == signature.name && k.id() == signature.key_id) {

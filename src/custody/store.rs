@@ -152,6 +152,19 @@ impl Tip {
     }
 }
 
+/// Gives every complete line before `end` with its start. Checks nothing.
+pub(super) fn scan(file: &File, end: u64, mut each: impl FnMut(u64, &[u8])) -> io::Result<()> {
+    let mut file = file;
+    file.seek(SeekFrom::Start(0))?;
+    let mut reader = BufReader::with_capacity(1 << 17, file.take(end));
+    let mut start = 0;
+    while let LineRead::Line(line) = read_line(&mut reader)? {
+        each(start, &line);
+        start += line.len() as u64 + 1;
+    }
+    Ok(())
+}
+
 /// Moves what a crash left behind `from` into a file of its own and cuts the log there.
 pub(super) fn set_aside(folder: &Path, file: &File, from: u64) -> Result<(PathBuf, u64), DurableError> {
     let io = |step, source| DurableError::Io { step, path: folder.join(super::LOG_FILE), source };

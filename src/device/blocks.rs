@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Roots;
+use super::loops;
 use super::roots::Nodes;
 
 /// A device number.
@@ -90,7 +91,23 @@ impl Blocks {
             names.sort_by_key(|n| natural(n));
             blocks.add(Node { partitions: names, ..disk });
         }
+        blocks.link_loops(roots);
         Ok(blocks)
+    }
+
+    /// A loop device on a block device holds it, though the kernel neither says so nor claims it.
+    fn link_loops(&mut self, roots: &Roots) {
+        let pairs: Vec<(String, String)> = loops::attached(self)
+            .filter_map(|node| Some((node.name.clone(), loops::block_below(roots, self, node)?.name.clone())))
+            .collect();
+        for (above, below) in pairs {
+            if let Some(node) = self.nodes.get_mut(&above) {
+                node.slaves.push(below.clone());
+            }
+            if let Some(node) = self.nodes.get_mut(&below) {
+                node.holders.push(above);
+            }
+        }
     }
 
     pub fn get(&self, name: &str) -> Option<&Node> {

@@ -219,6 +219,7 @@ fn claim_device(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim
         return Err(changed(medium, vec![difference("node", "block device", "something else")]).into());
     }
     let file = lock(file, &path, FlockArg::LockExclusiveNonblock)?;
+    lock_range(&file, &path, mode)?;
     let mut guards = Vec::new();
     if let Some(partition) = &medium.partition {
         // Siblings may be mounted, so the disk cannot be opened exclusively; udev and other wipes
@@ -261,12 +262,12 @@ fn claim_image(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim,
     if !meta.is_file() {
         return Err(changed(medium, vec![difference("file", "regular file", "something else")]).into());
     }
-    let (flock, whole_file) = match mode {
-        ClaimMode::Write => (FlockArg::LockExclusiveNonblock, libc::F_WRLCK),
-        ClaimMode::Read => (FlockArg::LockSharedNonblock, libc::F_RDLCK),
+    let how = match mode {
+        ClaimMode::Write => FlockArg::LockExclusiveNonblock,
+        ClaimMode::Read => FlockArg::LockSharedNonblock,
     };
-    let file = lock(file, path, flock)?;
-    lock_range(&file, path, whole_file)?;
+    let file = lock(file, path, how)?;
+    lock_range(&file, path, mode)?;
     let differences = image_differences(&file, medium);
     if !differences.is_empty() {
         return Err(changed(medium, differences).into());
@@ -423,8 +424,12 @@ fn lock(file: File, path: &Path, how: FlockArg) -> Result<Flock<File>, ClaimErro
     Err(ClaimError::Locked { path: path.to_owned() })
 }
 
-/// A virtual machine locks ranges of its image (OFD locks), not the file.
-fn lock_range(file: &File, path: &Path, kind: i32) -> Result<(), ClaimError> {
+/// A virtual machine locks ranges of its image or disk (OFD locks), and opens it without `O_EXCL`.
+fn lock_range(file: &File, path: &Path, mode: ClaimMode) -> Result<(), ClaimError> {
+    let kind = match mode {
+        ClaimMode::Write => libc::F_WRLCK,
+        ClaimMode::Read => libc::F_RDLCK,
+    };
     let range =
         libc::flock { l_type: i16::try_from(kind).unwrap_or_default(), l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 };
     match fcntl(file, FcntlArg::F_OFD_SETLK(&range)) {

@@ -1,17 +1,15 @@
 //! Everything sysfs and udev say of one disk: identity, geometry, kind.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Roots;
 use super::blocks::{Node, attr, attr_number};
 use super::classify::{Evidence, classify};
-use super::roots::Nodes;
+use super::loops;
 use super::udev::Properties;
 use super::vpd;
-use crate::media::{Backing, Geometry, Identity, Kind, MediumClass, Transport, Zoned};
-use crate::sys::ioctl;
+use crate::media::{Geometry, Identity, Kind, MediumClass, Transport, Zoned};
 use crate::units::Bytes;
 
 /// One disk as the host describes it.
@@ -80,7 +78,7 @@ impl DiskFacts {
         let mut identity = named.with_udev(&udev);
         identity.size = size;
         if classified.transport == Transport::Loop {
-            match loop_backing(roots, node) {
+            match loops::backing(roots, node) {
                 Ok(backing) => identity.backing = Some(backing),
                 Err(why) => unreadable.push(why),
             }
@@ -99,33 +97,6 @@ impl DiskFacts {
             unreadable,
         }
     }
-}
-
-/// What a loop device stands on. On a live system the driver is asked; sysfs only gives a path.
-pub(crate) fn loop_backing(roots: &Roots, node: &Node) -> Result<Backing, String> {
-    let path = attr(&node.dir, "loop/backing_file").map(PathBuf::from).unwrap_or_default();
-    let offset = attr_number(&node.dir, "loop/offset").unwrap_or(0);
-    if roots.nodes == Nodes::Recorded {
-        return Ok(Backing { device: Bytes(0), inode: Bytes(0), offset: Bytes(offset), path });
-    }
-    let asked = fs::File::open(roots.on_host(&node.path)).and_then(|file| ioctl::loop_status(&file));
-    match asked {
-        Ok(status) => {
-            Ok(Backing { device: Bytes(status.device), inode: Bytes(status.inode), offset: Bytes(status.offset), path })
-        }
-        // Not allowed to open it: the file itself can still be asked, by its path.
-        Err(error) => match fs::metadata(&path) {
-            Ok(meta) => {
-                Ok(Backing { device: Bytes(meta.dev()), inode: Bytes(meta.ino()), offset: Bytes(offset), path })
-            }
-            Err(_) => Err(format!("what {} stands on could not be read: {error}", node.path.display())),
-        },
-    }
-}
-
-/// Whether a loop device has a backing file.
-pub(crate) fn is_attached_loop(node: &Node) -> bool {
-    node.dir.join("loop/backing_file").exists()
 }
 
 /// The names a medium carries, before its size is known.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
-use super::facts::{is_attached_loop, loop_backing};
 use super::inventory::short_digest;
+use super::loops;
 use super::protection::World;
 use crate::media::{Backing, Geometry, Identity, Kind, Medium, MediumClass, Protection, Transport, Zoned};
 use crate::sys::ioctl;
@@ -71,15 +71,14 @@ pub(super) fn protections(world: &World, path: &Path, meta: &fs::Metadata) -> Ve
         reasons.push(Protection::ReadOnly);
     }
     let is_this = |other: &Path| fs::metadata(other).is_ok_and(|m| m.dev() == meta.dev() && m.ino() == meta.ino());
-    for node in world.blocks.disks().into_iter().filter(|node| node.name.starts_with("loop") && is_attached_loop(node))
-    {
-        match loop_backing(world.roots, node) {
+    for node in loops::attached(&world.blocks) {
+        match loops::backing(world.roots, node) {
             Ok(backing) if backing.device.0 == meta.dev() && backing.inode.0 == meta.ino() => {
                 reasons.push(Protection::BacksLoop { loop_device: node.path.clone() });
             }
             Ok(_) => {}
             // Neither the driver nor the path may be asked: at least the names are not the same.
-            Err(_) if super::blocks::attr(&node.dir, "loop/backing_file").is_some_and(|b| Path::new(&b) != path) => {}
+            Err(_) if loops::backing_path(node).is_some_and(|other| other != path) => {}
             Err(what) => reasons.push(Protection::CannotTell { what }),
         }
     }

@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 use super::Roots;
 use super::blocks::{Node, attr};
 use super::classify::not_a_drive;
-use super::facts::{DiskFacts, is_attached_loop};
+use super::facts::DiskFacts;
 use super::image;
+use super::loops;
 use super::protection::{Answer, Scope, World, add_answer, ask_all, explains_busy, is_multipath};
 use super::resolve::partition_of;
 use super::roots::Nodes;
@@ -143,8 +144,11 @@ pub(super) fn skip_reason(node: &Node) -> Option<&'static str> {
     if attr(&node.dir, "hidden").as_deref() == Some("1") {
         return Some("a path of a multipath drive; name the drive itself");
     }
-    if node.name.starts_with("loop") && !is_attached_loop(node) {
+    if node.name.starts_with("loop") && !loops::is_attached(node) {
         return Some("a loop device without a backing file; attach one with `losetup`");
+    }
+    if node.name.starts_with("loop") && !node.slaves.is_empty() {
+        return Some("a loop device on a block device; name that device (`losetup -l` shows it)");
     }
     None
 }

@@ -10,6 +10,7 @@ mod classify;
 mod facts;
 mod image;
 mod inventory;
+mod loops;
 mod protection;
 mod resolve;
 mod roots;
@@ -18,5 +19,5 @@ pub mod vpd;
 
 pub use claim::{Claim, ClaimError, ClaimMode, IdentityChanged, claim};
 pub use inventory::{InventoryError, find_by_identity, inventory};
-pub use resolve::{ResolveError, TargetRule, resolve};
+pub use resolve::{ResolveError, TargetRule, resolve, resolve_all};
 pub use roots::{Nodes, Roots, UdevSource};

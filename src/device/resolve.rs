@@ -112,70 +112,90 @@ pub enum ResolveError {
 /// The medium a target names: a block device node, a link to one, or an image file. Its
 /// protections are filled in; a protected medium is no error here.
 pub fn resolve(roots: &Roots, target: &Path, allow: TargetRule) -> Result<Medium, ResolveError> {
-    let named = || target.to_owned();
-    if roots.nodes == Nodes::Recorded {
-        let world = read_world(roots)?;
-        return match world.blocks.by_path(roots, target) {
-            Some(node) => block_medium(&world, node, target, allow),
-            None => Err(ResolveError::NoSuchDevice { target: named() }),
-        };
-    }
-    let meta = match fs::metadata(target) {
-        Ok(meta) => meta,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(match fs::read_link(target) {
-                Ok(to) => ResolveError::DanglingLink { target: named(), to },
-                Err(_) => ResolveError::NoSuchDevice { target: named() },
-            });
-        }
-        Err(source) => return Err(ResolveError::Unreadable { target: named(), source }),
-    };
-    let kind = meta.file_type();
-    if kind.is_dir() {
-        Err(ResolveError::Directory { target: named() })
-    } else if kind.is_char_device() {
-        Err(ResolveError::CharacterDevice { target: named(), hint: character_hint(target) })
-    } else if kind.is_block_device() {
-        let world = read_world(roots)?;
-        let number = DevNum::from_raw(meta.rdev());
-        match world.blocks.by_number(number) {
-            Some(node) => block_medium(&world, node, target, allow),
-            None => Err(ResolveError::UnknownBlockDevice { target: named(), number: number.to_string() }),
-        }
-    } else if kind.is_file() {
-        let world = read_world(roots)?;
-        image::medium(&world, target).map_err(|source| ResolveError::Unreadable { target: named(), source })
-    } else {
-        Err(ResolveError::Special { target: named() })
-    }
+    let one = resolve_all(roots, &[target], allow)?.pop();
+    one.unwrap_or_else(|| Err(ResolveError::NoSuchDevice { target: target.to_owned() }))
 }
 
-fn block_medium(world: &World, node: &Node, target: &Path, allow: TargetRule) -> Result<Medium, ResolveError> {
-    let named = || target.to_owned();
-    let gone = || ResolveError::UnknownBlockDevice { target: named(), number: node.number.to_string() };
-    let disk = world.blocks.disk_of(node).ok_or_else(gone)?;
-    if let Some(what) = skip_reason(disk) {
-        return Err(ResolveError::NotADrive { target: named(), what: what.to_owned() });
+/// [`resolve`] for many targets with one look at the host; results in the order of the targets.
+pub fn resolve_all<P: AsRef<Path>>(
+    roots: &Roots,
+    targets: &[P],
+    allow: TargetRule,
+) -> Result<Vec<Result<Medium, ResolveError>>, InventoryError> {
+    let world = read_world(roots)?;
+    let drives = drives(&world);
+    let tokens = confirm_tokens(&drives);
+    let view = View { world: &world, drives: &drives, tokens: &tokens, allow };
+    let mut results: Vec<_> = targets.iter().map(|target| view.resolve(target.as_ref())).collect();
+    let mut media: Vec<Medium> = results.iter().filter_map(|result| result.as_ref().ok().cloned()).collect();
+    ask_whether_free(roots, &mut media);
+    for (result, medium) in results.iter_mut().filter(|result| result.is_ok()).zip(media) {
+        *result = Ok(medium);
     }
-    let drives = drives(world);
-    let at = drives
-        .iter()
-        .position(|drive| drive.node.name == disk.name || drive.others.iter().any(|other| other.name == disk.name))
-        .ok_or_else(|| ResolveError::NotADrive {
-            target: named(),
-            what: "a device that nothing is attached to".to_owned(),
-        })?;
-    let medium = match &node.partition {
-        None => drives[at].medium(world, confirm_tokens(&drives).swap_remove(at)),
-        Some(facts) if allow == TargetRule::WholeDiskOnly => {
-            return Err(ResolveError::IsPartition { target: named(), number: facts.number, disk: disk.path.clone() });
+    Ok(results)
+}
+
+/// The host at one moment.
+struct View<'a> {
+    world: &'a World<'a>,
+    drives: &'a [Drive<'a>],
+    tokens: &'a [String],
+    allow: TargetRule,
+}
+
+impl View<'_> {
+    fn resolve(&self, target: &Path) -> Result<Medium, ResolveError> {
+        let named = || target.to_owned();
+        if self.world.roots.nodes == Nodes::Recorded {
+            let node = self.world.blocks.by_path(self.world.roots, target);
+            return self.block(node.ok_or_else(|| ResolveError::NoSuchDevice { target: named() })?, target);
         }
-        Some(_) => partition_of(world, &drives[at], node).ok_or_else(gone)?,
-    };
-    let mut media = [medium];
-    ask_whether_free(world.roots, &mut media);
-    let [medium] = media;
-    Ok(medium)
+        let meta = fs::metadata(target).map_err(|source| match (source.kind(), fs::read_link(target)) {
+            (io::ErrorKind::NotFound, Ok(to)) => ResolveError::DanglingLink { target: named(), to },
+            (io::ErrorKind::NotFound, Err(_)) => ResolveError::NoSuchDevice { target: named() },
+            _ => ResolveError::Unreadable { target: named(), source },
+        })?;
+        let kind = meta.file_type();
+        if kind.is_dir() {
+            Err(ResolveError::Directory { target: named() })
+        } else if kind.is_char_device() {
+            Err(ResolveError::CharacterDevice { target: named(), hint: character_hint(target) })
+        } else if kind.is_block_device() {
+            let number = DevNum::from_raw(meta.rdev());
+            let unknown = || ResolveError::UnknownBlockDevice { target: named(), number: number.to_string() };
+            self.block(self.world.blocks.by_number(number).ok_or_else(unknown)?, target)
+        } else if kind.is_file() {
+            image::medium(self.world, target).map_err(|source| ResolveError::Unreadable { target: named(), source })
+        } else {
+            Err(ResolveError::Special { target: named() })
+        }
+    }
+
+    fn block(&self, node: &Node, target: &Path) -> Result<Medium, ResolveError> {
+        let named = || target.to_owned();
+        let gone = || ResolveError::UnknownBlockDevice { target: named(), number: node.number.to_string() };
+        let not_a_drive = |what: &str| ResolveError::NotADrive { target: named(), what: what.to_owned() };
+        let disk = self.world.blocks.disk_of(node).ok_or_else(gone)?;
+        if let Some(what) = skip_reason(disk) {
+            return Err(not_a_drive(what));
+        }
+        let (drive, token) = self
+            .drives
+            .iter()
+            .zip(self.tokens)
+            .find(|(drive, _)| drive.node.name == disk.name || drive.others.iter().any(|other| other.name == disk.name))
+            .ok_or_else(|| not_a_drive("a device that nothing is attached to"))?;
+        match &node.partition {
+            None => Ok(drive.medium(self.world, token.clone())),
+            Some(_) if self.allow == TargetRule::PartitionAllowed => {
+                partition_of(self.world, drive, node).ok_or_else(gone)
+            }
+            Some(facts) => {
+                let disk = disk.path.clone();
+                Err(ResolveError::IsPartition { target: named(), number: facts.number, disk })
+            }
+        }
+    }
 }
 
 /// A partition as a medium: its disk's names, its own place, size and use. `None` when `node` is

@@ -63,7 +63,8 @@ fn live(_: &Node) -> Properties {
     Properties::default()
 }
 
-fn decode(text: &str) -> String {
+/// `\x20` and the like as the characters they stand for.
+pub(crate) fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("\\x") {

@@ -193,7 +193,7 @@ impl Engine {
         let ranges = job.extents.ranges(job.size, job.block);
         let refused = ranges.as_ref().err().cloned();
         let ranges = ranges.unwrap_or_default();
-        let mut pass = Pass::new(job.op, job.pattern.compile(), job.size, job.block, ranges, job.faults);
+        let mut pass = Pass::new(job.op, &job.pattern, job.size, job.block, ranges, job.faults);
         let (reporter, handle) = Reporter::new(&pass);
         if let Some(why) = refused {
             pass.abandon(PassEnd::Failed { error: io::Error::new(io::ErrorKind::InvalidInput, why) });

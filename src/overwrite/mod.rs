@@ -14,7 +14,7 @@ mod share;
 mod uring;
 
 pub use disk::{Disk, FileDisk};
-pub use engine::{Engine, EngineConfig, EngineError, IoChoice, IoMode};
+pub use engine::{AUTO_WORKERS, Engine, EngineConfig, EngineError, IoChoice, IoMode, Tuning};
 pub use extents::{Extents, sample_extents};
 pub use job::{FirstError, PassEnd, PassHandle, PassJob, PassOutcome, Progress};
 pub use ledger::Ledger;

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::job::{FirstError, PassEnd};
 use super::ledger::{Ledger, blocks_of, insert};
-use crate::scheme::CompiledPattern;
+use crate::scheme::{CompiledPattern, Pattern};
 use crate::units::{Bytes, SectorSize};
 
 /// Write the pattern, or read it back and compare.
@@ -45,6 +45,30 @@ impl Default for FaultLimits {
             retries: 3,
             retry_budget: Duration::from_secs(15 * 60),
             stall_timeout: Duration::from_secs(5 * 60),
+        }
+    }
+}
+
+/// What is put into a buffer before a read: bytes that differ from the pattern, at places so close that
+/// a device cannot leave one piece of the buffer alone unseen.
+#[derive(Clone, Copy, Debug)]
+struct Marks {
+    /// The same everywhere, `None` for the complement of what belongs there.
+    mark: Option<[u8; MARK]>,
+    every: usize,
+}
+
+const MARK: usize = 8;
+
+impl Marks {
+    fn of(pattern: &Pattern, block: SectorSize) -> Marks {
+        let every = block.bytes() as usize;
+        match pattern {
+            Pattern::Byte { byte } => Marks { mark: Some([!byte; MARK]), every },
+            Pattern::Bytes { .. } => Marks { mark: None, every },
+            // Stale bytes of a stream are right at one place only, and any fixed mark is wrong but for one
+            // place in 2^64. A page is the least that a device moves.
+            Pattern::Random { .. } => Marks { mark: Some(*b"unread\xa9\x5c"), every: every.max(4096) },
         }
     }
 }
@@ -108,6 +132,7 @@ pub struct Pass {
     block: SectorSize,
     end_of_medium: u64,
     pattern: CompiledPattern,
+    marks: Marks,
     limits: FaultLimits,
     /// What the sweep still has before it, in order.
     sweep: VecDeque<Range<u64>>,
@@ -137,7 +162,7 @@ impl Pass {
     /// A pass over `ranges` (sorted, disjoint, block-aligned but for the end) of a medium of `size`.
     pub fn new(
         op: PassOp,
-        pattern: CompiledPattern,
+        pattern: &Pattern,
         size: Bytes,
         block: SectorSize,
         ranges: Vec<Range<u64>>,
@@ -147,7 +172,8 @@ impl Pass {
             op,
             block,
             end_of_medium: size.0,
-            pattern,
+            pattern: pattern.compile(),
+            marks: Marks::of(pattern, block),
             limits,
             total: ranges.iter().map(|r| r.end - r.start).sum(),
             sweep: ranges.into(),
@@ -245,10 +271,16 @@ impl Pass {
         match self.op {
             PassOp::Write => self.pattern.fill(request.offset, buffer),
             PassOp::Verify => {
-                let mark = self.pattern.is_constant().map_or(*b"unread\xa9\x5c", |byte| [!byte; 8]);
-                for place in buffer.chunks_mut(self.mark_every()) {
-                    let n = place.len().min(mark.len());
-                    place[..n].copy_from_slice(&mark[..n]);
+                let Marks { mark, every } = self.marks;
+                for (i, place) in buffer.chunks_mut(every).enumerate() {
+                    let n = place.len().min(MARK);
+                    match mark {
+                        Some(mark) => place[..n].copy_from_slice(&mark[..n]),
+                        None => {
+                            self.pattern.fill(request.offset + (i * every) as u64, &mut place[..n]);
+                            place[..n].iter_mut().for_each(|byte| *byte = !*byte);
+                        }
+                    }
                 }
             }
         }
@@ -347,15 +379,6 @@ impl Pass {
             done: Bytes(self.good),
             ledger: self.ledger,
             first_error: self.first_error,
-        }
-    }
-
-    fn mark_every(&self) -> usize {
-        // A constant pattern is cheap to compare, and its stale bytes are right everywhere: every block.
-        // Stale bytes of a stream are right at one place only; a page is the least a device moves.
-        match self.pattern.is_constant() {
-            Some(_) => self.block.bytes() as usize,
-            None => (self.block.bytes() as usize).max(4096),
         }
     }
 

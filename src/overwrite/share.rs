@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use super::engine::Tuning;
 use crate::sys::{Arena, GRANULE, Run};
 
-/// The most in one request from unregistered memory.
-const UNREGISTERED: usize = 1 << 20;
+/// What the kernel issues as one piece (256 pages). Anything larger it hands to a helper thread first,
+/// which is cheaper for one drive, and a thread too many for several.
+const ONE_PIECE: usize = 1 << 20;
 
 /// The size of a drive's requests and how many of them are in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,17 +58,19 @@ impl Memory {
         self.stuck.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// The shape of one drive's requests that need memory of their own. Unregistered memory without
-    /// huge pages makes many segments; above 1 MiB the kernel would have to issue them from a helper.
+    /// The shape of one drive's requests that need memory of their own. `registered`: unregistered
+    /// memory may be many segments, and is better moved in one piece.
     pub(super) fn shape(&self, registered: bool) -> Shape {
         let free = self.arena.bytes().saturating_sub(self.stuck.load(Ordering::Relaxed));
-        let Shape { request, depth } = shape(free, self.jobs.load(Ordering::Relaxed), &self.tuning);
-        Shape { request: if registered { request } else { request.min(UNREGISTERED) }, depth }
+        let jobs = self.jobs.load(Ordering::Relaxed);
+        let Shape { request, depth } = shape(free, jobs, &self.tuning);
+        Shape { request: if registered && jobs <= 1 { request } else { request.min(ONE_PIECE) }, depth }
     }
 
     /// The shape of writes from one shared block of `block` bytes: memory sets no limit.
     pub(super) fn constant_shape(&self, block: usize) -> Shape {
-        Shape { request: block, depth: self.tuning.depth }
+        let alone = self.jobs.load(Ordering::Relaxed) <= 1;
+        Shape { request: if alone { block } else { block.min(ONE_PIECE) }, depth: self.tuning.depth }
     }
 
     /// The shared block of a constant pattern, `None` while there is no room for it.

@@ -52,7 +52,7 @@ fn ring_options(shared: &Shared) -> RingOptions {
 /// More than the requests in flight at any time: beyond it drives take turns.
 const RING_ENTRIES: u32 = 512;
 /// The kernel's helper threads a worker may cause, for requests that cannot be issued without blocking.
-const KERNEL_WORKERS: u32 = 2;
+const KERNEL_WORKERS: u32 = 1;
 /// How often the worker looks after drives that give no answer.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long it waits for memory that another worker has.
@@ -231,7 +231,8 @@ impl Worker {
 
     fn wait(&mut self) {
         let tuning = &self.shared.tuning;
-        let want = tuning.batch.min(self.ring.in_flight() / 2).max(1);
+        // A few of very many: a drive that waits for the others to finish waits for too long.
+        let want = tuning.batch.min(self.ring.in_flight() / 8).max(1);
         let timeout = match (self.starved.is_empty(), self.ring.in_flight() == 0 && self.works.is_empty()) {
             (false, _) => MEMORY_WAIT,
             (true, false) => LOOK_EVERY,
@@ -420,7 +421,7 @@ fn issue(shared: &Shared, ring: &mut Ring<Ticket>, work: &mut Work, wanted: u64)
         },
     };
     let now = work.reporter.link.now();
-    let Some(request) = work.pass.take(buffer.bytes().len(), now) else { return Issued::Later };
+    let Some(request) = work.pass.take(most.min(buffer.bytes().len()), now) else { return Issued::Later };
     let held = match &mut buffer {
         Buffer::Own(run) => {
             work.pass.prepare(&request, run.bytes_mut());

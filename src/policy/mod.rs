@@ -1,5 +1,8 @@
 //! NIST SP 800-88 decisions. Pure: no I/O, no clock.
 
+mod builtin;
+
+pub use builtin::{Decision, PolicyRequest, Refusal, Scope, plan};
 use serde::{Deserialize, Serialize};
 
 /// A sanitization method (SP 800-88r2 section 3.1). Ordered: each is at least the one before.
@@ -24,4 +27,26 @@ pub enum VerificationLevel {
     Sample,
     /// Every addressable byte.
     Full,
+}
+
+impl Method {
+    /// `Clear`, `Purge`, `Destroy`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Clear => "Clear",
+            Method::Purge => "Purge",
+            Method::Destroy => "Destroy",
+        }
+    }
+}
+
+impl VerificationLevel {
+    /// The word of the command line: `none`, `sample`, `full`.
+    pub fn name(self) -> &'static str {
+        match self {
+            VerificationLevel::None => "none",
+            VerificationLevel::Sample => "sample",
+            VerificationLevel::Full => "full",
+        }
+    }
 }

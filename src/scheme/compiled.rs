@@ -23,7 +23,7 @@ enum Form {
         tile: Arc<[u8]>,
         period: usize,
     },
-    Random(Stream),
+    Random(Arc<Stream>),
 }
 
 impl Pattern {
@@ -36,7 +36,7 @@ impl Pattern {
                 repeated(&[bytes.first().copied().unwrap_or(0)])
             }
             Pattern::Bytes { bytes } => repeated(bytes),
-            Pattern::Random { key } => Form::Random(Stream::new(key)),
+            Pattern::Random { key } => Form::Random(Arc::new(Stream::new(key))),
         })
     }
 }

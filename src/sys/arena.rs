@@ -132,6 +132,11 @@ impl Run {
         unsafe { self.arena.base.add(self.first * GRANULE) }
     }
 
+    /// Where in the arena it begins, in bytes.
+    pub(super) fn offset(&self) -> usize {
+        self.first * GRANULE
+    }
+
     pub(super) fn belongs_to(&self, arena: &Arc<Arena>) -> bool {
         Arc::ptr_eq(&self.arena, arena)
     }

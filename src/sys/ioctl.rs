@@ -29,6 +29,8 @@ pub struct LoopStatus {
     pub device: u64,
     /// `st_ino` of the backing file.
     pub inode: u64,
+    /// `st_rdev` of the backing file, 0 unless it is a device node.
+    pub node: u64,
     /// Where the loop device starts in the file, in bytes.
     pub offset: u64,
     /// Its length in bytes, 0 for "to the end of the file".
@@ -97,7 +99,13 @@ pub fn loop_status(fd: impl AsFd) -> io::Result<LoopStatus> {
     // SAFETY: open descriptor; `LoopInfo64` is `struct loop_info64` field by field (its size is
     // asserted below), plain integers that any bytes are valid for.
     unsafe { request::loop_get_status64(fd.as_fd().as_raw_fd(), &mut info) }?;
-    Ok(LoopStatus { device: info.device, inode: info.inode, offset: info.offset, size_limit: info.size_limit })
+    Ok(LoopStatus {
+        device: info.device,
+        inode: info.inode,
+        node: info.rdevice,
+        offset: info.offset,
+        size_limit: info.size_limit,
+    })
 }
 
 /// The alignment of file offsets that `O_DIRECT` needs here (`STATX_DIOALIGN`, Linux 6.1). `None`

@@ -85,6 +85,8 @@ pub struct Ring<K> {
     ring: ManuallyDrop<IoUring>,
     arena: Arc<Arena>,
     registered: bool,
+    /// What the kernel said to pinning each chunk of the arena, `None` where it was not asked yet.
+    pinned: Vec<Option<bool>>,
     slots: Vec<Option<InFlight<K>>>,
     vacant: Vec<u32>,
     in_flight: usize,
@@ -117,12 +119,16 @@ impl<K> Ring<K> {
         }
         // Cap the kernel's helper threads. Kernels before 5.15 cannot, and live with their default.
         let _ = ring.submitter().register_iowq_max_workers(&mut [options.kernel_workers.max(1), 1]);
-        let registered = options.registration == BufferRegistration::Try && register(&ring, arena);
+        let chunks = arena.bytes().div_ceil(CHUNK);
+        let registered = options.registration == BufferRegistration::Try
+            && u32::try_from(chunks).is_ok_and(|chunks| ring.submitter().register_buffers_sparse(chunks).is_ok())
+            && pin(&ring, arena, 0).is_ok();
         let entries = options.entries;
         Ok(Ring {
             ring: ManuallyDrop::new(ring),
             arena: Arc::clone(arena),
             registered,
+            pinned: (0..chunks).map(|chunk| (chunk == 0).then_some(registered)).collect(),
             slots: (0..entries).map(|_| None).collect(),
             vacant: (0..entries).rev().collect(),
             in_flight: 0,
@@ -131,7 +137,7 @@ impl<K> Ring<K> {
         })
     }
 
-    /// Whether the arena is registered with the kernel.
+    /// Whether the kernel lets buffers be registered.
     pub fn registered(&self) -> bool {
         self.registered
     }
@@ -164,11 +170,12 @@ impl<K> Ring<K> {
         let (Ok(length), true) = (u32::try_from(len), sound) else { return Err((buffer, keep)) };
         let Some(slot) = self.vacant.pop() else { return Err((buffer, keep)) };
         let start = buffer.run().start().as_ptr();
-        let entry = match (moved, self.registered) {
-            (Moved::Written, true) => opcode::WriteFixed::new(Fd(fd), start, length, 0).offset(offset).build(),
-            (Moved::Written, false) => opcode::Write::new(Fd(fd), start, length).offset(offset).build(),
-            (Moved::Read, true) => opcode::ReadFixed::new(Fd(fd), start, length, 0).offset(offset).build(),
-            (Moved::Read, false) => opcode::Read::new(Fd(fd), start, length).offset(offset).build(),
+        let fd = Fd(fd);
+        let entry = match (moved, self.pinned_chunk(buffer.run())) {
+            (Moved::Written, Some(chunk)) => opcode::WriteFixed::new(fd, start, length, chunk).offset(offset).build(),
+            (Moved::Written, None) => opcode::Write::new(fd, start, length).offset(offset).build(),
+            (Moved::Read, Some(chunk)) => opcode::ReadFixed::new(fd, start, length, chunk).offset(offset).build(),
+            (Moved::Read, None) => opcode::Read::new(fd, start, length).offset(offset).build(),
         };
         if !self.enqueue(&entry.user_data(u64::from(slot))) {
             self.vacant.push(slot);
@@ -246,6 +253,19 @@ impl<K> Ring<K> {
         }
     }
 
+    /// The registered chunk that holds all of `run`, pinned now if it is the first use. Pinning all of
+    /// the arena at once would hold up the start for as long as clearing it takes.
+    fn pinned_chunk(&mut self, run: &Run) -> Option<u16> {
+        let chunk = run.offset() / CHUNK;
+        if !self.registered || (run.offset() + run.len() - 1) / CHUNK != chunk {
+            return None;
+        }
+        let index = u16::try_from(chunk).ok()?;
+        let pinned = self.pinned.get_mut(chunk)?;
+        // Refused (RLIMIT_MEMLOCK): what is pinned stays in use, the rest goes unregistered.
+        pinned.get_or_insert_with(|| pin(&self.ring, &self.arena, chunk).is_ok()).then_some(index)
+    }
+
     fn enqueue(&mut self, entry: &squeue::Entry) -> bool {
         for attempt in 0..2 {
             // SAFETY: for a read or write the memory lies within a `Run` of at least that length (checked in
@@ -277,12 +297,21 @@ impl<K> Drop for Ring<K> {
     }
 }
 
-/// Pins the whole arena once instead of its pages at every request.
-fn register(ring: &IoUring, arena: &Arc<Arena>) -> bool {
-    let whole = libc::iovec { iov_base: arena.base().as_ptr().cast(), iov_len: arena.bytes() };
+/// The arena is registered in pieces of this size. Runs are aligned to their size, so one of at most
+/// this size lies in one piece.
+const CHUNK: usize = 4 << 20;
+
+/// Pins a chunk of the arena once instead of its pages at every request.
+fn pin(ring: &IoUring, arena: &Arc<Arena>, chunk: usize) -> io::Result<()> {
+    let start = chunk * CHUNK;
+    let len = CHUNK.min(arena.bytes() - start);
+    // SAFETY: `start` is below the arena's size.
+    let base = unsafe { arena.base().add(start) };
+    let iovec = libc::iovec { iov_base: base.as_ptr().cast(), iov_len: len };
+    let index = u32::try_from(chunk).map_err(io::Error::other)?;
     // SAFETY: the range is mapped, and stays mapped while the ring holds the `Arc` of its arena; the
     // kernel holds the pages by itself beyond that.
-    unsafe { ring.submitter().register_buffers(&[whole]) }.is_ok()
+    unsafe { ring.submitter().register_buffers_update(index, &[iovec], None) }
 }
 
 /// Results of `io_uring_enter` that only mean "look again": time is up, a signal came, the completion

@@ -9,7 +9,8 @@ use tempfile::NamedTempFile;
 /// A loop device and its backing file.
 pub struct LoopDevice {
     path: PathBuf,
-    file: NamedTempFile,
+    /// Missing for a loop device on something else than a file of its own.
+    file: Option<NamedTempFile>,
 }
 
 impl LoopDevice {
@@ -26,7 +27,17 @@ impl LoopDevice {
         let file = NamedTempFile::new().unwrap();
         file.as_file().set_len(size).unwrap();
         let path = attach(file.path(), options)?;
-        Some(LoopDevice { path, file })
+        Some(LoopDevice { path, file: Some(file) })
+    }
+
+    /// A loop device on a file or device that belongs to somebody else.
+    pub fn on(backing: &Path) -> Option<LoopDevice> {
+        Some(LoopDevice { path: attach(backing, &[])?, file: None })
+    }
+
+    /// A second loop device on the same file.
+    pub fn second(&self) -> Option<LoopDevice> {
+        LoopDevice::on(self.backing_file())
     }
 
     /// `/dev/loopN`.
@@ -41,7 +52,7 @@ impl LoopDevice {
 
     /// The file behind it.
     pub fn backing_file(&self) -> &Path {
-        self.file.path()
+        self.file.as_ref().unwrap().path()
     }
 }
 

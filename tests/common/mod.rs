@@ -1,6 +1,8 @@
 //! What the integration tests share.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::process::{Command, Stdio};
+
 pub mod direct;
 pub mod fuse_disk;
 pub mod fuse_mount;
@@ -20,7 +22,6 @@ pub fn skip(why: &str) {
 
 /// Whether a program can be started.
 pub fn has(program: &str) -> bool {
-    use std::process::{Command, Stdio};
     Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
@@ -36,7 +37,7 @@ pub fn is_root() -> bool {
 /// Runs a tool to its end; `None` (and a word about it) where it is not installed. Panics when it
 /// fails.
 pub fn tool(program: &str, arguments: &[&std::ffi::OsStr]) -> Option<String> {
-    match std::process::Command::new(program).args(arguments).output() {
+    match Command::new(program).args(arguments).output() {
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -49,4 +50,24 @@ pub fn tool(program: &str, arguments: &[&std::ffi::OsStr]) -> Option<String> {
         }
         Err(error) => panic!("{program}: {error}"),
     }
+}
+
+/// The Python to use: LASTWRITE_PYTHON, or python3, when it can import joserfc; otherwise skips.
+#[track_caller]
+pub fn python_with_joserfc() -> Option<String> {
+    let python = std::env::var("LASTWRITE_PYTHON").unwrap_or_else(|_| "python3".into());
+    let imports = Command::new(&python).args(["-c", "import joserfc"]).stderr(Stdio::null()).status();
+    if imports.is_ok_and(|s| s.success()) {
+        return Some(python);
+    }
+    skip(&format!("{python} cannot import joserfc (set LASTWRITE_PYTHON to one that can)"));
+    None
+}
+
+/// The code block of docs/verify-without-lastwrite.md whose first line is `first_line`.
+pub fn block_of_page(first_line: &str) -> String {
+    let page = include_str!("../../docs/verify-without-lastwrite.md");
+    let start = page.find(&format!("\n{first_line}\n")).expect("the page has such a block") + 1;
+    let length = page[start..].find("\n```").expect("the block ends") + 1;
+    page[start..start + length].to_owned()
 }

@@ -13,6 +13,10 @@ use nix::libc;
 /// Opening does not wake a drive; one that takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Another inventory may be asking the same at this moment.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(20);
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Free,
@@ -22,7 +26,17 @@ pub(crate) enum Answer {
 
 /// Asks for several devices in turn.
 pub(crate) fn ask_all(paths: Vec<PathBuf>) -> Vec<Answer> {
-    let answers = each_in_time(paths.clone(), PATIENCE, |path| open_exclusively(path));
+    let answers = each_in_time(paths.clone(), PATIENCE, |path| {
+        let mut answer = open_exclusively(path);
+        for _ in 1..TRIES {
+            if !matches!(answer, Answer::Busy { .. }) {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+            answer = open_exclusively(path);
+        }
+        answer
+    });
     let late =
         |path: &PathBuf| Answer::Unknown(format!("{} did not answer within {} s", path.display(), PATIENCE.as_secs()));
     answers.into_iter().zip(&paths).map(|(answer, path)| answer.unwrap_or_else(|| late(path))).collect()

@@ -27,12 +27,11 @@ pub(crate) fn stack<'a>(blocks: &'a Blocks, base: &'a Node) -> (Vec<&'a Node>, V
         for name in node.partitions.iter().rev() {
             queue.extend(blocks.get(name));
         }
-        for name in node.holders.iter().rev() {
-            let holder = blocks.get(name);
-            let by = holder.map_or_else(|| "another block device".to_owned(), describe);
+        for name in &node.holders {
+            let by = blocks.get(name).map_or_else(|| "another block device".to_owned(), describe);
             held.push(Held { node, holder: name.clone(), by });
-            queue.extend(holder);
         }
+        queue.extend(node.holders.iter().rev().filter_map(|name| blocks.get(name)));
         // A cache set claims its device without being a block device.
         if node.dir.join("bcache/set").exists() && node.holders.is_empty() {
             held.push(Held { node, holder: "bcache".to_owned(), by: "bcache cache set".to_owned() });
@@ -65,6 +64,8 @@ pub(crate) fn describe(holder: &Node) -> String {
         }
     } else if holder.name.starts_with("bcache") {
         "bcache".to_owned()
+    } else if holder.name.starts_with("loop") {
+        "loop device".to_owned()
     } else if holder.name.starts_with("drbd") {
         "DRBD".to_owned()
     } else {

@@ -14,9 +14,11 @@ use std::io;
 use super::Roots;
 use super::blocks::{Blocks, Node, attr_number, list};
 use super::facts::DiskFacts;
+use super::loops;
 use super::roots::Nodes;
 use super::udev::Properties;
-use crate::media::{Protection, Signature, Zoned};
+use crate::media::{Protection, Signature, Transport, Zoned};
+use crate::units::SectorSize;
 
 use exclusive::each_in_time;
 pub(crate) use exclusive::{Answer, ask_all, openers};
@@ -123,7 +125,13 @@ impl<'a> World<'a> {
         signatures: &[Signature],
     ) -> Vec<Protection> {
         let mut reasons = hardware(facts);
-        let (nodes, held) = holders::stack(&self.blocks, base);
+        let (mut nodes, mut held) = holders::stack(&self.blocks, base);
+        for other in self.loops_on_the_same_file(base, facts) {
+            reasons.push(Protection::BacksLoop { loop_device: other.path.clone() });
+            let (more_nodes, more_held) = holders::stack(&self.blocks, other);
+            nodes.extend(more_nodes);
+            held.extend(more_held);
+        }
         if let Some(chain) = self.system_chain(base, scope) {
             reasons.push(Protection::SystemMedium { chain });
         }
@@ -131,13 +139,26 @@ impl<'a> World<'a> {
         self.swapping(&nodes, &mut reasons);
         for held in held {
             let node = held.node.path.clone();
-            reasons.push(Protection::Held { node, holder: held.holder, by: held.by });
+            reasons.push(match self.blocks.get(&held.holder).filter(|holder| loops::is_attached(holder)) {
+                Some(holder) => Protection::BacksLoop { loop_device: holder.path.clone() },
+                None => Protection::Held { node, holder: held.holder, by: held.by },
+            });
         }
         self.members(&nodes, signatures, &mut reasons);
         reasons.extend(facts.unreadable.iter().map(|what| Protection::CannotTell { what: what.clone() }));
         let mut seen = BTreeSet::new();
         reasons.retain(|reason| seen.insert(format!("{reason:?}")));
         reasons
+    }
+
+    /// What is written to one of them is written to all.
+    fn loops_on_the_same_file(&self, base: &Node, facts: &DiskFacts) -> Vec<&Node> {
+        let Some(own) = &facts.identity.backing else { return Vec::new() };
+        let disk = self.blocks.disk_of(base).map_or(&base.name, |disk| &disk.name);
+        loops::attached(&self.blocks)
+            .filter(|other| other.name != *disk)
+            .filter(|other| loops::backing(self.roots, other).is_ok_and(|backing| loops::share_a_file(own, &backing)))
+            .collect()
     }
 
     fn system_chain(&self, base: &Node, scope: Scope) -> Option<String> {
@@ -223,6 +244,7 @@ pub(crate) fn explains_busy(reason: &Protection) -> bool {
             | Protection::Swap { .. }
             | Protection::Held { .. }
             | Protection::Member { .. }
+            | Protection::BacksLoop { .. }
             | Protection::SizeZero
     )
 }
@@ -253,19 +275,24 @@ fn hardware(facts: &DiskFacts) -> Vec<Protection> {
     let cannot_read_block = facts.unreadable.iter().any(|what| what.starts_with("queue/logical_block_size"));
     if facts.geometry.size.0 == 0 && !facts.unreadable.iter().any(|what| what.starts_with("size")) {
         reasons.push(Protection::SizeZero);
-        let fixed_scsi =
-            !facts.removable && matches!(facts.transport, crate::media::Transport::Sas | crate::media::Transport::Scsi);
-        if fixed_scsi {
-            // The kernel offers no capacity for block sizes it cannot address, and says 512.
-            let what = "the kernel offers no capacity for this fixed drive, most often because its logical blocks \
-                        have 520 or 528 bytes; see `sg_readcap --long`, reformat with `sg_format --format --size=512`";
-            reasons.push(Protection::CannotTell { what: what.to_owned() });
-        }
+        // The kernel offers no capacity for block formats it cannot address, and calls them 512.
+        let what = match facts.transport {
+            Transport::Sas | Transport::Scsi if !facts.removable => Some(
+                "the kernel offers no capacity for this fixed drive, most often because its logical blocks have 520 \
+                 or 528 bytes; see `sg_readcap --long`, reformat with `sg_format --format --size=512`",
+            ),
+            Transport::NvmePcie | Transport::NvmeFabrics => Some(
+                "the kernel offers no capacity for this namespace, most often because its LBA format carries \
+                 metadata; see `nvme id-ns -H`, reformat with `nvme format --lbaf`",
+            ),
+            _ => None,
+        };
+        reasons.extend(what.map(|what| Protection::CannotTell { what: what.to_owned() }));
     }
     if facts.read_only {
         reasons.push(Protection::ReadOnly);
     }
-    if crate::units::SectorSize::new(block).is_none() && !cannot_read_block {
+    if SectorSize::new(block).is_none() && !cannot_read_block {
         reasons.push(Protection::UnsupportedBlockSize { logical_block: block });
     }
     if facts.zoned == Zoned::HostManaged {

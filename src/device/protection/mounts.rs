@@ -184,7 +184,18 @@ fn namespace_id(process: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn hostile_tables_never_panic(table in "([0-9:/a-z,=\\\\ -]{0,40}\n?){0,6}") {
+            if let Ok(ns) = Namespace::parse(table.as_bytes()) {
+                ns.mounts.iter().for_each(|mount| drop(mount.layers()));
+            }
+        }
+    }
 
     #[test]
     fn mountinfo_lines() {

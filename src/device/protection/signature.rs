@@ -121,7 +121,22 @@ pub(crate) fn probe_path(path: &Path, size: u64) -> io::Result<Option<Found>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_hostile_pool_name_never_panics(tail in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let mut list = vec![1, 1, 0, 0, 0, 0, 0, 4];
+            list.extend(b"name");
+            for word in [9_u32, 1] {
+                list.extend(word.to_be_bytes());
+            }
+            list.extend(tail);
+            let _ = pool_name(&list);
+        }
+    }
 
     fn image(size: u64, parts: &[(u64, &[u8])]) -> Option<Found> {
         let file = tempfile::tempfile().unwrap();

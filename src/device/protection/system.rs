@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use super::World;
 use super::mounts::{Mount, Namespace, strip_deleted};
-use crate::device::blocks::{DevNum, Node, attr, list};
-use crate::device::facts::loop_backing;
+use crate::device::blocks::{DevNum, Node, list};
+use crate::device::loops;
 use crate::device::roots::Nodes;
-use crate::device::udev::Properties;
+use crate::device::udev::{Properties, decode};
 
 /// Mount points of an installed system.
 const INSTALLED: [&str; 6] = ["/", "/usr", "/boot", "/boot/efi", "/efi", "/nix/store"];
@@ -112,7 +112,7 @@ impl Search<'_> {
                 self.node(below, trail, seen);
             }
         }
-        if node.name.starts_with("loop") {
+        if node.name.starts_with("loop") && node.slaves.is_empty() {
             self.backing_file(node, trail, seen);
         }
     }
@@ -122,7 +122,7 @@ impl Search<'_> {
         let tables = || world.mounts.iter().flat_map(|tables| &tables.namespaces);
         // The driver knows the filesystem's device even where the path leads nowhere any more.
         if world.roots.nodes == Nodes::Live
-            && let Ok(backing) = loop_backing(world.roots, node)
+            && let Ok(backing) = loops::backing(world.roots, node)
         {
             let number = DevNum::from_raw(backing.device.0);
             if let Some(below) = world.blocks.by_number(number) {
@@ -133,7 +133,7 @@ impl Search<'_> {
                 return self.mount(ns, mount, trail, seen);
             }
         }
-        let Some(path) = attr(&node.dir, "loop/backing_file").map(|path| strip_deleted(PathBuf::from(path))) else {
+        let Some(path) = loops::backing_path(node).map(strip_deleted) else {
             return;
         };
         let Some((ns, mount)) = tables().find_map(|ns| Some((ns, ns.containing(&path)?))) else { return };
@@ -146,8 +146,9 @@ impl Search<'_> {
             return;
         }
         let world = self.world;
-        for node in world.blocks.disks().into_iter().filter(|node| node.name.starts_with("loop")) {
-            let file = attr(&node.dir, "loop/backing_file").unwrap_or_default();
+        for node in loops::attached(&world.blocks) {
+            let file = loops::backing_path(node).unwrap_or_default();
+            let file = file.to_string_lossy();
             let is_system_image =
                 [".squashfs", ".sfs", ".erofs", ".iso", "rootfs.img"].iter().any(|end| file.ends_with(end));
             if is_system_image {
@@ -174,11 +175,11 @@ impl Search<'_> {
             "from=",
         ];
         // `--` starts what belongs to init.
-        for word in line.split_whitespace().take_while(|word| *word != "--") {
+        for word in words(line.trim()).iter().take_while(|word| *word != "--") {
             let Some((key, value)) = KEYS.iter().find_map(|key| Some((*key, word.strip_prefix(key)?))) else {
                 continue;
             };
-            let value = value.trim_matches('"').trim_start_matches("live:");
+            let value = value.trim_start_matches("live:");
             let value = match key {
                 "archisolabel=" | "misolabel=" => format!("LABEL={value}"),
                 "archisosearchuuid=" => format!("UUID={value}"),
@@ -199,6 +200,7 @@ impl World<'_> {
             return self.blocks.by_path(self.roots, Path::new(value)).into_iter().collect();
         }
         let Some((key, name)) = value.split_once('=') else { return Vec::new() };
+        let name = &decode(name);
         let (folder, property) = match key {
             "UUID" => ("by-uuid", "ID_FS_UUID"),
             "LABEL" | "CDLABEL" => ("by-label", "ID_FS_LABEL"),
@@ -258,6 +260,21 @@ pub(crate) fn btrfs(sys: &Path) -> Vec<BtrfsFilesystem> {
         .into_iter()
         .filter_map(|uuid| Some(BtrfsFilesystem { devices: list(&folder.join(&uuid).join("devices")).ok()?, uuid }))
         .collect()
+}
+
+/// The words of a kernel command line: quotes keep spaces together and are dropped.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            c if c.is_whitespace() && !quoted => words.push(String::new()),
+            c => words.iter_mut().next_back().into_iter().for_each(|word| word.push(c)),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// udev's spelling of a name in `/dev/disk/by-*`.

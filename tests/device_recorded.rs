@@ -1,0 +1,218 @@
+//! The inventory of recorded machines: shapes that no test machine has all of.
+//!
+//! `tests/machines/*.txt` are the machines; the snapshots beside this file are what a technician
+//! would be told.
+#![cfg(feature = "erase")]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use common::sysfs_tree::FixtureTree;
+use lastwrite::device::{ResolveError, TargetRule, UdevSource, find_by_identity, inventory, resolve};
+use lastwrite::media::{Medium, Protection, Zoned};
+use lastwrite::units::human_bytes;
+
+/// One machine a test, so that a failure names it.
+macro_rules! machines {
+    ($($test:ident: $file:literal)*) => {
+        $(#[test]
+        fn $test() {
+            insta::assert_snapshot!($file, tell(&inventory(&FixtureTree::machine($file).roots()).unwrap()));
+        })*
+
+        #[test]
+        fn no_machine_is_forgotten() {
+            let known = [$(concat!($file, ".txt")),*];
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/machines");
+            for entry in fs::read_dir(folder).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                assert!(known.contains(&name.as_str()), "{name} has no test");
+            }
+        }
+    };
+}
+
+machines! {
+    laptop_with_nvme_root_on_luks_and_lvm: "laptop-nvme-luks-lvm"
+    server_with_sas_disks_behind_dm_multipath: "server-sas-multipath"
+    md_raid1_with_a_spare: "server-md-raid1"
+    zfs_pool_imported_and_a_retired_member: "zfs-pool"
+    btrfs_over_two_disks: "btrfs-two-disks"
+    live_usb_with_overlay_squashfs_and_loop: "live-usb"
+    live_usb_booted_to_ram: "live-toram"
+    archiso_copied_to_ram: "live-archiso-copytoram"
+    dracut_live_image_behind_dm: "live-dracut"
+    casper_with_layers_from_the_initramfs: "live-casper"
+    usb_bridge_with_a_junk_serial: "usb-junk-serial"
+    two_drives_with_one_serial: "two-drives-one-serial"
+    nvme_with_native_multipath: "nvme-native-multipath"
+    sas_drive_with_520_byte_blocks: "sas-520"
+    host_managed_zones: "zoned-host-managed"
+    emmc_with_boot_areas_and_an_sd_card: "emmc-and-sd"
+    virtual_machine: "virtio-vm"
+    write_protected_card: "card-read-only"
+    empty_card_reader: "card-reader-empty"
+    unused_nodes: "unused-nodes"
+    bcache_and_swap: "bcache-and-swap"
+    facts_that_cannot_be_read: "unreadable"
+}
+
+#[test]
+fn names_are_the_same_without_udev_where_sysfs_has_them() {
+    for machine in ["laptop-nvme-luks-lvm", "zfs-pool", "server-sas-multipath"] {
+        let tree = FixtureTree::machine(machine);
+        let mut roots = tree.roots();
+        let with = inventory(&roots).unwrap();
+        roots.udev = UdevSource::Off;
+        let without = inventory(&roots).unwrap();
+        let identities = |media: &[Medium]| media.iter().map(|m| m.identity.clone()).collect::<Vec<_>>();
+        assert_eq!(identities(&with), identities(&without), "{machine}");
+    }
+}
+
+#[test]
+fn a_drive_is_found_again_under_another_name() {
+    let tree = FixtureTree::machine("server-md-raid1");
+    let media = inventory(&tree.roots()).unwrap();
+    let moved = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/machines/server-md-raid1.txt"))
+        .unwrap()
+        .replace("sdc", "sdx");
+    let moved = FixtureTree::parse(&moved);
+    let spare = media.iter().find(|m| m.path == Path::new("/dev/sdc")).unwrap();
+    let found = find_by_identity(&moved.roots(), &spare.identity).unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].path, Path::new("/dev/sdx"));
+    assert_eq!(found[0].confirm_token, spare.confirm_token);
+}
+
+#[test]
+fn resolve_agrees_with_the_inventory_by_every_path() {
+    let tree = FixtureTree::machine("server-sas-multipath");
+    let media = inventory(&tree.roots()).unwrap();
+    for medium in &media {
+        for path in std::iter::once(&medium.path).chain(&medium.other_paths) {
+            assert_eq!(&resolve(&tree.roots(), path, TargetRule::WholeDiskOnly).unwrap(), medium);
+        }
+    }
+}
+
+#[test]
+fn what_stands_on_a_drive_is_no_drive() {
+    let tree = FixtureTree::machine("laptop-nvme-luks-lvm");
+    let error = resolve(&tree.roots(), Path::new("/dev/mapper/vg-root"), TargetRule::WholeDiskOnly).unwrap_err();
+    assert!(matches!(error, ResolveError::NotADrive { .. }), "{error}");
+    let error = resolve(&tree.roots(), Path::new("/dev/nvme0n1p3"), TargetRule::WholeDiskOnly).unwrap_err();
+    insta::assert_snapshot!(error, @"/dev/nvme0n1p3: this is partition 3 of /dev/nvme0n1; wiping it would leave the rest of the drive. Name /dev/nvme0n1 or, if only the partition is meant, add --partition");
+}
+
+#[test]
+fn a_partition_counts_with_its_own_use_only() {
+    let tree = FixtureTree::machine("laptop-nvme-luks-lvm");
+    let partition = |path: &str| resolve(&tree.roots(), Path::new(path), TargetRule::PartitionAllowed).unwrap();
+    assert_eq!(partition("/dev/nvme0n1p4").protections, []);
+    assert!(partition("/dev/nvme0n1p3").protections.iter().any(|p| matches!(p, Protection::SystemMedium { .. })));
+}
+
+#[test]
+fn the_kernel_command_line_names_the_medium_of_a_system_in_ram() {
+    let machine = "
+        [sys/devices/pci0000:00/usb1/1-1/host2/target2:0:0/2:0:0:0/block/sdb]
+        dev = 8:16
+        size = 60000000
+        part sdb1 8:17 2048 59990000
+        /dev/disk/by-label/MY\\x20STICK -> ../../sdb1
+        /udev/b8:17 <<
+        E:ID_FS_UUID=ABCD-1234
+        E:ID_PART_ENTRY_UUID=0badcafe-01
+        >>
+        /proc/self/mountinfo <<
+        22 1 0:2 / / rw - rootfs rootfs rw
+        >>
+    ";
+    let named = |command_line: &str| {
+        let tree = FixtureTree::parse(&format!("{machine}\n/proc/cmdline = {command_line}\n"));
+        let media = inventory(&tree.roots()).unwrap();
+        media[0].protections.iter().any(|p| matches!(p, Protection::SystemMedium { .. }))
+    };
+    for evidence in [
+        "boot=live toram live-media=/dev/sdb1",
+        "root=live:/dev/sdb1 rd.live.ram",
+        "root=live:UUID=abcd-1234 rd.live.ram",
+        "root=PARTUUID=0BADCAFE-01",
+        "archisolabel=\"MY STICK\"",
+        "archisosearchuuid=ABCD-1234 copytoram",
+        "img_dev=/dev/sdb img_loop=/arch.iso",
+        "root=/dev/disk/by-label/MY\\x20STICK",
+        "root=live:CDLABEL=MY\\x20STICK quiet",
+    ] {
+        assert!(named(evidence), "{evidence}");
+    }
+    for nothing in ["", "root=/dev/ram0", "root=/dev/sdc1", "root=UUID=other", "boot=live toram", "-- root=/dev/sdb1"] {
+        assert!(!named(nothing), "{nothing}");
+    }
+}
+
+#[test]
+fn a_mount_table_that_makes_no_sense_protects_everything() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/machines/virtio-vm.txt")).unwrap();
+    let broken = text.replace("27 1 254:1 / / rw,relatime - ext4 /dev/vda1 rw", "27 1 254:1");
+    assert_ne!(text, broken);
+    let media = inventory(&FixtureTree::parse(&broken).roots()).unwrap();
+    assert!(!media.is_empty());
+    assert!(media.iter().all(|m| m.protections.iter().any(|p| matches!(p, Protection::CannotTell { .. }))));
+}
+
+/// As a technician would read it.
+fn tell(media: &[Medium]) -> String {
+    let mut text = String::new();
+    for medium in media {
+        let line = |text: &mut String, name: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                writeln!(text, "    {name}: {value}").unwrap();
+            }
+        };
+        let id = &medium.identity;
+        let geometry = medium.geometry;
+        let others: Vec<String> = medium.other_paths.iter().map(|p| p.display().to_string()).collect();
+        writeln!(text, "{} {}", medium.path.display(), others.join(" ")).unwrap();
+        writeln!(
+            text,
+            "    {:?} {:?} {:?}, {} ({} B), blocks {}/{}{}{}{}",
+            medium.transport,
+            medium.kind,
+            medium.class,
+            human_bytes(geometry.size.0),
+            geometry.size,
+            geometry.logical_block,
+            geometry.physical_block,
+            medium.rotational.map_or("", |r| if r { ", rotating" } else { ", not rotating" }),
+            if medium.removable { ", removable" } else { "" },
+            if medium.zoned == Zoned::None { String::new() } else { format!(", {:?}", medium.zoned) },
+        )
+        .unwrap();
+        line(&mut text, "vendor", id.vendor.as_deref());
+        line(&mut text, "model", id.model.as_deref());
+        line(&mut text, "serial", id.serial.as_deref());
+        line(&mut text, "wwn", id.wwn.as_deref());
+        line(&mut text, "eui64", id.eui64.as_deref());
+        line(&mut text, "nguid", id.nguid.as_deref());
+        line(&mut text, "firmware", id.firmware.as_deref());
+        line(&mut text, "unit", id.unit.as_deref());
+        line(&mut text, "backing", id.backing.as_ref().and_then(|b| b.path.to_str()));
+        line(&mut text, "diskseq", medium.diskseq.map(|d| d.to_string()).as_deref());
+        line(&mut text, "confirm with", Some(&medium.confirm_token));
+        for signature in &medium.signatures {
+            let label = signature.label.as_ref().map_or(String::new(), |label| format!(" {label}"));
+            writeln!(text, "    on {}: {}{label}", signature.node.display(), signature.of).unwrap();
+        }
+        match medium.protections.is_empty() {
+            true => writeln!(text, "    may be wiped").unwrap(),
+            false => medium.protections.iter().for_each(|p| writeln!(text, "    NO: {p}").unwrap()),
+        }
+    }
+    text
+}
