@@ -340,3 +340,46 @@ fn nothing_stays_behind_a_panic() {
     assert!(!mounts.contains(&format!(" {} ", folder.display())));
     assert!(!folder.exists());
 }
+
+/// Not a test by itself: what the next one kills.
+#[test]
+#[ignore = "is started and killed by another test"]
+fn victim() {
+    let Some(disk) = FaultyDisk::new(MIB, vec![Fault::new(On::Read, 0..4096, Effect::Hang)]) else { return };
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| Direct::open(disk.loop_path()).read(0..4096));
+        assert!(disk.wait_for_hang(1, Duration::from_secs(5)));
+        println!("hangs on {}", disk.sysfs("loop/backing_file"));
+        let _ = reader.join();
+    });
+}
+
+#[test]
+fn nothing_stays_behind_a_kill_not_even_a_hang_of_its_own() {
+    if !common::is_root() {
+        return;
+    }
+    #[allow(clippy::zombie_processes, reason = "waited for unless the test skips or fails")]
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "victim", "--ignored", "--nocapture"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = io::BufRead::lines(io::BufReader::new(child.stdout.take().unwrap()));
+    let Some(backing) = lines.map_while(Result::ok).find_map(|l| Some(l.split_once("hangs on ")?.1.to_owned())) else {
+        return common::skip("needs a loop device on FUSE");
+    };
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let start = Instant::now();
+    let left = || {
+        let devices = std::fs::read_dir("/sys/block").unwrap().flatten();
+        let attached = devices.filter_map(|entry| std::fs::read_to_string(entry.path().join("loop/backing_file")).ok());
+        let mounted = Path::new(&backing).parent().is_some_and(Path::exists);
+        mounted || attached.into_iter().any(|file| file.trim() == backing)
+    };
+    while left() {
+        assert!(start.elapsed() < Duration::from_secs(10), "{backing} is still there");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

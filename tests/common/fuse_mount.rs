@@ -1,20 +1,33 @@
 //! A FUSE file system served by the test itself, unmounted however the test ends.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use fuser::{BackgroundSession, Config, Filesystem, MountOption};
 use nix::mount::{MntFlags, umount2};
 use tempfile::TempDir;
 
-use super::loopdev;
-
-const SOURCE_PREFIX: &str = "lastwrite-rig-";
+/// A test that is killed while one of its own threads waits for its own file system would never
+/// end: that thread keeps the connection open, nobody answers it, and everybody who looks at the
+/// mount or at a loop device on it waits too. A process outside of it aborts the connection then.
+const WATCHDOG: &str = r#"
+while IFS= read -r stat < "/proc/$1/stat"; do
+    case "$stat" in *") Z "* | *") X "*) break ;; esac
+    sleep 0.5
+done 2>/dev/null
+umount -f "$2"
+for loop in /sys/block/loop*/loop; do
+    case "$(cat "$loop/backing_file")" in "$2"/*) losetup --detach "/dev/$(basename "${loop%/loop}")" ;; esac
+done
+umount -l "$2"
+rmdir "$2"
+"#;
 
 /// A mounted file system; dropping it unmounts.
 pub struct FuseMount {
-    // Order matters: the session ends before the folder it was mounted on is removed.
     session: Option<BackgroundSession>,
+    watchdog: Child,
     folder: TempDir,
 }
 
@@ -28,17 +41,16 @@ impl FuseMount {
             super::skip("needs /dev/fuse");
             return None;
         }
-        remove_orphans();
         let folder = TempDir::with_prefix("lastwrite-rig-").unwrap();
         let mut config = Config::default();
         config.mount_options = vec![
-            MountOption::FSName(format!("{SOURCE_PREFIX}{}", std::process::id())),
+            MountOption::FSName("lastwrite-rig".to_owned()),
             MountOption::DefaultPermissions,
             MountOption::NoSuid,
             MountOption::NoDev,
         ];
         match fuser::spawn_mount(filesystem, folder.path(), &config) {
-            Ok(session) => Some(FuseMount { session: Some(session), folder }),
+            Ok(session) => Some(FuseMount { session: Some(session), watchdog: watchdog(folder.path()), folder }),
             Err(error) => {
                 super::skip(&format!("no FUSE mount: {error}"));
                 None
@@ -58,28 +70,21 @@ impl Drop for FuseMount {
         // goes on until that file is closed, and is not waited for.
         let _ = umount2(self.folder.path(), MntFlags::MNT_DETACH);
         drop(self.session.take());
+        let _ = self.watchdog.kill();
+        let _ = self.watchdog.wait();
     }
 }
 
-/// Removes the mounts and loop devices of rigs whose process was killed before it could.
-fn remove_orphans() {
-    let Ok(mounts) = fs::read_to_string("/proc/self/mountinfo") else { return };
-    for folder in mounts.lines().filter_map(orphan) {
-        for entry in fs::read_dir("/sys/block").into_iter().flatten().flatten() {
-            let backing = fs::read_to_string(entry.path().join("loop/backing_file")).unwrap_or_default();
-            if Path::new(backing.trim_end()).starts_with(&folder) {
-                loopdev::detach(&Path::new("/dev").join(entry.file_name()));
-            }
-        }
-        let _ = umount2(&folder, MntFlags::MNT_DETACH);
-        let _ = fs::remove_dir(&folder);
-    }
-}
-
-/// The mount point, when the line is a rig's whose process is gone.
-fn orphan(mountinfo: &str) -> Option<PathBuf> {
-    let (place, kind) = mountinfo.split_once(" - ")?;
-    let pid: u32 = kind.split(' ').nth(1)?.strip_prefix(SOURCE_PREFIX)?.parse().ok()?;
-    let gone = !Path::new("/proc").join(pid.to_string()).exists();
-    gone.then(|| place.split(' ').nth(4).map(PathBuf::from))?
+/// In a process group of its own: a test runner kills the test's group.
+fn watchdog(folder: &Path) -> Child {
+    Command::new("sh")
+        .args(["-c", WATCHDOG, "sh", &std::process::id().to_string()])
+        .arg(folder)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .unwrap()
 }
