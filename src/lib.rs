@@ -7,6 +7,7 @@ pub mod certificate;
 pub mod custody;
 #[cfg(feature = "erase")]
 pub mod device;
+pub mod frontend;
 pub mod media;
 #[cfg(feature = "erase")]
 pub mod overwrite;
@@ -14,6 +15,7 @@ pub mod policy;
 pub mod sanitize;
 pub mod scheme;
 pub mod signed;
+pub mod station;
 #[cfg(feature = "erase")]
 pub mod sys;
 pub mod units;

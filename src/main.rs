@@ -1,5 +1,5 @@
 //! argv in, exit code out.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    lastwrite::frontend::cli::main(std::env::args_os())
 }

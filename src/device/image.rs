@@ -67,7 +67,8 @@ pub(super) fn protections(world: &World, path: &Path, meta: &fs::Metadata) -> Ve
     if meta.len() == 0 {
         reasons.push(Protection::SizeZero);
     }
-    if access(path, AccessFlags::W_OK).is_err() {
+    // Root may write anything; a file that nobody may write was protected on purpose.
+    if access(path, AccessFlags::W_OK).is_err() || meta.mode() & 0o222 == 0 {
         reasons.push(Protection::ReadOnly);
     }
     let is_this = |other: &Path| fs::metadata(other).is_ok_and(|m| m.dev() == meta.dev() && m.ino() == meta.ino());

@@ -104,7 +104,28 @@ pub struct PassHandle {
     outcome: oneshot::Receiver<PassOutcome>,
 }
 
+/// Watches a pass and can stop it, without waiting for it.
+#[derive(Clone, Debug)]
+pub struct PassWatch(Arc<Link>);
+
+impl PassWatch {
+    /// As [`PassHandle::progress`].
+    pub fn progress(&self) -> Progress {
+        self.0.progress()
+    }
+
+    /// As [`PassHandle::cancel`].
+    pub fn cancel(&self) {
+        self.0.cancelled.store(true, Ordering::Release);
+    }
+}
+
 impl PassHandle {
+    /// A second view of the pass, for whoever watches while another waits.
+    pub fn watch(&self) -> PassWatch {
+        PassWatch(Arc::clone(&self.link))
+    }
+
     /// How far it is. Cheap: a few atomic reads.
     pub fn progress(&self) -> Progress {
         self.link.progress()

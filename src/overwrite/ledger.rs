@@ -48,6 +48,23 @@ impl Ledger {
             others.iter().for_each(|range| insert(mine, *range));
         }
     }
+
+    /// Only what lies below a block: what a checkpoint may say of the part that is settled.
+    pub fn below(&self, end: Lba) -> Ledger {
+        let cut = |list: &Vec<LbaRange>| {
+            let part = |r: &LbaRange| {
+                let count = r.count.0.min(end.0.saturating_sub(r.first.0));
+                (count > 0).then_some(LbaRange { first: r.first, count: Sectors(count) })
+            };
+            list.iter().filter_map(part).collect()
+        };
+        Ledger {
+            unwritten: cut(&self.unwritten),
+            unread: cut(&self.unread),
+            mismatched: cut(&self.mismatched),
+            unreached: cut(&self.unreached),
+        }
+    }
 }
 
 /// The blocks that hold bytes `start..end`; a last partial block counts as one.

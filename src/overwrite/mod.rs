@@ -16,6 +16,6 @@ mod uring;
 pub use disk::{Disk, FileDisk};
 pub use engine::{AUTO_WORKERS, Engine, EngineConfig, EngineError, IoChoice, IoMode, Tuning};
 pub use extents::{Extents, sample_extents};
-pub use job::{FirstError, PassEnd, PassHandle, PassJob, PassOutcome, Progress};
+pub use job::{FirstError, PassEnd, PassHandle, PassJob, PassOutcome, PassWatch, Progress};
 pub use ledger::Ledger;
 pub use pass::{FaultLimits, Pass, PassOp, Poll, Request};

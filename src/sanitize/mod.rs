@@ -1,3 +1,24 @@
-//! One run: plan, confirm, erase, verify, record.
+//! One run: plan, confirm, claim, intend, erase, verify, record. Each step is a type, so that the
+//! irreversible one can only be reached through all before it. Knows no keys and no database.
 
+#[cfg(feature = "erase")]
+mod erase;
+pub mod event;
+#[cfg(feature = "erase")]
+pub mod journal;
 pub mod record;
+#[cfg(feature = "erase")]
+mod run;
+#[cfg(all(test, feature = "erase"))]
+mod samples;
+#[cfg(feature = "erase")]
+pub mod state;
+#[cfg(feature = "erase")]
+mod verdict;
+
+#[cfg(feature = "erase")]
+pub use erase::{Bench, Stopped};
+#[cfg(feature = "erase")]
+pub use run::{
+    Claimed, Confirmation, Confirmed, Erased, Intended, NotConfirmed, Planned, Run, Sealed, StartError, Verdict,
+};

@@ -4,6 +4,7 @@
 
 mod arena;
 mod blocking;
+pub mod clock;
 pub mod ioctl;
 mod ring;
 

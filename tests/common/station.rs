@@ -1,1 +1,109 @@
+//! A station in a temporary folder, driven through the real binary.
 
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// Recognisable content: every 512-byte block holds this and its own number.
+pub const MARK: &str = "PATIENT RECORD - DO NOT LEAK - ";
+
+pub struct Station {
+    pub dir: tempfile::TempDir,
+}
+
+impl Station {
+    /// `lastwrite init` in a new folder.
+    pub fn new() -> Station {
+        let station = Station { dir: tempfile::tempdir().unwrap() };
+        station.ok(&["init", "--organization", "Example Org", "--station", "bench 1"]);
+        station
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lastwrite"));
+        command.args(args).env("LASTWRITE_STATE", self.state()).stdin(Stdio::null());
+        command.env_remove("LASTWRITE_PASSPHRASE_FILE");
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Runs and expects this exit code.
+    pub fn expect(&self, code: i32, args: &[&str]) -> Output {
+        let output = self.run(args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}\n{}", both(&output));
+        output
+    }
+
+    pub fn ok(&self, args: &[&str]) -> String {
+        String::from_utf8(self.expect(0, args).stdout).unwrap()
+    }
+
+    /// The JSON lines on standard output of a run that ends with `code`.
+    pub fn json(&self, code: i32, args: &[&str]) -> Vec<Value> {
+        let mut all = vec!["--json"];
+        all.extend(args);
+        let output = self.expect(code, &all);
+        json_lines(&output.stdout)
+    }
+
+    /// An image file of `size` bytes full of recognisable content.
+    pub fn image(&self, name: &str, size: usize) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, marked(size)).unwrap();
+        path
+    }
+
+    pub fn files(&self, folder: &str) -> Vec<PathBuf> {
+        let mut files: Vec<_> = std::fs::read_dir(self.state().join(folder))
+            .unwrap()
+            .map(|e| e.unwrap().path())
+            .filter(|p| p.is_file())
+            .collect();
+        files.sort();
+        files
+    }
+}
+
+pub fn json_lines(bytes: &[u8]) -> Vec<Value> {
+    let text = std::str::from_utf8(bytes).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+}
+
+pub fn marked(size: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(size + 512);
+    let mut block = 0u64;
+    while bytes.len() < size {
+        let mut text = format!("{MARK}{block:016} ").into_bytes();
+        text.resize(512, b'.');
+        bytes.extend_from_slice(&text);
+        block += 1;
+    }
+    bytes.truncate(size);
+    bytes
+}
+
+/// How often the mark stands in a file.
+pub fn marks_in(path: &Path) -> usize {
+    let bytes = std::fs::read(path).unwrap();
+    bytes.windows(MARK.len()).filter(|w| *w == MARK.as_bytes()).count()
+}
+
+pub fn both(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}

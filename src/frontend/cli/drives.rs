@@ -1,0 +1,96 @@
+//! `lastwrite drives`
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Common, output};
+use crate::frontend::exit::{Exit, Failure};
+use crate::media::{Kind, Medium, Transport};
+use crate::station;
+use crate::units::human_bytes;
+
+#[derive(Debug, Args)]
+pub struct DrivesArgs {}
+
+pub fn run(common: &Common, _args: DrivesArgs) -> Result<Exit, Failure> {
+    let drives = station::inventory()
+        .map_err(|e| Failure::new(Exit::Other, &e).hint("is /sys mounted? lastwrite reads the drives from there"))?;
+    if common.json {
+        output::json(&json!({ "schema": 1, "drives": drives }));
+        return Ok(Exit::Done);
+    }
+    if drives.is_empty() {
+        output::line("No drives.");
+        return Ok(Exit::Done);
+    }
+    output::line(&render(&drives));
+    Ok(Exit::Done)
+}
+
+fn render(drives: &[Medium]) -> String {
+    let header = ["DRIVE", "SIZE", "KIND", "BUS", "MODEL", "SERIAL", "CONFIRM TOKEN", "MAY BE WIPED"];
+    let mut rows = Vec::new();
+    for drive in drives {
+        let verdict = match drive.protections.first() {
+            None => "yes".to_owned(),
+            Some(reason) => format!("no: {reason}"),
+        };
+        rows.push(vec![
+            drive.path.display().to_string(),
+            human_bytes(drive.geometry.size.0),
+            kind_word(drive.kind).to_owned(),
+            transport_word(drive.transport).to_owned(),
+            drive.identity.model.clone().unwrap_or_else(|| "-".to_owned()),
+            drive.identity.serial.clone().unwrap_or_else(|| "-".to_owned()),
+            drive.confirm_token.clone(),
+            verdict,
+        ]);
+        for reason in drive.protections.iter().skip(1) {
+            let mut row = vec![String::new(); header.len() - 1];
+            row.push(format!("no: {reason}"));
+            rows.push(row);
+        }
+        if !drive.other_paths.is_empty() {
+            let others: Vec<_> = drive.other_paths.iter().map(|p| p.display().to_string()).collect();
+            let mut row = vec![String::new(); header.len() - 1];
+            row.push(format!("also reached as {}", others.join(", ")));
+            rows.push(row);
+        }
+    }
+    output::table(&header, &rows)
+}
+
+pub(super) fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Hdd => "HDD",
+        Kind::SataSsd => "SATA SSD",
+        Kind::SasSsd => "SAS SSD",
+        Kind::Nvme => "NVMe",
+        Kind::Usb => "USB",
+        Kind::Emmc => "eMMC",
+        Kind::Sd => "SD card",
+        Kind::Ufs => "UFS",
+        Kind::Virtual => "virtual",
+        Kind::Image => "image",
+        Kind::Unknown => "unknown",
+    }
+}
+
+fn transport_word(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Ata => "ATA",
+        Transport::Sas => "SAS",
+        Transport::Scsi => "SCSI",
+        Transport::NvmePcie => "PCIe",
+        Transport::NvmeFabrics => "NVMe-oF",
+        Transport::Usb => "USB",
+        Transport::Mmc => "MMC",
+        Transport::Ufs => "UFS",
+        Transport::Virtio => "virtio",
+        Transport::Network => "network",
+        Transport::Loop => "loop",
+        Transport::File => "file",
+        Transport::Memory => "memory",
+        Transport::Unknown => "unknown",
+    }
+}

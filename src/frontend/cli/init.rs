@@ -1,0 +1,75 @@
+//! `lastwrite init`
+
+use chrono::Utc;
+use clap::Args;
+use serde_json::json;
+
+use super::{Common, output, station_failure};
+use crate::frontend::exit::{Exit, Failure};
+use crate::signed::Passphrase;
+use crate::station::{Durability, Station};
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Organization that answers for the certificates
+    #[arg(long, value_name = "NAME")]
+    organization: String,
+    /// Name of this station
+    #[arg(long, value_name = "NAME")]
+    station: String,
+    /// Protect the station key with a passphrase, asked for at the terminal (or --passphrase-file)
+    #[arg(long)]
+    passphrase: bool,
+}
+
+pub fn run(common: &Common, args: InitArgs) -> Result<Exit, Failure> {
+    let passphrase = match common.passphrase()? {
+        Some(given) => Some(given),
+        None if args.passphrase => Some(ask_twice()?),
+        None => None,
+    };
+    let folder = common.folder();
+    let station = Station::init(&folder, &args.organization, &args.station, passphrase.as_ref(), Utc::now())
+        .map_err(|error| station_failure(&error))?;
+    let key = station.key(passphrase.as_ref()).map_err(|error| station_failure(&error))?;
+    let log = station.log().map_err(|error| station_failure(&error))?;
+    if common.json {
+        output::json(&json!({
+            "state": folder, "organization": args.organization, "station": args.station,
+            "kid": key.kid(), "log_id": log.id(), "trust": station.trust_path(),
+        }));
+    } else {
+        output::line(&format!("State folder   {}", folder.display()));
+        output::line(&format!("Organization   {}", args.organization));
+        output::line(&format!("Station        {}", args.station));
+        output::line(&format!("Key            {}", key.kid()));
+        output::line(&format!("Custody log    {}", log.id()));
+        output::line(&format!("Trust store    {}", station.trust_path().display()));
+        output::line("");
+        output::line(
+            "Give the trust store to whoever is to check your certificates. Keep keys/station.pem to yourself.",
+        );
+    }
+    if let Ok(Durability::LostAtReboot(filesystem)) = station.durability() {
+        output::line_err(&format!(
+            "WARNING: {} lies in memory ({filesystem}) and is gone after a reboot: key, log and certificates with it.",
+            folder.display()
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+fn ask_twice() -> Result<Passphrase, Failure> {
+    let ask = |prompt| {
+        rpassword::prompt_password(prompt)
+            .map_err(|e| Failure::words(Exit::Usage, format!("the passphrase could not be read: {e}")))
+    };
+    let first = ask("new passphrase: ")?;
+    if first.is_empty() {
+        return Err(Failure::words(Exit::Usage, "the passphrase is empty"));
+    }
+    if first != ask("once more: ")? {
+        return Err(Failure::words(Exit::Usage, "the two passphrases differ"));
+    }
+    Ok(Passphrase::from(first))
+}

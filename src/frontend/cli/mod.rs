@@ -1,0 +1,189 @@
+//! The command line: one file a command.
+
+mod certificate;
+mod custody;
+#[cfg(feature = "erase")]
+mod drives;
+mod init;
+mod output;
+#[cfg(feature = "erase")]
+mod plan;
+#[cfg(feature = "erase")]
+mod progress;
+#[cfg(feature = "erase")]
+mod resume;
+#[cfg(feature = "erase")]
+mod verify_media;
+#[cfg(feature = "erase")]
+mod wipe;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::exit::{Exit, Failure};
+use crate::signed::Passphrase;
+use crate::station::{Station, StationError, default_folder};
+
+/// The last write a drive ever gets: sanitizes storage media, proves it, and lets anybody check it.
+#[derive(Debug, Parser)]
+#[command(name = "lastwrite", version, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+struct Common {
+    /// State folder [default: /var/lib/lastwrite for root, else the XDG data folder]
+    #[arg(long, global = true, env = "LASTWRITE_STATE", value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// File with the passphrase of the station key (first line)
+    #[arg(long, global = true, env = "LASTWRITE_PASSPHRASE_FILE", value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Machine-readable output
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make the state folder of this station: key, trust store, custody log
+    Init(init::InitArgs),
+    /// List drives, and why each may or may not be wiped
+    #[cfg(feature = "erase")]
+    Drives(drives::DrivesArgs),
+    /// Show what a wipe would do and why; touches nothing
+    #[cfg(feature = "erase")]
+    Plan(plan::PlanArgs),
+    /// Wipe drives or image files, verify them and sign the proof
+    #[cfg(feature = "erase")]
+    Wipe(Box<wipe::WipeArgs>),
+    /// List interrupted runs, go on with them, or give them up
+    #[cfg(feature = "erase")]
+    Resume(resume::ResumeArgs),
+    /// Read a medium back and compare it with a certificate
+    #[cfg(feature = "erase")]
+    VerifyMedia(verify_media::VerifyMediaArgs),
+    /// Show or verify certificates and failure reports
+    #[command(subcommand)]
+    Certificate(certificate::CertificateCommand),
+    /// Show, sign or audit the custody log
+    #[command(subcommand)]
+    Custody(custody::CustodyCommand),
+}
+
+/// Runs the program.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let json = cli.common.json;
+    match dispatch(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            if json {
+                output::json(&serde_json::json!({ "error": failure.message, "hint": failure.hint }));
+            }
+            output::line_err(&failure.to_string());
+            failure.exit.into()
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+    let common = &cli.common;
+    match cli.command {
+        Command::Init(args) => init::run(common, args),
+        #[cfg(feature = "erase")]
+        Command::Drives(args) => drives::run(common, args),
+        #[cfg(feature = "erase")]
+        Command::Plan(args) => plan::run(common, args),
+        #[cfg(feature = "erase")]
+        Command::Wipe(args) => wipe::run(common, *args),
+        #[cfg(feature = "erase")]
+        Command::Resume(args) => resume::run(common, args),
+        #[cfg(feature = "erase")]
+        Command::VerifyMedia(args) => verify_media::run(common, args),
+        Command::Certificate(command) => certificate::run(common, command),
+        Command::Custody(command) => custody::run(common, command),
+    }
+}
+
+impl Common {
+    fn folder(&self) -> PathBuf {
+        self.state.clone().unwrap_or_else(default_folder)
+    }
+
+    fn station(&self) -> Result<Station, Failure> {
+        Station::open(&self.folder()).map_err(|error| station_failure(&error))
+    }
+
+    /// The station where there is one; a state folder that was named must be one.
+    fn station_if_any(&self) -> Result<Option<Station>, Failure> {
+        match Station::open(&self.folder()) {
+            Ok(station) => Ok(Some(station)),
+            Err(StationError::NotInitialised(_)) if self.state.is_none() => Ok(None),
+            Err(StationError::Io { source, .. })
+                if self.state.is_none() && source.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(station_failure(&error)),
+        }
+    }
+
+    fn passphrase(&self) -> Result<Option<Passphrase>, Failure> {
+        let Some(path) = &self.passphrase_file else { return Ok(None) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Failure::words(Exit::Other, format!("the passphrase file {}: {e}", path.display())))?;
+        let line = text.lines().next().unwrap_or_default();
+        if line.is_empty() {
+            let message = format!("the passphrase file {} is empty", path.display());
+            return Err(Failure::words(Exit::Other, message));
+        }
+        Ok(Some(Passphrase::from(line.to_owned())))
+    }
+
+    /// Unlocks the station key, asking at a terminal when it needs a passphrase and none was given.
+    fn key(&self, station: &Station) -> Result<crate::signed::StationKey, Failure> {
+        use std::io::IsTerminal;
+        let given = self.passphrase()?;
+        match station.key(given.as_ref()) {
+            Err(StationError::Key(crate::signed::KeyError::PassphraseNeeded { .. }))
+                if std::io::stdin().is_terminal() =>
+            {
+                let typed = rpassword::prompt_password("passphrase of the station key: ")
+                    .map_err(|e| Failure::words(Exit::Other, format!("the passphrase could not be read: {e}")))?;
+                station.key(Some(&Passphrase::from(typed))).map_err(|error| station_failure(&error))
+            }
+            other => other.map_err(|error| station_failure(&error)),
+        }
+    }
+}
+
+fn station_failure(error: &StationError) -> Failure {
+    let failure = |exit| Failure::new(exit, error);
+    match error {
+        StationError::NotInitialised(_) => {
+            failure(Exit::Other).hint("make one with: lastwrite init --organization NAME --station NAME")
+        }
+        StationError::AlreadyThere(_) => failure(Exit::Refused).hint("name another folder with --state DIR"),
+        StationError::BadName { .. } => failure(Exit::Usage),
+        StationError::Custody(_) => failure(Exit::Evidence).hint("lastwrite custody audit says more"),
+        StationError::Trust(_) | StationError::Config { .. } => failure(Exit::Evidence),
+        StationError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            failure(Exit::Other).hint("run it as the user who owns the state folder, or name another with --state DIR")
+        }
+        _ => failure(Exit::Other),
+    }
+}

@@ -1,0 +1,290 @@
+//! `lastwrite plan`, and the options that `plan` and `wipe` share.
+
+use std::path::PathBuf;
+
+use chrono::Utc;
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::{Common, drives, output, station_failure};
+use crate::frontend::exit::{Exit, Failure};
+use crate::media::Medium;
+use crate::policy::{Method, VerificationLevel};
+use crate::sanitize::state::RunPlan;
+use crate::scheme::{self, PassVerify, Scheme};
+use crate::station::{self, Order, Preparation, Refused, TargetRule, Wish};
+use crate::units::human_bytes;
+
+/// How the media are to be wiped.
+#[derive(Debug, Args)]
+pub struct WishArgs {
+    /// Overwrite scheme; `list` shows all with their bytes and sources
+    #[arg(long, value_name = "NAME", default_value = "random")]
+    pub scheme: String,
+    /// Read-back of the last pass
+    #[arg(long, value_enum, default_value_t = Verify::Full)]
+    pub verify: Verify,
+    /// SP 800-88 method that is wanted; host overwrite attains clear
+    #[arg(long, value_enum, default_value_t = MethodArg::Clear)]
+    pub method: MethodArg,
+    /// Asset tag of the medium
+    #[arg(long, value_name = "TAG")]
+    pub asset: Option<String>,
+    /// Confidentiality category of what was on it, for the certificate
+    #[arg(long, value_name = "CATEGORY")]
+    pub category: Option<String>,
+    /// Who does it; recorded as claimed
+    #[arg(long, value_name = "NAME")]
+    pub operator: Option<String>,
+    /// Allow a partition as target
+    #[arg(long)]
+    pub partition: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Verify {
+    /// Every addressable byte
+    Full,
+    /// Representative sampling (SP 800-88r1 4.7)
+    Sample,
+    /// Nothing: completion only, never proven
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MethodArg {
+    Clear,
+    Purge,
+    Destroy,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Block devices or image files
+    #[arg(required = true, value_name = "TARGET")]
+    targets: Vec<PathBuf>,
+    #[command(flatten)]
+    wish: WishArgs,
+}
+
+pub fn run(common: &Common, args: PlanArgs) -> Result<Exit, Failure> {
+    let wish = args.wish.wish()?;
+    let station = common.station_if_any()?;
+    let orders = args.wish.orders(args.targets);
+    let roots = station::live();
+    let mut exit = Exit::Done;
+    let prepared =
+        station::prepare(&roots, station.as_ref(), &orders, &wish, Utc::now()).map_err(|e| station_failure(&e))?;
+    for (order, result) in orders.iter().zip(prepared) {
+        match result {
+            Ok(preparation) if common.json => output::json(&as_json(&preparation)),
+            Ok(preparation) => output::line(&render(&preparation, Drawn::Later)),
+            Err(refused) => {
+                let failure = refusal(&refused);
+                exit = exit.worst(failure.exit);
+                if common.json {
+                    output::json(&json!({
+                        "outcome": "refused", "target": order.target, "medium": refused_medium(&refused),
+                        "message": failure.message, "advice": failure.hint,
+                    }));
+                } else {
+                    output::line_err(&failure.to_string());
+                }
+            }
+        }
+    }
+    Ok(exit)
+}
+
+impl WishArgs {
+    /// What the options mean.
+    pub fn wish(&self) -> Result<Wish, Failure> {
+        let scheme: &'static Scheme = scheme::find(&self.scheme)
+            .map_err(|e| Failure::new(Exit::Usage, &e).hint("lastwrite wipe --scheme list"))?;
+        Ok(Wish {
+            method: match self.method {
+                MethodArg::Clear => Method::Clear,
+                MethodArg::Purge => Method::Purge,
+                MethodArg::Destroy => Method::Destroy,
+            },
+            scheme,
+            verification: match self.verify {
+                Verify::Full => VerificationLevel::Full,
+                Verify::Sample => VerificationLevel::Sample,
+                Verify::None => VerificationLevel::None,
+            },
+            operator: self.operator.clone(),
+            targets: if self.partition { TargetRule::PartitionAllowed } else { TargetRule::WholeDiskOnly },
+        })
+    }
+
+    /// One order a target.
+    pub fn orders(&self, targets: Vec<PathBuf>) -> Vec<Order> {
+        let order = |target| Order { target, asset_tag: self.asset.clone(), category: self.category.clone() };
+        targets.into_iter().map(order).collect()
+    }
+}
+
+/// Whether the keys and bytes that a scheme leaves to chance are drawn for good.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Drawn {
+    /// Only a look: the wipe draws them anew.
+    Later,
+    /// These will be written.
+    Now,
+}
+
+fn pass_words(plan: &RunPlan, index: usize, drawn: Drawn) -> String {
+    let Some(pass) = plan.passes.get(index) else { return String::new() };
+    let listing = scheme::find(&plan.scheme.name).map(Scheme::listing).ok();
+    let left_to_chance = listing.as_ref().and_then(|l| {
+        let words = l.passes.get(index)?;
+        let shuffled = l.shuffled.is_some_and(|(first, last)| (first..=last).contains(&(index + 1)));
+        let hex = words.bytes().all(|b| b.is_ascii_hexdigit() || b == b' ');
+        (shuffled || !hex).then(|| {
+            if shuffled {
+                format!("{words} (order drawn when the wipe begins)")
+            } else {
+                format!("{words} (drawn when the wipe begins)")
+            }
+        })
+    });
+    match (drawn, left_to_chance) {
+        (Drawn::Later, Some(words)) => words,
+        _ => pass.pattern.describe(),
+    }
+}
+
+/// The plan for a person, byte for byte.
+pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
+    let plan = preparation.run.plan();
+    let medium = &plan.medium;
+    let size = medium.geometry.size.0;
+    let mut lines = vec![format!("{}  {}", medium.path.display(), medium.identity.label())];
+    let mut fact = |name: &str, value: String| lines.push(format!("  {name:<14} {value}"));
+    let blocks = plan.block.blocks_in(medium.geometry.size);
+    fact(
+        "Size",
+        format!(
+            "{} ({size} bytes, LBA 0-{}, {} bytes each)",
+            human_bytes(size),
+            blocks.0.saturating_sub(1),
+            plan.block.bytes()
+        ),
+    );
+    fact("Kind", format!("{} ({})", drives::kind_word(medium.kind), class_word(medium)));
+    if let Some(partition) = &medium.partition {
+        fact(
+            "Partition",
+            format!("{} of {}: only this part of the disk is wiped", partition.number, partition.disk.display()),
+        );
+    }
+    fact("Identity", format!("sha256:{}", medium.identity.digest()));
+    fact("Confirm token", medium.confirm_token.clone());
+    fact("Scheme", format!("{} - {}", plan.scheme.name, plan.scheme.title));
+    fact("Definition", format!("{} [{}]", plan.scheme.definition, plan.scheme.source));
+    for (number, pass) in (1..).zip(&plan.passes) {
+        let readback = match pass.verify {
+            PassVerify::Mandatory => format!(", then read back ({})", level_word(VerificationLevel::Full)),
+            PassVerify::AsRequested if number < plan.passes.len() => {
+                format!(", then read back ({})", level_word(plan.verification))
+            }
+            PassVerify::AsRequested | PassVerify::Unverified => String::new(),
+        };
+        fact(
+            &format!("Pass {number}"),
+            format!("{} over bytes 0-{}, flush{readback}", pass_words(plan, number - 1, drawn), size.saturating_sub(1)),
+        );
+    }
+    fact("Verification", level_sentence(plan));
+    fact("Requested", method_word(plan.requested).to_owned());
+    fact("Will attain", method_word(plan.attainable).to_owned());
+    for reason in &preparation.decision.reasons {
+        fact("Because", reason.clone());
+    }
+    for warning in &preparation.decision.warnings {
+        fact("WARNING", warning.clone());
+    }
+    lines.join("\n")
+}
+
+fn class_word(medium: &Medium) -> &'static str {
+    match medium.class {
+        crate::media::MediumClass::Physical => "physical",
+        crate::media::MediumClass::Virtual => "virtual: its certificate never closes a physical asset",
+        crate::media::MediumClass::Image => "image file: its certificate never closes a physical asset",
+    }
+}
+
+fn level_word(level: VerificationLevel) -> &'static str {
+    match level {
+        VerificationLevel::None => "none",
+        VerificationLevel::Sample => "samples",
+        VerificationLevel::Full => "every byte",
+    }
+}
+
+fn level_sentence(plan: &RunPlan) -> String {
+    match plan.verification {
+        VerificationLevel::Full => {
+            format!("every one of the {} bytes is read back and compared", plan.medium.geometry.size)
+        }
+        VerificationLevel::Sample => {
+            let extents = plan.sample_extents().unwrap_or_default();
+            let bytes: u64 = extents.iter().map(|e| e.end - e.start).sum();
+            let share = bytes as f64 * 100.0 / plan.medium.geometry.size.0.max(1) as f64;
+            format!("{} samples, {bytes} bytes ({share:.1} %), first and last block among them", extents.len())
+        }
+        VerificationLevel::None => "none: the certificate will say completion only, not proven".to_owned(),
+    }
+}
+
+pub fn method_word(method: Method) -> &'static str {
+    match method {
+        Method::Clear => "Clear",
+        Method::Purge => "Purge",
+        Method::Destroy => "Destroy",
+    }
+}
+
+fn as_json(preparation: &Preparation) -> Value {
+    let plan = preparation.run.plan();
+    json!({
+        "outcome": "planned",
+        "target": plan.medium.path,
+        "medium": plan.medium,
+        "confirm_token": plan.medium.confirm_token,
+        "requested": plan.requested,
+        "attainable": plan.attainable,
+        "scheme": plan.scheme,
+        "passes": (0..plan.passes.len()).map(|i| pass_words(plan, i, Drawn::Later)).collect::<Vec<_>>(),
+        "verification": plan.verification,
+        "reasons": preparation.decision.reasons,
+        "warnings": preparation.decision.warnings,
+        "earlier_attempts": plan.earlier_attempts,
+    })
+}
+
+/// A refusal for a person, with what to do next.
+pub fn refusal(refused: &Refused) -> Failure {
+    let failure = Failure::new(Exit::Refused, refused);
+    match refused {
+        Refused::Target(_) => failure,
+        Refused::Protected { .. } => failure.hint("undo what stands against it (umount, swapoff, vgchange -an, mdadm --stop), then try again"),
+        Refused::Unfinished { run_id, .. } => failure.hint(format!(
+            "go on with: lastwrite resume {run_id}; or give it up with: lastwrite resume --abandon {run_id} --reason TEXT"
+        )),
+        Refused::Twice { .. } => failure.hint("name it once"),
+        Refused::BlockSize { .. } => failure.hint("reformat it to 512 or 4096 bytes a block first (sg_format)"),
+        // Its words say what would satisfy the rule.
+        Refused::Policy { .. } => failure,
+    }
+}
+
+/// The medium of a refusal, where one was found.
+pub fn refused_medium(refused: &Refused) -> Option<&Medium> {
+    match refused {
+        Refused::Protected { medium } => Some(medium),
+        _ => None,
+    }
+}

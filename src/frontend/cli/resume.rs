@@ -1,0 +1,206 @@
+//! `lastwrite resume`
+
+use chrono::Utc;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::progress::Display;
+use super::wipe::{ExecutionArgs, report, warn_if_forgetful};
+use super::{Common, output};
+use crate::frontend::exit::{Exit, Failure};
+use crate::sanitize::state::RunState;
+use crate::station::{self, Interrupted, InterruptedState, Ready, ResumeError};
+
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// Which runs: run id (or its beginning), serial or confirm token of the medium; none lists them
+    #[arg(value_name = "RUN")]
+    runs: Vec<String>,
+    /// Go on with every interrupted run whose medium is attached
+    #[arg(long, conflicts_with = "abandon")]
+    yes: bool,
+    /// Give the named runs up: each ends as a failure with a signed report
+    #[arg(long, requires = "runs", requires = "reason")]
+    abandon: bool,
+    /// Why a run is given up
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    execution: ExecutionArgs,
+}
+
+pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
+    let station = common.station()?;
+    let roots = station::live();
+    let open = station::interrupted(&station, &roots).map_err(|e| failure(&e))?;
+    if args.runs.is_empty() && !args.yes {
+        list(common, &open);
+        return Ok(Exit::Done);
+    }
+    let chosen = choose(&args, &open)?;
+    if chosen.is_empty() {
+        output::line_err("No interrupted run can go on now.");
+        return Ok(Exit::Done);
+    }
+    warn_if_forgetful(&station, args.execution.out.as_deref())?;
+    let key = common.key(&station)?;
+    let mut ready: Vec<Ready> = Vec::new();
+    let mut exit = Exit::Done;
+    for run in chosen {
+        let taken = match (&args.reason, args.abandon) {
+            (Some(reason), true) => station::abandon(&run.journal, reason, Utc::now()),
+            _ => station::resume(&roots, &run.journal, Utc::now()),
+        };
+        match taken {
+            Ok(run) => ready.push(run),
+            Err(ResumeError::NothingHappened { run_id }) => {
+                output::line_err(&format!("run {run_id} had written nothing; its journal was removed"));
+            }
+            Err(error) => {
+                let failure = failure(&error);
+                exit = exit.worst(failure.exit);
+                output::line_err(&failure.to_string());
+            }
+        }
+    }
+    let display = Display::new(common.json);
+    let results = station::execute(&station, key, ready, &args.execution.execution(), &|event| display.show(event))
+        .map_err(|e| Failure::new(Exit::Other, &e))?;
+    display.finish();
+    Ok(report(common, &results).worst(exit))
+}
+
+fn choose<'a>(args: &ResumeArgs, open: &'a [Interrupted]) -> Result<Vec<&'a Interrupted>, Failure> {
+    if args.runs.is_empty() {
+        let here = |run: &&Interrupted| match &run.state {
+            InterruptedState::Open(state) => state.sealed.is_some() || !run.media.is_empty(),
+            InterruptedState::Empty => true,
+            InterruptedState::Busy(_) | InterruptedState::Corrupt(_) => false,
+        };
+        return Ok(open.iter().filter(here).collect());
+    }
+    args.runs
+        .iter()
+        .map(|name| {
+            let found: Vec<_> = open.iter().filter(|run| is_named(run, name)).collect();
+            match found.as_slice() {
+                [one] => Ok(*one),
+                [] => Err(Failure::words(Exit::Refused, format!("no interrupted run is named {name:?}"))
+                    .hint("lastwrite resume lists them")),
+                many => Err(Failure::words(Exit::Refused, format!("{name:?} names {} interrupted runs", many.len()))
+                    .hint("use the run id")),
+            }
+        })
+        .collect()
+}
+
+fn is_named(run: &Interrupted, name: &str) -> bool {
+    let id = run.journal.file_stem().unwrap_or_default().to_string_lossy();
+    let by_id = name.len() >= 4 && id.starts_with(name);
+    match &run.state {
+        InterruptedState::Open(state) | InterruptedState::Busy(state) => {
+            let medium = &state.plan.medium;
+            by_id
+                || medium.identity.serial.as_deref() == Some(name)
+                || medium.confirm_token == name
+                || medium.path.as_os_str() == name
+        }
+        InterruptedState::Empty | InterruptedState::Corrupt(_) => by_id,
+    }
+}
+
+fn list(common: &Common, open: &[Interrupted]) {
+    if common.json {
+        for run in open {
+            output::json(&as_json(run));
+        }
+        return;
+    }
+    if open.is_empty() {
+        output::line("No interrupted runs.");
+        return;
+    }
+    let header = ["RUN", "MEDIUM", "BEGUN", "DONE", "STAGE", "NOW AT"];
+    let rows: Vec<Vec<String>> = open.iter().map(row).collect();
+    output::line(&output::table(&header, &rows));
+    output::line("");
+    output::line("Go on with: lastwrite resume RUN (or --yes for all that are attached).");
+    output::line("Give up with: lastwrite resume --abandon RUN --reason TEXT.");
+}
+
+fn row(run: &Interrupted) -> Vec<String> {
+    let id = run.journal.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    match &run.state {
+        InterruptedState::Open(state) | InterruptedState::Busy(state) => {
+            let place = match (&run.state, run.media.as_slice()) {
+                (InterruptedState::Busy(_), _) => "being worked on now".to_owned(),
+                (_, []) if state.sealed.is_some() => "not needed: only the evidence is missing".to_owned(),
+                (_, []) => "not attached".to_owned(),
+                (_, media) => media.iter().map(|m| m.path.display().to_string()).collect::<Vec<_>>().join(", "),
+            };
+            vec![
+                id,
+                state.plan.medium.identity.label(),
+                state.plan.planned.format("%Y-%m-%d %H:%M UTC").to_string(),
+                format!("{:.0} %", state.fraction() * 100.0),
+                stage_words(state),
+                place,
+            ]
+        }
+        InterruptedState::Empty => {
+            vec![id, "-".into(), "-".into(), "0 %".into(), "nothing was written".into(), "-".into()]
+        }
+        InterruptedState::Corrupt(why) => {
+            vec![id, "-".into(), "-".into(), "-".into(), format!("journal cannot be believed: {why}"), "-".into()]
+        }
+    }
+}
+
+fn stage_words(state: &RunState) -> String {
+    match state.next_stage() {
+        _ if state.sealed.is_some() => "result known, evidence not stored yet".to_owned(),
+        Some(next) => format!("pass {}/{} {}", next.stage.pass, state.plan.passes.len(), next.stage.work.word()),
+        None => "all stages done, not judged yet".to_owned(),
+    }
+}
+
+fn as_json(run: &Interrupted) -> Value {
+    let id = run.journal.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let (word, state) = match &run.state {
+        InterruptedState::Open(state) => ("interrupted", Some(state)),
+        InterruptedState::Busy(state) => ("running", Some(state)),
+        InterruptedState::Empty => ("empty", None),
+        InterruptedState::Corrupt(_) => ("corrupt", None),
+    };
+    let why = match &run.state {
+        InterruptedState::Corrupt(why) => Some(why),
+        _ => None,
+    };
+    json!({
+        "run_id": id,
+        "state": word,
+        "why": why,
+        "medium": state.map(|s| &s.plan.medium),
+        "planned": state.map(|s| s.plan.planned),
+        "fraction": state.map(|s| s.fraction()),
+        "stage": state.map(|s| stage_words(s)),
+        "attached": run.media.iter().map(|m| &m.path).collect::<Vec<_>>(),
+    })
+}
+
+fn failure(error: &ResumeError) -> Failure {
+    let failure = |exit| Failure::new(exit, error);
+    match error {
+        ResumeError::Absent { .. } => failure(Exit::Interrupted).hint("attach it and try again, or give the run up"),
+        ResumeError::Ambiguous { .. } => failure(Exit::Refused).hint("detach the others and try again"),
+        ResumeError::Protected { .. } => failure(Exit::Refused).hint("undo what stands against it, then try again"),
+        ResumeError::Start(_) => failure(Exit::Refused),
+        ResumeError::Journal(crate::sanitize::journal::JournalError::Corrupt { .. }) | ResumeError::Incoherent(_) => {
+            failure(Exit::Evidence).hint(
+                "move the journal file away to keep it as evidence, then wipe the medium again; the custody log \
+                 shows the run as one without outcome",
+            )
+        }
+        _ => failure(Exit::Other),
+    }
+}

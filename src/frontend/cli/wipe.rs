@@ -1,0 +1,375 @@
+//! `lastwrite wipe`
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::Utc;
+use clap::Args;
+
+use super::plan::{self, WishArgs};
+use super::progress::Display;
+use super::{Common, output, station_failure};
+use crate::frontend::exit::{Exit, Failure};
+use crate::media::{Kind, Medium};
+use crate::sanitize::{Confirmation, Confirmed, Run};
+use crate::scheme;
+use crate::station::{
+    self, Durability, EngineConfig, Execution, FaultLimits, IoChoice, ManifestRow, Order, Outcome, Preparation, Ready,
+    Refused, Station, TargetResult,
+};
+
+#[derive(Debug, Args)]
+pub struct WipeArgs {
+    /// Block devices or image files
+    #[arg(value_name = "TARGET")]
+    targets: Vec<PathBuf>,
+    #[command(flatten)]
+    wish: WishArgs,
+    /// CSV with a line a medium: serial,asset_tag,category[,confirm_token][,target]
+    #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["targets", "asset", "category"])]
+    manifest: Option<PathBuf>,
+    /// Where the manifest's results go [default: FILE.results.csv beside it]
+    #[arg(long, value_name = "FILE.csv", requires = "manifest")]
+    results: Option<PathBuf>,
+    /// Confirm token of a block device, as `plan` prints it; once for each
+    #[arg(long, value_name = "TOKEN")]
+    confirm: Vec<String>,
+    /// Confirm image files
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    execution: ExecutionArgs,
+}
+
+/// Options of everything that runs.
+#[derive(Debug, Args)]
+pub struct ExecutionArgs {
+    /// A second place for certificates and failure reports
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// I/O worker threads for all drives [default: one a core, at most 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), hide_short_help = true)]
+    pub workers: Option<u16>,
+    /// How the bytes travel
+    #[arg(long, value_enum, default_value_t = Io::Auto, hide_short_help = true)]
+    pub io: Io,
+    /// Tries again for each block that fails
+    #[arg(long, value_name = "N", default_value_t = 2, hide_short_help = true)]
+    pub retries: u32,
+    /// Seconds that retries may take in each pass
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, hide_short_help = true)]
+    pub retry_budget: u64,
+    /// Seconds without any answer after which a medium is given up
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, hide_short_help = true)]
+    pub stall_timeout: u64,
+    /// Seconds between two checkpoints
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0, hide_short_help = true)]
+    pub checkpoint: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Io {
+    /// io_uring where the kernel allows it
+    Auto,
+    /// io_uring or nothing
+    Uring,
+    /// pread and pwrite
+    Plain,
+}
+
+pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
+    if args.wish.scheme == "list" {
+        if common.json {
+            output::json(&scheme::listing());
+        } else {
+            output::line(scheme::listing_text().trim_end());
+        }
+        return Ok(Exit::Done);
+    }
+    if args.targets.is_empty() && args.manifest.is_none() {
+        return Err(Failure::words(Exit::Usage, "no target").hint("lastwrite drives lists what is there"));
+    }
+    let wish = args.wish.wish()?;
+    let station = common.station()?;
+    warn_if_forgetful(&station, args.execution.out.as_deref())?;
+    let mut request = Request::read(&args)?;
+    let key = common.key(&station)?;
+    let roots = station::live();
+
+    let mut ready = Vec::new();
+    let mut results: Vec<Option<TargetResult>> = Vec::new();
+    let orders: Vec<Order> = request.rows.iter().filter_map(|row| row.order.clone().ok()).collect();
+    let mut prepared = station::prepare(&roots, Some(&station), &orders, &wish, Utc::now())
+        .map_err(|e| station_failure(&e))?
+        .into_iter();
+    let mut runs = Vec::new();
+    for row in &request.rows {
+        let outcome = match &row.order {
+            Err(why) => Err(refused(&row.named, None, row.asset_tag(), why.clone(), None)),
+            Ok(order) => match prepared.next() {
+                Some(Ok(preparation)) => Ok(preparation),
+                Some(Err(error)) => Err(refusal_result(order, &error)),
+                None => Err(refused(&order.target, None, None, "it was not planned".to_owned(), None)),
+            },
+        };
+        runs.push(outcome);
+    }
+    for (row, outcome) in request.rows.iter().zip(runs) {
+        let confirmed = outcome.and_then(|p| confirm(common, p, row.token.as_deref(), &mut request.tokens, args.yes));
+        match confirmed {
+            Ok(run) => {
+                ready.push(Ready::Fresh(Box::new(run)));
+                results.push(None);
+            }
+            Err(result) => results.push(Some(*result)),
+        }
+    }
+    unused_tokens(&request.tokens)?;
+
+    let display = Display::new(common.json);
+    let done = station::execute(&station, key, ready, &args.execution.execution(), &|event| display.show(event))
+        .map_err(|e| Failure::new(Exit::Other, &e))?;
+    display.finish();
+    let mut done = done.into_iter();
+    let results: Vec<TargetResult> = results.into_iter().filter_map(|r| r.or_else(|| done.next())).collect();
+    let exit = report(common, &results);
+    if let Some(manifest) = &args.manifest {
+        let rows = request.rows.into_iter().filter_map(|r| r.manifest).zip(results).collect::<Vec<_>>();
+        let path = args.results.clone().unwrap_or_else(|| free_name(manifest));
+        station::write_results(&path, &rows).map_err(|e| Failure::new(Exit::Other, &e))?;
+        output::line_err(&format!("results: {}", path.display()));
+    }
+    Ok(exit)
+}
+
+/// What was asked for, one row a medium, before anything is looked at.
+struct Request {
+    rows: Vec<Row>,
+    tokens: Vec<String>,
+}
+
+struct Row {
+    named: PathBuf,
+    order: Result<Order, String>,
+    token: Option<String>,
+    manifest: Option<ManifestRow>,
+}
+
+impl Row {
+    fn asset_tag(&self) -> Option<String> {
+        self.manifest.as_ref().and_then(|m| m.asset_tag.clone())
+    }
+}
+
+impl Request {
+    fn read(args: &WipeArgs) -> Result<Request, Failure> {
+        let tokens = args.confirm.clone();
+        let Some(path) = &args.manifest else {
+            let rows = args.wish.orders(args.targets.clone()).into_iter();
+            let row = |order: Order| Row { named: order.target.clone(), order: Ok(order), token: None, manifest: None };
+            return Ok(Request { rows: rows.map(row).collect(), tokens });
+        };
+        let manifest = station::read_manifest(path)
+            .map_err(|e| Failure::new(Exit::Usage, &e).hint("nothing was touched; mend the manifest and try again"))?;
+        let drives = station::inventory().map_err(|e| Failure::new(Exit::Other, &e))?;
+        let row = |row: ManifestRow| {
+            let named = row.target.clone().unwrap_or_else(|| PathBuf::from(&row.serial));
+            let order = row.find(&drives).map(|target| Order {
+                target,
+                asset_tag: row.asset_tag.clone(),
+                category: row.category.clone(),
+            });
+            Row { named, order, token: row.confirm_token.clone(), manifest: Some(row) }
+        };
+        Ok(Request { rows: manifest.into_iter().map(row).collect(), tokens })
+    }
+}
+
+impl ExecutionArgs {
+    /// What the options mean.
+    pub fn execution(&self) -> Execution {
+        let io = match self.io {
+            Io::Auto => IoChoice::Auto,
+            Io::Uring => IoChoice::Uring,
+            Io::Plain => IoChoice::Plain,
+        };
+        let workers = self.workers.map_or(0, usize::from);
+        Execution {
+            out: self.out.clone(),
+            engine: EngineConfig { workers, io, ..EngineConfig::default() },
+            faults: FaultLimits {
+                retries: self.retries,
+                retry_budget: Duration::from_secs(self.retry_budget),
+                stall_timeout: Duration::from_secs(self.stall_timeout.max(1)),
+            },
+            checkpoint_every: Duration::from_secs_f64(self.checkpoint.clamp(0.1, 3600.0)),
+        }
+    }
+}
+
+/// Takes a token from the command line, the manifest, or the terminal.
+fn confirm(
+    common: &Common,
+    preparation: Preparation,
+    row_token: Option<&str>,
+    tokens: &mut Vec<String>,
+    yes: bool,
+) -> Result<Run<Confirmed>, Box<TargetResult>> {
+    let shown = (!common.json).then(|| plan::render(&preparation, plan::Drawn::Now));
+    let medium = preparation.run.plan().medium.clone();
+    let asset = preparation.run.plan().asset_tag.clone();
+    let no = |message: String, advice: &str| refused(&medium.path, Some(&medium), asset.clone(), message, Some(advice));
+    if let Some(plan) = shown {
+        output::line_err(&plan);
+    }
+    let by_flag = tokens.iter().position(|t| *t == medium.confirm_token).map(|i| tokens.remove(i));
+    let word = match (&by_flag, row_token) {
+        (Some(token), _) => Confirmation::Token(token),
+        (None, Some(token)) => Confirmation::Token(token),
+        (None, None) if medium.kind == Kind::Image && yes => Confirmation::Yes,
+        (None, None) => {
+            let typed = ask(&medium).ok_or_else(|| match medium.kind {
+                Kind::Image => no("it was not confirmed".to_owned(), "confirm an image file with --yes"),
+                _ => no(
+                    "it was not confirmed".to_owned(),
+                    "confirm it with --confirm TOKEN; plan and drives print the token",
+                ),
+            })?;
+            return preparation
+                .run
+                .confirm(Confirmation::Token(&typed))
+                .map_err(|error| no(error.to_string(), "nothing was touched"));
+        }
+    };
+    preparation.run.confirm(word).map_err(|error| no(error.to_string(), "plan and drives print the token"))
+}
+
+/// Asks at a terminal; `None` where there is none, or nothing was typed.
+fn ask(medium: &Medium) -> Option<String> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let mut stderr = std::io::stderr();
+    let _ = write!(
+        stderr,
+        "\nEverything on {} will be destroyed. Type its confirm token ({}) to go on: ",
+        medium.path.display(),
+        medium.confirm_token
+    );
+    let _ = stderr.flush();
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).ok()?;
+    let typed = line.trim();
+    (!typed.is_empty()).then(|| typed.to_owned())
+}
+
+/// A token that fits no target is a mistake worth stopping for.
+fn unused_tokens(tokens: &[String]) -> Result<(), Failure> {
+    match tokens.first() {
+        None => Ok(()),
+        Some(token) => {
+            Err(Failure::words(Exit::Refused, format!("{token:?} is the confirm token of none of the targets"))
+                .hint("nothing was touched; plan and drives print the tokens"))
+        }
+    }
+}
+
+/// A state folder in memory loses the evidence; a second place is needed then.
+pub fn warn_if_forgetful(station: &Station, out: Option<&Path>) -> Result<(), Failure> {
+    match station.durability().map_err(|e| station_failure(&e))? {
+        Durability::Survives => Ok(()),
+        Durability::LostAtReboot(filesystem) => {
+            output::line_err(&format!(
+                "WARNING: the state folder {} lies in memory ({filesystem}): after a reboot the key, the log, the \
+                 journal and the certificates are gone.",
+                station.folder().display()
+            ));
+            match out {
+                Some(_) => Ok(()),
+                None => Err(Failure::words(Exit::Refused, "the evidence would not survive a reboot")
+                    .hint("name a second place on a medium that stays with --out DIR, or another state folder with --state DIR")),
+            }
+        }
+    }
+}
+
+/// Prints the results and gives the worst exit code.
+pub fn report(common: &Common, results: &[TargetResult]) -> Exit {
+    let mut exit = Exit::Done;
+    for result in results {
+        exit = exit.worst(match result.outcome {
+            Outcome::Pass => Exit::Done,
+            Outcome::Fail => Exit::Failed,
+            Outcome::Refused => Exit::Refused,
+            Outcome::Interrupted => Exit::Interrupted,
+            Outcome::Error => Exit::Other,
+        });
+        if common.json {
+            output::json(result);
+        } else {
+            print(result);
+        }
+    }
+    exit
+}
+
+fn print(result: &TargetResult) {
+    let name = match &result.medium {
+        Some(medium) => format!("{} ({})", result.target.display(), medium.identity.label()),
+        None => result.target.display().to_string(),
+    };
+    let word = match result.outcome {
+        Outcome::Pass => "PASS",
+        Outcome::Fail => "FAIL",
+        Outcome::Refused => "REFUSED",
+        Outcome::Interrupted => "INTERRUPTED",
+        Outcome::Error => "ERROR",
+    };
+    output::line(&format!("{word:<12} {name}: {}", result.message));
+    if let Some(path) = &result.certificate {
+        output::line(&format!("{:<12} certificate    {}", "", path.display()));
+    }
+    if let Some(path) = &result.failure_report {
+        output::line(&format!("{:<12} failure report {}", "", path.display()));
+    }
+    if let Some(advice) = &result.advice {
+        output::line(&format!("{:<12} {advice}", ""));
+    }
+}
+
+fn refusal_result(order: &Order, error: &Refused) -> Box<TargetResult> {
+    let failure = plan::refusal(error);
+    let medium = plan::refused_medium(error);
+    refused(&order.target, medium, order.asset_tag.clone(), failure.message, failure.hint.as_deref())
+}
+
+fn refused(
+    target: &Path,
+    medium: Option<&Medium>,
+    asset_tag: Option<String>,
+    message: String,
+    advice: Option<&str>,
+) -> Box<TargetResult> {
+    Box::new(TargetResult {
+        outcome: Outcome::Refused,
+        target: target.to_owned(),
+        run_id: None,
+        medium: medium.map(|m| Box::new(m.clone())),
+        asset_tag,
+        certificate: None,
+        failure_report: None,
+        message,
+        advice: advice.map(str::to_owned),
+    })
+}
+
+/// `lot.results.csv` beside `lot.csv`, or the first free `lot.results-2.csv`.
+fn free_name(manifest: &Path) -> PathBuf {
+    let stem = manifest.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = |n: u32| match n {
+        1 => manifest.with_file_name(format!("{stem}.results.csv")),
+        n => manifest.with_file_name(format!("{stem}.results-{n}.csv")),
+    };
+    (1..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(1))
+}

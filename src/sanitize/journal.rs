@@ -1,0 +1,302 @@
+//! The journal of one run: what is about to happen, made durable before it happens.
+//!
+//! One file a run, `journal/<run id>.jsonl`. Each line is 16 hex digits of a chained SHA-256, a
+//! space, and one JSON entry. A line that a power cut left unfinished at the very end was never
+//! acknowledged and is dropped; anything else that does not check is corruption and an error.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use sha2::{Digest, Sha256};
+
+use super::state::JournalEntry;
+
+/// An open journal: locked against every other process until dropped.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: Flock<File>,
+    chain: [u8; 32],
+    sealed: bool,
+}
+
+/// What went wrong with a journal.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The file could not be created, read, written or synced.
+    #[error("journal {path}: {doing} failed: {source}", path = path.display())]
+    Io {
+        /// The journal file.
+        path: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// Another process is working on this run.
+    #[error("journal {path} is locked: another lastwrite is working on this run", path = path.display())]
+    Busy {
+        /// The journal file.
+        path: PathBuf,
+    },
+    /// The result is in it: nothing may follow. A checkpoint of a medium that answered too late.
+    #[error("journal {path} is sealed", path = path.display())]
+    Sealed {
+        /// The journal file.
+        path: PathBuf,
+    },
+    /// A line before the end does not check.
+    #[error("journal {path} is corrupt at line {line}: {why}", path = path.display())]
+    Corrupt {
+        /// The journal file.
+        path: PathBuf,
+        /// Line number, from 1.
+        line: usize,
+        /// What does not check.
+        why: String,
+    },
+}
+
+impl Journal {
+    /// Creates the journal of a new run. Never overwrites.
+    pub fn create(folder: &Path, run_id: &str) -> Result<Journal, JournalError> {
+        let path = folder.join(file_name(run_id));
+        let io = |doing| io_error(&path, doing);
+        let file =
+            OpenOptions::new().read(true).append(true).create_new(true).open(&path).map_err(io("creating it"))?;
+        let file = lock(&path, file)?;
+        sync_folder(folder).map_err(io("syncing its folder"))?;
+        Ok(Journal { path, file, chain: [0; 32], sealed: false })
+    }
+
+    /// Opens the journal of an interrupted run, drops an unfinished last line, and returns what it says.
+    pub fn open(path: &Path) -> Result<(Journal, Vec<JournalEntry>), JournalError> {
+        let io = |doing| io_error(path, doing);
+        let file = OpenOptions::new().read(true).append(true).open(path).map_err(io("opening it"))?;
+        let mut file = lock(path, file)?;
+        let mut text = Vec::new();
+        file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut text)).map_err(io("reading it"))?;
+        let parsed = parse(path, &text)?;
+        if parsed.valid < text.len() {
+            file.set_len(parsed.valid as u64).and_then(|()| file.sync_all()).map_err(io("dropping its torn end"))?;
+        }
+        let sealed = matches!(parsed.entries.last(), Some(JournalEntry::Sealed { .. }));
+        Ok((Journal { path: path.to_owned(), file, chain: parsed.chain, sealed }, parsed.entries))
+    }
+
+    /// Reads a journal without locking it. `Busy` is never returned.
+    pub fn peek(path: &Path) -> Result<Vec<JournalEntry>, JournalError> {
+        let text = fs::read(path).map_err(io_error(path, "reading it"))?;
+        parse(path, &text).map(|parsed| parsed.entries)
+    }
+
+    /// Whether another process holds this journal's lock now.
+    pub fn is_busy(path: &Path) -> bool {
+        match File::open(path) {
+            Ok(file) => Flock::lock(file, FlockArg::LockExclusiveNonblock).is_err(),
+            Err(_) => false,
+        }
+    }
+
+    /// Appends an entry and returns once it is on the medium that holds the journal.
+    pub fn append(&mut self, entry: &JournalEntry) -> Result<(), JournalError> {
+        if self.sealed {
+            return Err(JournalError::Sealed { path: self.path.clone() });
+        }
+        let json =
+            serde_json::to_vec(entry).map_err(|e| io_error(&self.path, "encoding an entry")(io::Error::other(e)))?;
+        let chain = link(&self.chain, &json);
+        let mut line = mark(&chain).into_bytes();
+        line.push(b' ');
+        line.extend_from_slice(&json);
+        line.push(b'\n');
+        let start = self.file.metadata().map_err(io_error(&self.path, "reading its length"))?.len();
+        if let Err(source) = self.file.write_all(&line).and_then(|()| self.file.sync_data()) {
+            // A half-written line would look like corruption to the next append.
+            let _ = self.file.set_len(start);
+            return Err(io_error(&self.path, "appending to it")(source));
+        }
+        self.chain = chain;
+        self.sealed = matches!(entry, JournalEntry::Sealed { .. });
+        Ok(())
+    }
+
+    /// Moves the journal of a finished run to `closed/`.
+    pub fn close(&mut self) -> Result<(), JournalError> {
+        let io = |doing| io_error(&self.path, doing);
+        let folder = self.path.parent().unwrap_or(Path::new(".")).to_owned();
+        let closed = folder.join("closed");
+        fs::create_dir_all(&closed).map_err(io("creating journal/closed"))?;
+        let target = closed.join(self.path.file_name().unwrap_or_default());
+        fs::rename(&self.path, &target).map_err(io("closing it"))?;
+        sync_folder(&closed).and_then(|()| sync_folder(&folder)).map_err(io("syncing its folder"))?;
+        Ok(())
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The journals of unfinished runs, oldest name first.
+pub fn unfinished(folder: &Path) -> Result<Vec<PathBuf>, JournalError> {
+    let io = |doing| io_error(folder, doing);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io("listing the journal folder"))? {
+        let path = entry.map_err(io("listing the journal folder"))?.path();
+        if path.extension().is_some_and(|e| e == "jsonl") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn file_name(run_id: &str) -> String {
+    format!("{run_id}.jsonl")
+}
+
+struct Parsed {
+    entries: Vec<JournalEntry>,
+    chain: [u8; 32],
+    valid: usize,
+}
+
+fn parse(path: &Path, text: &[u8]) -> Result<Parsed, JournalError> {
+    let mut parsed = Parsed { entries: Vec::new(), chain: [0; 32], valid: 0 };
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (line, after) = match rest.iter().position(|b| *b == b'\n') {
+            Some(end) => (&rest[..end], &rest[end + 1..]),
+            None => return Ok(parsed),
+        };
+        match check(line, &parsed.chain) {
+            Ok((chain, entry)) => {
+                parsed.chain = chain;
+                parsed.entries.push(entry);
+                parsed.valid += line.len() + 1;
+                rest = after;
+            }
+            // Only what nothing follows can be the trace of a power cut.
+            Err(_) if after.is_empty() => return Ok(parsed),
+            Err(why) => {
+                let line = parsed.entries.len() + 1;
+                return Err(JournalError::Corrupt { path: path.to_owned(), line, why });
+            }
+        }
+    }
+    Ok(parsed)
+}
+
+fn check(line: &[u8], previous: &[u8; 32]) -> Result<([u8; 32], JournalEntry), String> {
+    let (written, json) = match line.get(16) {
+        Some(b' ') => (&line[..16], &line[17..]),
+        _ => return Err("it does not begin with a check sum".to_owned()),
+    };
+    let chain = link(previous, json);
+    if mark(&chain).as_bytes() != written {
+        return Err("its check sum does not fit".to_owned());
+    }
+    let entry = serde_json::from_slice(json).map_err(|e| format!("its entry cannot be read: {e}"))?;
+    Ok((chain, entry))
+}
+
+fn link(previous: &[u8; 32], json: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(previous).chain_update(json).finalize().into()
+}
+
+fn mark(chain: &[u8; 32]) -> String {
+    chain[..8].iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn lock(path: &Path, file: File) -> Result<Flock<File>, JournalError> {
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        nix::errno::Errno::EWOULDBLOCK => JournalError::Busy { path: path.to_owned() },
+        errno => io_error(path, "locking it")(errno.into()),
+    })
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn io_error<'a>(path: &'a Path, doing: &'static str) -> impl Fn(io::Error) -> JournalError + 'a {
+    move |source| JournalError::Io { path: path.to_owned(), doing, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::*;
+    use super::*;
+    use crate::overwrite::Ledger;
+    use crate::policy::VerificationLevel;
+
+    fn written() -> (tempfile::TempDir, PathBuf, Vec<JournalEntry>) {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = plan(&[0], VerificationLevel::Full);
+        let entries = journal(&plan, |_| Ledger::default());
+        let mut journal = Journal::create(folder.path(), &plan.run_id).unwrap();
+        entries.iter().for_each(|entry| journal.append(entry).unwrap());
+        let path = journal.path().to_owned();
+        (folder, path, entries)
+    }
+
+    #[test]
+    fn what_was_appended_is_read_back() {
+        let (_folder, path, entries) = written();
+        assert_eq!(Journal::open(&path).unwrap().1, entries);
+    }
+
+    #[test]
+    fn a_cut_at_every_byte_loses_only_what_was_not_acknowledged() {
+        let (_folder, path, entries) = written();
+        let text = fs::read(&path).unwrap();
+        for cut in (0..text.len()).step_by(11) {
+            fs::write(&path, &text[..cut]).unwrap();
+            let whole_lines = text[..cut].iter().filter(|b| **b == b'\n').count();
+            let (mut journal, read) = Journal::open(&path).unwrap();
+            assert_eq!(read, entries[..whole_lines], "cut at {cut}");
+            // Going on after the cut gives a sound journal again.
+            if let Some(next) = entries.get(whole_lines) {
+                journal.append(next).unwrap();
+            }
+            drop(journal);
+            assert_eq!(Journal::peek(&path).unwrap().len(), (whole_lines + 1).min(entries.len()));
+        }
+    }
+
+    #[test]
+    fn a_flipped_byte_before_the_end_is_corruption() {
+        let (_folder, path, _) = written();
+        let text = fs::read(&path).unwrap();
+        let last_line = text[..text.len() - 1].iter().rposition(|b| *b == b'\n').unwrap();
+        for place in (0..last_line).step_by(7) {
+            let mut bad = text.clone();
+            bad[place] ^= 0x01;
+            fs::write(&path, &bad).unwrap();
+            assert!(matches!(Journal::open(&path), Err(JournalError::Corrupt { .. })), "flip at {place}");
+        }
+    }
+
+    #[test]
+    fn two_cannot_work_on_one_run() {
+        let (_folder, path, _) = written();
+        let (held, _) = Journal::open(&path).unwrap();
+        assert!(matches!(Journal::open(&path), Err(JournalError::Busy { .. })));
+        assert!(Journal::is_busy(&path));
+        drop(held);
+        assert!(!Journal::is_busy(&path));
+    }
+
+    #[test]
+    fn closed_journals_are_out_of_the_way() {
+        let (folder, path, _) = written();
+        Journal::open(&path).unwrap().0.close().unwrap();
+        assert!(unfinished(folder.path()).unwrap().is_empty());
+        assert!(folder.path().join("closed").join(path.file_name().unwrap()).exists());
+    }
+}

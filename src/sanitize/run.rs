@@ -1,0 +1,302 @@
+//! The states a run passes through, each a type: planned, confirmed, claimed, intended, erased, sealed.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+
+use super::journal::{Journal, JournalError};
+use super::record::{ClockQuality, Failure};
+use super::record::{FailureRecord, IntentReceipt, ResumeFacts, SanitizationRecord, ToolFacts};
+use super::state::{Incoherent, JournalEntry, RunPlan, RunState, Sealed as SealedResult};
+use super::verdict;
+use crate::device::{Claim, ClaimError, ClaimMode, Roots, claim};
+use crate::units::Bytes;
+
+/// One run in one state. The irreversible part is only reachable through all states before it.
+#[derive(Debug)]
+pub struct Run<S> {
+    plan: RunPlan,
+    state: S,
+}
+
+/// Decided, nothing touched.
+#[derive(Debug)]
+pub struct Planned(());
+
+/// A person named this very medium.
+#[derive(Debug)]
+pub struct Confirmed(());
+
+/// The medium is open, locked and is the one that was planned; the journal says what will happen.
+#[derive(Debug)]
+pub struct Claimed {
+    pub(super) claim: Arc<Claim>,
+    pub(super) journal: SharedJournal,
+    pub(super) progress: RunState,
+}
+
+/// The intent is durable in the custody log and the journal: the first write may come.
+#[derive(Debug)]
+pub struct Intended(pub(super) Claimed);
+
+/// Every stage came to an end, good or bad.
+#[derive(Debug)]
+pub struct Erased {
+    pub(super) claimed: Claimed,
+    pub(super) broken: Option<Failure>,
+}
+
+/// The result is known and durable; the medium is no longer needed.
+#[derive(Debug)]
+pub struct Sealed {
+    journal: SharedJournal,
+    result: SealedResult,
+}
+
+/// What a sealed run proves.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Positive evidence of success.
+    Passed(SanitizationRecord),
+    /// Anything else.
+    Failed(FailureRecord),
+}
+
+/// How a person says that this medium is meant.
+#[derive(Clone, Copy, Debug)]
+pub enum Confirmation<'a> {
+    /// The confirm token of a block device.
+    Token(&'a str),
+    /// `--yes`: only for image files.
+    Yes,
+}
+
+/// The confirmation does not fit the medium.
+#[derive(Debug, thiserror::Error)]
+pub enum NotConfirmed {
+    /// The token is another one.
+    #[error("{given:?} is not the confirm token of {path}; it is {wanted}")]
+    WrongToken {
+        /// What was typed.
+        given: String,
+        /// The medium.
+        path: String,
+        /// Its token.
+        wanted: String,
+    },
+    /// `--yes` does not confirm a block device.
+    #[error("{path} is a block device: --yes does not confirm it, its token {wanted} does")]
+    NeedsToken {
+        /// The medium.
+        path: String,
+        /// Its token.
+        wanted: String,
+    },
+}
+
+/// A run could not be started or taken up again. Nothing was written to the medium.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The medium could not be opened, locked, or is another one.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    /// The journal could not be written or read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The journal contradicts itself.
+    #[error(transparent)]
+    Incoherent(#[from] Incoherent),
+}
+
+impl<S> Run<S> {
+    /// What is to be done.
+    pub fn plan(&self) -> &RunPlan {
+        &self.plan
+    }
+}
+
+impl Run<Planned> {
+    /// A run of which nothing but the plan exists.
+    pub fn new(plan: RunPlan) -> Run<Planned> {
+        Run { plan, state: Planned(()) }
+    }
+
+    /// Takes a person's word that this medium is meant.
+    pub fn confirm(self, word: Confirmation<'_>) -> Result<Run<Confirmed>, NotConfirmed> {
+        let medium = &self.plan.medium;
+        let path = medium.path.display().to_string();
+        let wanted = medium.confirm_token.clone();
+        let error = match word {
+            Confirmation::Token(given) if given == wanted => None,
+            Confirmation::Token(given) => Some(NotConfirmed::WrongToken { given: given.to_owned(), path, wanted }),
+            Confirmation::Yes if medium.kind == crate::media::Kind::Image => None,
+            Confirmation::Yes => Some(NotConfirmed::NeedsToken { path, wanted }),
+        };
+        match error {
+            None => Ok(Run { plan: self.plan, state: Confirmed(()) }),
+            Some(error) => Err(error),
+        }
+    }
+}
+
+impl Run<Confirmed> {
+    /// Opens and locks the medium, checks that it still is the planned one, and opens the journal.
+    /// Blocks as long as the medium does.
+    pub fn claim(self, roots: &Roots, journals: &Path) -> Result<Run<Claimed>, StartError> {
+        let claim = claim(roots, &self.plan.medium, ClaimMode::Write)?;
+        let mut journal = Journal::create(journals, &self.plan.run_id)?;
+        journal.append(&JournalEntry::Opened { version: 1, plan: Box::new(self.plan.clone()) })?;
+        let progress = RunState::new(self.plan.clone());
+        let state = Claimed { claim: Arc::new(claim), journal: SharedJournal::new(journal), progress };
+        Ok(Run { plan: self.plan, state })
+    }
+}
+
+impl Run<Claimed> {
+    /// Takes up an interrupted run on `medium`, the same one under whatever name it has now.
+    pub fn resume(
+        roots: &Roots,
+        medium: crate::media::Medium,
+        journal: Journal,
+        mut progress: RunState,
+        at: DateTime<Utc>,
+    ) -> Result<Run<Claimed>, StartError> {
+        let now = crate::media::Medium { identity: progress.plan.medium.identity.clone(), ..medium };
+        let claim = claim(roots, &now, ClaimMode::Write)?;
+        let mut journal = journal;
+        if let (Some(next), Some(_)) = (progress.next_stage(), &progress.intent) {
+            let facts = ResumeFacts {
+                at,
+                path: now.path.clone(),
+                pass: next.stage.pass,
+                stage: next.stage.work.word().to_owned(),
+                offset: Bytes(next.watermark.0),
+            };
+            let entry = JournalEntry::Resumed { facts };
+            journal.append(&entry)?;
+            progress.apply(&entry).map_err(|why| Incoherent { number: 0, why })?;
+        }
+        let plan = progress.plan.clone();
+        let state = Claimed { claim: Arc::new(claim), journal: SharedJournal::new(journal), progress };
+        Ok(Run { plan, state })
+    }
+
+    /// Whether the journal already holds the receipt of the intent.
+    pub fn has_intent(&self) -> bool {
+        self.state.progress.intent.is_some()
+    }
+
+    /// Journals that the intent stands in the custody log. Only now may anything be written.
+    pub fn intended(mut self, receipt: Option<IntentReceipt>, at: DateTime<Utc>) -> Result<Run<Intended>, StartError> {
+        if let Some(receipt) = receipt {
+            let entry = JournalEntry::Intended { receipt, at };
+            self.state.journal.append(&entry)?;
+            self.state.progress.apply(&entry).map_err(|why| Incoherent { number: 0, why })?;
+        }
+        if self.state.progress.intent.is_none() {
+            return Err(Incoherent { number: 0, why: "no intent is recorded" }.into());
+        }
+        Ok(Run { plan: self.plan, state: Intended(self.state) })
+    }
+}
+
+impl Run<Intended> {
+    pub(super) fn into_parts(self) -> (RunPlan, Claimed) {
+        (self.plan, self.state.0)
+    }
+}
+
+impl Run<Erased> {
+    pub(super) fn new_erased(plan: RunPlan, claimed: Claimed, broken: Option<Failure>) -> Run<Erased> {
+        Run { plan, state: Erased { claimed, broken } }
+    }
+
+    /// Judges the run and makes the result durable.
+    pub fn seal(self, tool: ToolFacts, clock: ClockQuality, at: DateTime<Utc>) -> Result<Run<Sealed>, StartError> {
+        let Erased { claimed, broken } = self.state;
+        seal(self.plan, claimed.progress, claimed.journal, broken, tool, clock, at)
+    }
+}
+
+impl Run<Sealed> {
+    /// A run whose result was journalled before it was interrupted.
+    pub fn recover(journal: Journal, progress: RunState) -> Option<Run<Sealed>> {
+        let result = progress.sealed?;
+        Some(Run { plan: progress.plan, state: Sealed { journal: SharedJournal::new(journal), result } })
+    }
+
+    /// Gives up an interrupted run: it becomes a failure, for the reason a person gives.
+    pub fn abandon(
+        journal: Journal,
+        progress: RunState,
+        reason: &str,
+        tool: ToolFacts,
+        clock: ClockQuality,
+        at: DateTime<Utc>,
+    ) -> Result<Run<Sealed>, StartError> {
+        let failure = Failure {
+            code: "abandoned".to_owned(),
+            message: format!("the run was interrupted and given up: {reason}"),
+            advice: "the medium still holds data: wipe it again or destroy it".to_owned(),
+        };
+        let plan = progress.plan.clone();
+        seal(plan, progress, SharedJournal::new(journal), Some(failure), tool, clock, at)
+    }
+
+    /// What the run proves. The only place where a [`SanitizationRecord`] is made.
+    pub fn verdict(&self) -> Verdict {
+        let facts = self.state.result.facts.clone();
+        match &self.state.result.failure {
+            None => Verdict::Passed(SanitizationRecord::new(facts)),
+            Some(failure) => Verdict::Failed(FailureRecord::new(facts, failure.clone())),
+        }
+    }
+
+    /// The time of signing, fixed so that signing again gives the same bytes.
+    pub fn signed_at(&self) -> DateTime<Utc> {
+        self.state.result.signed_at
+    }
+
+    /// Closes the journal once the evidence is stored.
+    pub fn close(self) -> Result<(), JournalError> {
+        self.state.journal.close()
+    }
+}
+
+fn seal(
+    plan: RunPlan,
+    mut progress: RunState,
+    journal: SharedJournal,
+    broken: Option<Failure>,
+    tool: ToolFacts,
+    clock: ClockQuality,
+    at: DateTime<Utc>,
+) -> Result<Run<Sealed>, StartError> {
+    let (facts, failure) = verdict::judge(&progress, broken, tool, clock, at)
+        .ok_or(Incoherent { number: 0, why: "no intent is recorded" })?;
+    let entry = JournalEntry::Sealed { facts: Box::new(facts), failure, signed_at: at };
+    journal.append(&entry)?;
+    progress.apply(&entry).map_err(|why| Incoherent { number: 0, why })?;
+    let result = progress.sealed.ok_or(Incoherent { number: 0, why: "the result was not kept" })?;
+    Ok(Run { plan, state: Sealed { journal, result } })
+}
+
+/// A journal that checkpoints may write from another thread.
+#[derive(Clone, Debug)]
+pub(super) struct SharedJournal(Arc<Mutex<Journal>>);
+
+impl SharedJournal {
+    fn new(journal: Journal) -> SharedJournal {
+        SharedJournal(Arc::new(Mutex::new(journal)))
+    }
+
+    pub(super) fn append(&self, entry: &JournalEntry) -> Result<(), JournalError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).append(entry)
+    }
+
+    fn close(&self) -> Result<(), JournalError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).close()
+    }
+}

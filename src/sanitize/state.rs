@@ -1,0 +1,375 @@
+//! What a run is to do and how far it has come. A fresh run and a resumed one are folded from the
+//! same journal entries, so recovery goes through the same code as the normal path.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::record::{EarlierAttempt, Failure, IntentReceipt, Operator, ResumeFacts, RunFacts, SchemeFacts};
+use crate::media::Medium;
+use crate::overwrite::Ledger;
+use crate::policy::{Method, VerificationLevel};
+use crate::scheme::{PassVerify, PlannedPass};
+use crate::units::{Bytes, SectorSize};
+
+/// Everything decided before the first write. Journalled as it is; a resume decides nothing anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunPlan {
+    /// Random, 32 hex digits.
+    pub run_id: String,
+    /// The medium as the inventory saw it.
+    pub medium: Medium,
+    /// Logical block size.
+    pub block: SectorSize,
+    /// Asked-for method.
+    pub requested: Method,
+    /// What the technique attains on this medium when it completes.
+    pub attainable: Method,
+    /// Which scheme.
+    pub scheme: SchemeFacts,
+    /// The passes with their drawn keys and bytes.
+    pub passes: Vec<PlannedPass>,
+    /// How the last pass is verified.
+    pub verification: VerificationLevel,
+    /// Hex seed of the sample positions, drawn when sampling is asked for.
+    pub sample_seed: Option<String>,
+    /// Who said they do it.
+    pub operator: Option<Operator>,
+    /// Asset tag.
+    pub asset_tag: Option<String>,
+    /// Confidentiality category.
+    pub category: Option<String>,
+    /// Earlier runs on the medium.
+    pub earlier_attempts: Vec<EarlierAttempt>,
+    /// When it was planned.
+    pub planned: DateTime<Utc>,
+}
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum JournalEntry {
+    /// First line of every journal.
+    Opened {
+        /// Format of the journal, 1.
+        version: u32,
+        /// What is to be done.
+        plan: Box<RunPlan>,
+    },
+    /// The intent stands in the custody log. Nothing is written to a medium before this line.
+    Intended {
+        /// Where it stands.
+        receipt: IntentReceipt,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// A stage begins.
+    StageStarted {
+        /// Which.
+        stage: Stage,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Everything below the watermark is settled and, for a write, flushed.
+    Checkpoint {
+        /// Which stage.
+        stage: Stage,
+        /// Byte offset.
+        watermark: Bytes,
+        /// What went wrong below it.
+        ledger: Ledger,
+    },
+    /// A flush failed: the kernel may have lost acknowledged writes. Never forgotten.
+    FlushFailed {
+        /// Which stage.
+        stage: Stage,
+        /// The kernel's words.
+        error: String,
+    },
+    /// A stage is complete.
+    StageEnded {
+        /// Which.
+        stage: Stage,
+        /// When.
+        at: DateTime<Utc>,
+        /// What went wrong in it.
+        ledger: Ledger,
+        /// Path the bytes took.
+        engine: String,
+        /// O_DIRECT was in force.
+        direct: bool,
+    },
+    /// The run was taken up again.
+    Resumed {
+        /// Where and when.
+        facts: ResumeFacts,
+    },
+    /// The result is known. From here on no medium is needed.
+    Sealed {
+        /// What happened.
+        facts: Box<RunFacts>,
+        /// Why it failed; absent when it passed.
+        failure: Option<Failure>,
+        /// Time of signing, fixed here so that signing again gives the same bytes.
+        signed_at: DateTime<Utc>,
+    },
+}
+
+/// One stage: a pass is written, or read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// Pass number, from 1.
+    pub pass: u32,
+    /// What is done.
+    pub work: StageWork,
+}
+
+/// What a stage does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "work", rename_all = "snake_case")]
+pub enum StageWork {
+    /// Overwrite every addressable block.
+    Write,
+    /// Read back at this level and compare.
+    Verify {
+        /// How much.
+        level: VerificationLevel,
+    },
+}
+
+impl StageWork {
+    /// `write` or `verify`.
+    pub fn word(self) -> &'static str {
+        match self {
+            StageWork::Write => "write",
+            StageWork::Verify { .. } => "verify",
+        }
+    }
+}
+
+/// How far one stage has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageState {
+    /// Which.
+    pub stage: Stage,
+    /// First time it began.
+    pub started: Option<DateTime<Utc>>,
+    /// When it was complete.
+    pub ended: Option<DateTime<Utc>>,
+    /// Everything below is settled.
+    pub watermark: Bytes,
+    /// What went wrong in it so far.
+    pub ledger: Ledger,
+    /// A flush failed in it.
+    pub flush_error: Option<String>,
+    /// Engine and O_DIRECT of its completion.
+    pub io: Option<(String, bool)>,
+}
+
+/// A whole run, folded from its journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunState {
+    /// What is to be done.
+    pub plan: RunPlan,
+    /// Intent receipt, once it stands in the custody log.
+    pub intent: Option<(IntentReceipt, DateTime<Utc>)>,
+    /// Every stage in order.
+    pub stages: Vec<StageState>,
+    /// Resumptions so far.
+    pub resumed: Vec<ResumeFacts>,
+    /// The result, once known.
+    pub sealed: Option<Sealed>,
+}
+
+/// The result of a run as journalled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// What happened.
+    pub facts: RunFacts,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// Time of signing.
+    pub signed_at: DateTime<Utc>,
+}
+
+/// The journal's entries contradict each other.
+#[derive(Debug, thiserror::Error)]
+#[error("entry {number} of the journal does not follow from those before it: {why}")]
+pub struct Incoherent {
+    /// Entry number, from 1.
+    pub number: usize,
+    /// What does not fit.
+    pub why: &'static str,
+}
+
+impl RunState {
+    /// The state of a run of which only the plan is known.
+    pub fn new(plan: RunPlan) -> RunState {
+        let stages = stages_of(&plan).into_iter().map(StageState::new).collect();
+        RunState { plan, intent: None, stages, resumed: Vec::new(), sealed: None }
+    }
+
+    /// Folds a journal. `None` for an empty one: a crash before its first line, nothing happened.
+    pub fn fold(entries: &[JournalEntry]) -> Result<Option<RunState>, Incoherent> {
+        let Some((first, rest)) = entries.split_first() else { return Ok(None) };
+        let JournalEntry::Opened { version: 1, plan } = first else {
+            return Err(Incoherent { number: 1, why: "it does not open a run of a known version" });
+        };
+        let mut state = RunState::new((**plan).clone());
+        for (index, entry) in rest.iter().enumerate() {
+            state.apply(entry).map_err(|why| Incoherent { number: index + 2, why })?;
+        }
+        Ok(Some(state))
+    }
+
+    /// Takes one entry into account.
+    pub fn apply(&mut self, entry: &JournalEntry) -> Result<(), &'static str> {
+        if self.sealed.is_some() {
+            return Err("it comes after the result");
+        }
+        match entry {
+            JournalEntry::Opened { .. } => return Err("it opens the run a second time"),
+            JournalEntry::Intended { receipt, at } => {
+                self.intent.get_or_insert_with(|| (receipt.clone(), *at));
+            }
+            JournalEntry::StageStarted { stage, at } => {
+                if self.intent.is_none() {
+                    return Err("a stage begins before the intent is recorded");
+                }
+                let state = self.stage_mut(stage)?;
+                state.started.get_or_insert(*at);
+            }
+            JournalEntry::Checkpoint { stage, watermark, ledger } => {
+                let state = self.stage_mut(stage)?;
+                state.watermark = *watermark;
+                state.ledger = ledger.clone();
+            }
+            JournalEntry::FlushFailed { stage, error } => {
+                self.stage_mut(stage)?.flush_error.get_or_insert_with(|| error.clone());
+            }
+            JournalEntry::StageEnded { stage, at, ledger, engine, direct } => {
+                let size = self.plan.medium.geometry.size;
+                let state = self.stage_mut(stage)?;
+                state.ended = Some(*at);
+                state.watermark = size;
+                state.ledger = ledger.clone();
+                state.io = Some((engine.clone(), *direct));
+            }
+            JournalEntry::Resumed { facts } => self.resumed.push(facts.clone()),
+            JournalEntry::Sealed { facts, failure, signed_at } => {
+                self.sealed =
+                    Some(Sealed { facts: (**facts).clone(), failure: failure.clone(), signed_at: *signed_at });
+            }
+        }
+        Ok(())
+    }
+
+    /// The first stage that is not complete.
+    pub fn next_stage(&self) -> Option<&StageState> {
+        self.stages.iter().find(|s| s.ended.is_none())
+    }
+
+    /// Share of the run's bytes that is settled, 0 to 1.
+    pub fn fraction(&self) -> f64 {
+        let size = self.plan.medium.geometry.size.0.max(1) as f64;
+        let sum: f64 = self.stages.iter().map(|s| s.watermark.0 as f64 / size).sum();
+        sum / self.stages.len().max(1) as f64
+    }
+
+    fn stage_mut(&mut self, stage: &Stage) -> Result<&mut StageState, &'static str> {
+        let open = self.stages.iter().position(|s| s.ended.is_none()).unwrap_or(self.stages.len());
+        match self.stages.get_mut(open) {
+            Some(state) if state.stage == *stage => Ok(state),
+            _ => Err("it speaks of a stage that is not the next one"),
+        }
+    }
+}
+
+impl StageState {
+    fn new(stage: Stage) -> StageState {
+        StageState {
+            stage,
+            started: None,
+            ended: None,
+            watermark: Bytes(0),
+            ledger: Ledger::default(),
+            flush_error: None,
+            io: None,
+        }
+    }
+}
+
+/// The stages of a plan in order: each pass is written, and read back where the scheme or the
+/// request says so; the last pass is read back at the run's level.
+fn stages_of(plan: &RunPlan) -> Vec<Stage> {
+    let mut stages = Vec::new();
+    let last = plan.passes.len();
+    for (number, planned) in (1u32..).zip(&plan.passes) {
+        stages.push(Stage { pass: number, work: StageWork::Write });
+        let level = match planned.verify {
+            PassVerify::Mandatory => VerificationLevel::Full,
+            PassVerify::AsRequested => plan.verification,
+            // The last pass is what the run is judged by, whatever the scheme says of it.
+            PassVerify::Unverified if number as usize == last => plan.verification,
+            PassVerify::Unverified => VerificationLevel::None,
+        };
+        if level != VerificationLevel::None {
+            stages.push(Stage { pass: number, work: StageWork::Verify { level } });
+        }
+    }
+    stages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::*;
+    use super::*;
+
+    #[test]
+    fn entries_that_do_not_follow_are_refused() {
+        let plan = plan(&[0, 255], VerificationLevel::Full);
+        let whole = journal(&plan, |_| Ledger::default());
+        assert!(RunState::fold(&whole).is_ok());
+        let without = |i: usize| {
+            let mut entries = whole.clone();
+            entries.remove(i);
+            RunState::fold(&entries).map(|_| ())
+        };
+        assert!(without(0).is_err(), "without its opening");
+        assert!(without(1).is_err(), "without its intent");
+        assert!(without(3).is_err(), "a stage after one that did not end");
+        let mut twice = whole.clone();
+        twice.push(opened(&plan));
+        assert!(RunState::fold(&twice).is_err());
+    }
+
+    #[test]
+    fn a_checkpoint_moves_the_next_stage_on() {
+        let plan = plan(&[0], VerificationLevel::Full);
+        let mut entries = journal(&plan, |_| Ledger::default())[..3].to_vec();
+        let stage = RunState::new(plan).stages[0].stage;
+        entries.push(JournalEntry::Checkpoint { stage, watermark: Bytes(SIZE / 2), ledger: bad(1, 1) });
+        let state = RunState::fold(&entries).unwrap().unwrap();
+        let next = state.next_stage().unwrap();
+        assert_eq!((next.stage, next.watermark, &next.ledger), (stage, Bytes(SIZE / 2), &bad(1, 1)));
+        assert!((state.fraction() - 0.25).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_scheme_reads_back_what_it_must() {
+        let mut plan = plan(&[0, 255], VerificationLevel::Full);
+        plan.passes[0].verify = PassVerify::Mandatory;
+        let words: Vec<_> = RunState::new(plan).stages.iter().map(|s| (s.stage.pass, s.stage.work)).collect();
+        let verify = |level| StageWork::Verify { level };
+        assert_eq!(
+            words,
+            [
+                (1, StageWork::Write),
+                (1, verify(VerificationLevel::Full)),
+                (2, StageWork::Write),
+                (2, verify(VerificationLevel::Full))
+            ]
+        );
+    }
+}

@@ -1,0 +1,325 @@
+//! The judgement over a run. Pure: what the journal says goes in, facts and perhaps a failure come out.
+//! A pass needs every stage complete, every flush acknowledged and a clean ledger; nothing else is one.
+
+use chrono::{DateTime, Utc};
+
+use super::record::{
+    ClockQuality, Failure, HiddenAreas, IoFacts, LedgerFacts, MediumFacts, PassFacts, Proven, RunFacts, ToolFacts,
+    VerificationFacts,
+};
+use super::state::{RunPlan, RunState, Stage, StageState, StageWork};
+use crate::media::{MediumClass, Transport};
+use crate::overwrite::{Ledger, sample_extents};
+use crate::policy::VerificationLevel;
+use crate::units::{Bytes, LbaRange};
+
+/// Facts and failure of a run; `None` when no intent was recorded, since then nothing was done.
+pub fn judge(
+    state: &RunState,
+    broken: Option<Failure>,
+    tool: ToolFacts,
+    clock: ClockQuality,
+    at: DateTime<Utc>,
+) -> Option<(RunFacts, Option<Failure>)> {
+    let (intent, started) = state.intent.clone()?;
+    let plan = &state.plan;
+    let ledger = total_ledger(state);
+    let failure = broken.or_else(|| find_failure(state, &ledger));
+    let verification = final_verification(state);
+    let proven = match (&failure, verification.level) {
+        (Some(_), _) => Proven::Nothing,
+        (None, VerificationLevel::Full) => Proven::FullReadback,
+        (None, VerificationLevel::Sample) => Proven::SampledReadback,
+        (None, VerificationLevel::None) => Proven::CompletionOnly,
+    };
+    let facts = RunFacts {
+        run_id: plan.run_id.clone(),
+        medium: medium_facts(plan),
+        requested: plan.requested,
+        attained: failure.is_none().then_some(plan.attainable),
+        proven,
+        technique: "overwrite".to_owned(),
+        scheme: plan.scheme.clone(),
+        passes: passes(state),
+        verification,
+        ledger,
+        hidden_areas: hidden_areas(plan),
+        io: io_facts(state),
+        resumed: state.resumed.clone(),
+        started,
+        ended: at,
+        clock,
+        operator: plan.operator.clone(),
+        asset_tag: plan.asset_tag.clone(),
+        category: plan.category.clone(),
+        intent,
+        earlier_attempts: plan.earlier_attempts.clone(),
+        tool,
+    };
+    Some((facts, failure))
+}
+
+fn find_failure(state: &RunState, ledger: &LedgerFacts) -> Option<Failure> {
+    if let Some((stage, error)) = state.stages.iter().find_map(|s| Some((s.stage, s.flush_error.as_ref()?))) {
+        return Some(failure(
+            "flush_failed",
+            format!(
+                "pass {}: the medium did not confirm a flush ({error}); acknowledged writes may be lost",
+                stage.pass
+            ),
+            "do not trust the medium; wipe it again on another port, or destroy it",
+        ));
+    }
+    if let Some(open) = state.next_stage() {
+        return Some(failure(
+            "incomplete",
+            format!("pass {} ({}) is not complete", open.stage.pass, open.stage.work.word()),
+            "resume the run, or wipe the medium again",
+        ));
+    }
+    let destroy = "the medium still holds data at these places: wipe it again, or destroy it";
+    let problems = [
+        ("write_errors", "could not be written", &ledger.unwritten),
+        ("mismatch", "read back other bytes than were written", &ledger.mismatched),
+        ("read_errors", "could not be read back", &ledger.unread),
+        ("unreached", "were not reached in the time allowed for errors", &ledger.unreached),
+    ];
+    let found: Vec<_> = problems.iter().filter(|(_, _, ranges)| !ranges.is_empty()).collect();
+    let (code, _, _) = found.first()?;
+    let message = found.iter().map(|(_, what, ranges)| format!("{} {what}", describe(ranges))).collect::<Vec<_>>();
+    Some(failure(code, message.join("; "), destroy))
+}
+
+/// `3 blocks (LBA 7, LBA 4096-4097)`, with the first few ranges only.
+fn describe(ranges: &[LbaRange]) -> String {
+    let blocks = ranges.iter().fold(0u64, |sum, r| sum.saturating_add(r.count.0));
+    let shown: Vec<String> = ranges.iter().take(4).map(ToString::to_string).collect();
+    let more = if ranges.len() > 4 { format!(", and {} more ranges", ranges.len() - 4) } else { String::new() };
+    let noun = if blocks == 1 { "block" } else { "blocks" };
+    format!("{blocks} {noun} ({}{more})", shown.join(", "))
+}
+
+fn failure(code: &str, message: String, advice: &str) -> Failure {
+    Failure { code: code.to_owned(), message, advice: advice.to_owned() }
+}
+
+fn medium_facts(plan: &RunPlan) -> MediumFacts {
+    let medium = &plan.medium;
+    MediumFacts {
+        identity: medium.identity.clone(),
+        identity_digest: medium.identity.digest(),
+        kind: medium.kind,
+        class: medium.class,
+        transport: medium.transport,
+        geometry: medium.geometry,
+        rotational: medium.rotational,
+        zoned: medium.zoned,
+        removable: medium.removable,
+        path: medium.path.clone(),
+        partition: medium.partition.clone(),
+    }
+}
+
+fn passes(state: &RunState) -> Vec<PassFacts> {
+    (1u32..)
+        .zip(&state.plan.passes)
+        .filter_map(|(number, planned)| {
+            let write = stage_of(state, number, |w| w == StageWork::Write)?;
+            let started = write.started?;
+            let verified = stage_of(state, number, |w| w != StageWork::Write);
+            let size = state.plan.medium.geometry.size.0;
+            let settled = if write.ended.is_some() { size } else { write.watermark.0 };
+            Some(PassFacts {
+                number,
+                pattern: planned.pattern.clone(),
+                started,
+                ended: write.ended,
+                written: Bytes(settled.saturating_sub(bad_bytes(&state.plan, &write.ledger))),
+                flushed: write.ended.is_some() && write.flush_error.is_none(),
+                verified: verified.map(|stage| verification(&state.plan, stage)),
+            })
+        })
+        .collect()
+}
+
+fn final_verification(state: &RunState) -> VerificationFacts {
+    let last = state.plan.passes.len() as u32;
+    match stage_of(state, last, |w| w != StageWork::Write) {
+        Some(stage) => verification(&state.plan, stage),
+        None => VerificationFacts {
+            level: VerificationLevel::None,
+            seed: None,
+            matched: Bytes(0),
+            wanted: Bytes(0),
+            started: None,
+            ended: None,
+        },
+    }
+}
+
+fn verification(plan: &RunPlan, stage: &StageState) -> VerificationFacts {
+    let level = match stage.stage.work {
+        StageWork::Verify { level } => level,
+        StageWork::Write => VerificationLevel::None,
+    };
+    let size = plan.medium.geometry.size.0;
+    // What lies below the watermark was read back; what of it went wrong stands in the ledger.
+    let settled = if stage.ended.is_some() { size } else { stage.watermark.0 };
+    let (wanted, reached) = match level {
+        VerificationLevel::Sample => {
+            let extents = plan.sample_extents().unwrap_or_default();
+            let below = |limit: u64| {
+                extents.iter().map(|e| e.end.min(limit).saturating_sub(e.start)).fold(0u64, u64::saturating_add)
+            };
+            (below(size), below(settled))
+        }
+        VerificationLevel::Full => (size, settled),
+        VerificationLevel::None => (0, 0),
+    };
+    VerificationFacts {
+        level,
+        seed: plan.sample_seed.clone().filter(|_| level == VerificationLevel::Sample),
+        matched: Bytes(reached.saturating_sub(bad_bytes(plan, &stage.ledger))),
+        wanted: Bytes(wanted),
+        started: stage.started,
+        ended: stage.ended,
+    }
+}
+
+fn stage_of(state: &RunState, pass: u32, work: impl Fn(StageWork) -> bool) -> Option<&StageState> {
+    state.stages.iter().find(|s| matches!(s.stage, Stage { pass: p, work: w } if p == pass && work(w)))
+}
+
+/// Bytes of the blocks in a stage's ledger; a last partial block counts with what it really has.
+fn bad_bytes(plan: &RunPlan, ledger: &Ledger) -> u64 {
+    let block = plan.block.bytes();
+    let size = plan.medium.geometry.size.0;
+    [&ledger.unwritten, &ledger.unread, &ledger.mismatched, &ledger.unreached]
+        .into_iter()
+        .flatten()
+        .map(|range| {
+            let start = range.first.0.saturating_mul(block).min(size);
+            let end = range.first.0.saturating_add(range.count.0).saturating_mul(block).min(size);
+            end - start
+        })
+        .fold(0, u64::saturating_add)
+}
+
+fn total_ledger(state: &RunState) -> LedgerFacts {
+    let mut all = Ledger::default();
+    for stage in &state.stages {
+        all.merge(&stage.ledger);
+    }
+    LedgerFacts { unwritten: all.unwritten, unread: all.unread, mismatched: all.mismatched, unreached: all.unreached }
+}
+
+fn hidden_areas(plan: &RunPlan) -> HiddenAreas {
+    match (plan.medium.class, plan.medium.transport) {
+        (MediumClass::Image, _) | (_, Transport::Loop | Transport::Memory) => HiddenAreas::Impossible,
+        (MediumClass::Virtual, _) => HiddenAreas::NotExamined {
+            why: "a virtual disk: what the host keeps behind it is not reached from here".to_owned(),
+        },
+        (MediumClass::Physical, _) => HiddenAreas::NotExamined {
+            why: "the overwrite reaches the capacity the host can address; HPA, DCO, reallocated and \
+                  over-provisioned areas were not examined"
+                .to_owned(),
+        },
+    }
+}
+
+fn io_facts(state: &RunState) -> IoFacts {
+    let done: Vec<_> = state.stages.iter().filter_map(|s| s.io.as_ref()).collect();
+    IoFacts {
+        engine: done.last().map(|(engine, _)| engine.clone()).unwrap_or_else(|| "none".to_owned()),
+        direct: !done.is_empty() && done.iter().all(|(_, direct)| *direct),
+    }
+}
+
+impl RunPlan {
+    /// The extents a sampled verification reads, from the journalled seed. `None` without one.
+    pub fn sample_extents(&self) -> Option<Vec<std::ops::Range<u64>>> {
+        let seed = parse_seed(self.sample_seed.as_deref()?)?;
+        Some(sample_extents(self.medium.geometry.size, self.block, seed))
+    }
+}
+
+fn parse_seed(hex: &str) -> Option<[u8; 32]> {
+    if hex.len() != 64 || !hex.is_ascii() {
+        return None;
+    }
+    let mut seed = [0; 32];
+    for (byte, pair) in seed.iter_mut().zip(hex.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::RunFacts;
+    use super::super::samples::*;
+    use super::super::state::JournalEntry;
+    use super::*;
+    use crate::policy::Method;
+
+    fn judged(entries: &[JournalEntry], broken: Option<Failure>) -> (RunFacts, Option<Failure>) {
+        let state = RunState::fold(entries).unwrap().unwrap();
+        judge(&state, broken, tool(), clock(), at(9)).unwrap()
+    }
+
+    #[test]
+    fn a_clean_run_passes_with_what_was_read_back() {
+        let cases = [
+            (VerificationLevel::Full, Proven::FullReadback),
+            (VerificationLevel::Sample, Proven::SampledReadback),
+            (VerificationLevel::None, Proven::CompletionOnly),
+        ];
+        for (level, proven) in cases {
+            let (facts, failure) = judged(&journal(&plan(&[0, 255], level), |_| Ledger::default()), None);
+            assert!(failure.is_none(), "{failure:?}");
+            assert_eq!((facts.proven, facts.attained), (proven, Some(Method::Clear)));
+            assert_eq!(facts.verification.matched, facts.verification.wanted);
+            assert_eq!(facts.passes.len(), 2);
+            assert_eq!(facts.passes[1].written, Bytes(SIZE));
+        }
+    }
+
+    #[test]
+    fn any_bad_block_in_any_stage_fails_the_run() {
+        let plan = plan(&[0, 255], VerificationLevel::Full);
+        let stages = RunState::new(plan.clone()).stages.len();
+        assert_eq!(stages, 3);
+        for guilty in 0..stages {
+            let ledger = |i| if i == guilty { bad(7, 2) } else { Ledger::default() };
+            let (facts, failure) = judged(&journal(&plan, ledger), None);
+            let failure = failure.unwrap();
+            assert_eq!(failure.code, "mismatch");
+            assert!(failure.message.contains("LBA 7-8"), "{}", failure.message);
+            assert_eq!((facts.attained, facts.proven), (None, Proven::Nothing));
+        }
+    }
+
+    #[test]
+    fn a_missing_stage_or_a_failed_flush_is_no_success() {
+        let plan = plan(&[0], VerificationLevel::Full);
+        let whole = journal(&plan, |_| Ledger::default());
+        for cut in 2..whole.len() {
+            let (facts, failure) = judged(&whole[..cut], None);
+            assert_eq!(failure.unwrap().code, "incomplete", "{cut}");
+            assert_eq!(facts.attained, None);
+        }
+        let mut flushed = whole.clone();
+        let stage = RunState::new(plan.clone()).stages[0].stage;
+        flushed.insert(3, JournalEntry::FlushFailed { stage, error: "EIO".into() });
+        let (facts, failure) = judged(&flushed, None);
+        assert_eq!(failure.unwrap().code, "flush_failed");
+        assert!(!facts.passes[0].flushed);
+    }
+
+    #[test]
+    fn without_an_intent_there_is_nothing_to_say() {
+        let plan = plan(&[0], VerificationLevel::Full);
+        let state = RunState::fold(&[opened(&plan)]).unwrap().unwrap();
+        assert!(judge(&state, None, tool(), clock(), at(9)).is_none());
+    }
+}

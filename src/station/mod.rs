@@ -1,0 +1,31 @@
+//! The station: configuration and the order of the steps. The only place that knows the whole flow.
+
+mod audit;
+mod folder;
+#[cfg(feature = "erase")]
+mod manifest;
+#[cfg(feature = "erase")]
+mod prepare;
+#[cfg(feature = "erase")]
+mod resume;
+#[cfg(feature = "erase")]
+mod run;
+#[cfg(feature = "erase")]
+mod verify_media;
+
+#[cfg(feature = "erase")]
+pub use crate::device::{Roots, TargetRule};
+#[cfg(feature = "erase")]
+pub use crate::overwrite::{EngineConfig, FaultLimits, IoChoice};
+pub use audit::{audit, known_state};
+pub use folder::{Durability, Station, StationConfig, StationError, default_folder};
+#[cfg(feature = "erase")]
+pub use manifest::{ManifestError, ManifestRow, read_manifest, write_results};
+#[cfg(feature = "erase")]
+pub use prepare::{Order, Preparation, Refused, Wish, inventory, live, prepare};
+#[cfg(feature = "erase")]
+pub use resume::{Interrupted, InterruptedState, ResumeError, abandon, interrupted, resume};
+#[cfg(feature = "erase")]
+pub use run::{ExecuteError, Execution, Outcome, Ready, TargetResult, execute};
+#[cfg(feature = "erase")]
+pub use verify_media::{MediaCheck, VerifyMediaError, verify_media};

@@ -1,0 +1,255 @@
+//! From what a person asked for to planned runs. Reads, decides, touches nothing.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use rand::RngExt as _;
+
+use super::folder::{Station, StationError};
+use crate::custody::{Log, LogError};
+use crate::device::{self, InventoryError, ResolveError, Roots, TargetRule};
+use crate::media::{Medium, MediumClass};
+use crate::policy::{self, Decision, Method, PolicyRequest, Refusal, Scope, VerificationLevel};
+use crate::sanitize::journal::{self, Journal};
+use crate::sanitize::record::{EarlierAttempt, Operator, SchemeFacts};
+use crate::sanitize::state::{RunPlan, RunState};
+use crate::sanitize::{Planned, Run};
+use crate::scheme::Scheme;
+use crate::units::SectorSize;
+
+/// One medium to be wiped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Block device or image file.
+    pub target: PathBuf,
+    /// Asset tag.
+    pub asset_tag: Option<String>,
+    /// Confidentiality category.
+    pub category: Option<String>,
+}
+
+/// How all media of a call are to be wiped.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Asked-for method.
+    pub method: Method,
+    /// Scheme.
+    pub scheme: &'static Scheme,
+    /// Read-back of the last pass.
+    pub verification: VerificationLevel,
+    /// Who does it.
+    pub operator: Option<String>,
+    /// Whether a partition may be named.
+    pub targets: TargetRule,
+}
+
+/// A planned run with the reasons behind it.
+#[derive(Debug)]
+pub struct Preparation {
+    /// The run.
+    pub run: Run<Planned>,
+    /// What policy decided, and why.
+    pub decision: Decision,
+}
+
+/// Why a medium will not be wiped. Nothing was touched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The target is nothing that can be wiped.
+    #[error(transparent)]
+    Target(#[from] ResolveError),
+    /// Something stands against wiping it.
+    #[error("{path} must not be wiped: {reasons}", path = medium.path.display(), reasons = join(&medium.protections))]
+    Protected {
+        /// The medium with its protections.
+        medium: Box<Medium>,
+    },
+    /// Its logical block size cannot be addressed.
+    #[error("{path} has logical blocks of {bytes} bytes, which cannot be addressed", path = path.display())]
+    BlockSize {
+        /// Where.
+        path: PathBuf,
+        /// Bytes.
+        bytes: u32,
+    },
+    /// Policy says no.
+    #[error("{path}: {refusal}", path = path.display())]
+    Policy {
+        /// Where.
+        path: PathBuf,
+        /// Which rule, and what would satisfy it.
+        refusal: Refusal,
+    },
+    /// The same medium was named twice.
+    #[error("{path} is the same medium as {other}", path = path.display(), other = other.display())]
+    Twice {
+        /// The second name.
+        path: PathBuf,
+        /// The first name.
+        other: PathBuf,
+    },
+    /// An earlier run on it is not finished.
+    #[error("{path}: run {run_id} on this medium was interrupted at {percent:.0} % and is not finished", path = path.display())]
+    Unfinished {
+        /// Where.
+        path: PathBuf,
+        /// Which run.
+        run_id: String,
+        /// How far it came.
+        percent: f64,
+    },
+}
+
+/// Every drive of this machine.
+pub fn inventory() -> Result<Vec<Medium>, InventoryError> {
+    device::inventory(&Roots::live())
+}
+
+/// Where this machine's kernel shows its devices.
+pub fn live() -> Roots {
+    Roots::live()
+}
+
+/// Plans one run a medium. `station` is absent for a mere look.
+pub fn prepare(
+    roots: &Roots,
+    station: Option<&Station>,
+    orders: &[Order],
+    wish: &Wish,
+    now: DateTime<Utc>,
+) -> Result<Vec<Result<Preparation, Refused>>, StationError> {
+    let log = station.map(Station::log).transpose()?;
+    let mut named: HashMap<String, PathBuf> = HashMap::new();
+    let open_runs = station.map(open_runs).unwrap_or_default();
+    let mut prepare_one = |order: &Order| -> Result<Result<Preparation, Refused>, StationError> {
+        let medium = match find(roots, order, wish, &mut named, &open_runs) {
+            Ok(medium) => medium,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        // A log that cannot be read cannot take the intent either: nothing may begin.
+        let earlier = log.as_ref().map(|log| earlier_attempts(log, &medium)).transpose()?.unwrap_or_default();
+        Ok(plan_one(medium, earlier, order, wish, now))
+    };
+    orders.iter().map(&mut prepare_one).collect()
+}
+
+/// The medium of an order, if nothing stands against wiping it.
+fn find(
+    roots: &Roots,
+    order: &Order,
+    wish: &Wish,
+    named: &mut HashMap<String, PathBuf>,
+    open_runs: &HashMap<String, (String, f64)>,
+) -> Result<Medium, Refused> {
+    let medium = device::resolve(roots, &order.target, wish.targets)?;
+    let key = format!("{} {:?}", medium.identity.digest(), medium.partition);
+    if medium.identity.is_distinctive()
+        && let Some(other) = named.insert(key, medium.path.clone())
+    {
+        return Err(Refused::Twice { path: medium.path, other });
+    }
+    if !medium.may_be_wiped() {
+        return Err(Refused::Protected { medium: Box::new(medium) });
+    }
+    if let Some((run_id, percent)) = open_runs.get(&medium.identity.digest()) {
+        return Err(Refused::Unfinished { path: medium.path, run_id: run_id.clone(), percent: *percent });
+    }
+    Ok(medium)
+}
+
+fn plan_one(
+    medium: Medium,
+    earlier_attempts: Vec<EarlierAttempt>,
+    order: &Order,
+    wish: &Wish,
+    now: DateTime<Utc>,
+) -> Result<Preparation, Refused> {
+    let bytes = medium.geometry.logical_block;
+    let block = SectorSize::new(bytes).ok_or_else(|| Refused::BlockSize { path: medium.path.clone(), bytes })?;
+    let request = PolicyRequest {
+        method: wish.method,
+        scheme: wish.scheme,
+        verification: wish.verification,
+        kind: medium.kind,
+        class: medium.class,
+        scope: if medium.partition.is_some() { Scope::Partition } else { Scope::WholeMedium },
+    };
+    let decision = policy::plan(&request).map_err(|refusal| Refused::Policy { path: medium.path.clone(), refusal })?;
+    let mut rng = rand::rng();
+    let passes = wish.scheme.instantiate(&mut rng);
+    // Drawn whatever level is asked for: a scheme may demand a sampled read-back of its own.
+    let seed: [u8; 32] = rng.random();
+    let plan = RunPlan {
+        run_id: hex(&rng.random::<[u8; 16]>()),
+        block,
+        requested: decision.requested,
+        attainable: decision.attainable,
+        scheme: SchemeFacts {
+            name: wish.scheme.name.to_owned(),
+            title: wish.scheme.title.to_owned(),
+            definition: wish.scheme.definition.to_owned(),
+            source: wish.scheme.source.to_owned(),
+        },
+        passes,
+        verification: decision.verification,
+        sample_seed: Some(hex(&seed)),
+        operator: wish.operator.clone().map(|name| Operator { name, standing: "claimed".to_owned() }),
+        asset_tag: order.asset_tag.clone(),
+        category: order.category.clone(),
+        earlier_attempts,
+        planned: now,
+        medium,
+    };
+    Ok(Preparation { run: Run::new(plan), decision })
+}
+
+/// Unfinished runs by the identity of their medium. A journal that cannot be read stands in nobody's
+/// way here; `resume` shows it.
+fn open_runs(station: &Station) -> HashMap<String, (String, f64)> {
+    let mut found = HashMap::new();
+    for path in journal::unfinished(&station.journals()).unwrap_or_default() {
+        let Ok(entries) = Journal::peek(&path) else { continue };
+        if let Ok(Some(state)) = RunState::fold(&entries) {
+            let percent = state.fraction() * 100.0;
+            found.insert(state.plan.medium.identity.digest(), (state.plan.run_id, percent));
+        }
+    }
+    found
+}
+
+fn earlier_attempts(log: &Log, medium: &Medium) -> Result<Vec<EarlierAttempt>, LogError> {
+    if !medium.identity.is_distinctive() {
+        return Ok(Vec::new());
+    }
+    let mut attempts: Vec<EarlierAttempt> = Vec::new();
+    for logged in log.find_subject(&subject(medium))? {
+        let entry = logged.entry;
+        let Some(run_id) = entry.run_id().map(str::to_owned) else { continue };
+        if entry.typ == super::run::INTENDED {
+            attempts.push(EarlierAttempt { run_id, intended: entry.time, outcome: "none".to_owned() });
+        } else if let Some(attempt) = attempts.iter_mut().find(|a| a.run_id == run_id) {
+            attempt.outcome = entry.typ.strip_prefix("run.").unwrap_or(&entry.typ).to_owned();
+        }
+    }
+    Ok(attempts)
+}
+
+/// The name of a medium in the custody log.
+pub(super) fn subject(medium: &Medium) -> String {
+    let class = match medium.class {
+        MediumClass::Physical => "medium",
+        MediumClass::Virtual => "virtual-medium",
+        MediumClass::Image => "image",
+    };
+    format!("{class}:{}", medium.identity.digest())
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn join(protections: &[crate::media::Protection]) -> String {
+    protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

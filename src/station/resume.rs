@@ -1,0 +1,175 @@
+//! Interrupted runs: what is open, how far it came, where its medium is now, and going on.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+
+use super::folder::{Station, StationError};
+use super::run::{Ready, tool_facts};
+use crate::device::{self, InventoryError, Roots};
+use crate::media::Medium;
+use crate::sanitize::journal::{self, Journal, JournalError};
+use crate::sanitize::state::{Incoherent, RunState};
+use crate::sanitize::{Run, StartError};
+use crate::sys::clock;
+
+/// One journal that is not closed.
+#[derive(Debug)]
+pub struct Interrupted {
+    /// The journal file.
+    pub journal: PathBuf,
+    /// What it says.
+    pub state: InterruptedState,
+    /// Where the medium is now; empty when it is not attached.
+    pub media: Vec<Medium>,
+}
+
+/// What a journal says of its run.
+#[derive(Debug)]
+pub enum InterruptedState {
+    /// The run can go on.
+    Open(Box<RunState>),
+    /// Another process is working on it now.
+    Busy(Box<RunState>),
+    /// Nothing had happened when it was cut.
+    Empty,
+    /// The journal cannot be believed.
+    Corrupt(String),
+}
+
+/// A run could not be taken up again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResumeError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The journal contradicts itself.
+    #[error(transparent)]
+    Incoherent(#[from] Incoherent),
+    /// Looking for the medium.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// Claiming the medium.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The medium is not here.
+    #[error("the medium of run {run_id} ({medium}) is not attached")]
+    Absent {
+        /// Which run.
+        run_id: String,
+        /// Which medium.
+        medium: String,
+    },
+    /// More than one medium has this identity.
+    #[error("{count} attached media have the identity of run {run_id} ({medium})")]
+    Ambiguous {
+        /// Which run.
+        run_id: String,
+        /// Which medium.
+        medium: String,
+        /// How many.
+        count: usize,
+    },
+    /// Something stands against writing to it now.
+    #[error("{path} must not be written to: {reasons}", path = path.display())]
+    Protected {
+        /// Where it is.
+        path: PathBuf,
+        /// Why.
+        reasons: String,
+    },
+    /// A run without an intent wrote nothing and needs no outcome.
+    #[error("run {run_id} had written nothing: its journal was removed")]
+    NothingHappened {
+        /// Which run.
+        run_id: String,
+    },
+    /// The state folder.
+    #[error(transparent)]
+    Station(#[from] StationError),
+}
+
+/// Every journal that is not closed, with the place of its medium now.
+pub fn interrupted(station: &Station, roots: &Roots) -> Result<Vec<Interrupted>, ResumeError> {
+    let mut found = Vec::new();
+    for path in journal::unfinished(&station.journals())? {
+        found.push(look(roots, path)?);
+    }
+    Ok(found)
+}
+
+fn look(roots: &Roots, path: PathBuf) -> Result<Interrupted, ResumeError> {
+    let folded = match Journal::peek(&path) {
+        Ok(entries) => RunState::fold(&entries).map_err(|e| e.to_string()),
+        Err(error @ JournalError::Io { .. }) => return Err(error.into()),
+        Err(error) => Err(error.to_string()),
+    };
+    let (state, media) = match folded {
+        Ok(None) => (InterruptedState::Empty, Vec::new()),
+        Err(why) => (InterruptedState::Corrupt(why), Vec::new()),
+        Ok(Some(state)) => {
+            let media = device::find_by_identity(roots, &state.plan.medium.identity)?;
+            let state = Box::new(state);
+            let busy = Journal::is_busy(&path);
+            (if busy { InterruptedState::Busy(state) } else { InterruptedState::Open(state) }, media)
+        }
+    };
+    Ok(Interrupted { journal: path, state, media })
+}
+
+/// Takes up one interrupted run through the same states as a fresh one.
+pub fn resume(roots: &Roots, journal: &Path, now: DateTime<Utc>) -> Result<Ready, ResumeError> {
+    let (journal, entries) = Journal::open(journal)?;
+    let Some(state) = RunState::fold(&entries)? else {
+        return Err(remove_empty(journal));
+    };
+    if state.sealed.is_some() {
+        return match Run::recover(journal, state) {
+            Some(run) => Ok(Ready::Sealed(Box::new(run))),
+            None => Err(Incoherent { number: entries.len(), why: "the result was not kept" }.into()),
+        };
+    }
+    let run_id = state.plan.run_id.clone();
+    let medium = state.plan.medium.identity.label();
+    let mut media = device::find_by_identity(roots, &state.plan.medium.identity)?;
+    media.retain(|m| m.partition.as_ref().map(|p| p.number) == state.plan.medium.partition.as_ref().map(|p| p.number));
+    let found = match media.len() {
+        0 => return Err(ResumeError::Absent { run_id, medium }),
+        1 => media.remove(0),
+        count => return Err(ResumeError::Ambiguous { run_id, medium, count }),
+    };
+    if !found.may_be_wiped() {
+        let reasons = found.protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        return Err(ResumeError::Protected { path: found.path, reasons });
+    }
+    Ok(Ready::Resumed(Box::new(Run::resume(roots, found, journal, state, now)?)))
+}
+
+/// Gives a run up: it ends as a failure with a signed report, and the log gets its outcome.
+pub fn abandon(journal: &Path, reason: &str, now: DateTime<Utc>) -> Result<Ready, ResumeError> {
+    let (journal, entries) = Journal::open(journal)?;
+    let Some(state) = RunState::fold(&entries)? else {
+        return Err(remove_empty(journal));
+    };
+    if state.sealed.is_none() && state.intent.is_none() {
+        return Err(remove_empty(journal));
+    }
+    if state.sealed.is_some() {
+        return match Run::recover(journal, state) {
+            Some(run) => Ok(Ready::Sealed(Box::new(run))),
+            None => Err(Incoherent { number: entries.len(), why: "the result was not kept" }.into()),
+        };
+    }
+    Ok(Ready::Sealed(Box::new(Run::abandon(journal, state, reason, tool_facts(), clock::quality().into(), now)?)))
+}
+
+/// A journal without an intent stands for a run that had not begun.
+fn remove_empty(journal: Journal) -> ResumeError {
+    let path = journal.path().to_owned();
+    let run_id = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    match std::fs::remove_file(&path) {
+        Ok(()) => ResumeError::NothingHappened { run_id },
+        Err(source) => JournalError::Io { path, doing: "removing it", source }.into(),
+    }
+}

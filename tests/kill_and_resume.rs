@@ -1,0 +1,171 @@
+//! kill -9, signals and other names: what was begun ends, once.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use common::loopdev::{LoopDevice, attach, detach};
+use common::station::{Station, both, marked, marks_in, text};
+
+const KILLS: usize = 50;
+
+#[test]
+fn fifty_kills_at_random_instants_and_every_run_ends_once() {
+    let station = Station::new();
+    let image = station.image("disk.img", 40 << 20);
+    let mut random = 0x2545_F491_4F6C_DD1D_u64;
+    let (mut kills, mut runs) = (0, 0);
+    while kills < KILLS {
+        std::fs::write(&image, marked(40 << 20)).unwrap();
+        let mut first = true;
+        // The longer a run survives, the later it is killed: all stages get their share.
+        let mut patience = 4;
+        loop {
+            let fresh = ["wipe", text(&image), "--yes", "--scheme", "dod-e", "--checkpoint", "0.1"];
+            let again = ["resume", "--yes", "--checkpoint", "0.1"];
+            let begun = !station.files("journal").is_empty();
+            let mut child = spawn(&station, if first || !begun { &fresh } else { &again });
+            first = false;
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            std::thread::sleep(Duration::from_millis((random >> 33) % patience));
+            patience += 4;
+            let killed = matches!(child.try_wait(), Ok(None));
+            child.kill().unwrap();
+            let status = child.wait().unwrap();
+            kills += usize::from(killed);
+            if status.success() {
+                break;
+            }
+            if killed && !station.files("certificates").is_empty() && station.files("journal").is_empty() {
+                break;
+            }
+        }
+        runs += 1;
+        let open = station.json(0, &["resume"]);
+        assert!(open.is_empty(), "{open:?}");
+        assert_eq!(marks_in(&image), 0);
+        let certificates = station.files("certificates");
+        assert_eq!(certificates.len(), runs, "exactly one certificate a run");
+        let newest = newest(&certificates);
+        station.ok(&["certificate", "verify", text(&newest)]);
+        station.ok(&["verify-media", text(&image), "--certificate", text(&newest)]);
+        station.ok(&["custody", "audit"]);
+    }
+    eprintln!("{kills} kills over {runs} runs");
+}
+
+fn newest(files: &[std::path::PathBuf]) -> std::path::PathBuf {
+    files.iter().max_by_key(|f| std::fs::metadata(f).unwrap().modified().unwrap()).unwrap().clone()
+}
+
+fn spawn(station: &Station, args: &[&str]) -> Child {
+    station.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn wait_for_progress(station: &Station) {
+    for _ in 0..2000 {
+        let run = station.json(0, &["resume"]);
+        if run.first().is_some_and(|r| r["fraction"].as_f64().unwrap_or(0.0) > 0.0) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("the run made no progress");
+}
+
+#[test]
+fn a_signal_stops_in_order_and_says_how_to_go_on() {
+    for signal in ["INT", "TERM"] {
+        let station = Station::new();
+        let image = station.image("disk.img", 200 << 20);
+        let args = ["wipe", text(&image), "--yes", "--scheme", "gutmann", "--checkpoint", "0.1"];
+        let child = station.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        wait_for_progress(&station);
+        let told = std::process::Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+        assert!(told.unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(6), "{}", both(&output));
+        assert!(both(&output).contains("lastwrite resume "), "{}", both(&output));
+        // A new wipe must not begin beside the open run.
+        let again = both(&station.expect(3, &args));
+        assert!(again.contains("lastwrite resume"), "{again}");
+        let id = station.json(0, &["resume"])[0]["run_id"].as_str().unwrap().to_owned();
+        let result = &station.json(4, &["resume", "--abandon", &id[..8], "--reason", "test"])[0];
+        let report = result["failure_report"].as_str().unwrap();
+        station.ok(&["certificate", "verify", "--failure-report", report]);
+        station.expect(5, &["certificate", "verify", report]);
+        station.ok(&["custody", "audit"]);
+        assert!(station.files("certificates").is_empty());
+    }
+}
+
+#[test]
+fn the_certificate_says_that_it_was_resumed_under_another_name() {
+    let station = Station::new();
+    let Some(drive) = LoopDevice::new(256 << 20) else { return };
+    std::fs::write(drive.backing_file(), marked(256 << 20)).unwrap();
+    let plan = &station.json(0, &["plan", text(drive.path())])[0];
+    let token = plan["confirm_token"].as_str().unwrap().to_owned();
+    let args = ["wipe", text(drive.path()), "--confirm", &token, "--scheme", "dod-e", "--checkpoint", "0.1"];
+    let mut child = spawn(&station, &args);
+    wait_for_progress(&station);
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    // The name is taken by another device, and the drive comes back under a new one.
+    detach(drive.path());
+    let other = tempfile::NamedTempFile::new().unwrap();
+    other.as_file().set_len(1 << 20).unwrap();
+    std::fs::write(other.path(), marked(1 << 20)).unwrap();
+    let Some(blocker) = attach(other.path(), &[]) else { return };
+    let _blocker = Detach(blocker.clone());
+    let Some(moved) = attach(drive.backing_file(), &[]) else { return };
+    let _moved = Detach(moved.clone());
+    assert_ne!(moved, blocker);
+
+    let open = &station.json(0, &["resume"])[0];
+    assert_eq!(open["attached"], serde_json::json!([text(&moved)]));
+    let result = &station.json(0, &["resume", &token])[0];
+    let certificate = result["certificate"].as_str().unwrap();
+    let facts = station.json(0, &["certificate", "show", certificate])[0]["document"]["facts"].clone();
+    assert_eq!(facts["resumed"].as_array().unwrap().len(), 1);
+    assert_eq!(facts["resumed"][0]["path"], text(&moved));
+    assert_eq!(marks_in(drive.backing_file()), 0);
+    assert_eq!(marks_in(other.path()), 2048, "the device that took the name was not touched");
+    station.ok(&["verify-media", text(&moved), "--certificate", certificate]);
+    station.ok(&["custody", "audit"]);
+}
+
+#[test]
+fn a_drive_that_is_not_here_waits() {
+    let station = Station::new();
+    let image = station.image("disk.img", 100 << 20);
+    let mut child = spawn(&station, &["wipe", text(&image), "--yes", "--scheme", "gutmann", "--checkpoint", "0.1"]);
+    wait_for_progress(&station);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let away = station.path("away.img");
+    std::fs::rename(&image, &away).unwrap();
+    let copy = std::fs::read(&away).unwrap();
+    std::fs::write(&image, &copy).unwrap();
+    // Same name, same content, another file: not the same medium.
+    let id = station.json(0, &["resume"])[0]["run_id"].as_str().unwrap().to_owned();
+    let output = station.run(&["resume", &id]);
+    assert_eq!(output.status.code(), Some(6), "{}", both(&output));
+    assert_eq!(std::fs::read(&image).unwrap(), copy);
+    std::fs::remove_file(&image).unwrap();
+    std::fs::rename(&away, &image).unwrap();
+    station.ok(&["resume", &id]);
+    assert_eq!(marks_in(&image), 0);
+}
+
+struct Detach(std::path::PathBuf);
+
+impl Drop for Detach {
+    fn drop(&mut self) {
+        detach(&self.0);
+    }
+}

@@ -1,0 +1,200 @@
+//! What must not happen, and the words and exit codes with which it does not.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::os::unix::fs::PermissionsExt;
+
+use common::station::{Station, both, marks_in, text};
+
+#[test]
+fn targets_that_are_none() {
+    let station = Station::new();
+    let folder = station.path("folder");
+    std::fs::create_dir(&folder).unwrap();
+    let missing = station.path("missing");
+    for (target, word) in [(text(&missing), "missing"), (text(&folder), "director"), ("/dev/null", "character")] {
+        for command in ["wipe", "plan"] {
+            let told = both(&station.expect(3, &[command, target]));
+            assert!(told.contains(word) && told.contains(target), "{told}");
+        }
+    }
+    assert!(station.files("journal").is_empty() && station.files("certificates").is_empty());
+}
+
+#[test]
+fn an_image_needs_a_yes() {
+    let station = Station::new();
+    let image = station.image("disk.img", 4096);
+    let told = both(&station.expect(3, &["wipe", text(&image)]));
+    assert!(told.contains("--yes"), "{told}");
+    assert_eq!(marks_in(&image), 8);
+    let told = both(&station.expect(3, &["wipe", text(&image), "--yes", "--confirm", "NOBODY"]));
+    assert!(told.contains("none of the targets"), "{told}");
+    assert_eq!(marks_in(&image), 8);
+}
+
+#[test]
+fn a_plan_touches_nothing() {
+    let station = Station::new();
+    let image = station.image("disk.img", 4096);
+    let before = std::fs::metadata(&image).unwrap().modified().unwrap();
+    let told = station.ok(&["plan", text(&image), "--scheme", "gutmann"]);
+    assert!(told.contains("92 49 24") || told.contains("924924"), "{told}");
+    assert_eq!(marks_in(&image), 8);
+    assert_eq!(std::fs::metadata(&image).unwrap().modified().unwrap(), before);
+    assert!(station.files("journal").is_empty());
+    let log = std::fs::read(station.state().join("custody/log.jsonl")).unwrap();
+    assert!(log.is_empty());
+}
+
+#[test]
+fn unknown_words_are_usage_errors() {
+    let station = Station::new();
+    let image = station.image("disk.img", 4096);
+    let told = both(&station.expect(2, &["wipe", text(&image), "--yes", "--scheme", "randon"]));
+    assert!(told.contains("random"), "suggests a near name: {told}");
+    station.expect(2, &["wipe", text(&image), "--verify", "maybe"]);
+    station.expect(2, &["wype"]);
+    station.expect(2, &["wipe"]);
+    assert_eq!(marks_in(&image), 8);
+}
+
+#[test]
+fn purge_is_more_than_an_overwrite_attains() {
+    let station = Station::new();
+    let image = station.image("disk.img", 4096);
+    let told = both(&station.expect(3, &["wipe", text(&image), "--yes", "--method", "purge"]));
+    assert!(told.to_lowercase().contains("clear"), "{told}");
+    assert_eq!(marks_in(&image), 8);
+}
+
+#[test]
+fn a_read_only_image_is_refused() {
+    let station = Station::new();
+    let image = station.image("disk.img", 4096);
+    std::fs::set_permissions(&image, std::fs::Permissions::from_mode(0o400)).unwrap();
+    let told = both(&station.expect(3, &["wipe", text(&image), "--yes"]));
+    assert!(told.contains("read-only") || told.contains("write"), "{told}");
+    assert_eq!(marks_in(&image), 8);
+}
+
+#[test]
+fn no_state_folder_no_run() {
+    let station = Station::new();
+    let image = station.image("disk.img", 4096);
+    let elsewhere = station.path("nothing-here");
+    let told = both(&station.expect(1, &["wipe", text(&image), "--yes", "--state", text(&elsewhere)]));
+    assert!(told.contains("lastwrite init"), "{told}");
+    assert_eq!(marks_in(&image), 8);
+}
+
+#[test]
+fn init_never_overwrites() {
+    let station = Station::new();
+    let key = station.state().join("keys/station.pem");
+    let before = std::fs::read(&key).unwrap();
+    let told = both(&station.expect(3, &["init", "--organization", "X", "--station", "Y"]));
+    assert!(told.contains("never overwrites"), "{told}");
+    assert_eq!(std::fs::read(&key).unwrap(), before);
+    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    station.expect(2, &["init", "--organization", " ", "--station", "Y", "--state", text(&station.path("s2"))]);
+    assert!(!station.path("s2").exists());
+}
+
+#[test]
+fn a_key_that_others_can_read_is_not_used() {
+    let station = Station::new();
+    let image = station.image("disk.img", 4096);
+    let key = station.state().join("keys/station.pem");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let told = both(&station.expect(1, &["wipe", text(&image), "--yes"]));
+    assert!(told.contains("chmod 600"), "{told}");
+    assert_eq!(marks_in(&image), 8);
+}
+
+#[test]
+fn a_passphrase_is_needed_and_must_be_the_right_one() {
+    let station = Station { dir: tempfile::tempdir().unwrap() };
+    let (right, wrong) = (station.path("right"), station.path("wrong"));
+    std::fs::write(&right, "correct horse\n").unwrap();
+    std::fs::write(&wrong, "battery staple\n").unwrap();
+    let right_args = ["--passphrase-file", text(&right)];
+    station.ok(&[&["init", "--organization", "O", "--station", "S"], &right_args[..]].concat());
+    let image = station.image("disk.img", 4096);
+    let wipe = ["wipe", text(&image), "--yes"];
+    let told = both(&station.expect(1, &wipe));
+    assert!(told.contains("passphrase"), "{told}");
+    let told = both(&station.expect(1, &[&wipe[..], &["--passphrase-file", text(&wrong)]].concat()));
+    assert!(told.contains("passphrase"), "{told}");
+    assert_eq!(marks_in(&image), 8);
+    station.ok(&[&wipe[..], &right_args[..]].concat());
+    assert_eq!(marks_in(&image), 0);
+}
+
+#[test]
+fn bad_evidence_is_named_and_refused() {
+    let station = Station::new();
+    let image = station.image("disk.img", 4096);
+    let result = &station.json(0, &["wipe", text(&image), "--yes"])[0];
+    let good = std::fs::read_to_string(result["certificate"].as_str().unwrap()).unwrap();
+    let file = station.path("c.json");
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("empty", Vec::new()),
+        ("not JSON", b"%PDF-1.7".to_vec()),
+        ("trailing bytes", format!("{good} x").into_bytes()),
+        ("doubled member", good.replacen("\"payload\"", "\"payload\":\"e30\",\"payload\"", 1).into_bytes()),
+        ("cut", good.as_bytes()[..good.len() / 2].to_vec()),
+        ("flipped", good.replacen("\"payload\":\"e", "\"payload\":\"f", 1).into_bytes()),
+        ("no UTF-8", vec![0xff, 0xfe, 0x00]),
+    ];
+    for (name, bytes) in cases {
+        std::fs::write(&file, bytes).unwrap();
+        let told = both(&station.expect(5, &["certificate", "verify", text(&file)]));
+        assert!(!told.trim().is_empty(), "{name}");
+        station.expect(5, &["verify-media", text(&image), "--certificate", text(&file)]);
+    }
+    // A stranger's trust store does not know the key.
+    let other = Station::new();
+    std::fs::write(&file, &good).unwrap();
+    let told = both(&other.expect(5, &["certificate", "verify", text(&file)]));
+    assert!(told.contains("known"), "{told}");
+    station.ok(&["certificate", "verify", text(&file)]);
+}
+
+#[test]
+fn an_edited_log_is_found_and_nothing_is_appended_to_it() {
+    let station = Station::new();
+    let image = station.image("disk.img", 4096);
+    station.ok(&["wipe", text(&image), "--yes"]);
+    station.ok(&["custody", "audit"]);
+    let log = station.state().join("custody/log.jsonl");
+    let good = std::fs::read_to_string(&log).unwrap();
+    let first_line = good.lines().next().unwrap();
+    for bad in [good.replacen("payload\":\"e", "payload\":\"f", 1), format!("{first_line}\n"), String::new()] {
+        std::fs::write(&log, &bad).unwrap();
+        let told = both(&station.expect(5, &["custody", "audit"]));
+        assert!(told.contains("entry") || told.contains("entries"), "{told}");
+        station.image("disk.img", 4096);
+        let code = station.run(&["wipe", text(&image), "--yes"]).status.code();
+        assert!(code == Some(5) || code == Some(1), "{code:?}");
+        assert_eq!(marks_in(&image), 8, "nothing may be wiped that cannot be logged");
+    }
+    std::fs::write(&log, &good).unwrap();
+    for journal in station.files("journal") {
+        let _ = std::fs::remove_file(journal);
+    }
+    station.ok(&["custody", "audit"]);
+}
+
+#[test]
+fn a_corrupt_journal_is_shown_and_left_alone() {
+    let station = Station::new();
+    let path = station.state().join("journal/00112233445566778899aabbccddeeff.jsonl");
+    std::fs::write(&path, "garbage\nmore garbage\n").unwrap();
+    let told = station.ok(&["resume"]);
+    assert!(told.contains("cannot be believed"), "{told}");
+    station.expect(5, &["resume", "00112233445566778899aabbccddeeff"]);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "garbage\nmore garbage\n");
+}

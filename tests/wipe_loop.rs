@@ -1,0 +1,155 @@
+//! The real binary on real block devices that the tests made.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::os::unix::fs::FileExt;
+
+use common::loopdev::LoopDevice;
+use common::station::{MARK, Station, both, marked, marks_in, text};
+
+const SIZE: usize = 48 << 20;
+
+fn practice_drive(size: usize, options: &[&str]) -> Option<LoopDevice> {
+    let drive = LoopDevice::with_options(size as u64, options)?;
+    std::fs::write(drive.backing_file(), marked(size)).unwrap();
+    Some(drive)
+}
+
+fn token(station: &Station, drive: &LoopDevice) -> String {
+    let plan = &station.json(0, &["plan", text(drive.path())])[0];
+    assert_eq!(plan["confirm_token"], plan["medium"]["confirm_token"]);
+    plan["confirm_token"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn no_known_string_is_left_on_the_backing_file() {
+    let station = Station::new();
+    let Some(drive) = practice_drive(SIZE, &[]) else { return };
+    assert!(marks_in(drive.backing_file()) > 90_000);
+    let token = token(&station, &drive);
+    let result = &station.json(0, &["wipe", text(drive.path()), "--confirm", &token])[0];
+    assert_eq!(result["outcome"], "pass");
+    assert_eq!(marks_in(drive.backing_file()), 0);
+    let certificate = result["certificate"].as_str().unwrap();
+    let shown = &station.json(0, &["certificate", "show", certificate])[0]["document"]["facts"];
+    assert_eq!((&shown["medium"]["class"], &shown["proven"]), (&"virtual".into(), &"full_readback".into()));
+    assert_eq!(shown["io"]["direct"], true);
+    station.ok(&["verify-media", text(drive.path()), "--certificate", certificate]);
+
+    // One byte flipped behind the device's back is found at its exact block.
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(drive.backing_file()).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, 31_234_567).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], 31_234_567).unwrap();
+    file.sync_all().unwrap();
+    let check = &station.json(5, &["verify-media", text(drive.path()), "--certificate", certificate])[0];
+    let lba = (31_234_567 / 512).to_string();
+    assert_eq!(check["mismatched"], serde_json::json!([{ "first": lba, "count": "1" }]));
+}
+
+#[test]
+fn a_drive_with_blocks_of_4096_bytes() {
+    let station = Station::new();
+    let Some(drive) = practice_drive(8 << 20, &["--sector-size=4096"]) else { return };
+    let token = token(&station, &drive);
+    let result = &station.json(0, &["wipe", text(drive.path()), "--confirm", &token, "--scheme", "zero"])[0];
+    assert_eq!(result["medium"]["geometry"]["logical_block"], 4096);
+    assert!(std::fs::read(drive.backing_file()).unwrap().iter().all(|b| *b == 0));
+}
+
+#[test]
+fn only_its_own_token_confirms_a_drive() {
+    let station = Station::new();
+    let (Some(a), Some(b)) = (practice_drive(1 << 20, &[]), practice_drive(1 << 20, &[])) else { return };
+    let (token_a, token_b) = (token(&station, &a), token(&station, &b));
+    assert_ne!(token_a, token_b);
+    station.expect(3, &["wipe", text(a.path())]);
+    station.expect(3, &["wipe", text(a.path()), "--yes"]);
+    station.expect(3, &["wipe", text(a.path()), "--confirm", &token_b]);
+    station.expect(3, &["wipe", text(a.path()), "--confirm", "YES"]);
+    assert_eq!(marks_in(a.backing_file()) + marks_in(b.backing_file()), 2 * 2048);
+    let both_drives = ["wipe", text(a.path()), text(b.path()), "--confirm", &token_b, "--confirm", &token_a];
+    station.ok(&both_drives);
+    assert_eq!(marks_in(a.backing_file()) + marks_in(b.backing_file()), 0);
+}
+
+#[test]
+fn a_drive_in_use_is_refused_with_its_reason() {
+    let station = Station::new();
+    let Some(drive) = practice_drive(16 << 20, &[]) else { return };
+    let Some(_) = common::tool("mkswap", &[drive.path().as_os_str()]) else { return };
+    let token = token(&station, &drive);
+    let Some(_) = common::tool("swapon", &[drive.path().as_os_str()]) else { return };
+    let output = station.run(&["wipe", text(drive.path()), "--confirm", &token]);
+    let _ = common::tool("swapoff", &[drive.path().as_os_str()]);
+    assert_eq!(output.status.code(), Some(3), "{}", both(&output));
+    assert!(both(&output).contains("swap"), "{}", both(&output));
+    assert!(marks_in(drive.backing_file()) > 32_000);
+}
+
+#[test]
+fn the_image_behind_a_loop_device_is_refused() {
+    let station = Station::new();
+    let Some(drive) = practice_drive(1 << 20, &[]) else { return };
+    let told = both(&station.expect(3, &["wipe", text(drive.backing_file()), "--yes"]));
+    assert!(told.contains("built on it"), "{told}");
+    assert_eq!(marks_in(drive.backing_file()), 2048);
+}
+
+#[test]
+fn two_processes_cannot_wipe_one_drive() {
+    let station = Station::new();
+    let Some(drive) = practice_drive(256 << 20, &[]) else { return };
+    let token = token(&station, &drive);
+    let args = ["wipe", text(drive.path()), "--confirm", &token, "--scheme", "dod-e"];
+    let mut first = station.command(&args).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    wait_for_journal(&station);
+    let second = station.run(&args);
+    assert_eq!(second.status.code(), Some(3), "{}", both(&second));
+    assert!(first.wait().unwrap().success());
+    station.ok(&["custody", "audit"]);
+    assert_eq!(station.files("certificates").len(), 1);
+}
+
+#[test]
+fn sixty_four_drives_with_few_threads() {
+    let station = Station::new();
+    let drives: Vec<_> = (0..64).map_while(|_| practice_drive(2 << 20, &[])).collect();
+    if drives.len() < 64 {
+        return;
+    }
+    let listed = &station.json(0, &["drives"])[0]["drives"];
+    let mut args = vec!["wipe".to_owned(), "--workers".to_owned(), "2".to_owned()];
+    for drive in &drives {
+        let found = listed.as_array().unwrap().iter().find(|d| d["path"] == text(drive.path())).unwrap();
+        args.extend([text(drive.path()).to_owned(), "--confirm".to_owned()]);
+        args.push(found["confirm_token"].as_str().unwrap().to_owned());
+    }
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    let results = station.json(0, &args);
+    assert_eq!(results.len(), 64);
+    assert!(results.iter().all(|r| r["outcome"] == "pass"));
+    for drive in &drives {
+        let start = &std::fs::read(drive.backing_file()).unwrap()[..MARK.len()];
+        assert_ne!(start, MARK.as_bytes());
+    }
+    let keys: std::collections::HashSet<_> = station
+        .files("certificates")
+        .iter()
+        .map(|c| station.json(0, &["certificate", "show", text(c)])[0]["document"]["facts"]["passes"][0].to_string())
+        .collect();
+    assert_eq!(keys.len(), 64, "every pass has a key of its own");
+    station.ok(&["custody", "audit"]);
+}
+
+fn wait_for_journal(station: &Station) {
+    for _ in 0..500 {
+        if !station.files("journal").is_empty() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("the run did not begin");
+}
