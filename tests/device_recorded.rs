@@ -157,6 +157,27 @@ fn the_kernel_command_line_names_the_medium_of_a_system_in_ram() {
 }
 
 #[test]
+fn the_label_of_the_boot_medium_is_read_from_it_where_there_is_no_udev() {
+    let machine = "
+        [sys/devices/pci0000:00/usb1/1-1/host2/target2:0:0/2:0:0:0/block/sdb]
+        dev = 8:16
+        size = 60000000
+        /proc/cmdline = root=live:CDLABEL=LASTWRITE rd.live.ram
+        /proc/self/mountinfo <<
+        22 1 0:2 / / rw - rootfs rootfs rw
+        >>
+    ";
+    let tree = FixtureTree::parse(machine);
+    let mut image = vec![0; 1 << 20];
+    image[0x8001..0x8006].copy_from_slice(b"CD001");
+    image[0x8028..0x8031].copy_from_slice(b"LASTWRITE");
+    fs::write(tree.path().join("dev/sdb"), image).unwrap();
+    let media = inventory(&tree.roots()).unwrap();
+    assert_eq!(media[0].signatures[0].label.as_deref(), Some("LASTWRITE"));
+    assert!(matches!(media[0].protections[..], [Protection::SystemMedium { .. }]), "{:?}", media[0].protections);
+}
+
+#[test]
 fn a_mount_table_that_makes_no_sense_protects_everything() {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/machines/virtio-vm.txt")).unwrap();
     let broken = text.replace("27 1 254:1 / / rw,relatime - ext4 /dev/vda1 rw", "27 1 254:1");

@@ -7,8 +7,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Roots;
-use super::loops;
+use super::loops::{self, Standing};
 use super::roots::Nodes;
+use crate::media::Backing;
 
 /// A device number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +55,8 @@ pub(crate) struct Node {
     pub holders: Vec<String>,
     /// Kernel names of what it is built on.
     pub slaves: Vec<String>,
+    /// Why the holders are not known.
+    pub unreadable: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -69,6 +72,7 @@ pub(crate) struct PartitionFacts {
 pub(crate) struct Blocks {
     nodes: BTreeMap<String, Node>,
     numbers: HashMap<DevNum, String>,
+    loops: BTreeMap<String, Standing>,
 }
 
 impl Blocks {
@@ -78,7 +82,12 @@ impl Blocks {
         for name in list(&roots.sys.join("block"))? {
             let Some(disk) = Node::read(&roots.sys.join("block").join(&name), &name, None)? else { continue };
             let mut names = Vec::new();
-            for child in list(&disk.dir)? {
+            let children = match list(&disk.dir) {
+                Ok(children) => children,
+                Err(error) if is_gone(&error) => continue,
+                Err(error) => return Err(error),
+            };
+            for child in children {
                 let dir = disk.dir.join(&child);
                 if !dir.join("partition").exists() {
                     continue;
@@ -97,10 +106,9 @@ impl Blocks {
 
     /// A loop device on a block device holds it, though the kernel neither says so nor claims it.
     fn link_loops(&mut self, roots: &Roots) {
-        let pairs: Vec<(String, String)> = loops::attached(self)
-            .filter_map(|node| Some((node.name.clone(), loops::block_below(roots, self, node)?.name.clone())))
-            .collect();
-        for (above, below) in pairs {
+        self.loops = loops::standings(roots, self);
+        let pairs = self.loops.iter().filter_map(|(above, standing)| Some((above.clone(), standing.below.clone()?)));
+        for (above, below) in pairs.collect::<Vec<_>>() {
             if let Some(node) = self.nodes.get_mut(&above) {
                 node.slaves.push(below.clone());
             }
@@ -108,6 +116,11 @@ impl Blocks {
                 node.holders.push(above);
             }
         }
+    }
+
+    /// What an attached loop device stands on; `None` for everything else.
+    pub fn backing(&self, name: &str) -> Option<Result<&Backing, &String>> {
+        self.loops.get(name).map(|standing| standing.backing.as_ref())
     }
 
     pub fn get(&self, name: &str) -> Option<&Node> {
@@ -189,13 +202,20 @@ impl Node {
             .ok()
             .and_then(|text| text.lines().find_map(|line| line.strip_prefix("DEVNAME=").map(str::to_owned)))
             .unwrap_or_else(|| name.replace('!', "/"));
+        // A kernel without stacked devices has no such folder.
+        let (holders, unreadable) = match list(&dir.join("holders")) {
+            Ok(holders) => (holders, None),
+            Err(error) if is_gone(&error) => (Vec::new(), None),
+            Err(error) => (Vec::new(), Some(format!("the holders of {name} could not be read: {error}"))),
+        };
         Ok(Some(Node {
             name: name.to_owned(),
             path: Path::new("/dev").join(devname),
             number,
             partition,
             partitions: Vec::new(),
-            holders: list(&dir.join("holders")).unwrap_or_default(),
+            holders,
+            unreadable,
             slaves: list(&dir.join("slaves")).unwrap_or_default(),
             dir,
         }))

@@ -16,6 +16,7 @@ use super::blocks::{DevNum, Node, attr_number};
 use super::facts::DiskFacts;
 use super::image;
 use super::inventory::{InventoryError, read_world};
+use super::loops;
 use super::protection::{Scope, openers};
 use super::resolve::partition_unit;
 use crate::media::{Backing, Difference, Identity, Medium, MediumClass, Protection};
@@ -304,14 +305,16 @@ fn device_identity(roots: &Roots, file: &File, medium: &Medium) -> Result<Identi
     if let Some(place) = &node.partition {
         identity.unit = Some(partition_unit(place.number, place.start));
     }
-    if medium.identity.backing.is_some() && medium.partition.is_none() {
+    if medium.partition.is_some() {
+        // Only the loop device itself can be asked, and the disk sequence number covers it.
+        identity.backing = medium.identity.backing.clone();
+    } else if medium.identity.backing.is_some() {
         let status = ioctl::loop_status(file).map_err(|error| format!("its backing file is unknown: {error}"))?;
-        let path = identity.backing.map(|backing| backing.path).unwrap_or_default();
         identity.backing = Some(Backing {
             device: Bytes(status.device),
             inode: Bytes(status.inode),
             offset: Bytes(status.offset),
-            path,
+            path: loops::backing_path(&disk).unwrap_or_default(),
         });
     }
     Ok(identity)
@@ -325,6 +328,7 @@ fn device_protections(roots: &Roots, file: &File, medium: &Medium) -> Result<Vec
     let disk = world.blocks.disk_of(node).ok_or_else(|| gone("gone".to_owned()))?;
     let mut facts = DiskFacts::read(roots, disk);
     facts.geometry.size = medium.geometry.size;
+    facts.identity.backing = medium.identity.backing.clone();
     let scope = if medium.partition.is_some() { Scope::Partition } else { Scope::WholeDisk };
     let mut reasons = world.protections(node, scope, &facts, &medium.signatures);
     for other in &medium.other_paths {

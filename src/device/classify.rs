@@ -141,7 +141,9 @@ fn transport(evidence: &Evidence) -> Transport {
 
 fn is_virtual(evidence: &Evidence, transport: Transport) -> bool {
     const VENDORS: [&str; 7] = ["QEMU", "VMware", "VMware,", "VBOX", "Msft", "Google", "Linux"];
-    const MODELS: [&str; 8] = [
+    const MODELS: [&str; 9] = [
+        // The kernel's own NVMe target.
+        "Linux",
         "QEMU HARDDISK",
         "QEMU NVMe Ctrl",
         "VBOX HARDDISK",

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use super::Roots;
 use super::blocks::{Node, attr, attr_number};
 use super::classify::{Evidence, classify};
-use super::loops;
 use super::udev::Properties;
 use super::vpd;
 use crate::media::{Geometry, Identity, Kind, MediumClass, Transport, Zoned};
@@ -30,7 +29,8 @@ pub(crate) struct DiskFacts {
 }
 
 impl DiskFacts {
-    /// Reads a whole disk. Never fails: what decides safety and is missing is in `unreadable`.
+    /// Reads a whole disk. Never fails: what decides safety and is missing is in `unreadable`. What
+    /// a loop device stands on is not asked here (see [`super::loops`]).
     pub fn read(roots: &Roots, node: &Node) -> DiskFacts {
         let dir = &node.dir;
         let udev = Properties::of(roots, node);
@@ -77,12 +77,6 @@ impl DiskFacts {
         let classified = classify(&evidence);
         let mut identity = named.with_udev(&udev);
         identity.size = size;
-        if classified.transport == Transport::Loop {
-            match loops::backing(roots, node) {
-                Ok(backing) => identity.backing = Some(backing),
-                Err(why) => unreadable.push(why),
-            }
-        }
         DiskFacts {
             identity,
             transport: classified.transport,

@@ -73,14 +73,14 @@ pub(super) fn protections(world: &World, path: &Path, meta: &fs::Metadata) -> Ve
     }
     let is_this = |other: &Path| fs::metadata(other).is_ok_and(|m| m.dev() == meta.dev() && m.ino() == meta.ino());
     for node in loops::attached(&world.blocks) {
-        match loops::backing(world.roots, node) {
-            Ok(backing) if backing.device.0 == meta.dev() && backing.inode.0 == meta.ino() => {
+        match world.blocks.backing(&node.name) {
+            Some(Ok(backing)) if backing.device.0 == meta.dev() && backing.inode.0 == meta.ino() => {
                 reasons.push(Protection::BacksLoop { loop_device: node.path.clone() });
             }
-            Ok(_) => {}
+            Some(Ok(_)) | None => {}
             // Neither the driver nor the path may be asked: at least the names are not the same.
-            Err(_) if loops::backing_path(node).is_some_and(|other| other != path) => {}
-            Err(what) => reasons.push(Protection::CannotTell { what }),
+            Some(Err(_)) if loops::backing_path(node).is_some_and(|other| other != path) => {}
+            Some(Err(what)) => reasons.push(Protection::CannotTell { what: what.clone() }),
         }
     }
     match world.mounts() {

@@ -124,7 +124,12 @@ pub(super) fn drives<'a>(world: &'a World) -> Vec<Drive<'a>> {
         if skip_reason(node).is_some() {
             continue;
         }
-        let facts = DiskFacts::read(world.roots, node);
+        let mut facts = DiskFacts::read(world.roots, node);
+        match world.blocks.backing(&node.name) {
+            Some(Ok(backing)) => facts.identity.backing = Some(backing.clone()),
+            Some(Err(why)) => facts.unreadable.push(why.clone()),
+            None => {}
+        }
         if facts.geometry.size.0 == 0 && (node.name.starts_with("zram") || node.name.starts_with("nbd")) {
             continue;
         }

@@ -11,6 +11,7 @@ mod facts;
 mod image;
 mod inventory;
 mod loops;
+mod patience;
 mod protection;
 mod resolve;
 mod roots;

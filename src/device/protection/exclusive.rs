@@ -5,10 +5,11 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use nix::libc;
+
+use crate::device::patience::each_in_time;
 
 /// Opening does not wake a drive; one that takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,30 +41,6 @@ pub(crate) fn ask_all(paths: Vec<PathBuf>) -> Vec<Answer> {
     let late =
         |path: &PathBuf| Answer::Unknown(format!("{} did not answer within {} s", path.display(), PATIENCE.as_secs()));
     answers.into_iter().zip(&paths).map(|(answer, path)| answer.unwrap_or_else(|| late(path))).collect()
-}
-
-/// Works on inputs in turn on one thread. One that takes longer than `patience` gives `None` and is
-/// left behind with its thread; another takes up the rest.
-pub(super) fn each_in_time<I, T>(inputs: Vec<I>, patience: Duration, work: fn(&I) -> T) -> Vec<Option<T>>
-where
-    I: Clone + Send + 'static,
-    T: Send + 'static,
-{
-    let mut results: Vec<Option<T>> = Vec::with_capacity(inputs.len());
-    while results.len() < inputs.len() {
-        let rest = inputs[results.len()..].to_vec();
-        let (sender, receiver) = mpsc::channel();
-        std::thread::spawn(move || rest.iter().all(|input| sender.send(work(input)).is_ok()));
-        while results.len() < inputs.len() {
-            let result = receiver.recv_timeout(patience).ok();
-            let late = result.is_none();
-            results.push(result);
-            if late {
-                break;
-            }
-        }
-    }
-    results
 }
 
 fn open_exclusively(path: &Path) -> Answer {
@@ -106,19 +83,4 @@ fn has_open(process: &Path, number: u64) -> io::Result<bool> {
         }
     }
     Ok(false)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hung_device_holds_up_nobody() {
-        let work = |input: &u64| {
-            std::thread::sleep(Duration::from_millis(*input));
-            *input
-        };
-        let results = each_in_time(vec![0, 2_000, 1, 2_000, 2], Duration::from_millis(200), work);
-        assert_eq!(results, [Some(0), None, Some(1), None, Some(2)]);
-    }
 }

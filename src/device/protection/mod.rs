@@ -10,20 +10,22 @@ mod system;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 
 use super::Roots;
 use super::blocks::{Blocks, Node, attr_number, list};
 use super::facts::DiskFacts;
 use super::loops;
+use super::patience::each_in_time;
 use super::roots::Nodes;
 use super::udev::Properties;
 use crate::media::{Protection, Signature, Transport, Zoned};
 use crate::units::SectorSize;
 
-use exclusive::each_in_time;
 pub(crate) use exclusive::{Answer, ask_all, openers};
 pub(crate) use holders::is_multipath;
 use mounts::MountTables;
+use signature::Found;
 use system::{BtrfsFilesystem, SystemMedia};
 
 /// At most so many mount points are listed for one node; a container host has hundreds.
@@ -37,7 +39,7 @@ pub(crate) struct World<'a> {
     pub roots: &'a Roots,
     pub blocks: Blocks,
     mounts: Result<MountTables, String>,
-    swaps: Result<Vec<std::path::PathBuf>, String>,
+    swaps: Result<Vec<PathBuf>, String>,
     btrfs: Vec<BtrfsFilesystem>,
     /// Imported ZFS pools (`/proc/spl/kstat/zfs/POOL`).
     pools: Result<Vec<String>, String>,
@@ -71,7 +73,7 @@ impl<'a> World<'a> {
         self.mounts.as_ref()
     }
 
-    pub fn swaps(&self) -> Result<&[std::path::PathBuf], &String> {
+    pub fn swaps(&self) -> Result<&[PathBuf], &String> {
         self.swaps.as_deref()
     }
 
@@ -89,31 +91,36 @@ impl<'a> World<'a> {
     }
 
     fn signatures_of(&self, nodes: &[&Node]) -> Vec<Signature> {
-        let mut known = Vec::new();
-        let mut unread = Vec::new();
-        for node in nodes {
+        let in_database = nodes.iter().filter_map(|node| {
             let udev = Properties::of(self.roots, node);
-            if let Some(of) = udev.get("ID_FS_TYPE") {
-                let label = udev.decoded("ID_FS_LABEL_ENC").or_else(|| udev.get("ID_FS_LABEL").map(str::to_owned));
-                known.push(Signature { node: node.path.clone(), of: of.to_owned(), label });
-            } else if !udev.probed() {
+            let of = udev.get("ID_FS_TYPE")?.to_owned();
+            let label = udev.decoded("ID_FS_LABEL_ENC").or_else(|| udev.get("ID_FS_LABEL").map(str::to_owned));
+            Some(Signature { node: node.path.clone(), of, label })
+        });
+        let read = self.superblocks(nodes).into_iter().map(|(node, found)| {
+            let Found { of, label, .. } = found;
+            Signature { node, of: of.to_owned(), label }
+        });
+        in_database.chain(read).collect()
+    }
+
+    /// The superblocks of the nodes that udev has not looked at, read here.
+    fn superblocks(&self, nodes: &[&Node]) -> Vec<(PathBuf, Found)> {
+        let unread = nodes.iter().filter(|node| !Properties::of(self.roots, node).probed());
+        let places: Vec<(PathBuf, PathBuf, u64)> = unread
+            .filter_map(|node| {
                 let here = self.roots.on_host(&node.path);
                 let size = match self.roots.nodes {
-                    Nodes::Live => attr_number(&node.dir, "size").and_then(|n| n.checked_mul(512)),
-                    Nodes::Recorded => fs::metadata(&here).ok().map(|meta| meta.len()),
+                    Nodes::Live => attr_number(&node.dir, "size")?.checked_mul(512)?,
+                    Nodes::Recorded => fs::metadata(&here).ok()?.len(),
                 };
-                unread.extend(size.filter(|size| *size > 0).map(|size| (node.path.clone(), here, size)));
-            }
-        }
-        let read = each_in_time(unread.clone(), PATIENCE_TO_READ, |(_, here, size)| {
+                (size > 0).then(|| (node.path.clone(), here, size))
+            })
+            .collect();
+        let read = each_in_time(places.clone(), PATIENCE_TO_READ, |(_, here, size)| {
             signature::probe_path(here, *size).ok().flatten()
         });
-        let found = read.into_iter().zip(unread).filter_map(|(found, (node, _, _))| {
-            let found = found??;
-            Some(Signature { node, of: found.of.to_owned(), label: found.label })
-        });
-        known.extend(found);
-        known
+        read.into_iter().zip(places).filter_map(|(found, (node, _, _))| Some((node, found??))).collect()
     }
 
     /// What can be told without opening the device exclusively.
@@ -145,7 +152,10 @@ impl<'a> World<'a> {
             });
         }
         self.members(&nodes, signatures, &mut reasons);
-        reasons.extend(facts.unreadable.iter().map(|what| Protection::CannotTell { what: what.clone() }));
+        let unreadable = nodes.iter().filter_map(|node| node.unreadable.as_ref());
+        reasons.extend(
+            facts.unreadable.iter().chain(unreadable).map(|what| Protection::CannotTell { what: what.clone() }),
+        );
         let mut seen = BTreeSet::new();
         reasons.retain(|reason| seen.insert(format!("{reason:?}")));
         reasons
@@ -157,7 +167,10 @@ impl<'a> World<'a> {
         let disk = self.blocks.disk_of(base).map_or(&base.name, |disk| &disk.name);
         loops::attached(&self.blocks)
             .filter(|other| other.name != *disk)
-            .filter(|other| loops::backing(self.roots, other).is_ok_and(|backing| loops::share_a_file(own, &backing)))
+            .filter(|other| {
+                let backing = self.blocks.backing(&other.name);
+                backing.is_some_and(|backing| backing.is_ok_and(|backing| loops::share_a_file(own, backing)))
+            })
             .collect()
     }
 

@@ -25,9 +25,11 @@ pub(crate) struct Mount {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Namespace {
     pub mounts: Vec<Mount>,
+    /// Our own or that of process 1: its `/` is the system's.
+    pub is_system: bool,
 }
 
-/// All namespaces; the first is our own, the second that of process 1 where it is another one.
+/// All namespaces that can be seen, our own first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MountTables {
     pub namespaces: Vec<Namespace>,
@@ -39,7 +41,7 @@ impl MountTables {
         let own = roots.proc.join("self");
         let table = own.join("mountinfo");
         let bytes = fs::read(&table).map_err(|error| format!("the mount table could not be read: {error}"))?;
-        let mut tables = MountTables { namespaces: vec![Namespace::parse(&bytes)?] };
+        let mut tables = MountTables { namespaces: vec![Namespace { is_system: true, ..Namespace::parse(&bytes)? }] };
         let mut seen = BTreeSet::from([namespace_id(&own)]);
         let mut processes: Vec<u64> = match fs::read_dir(&roots.proc) {
             Ok(entries) => entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect(),
@@ -56,7 +58,7 @@ impl MountTables {
             }
             // The process may be gone, or another user's.
             if let Ok(bytes) = fs::read(folder.join("mountinfo")) {
-                tables.namespaces.push(Namespace::parse(&bytes)?);
+                tables.namespaces.push(Namespace { is_system: process == 1, ..Namespace::parse(&bytes)? });
             }
         }
         Ok(tables)
@@ -83,7 +85,7 @@ impl Namespace {
                 })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Namespace { mounts })
+        Ok(Namespace { mounts, is_system: false })
     }
 
     /// The mount that a path lies on: the longest mount point, the last one mounted there.

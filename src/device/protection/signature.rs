@@ -1,5 +1,6 @@
-//! Signatures of volumes that may be in use without a trace in sysfs, read from the first and
-//! last blocks. Only members of multi-device volumes, LUKS and swap: the rest is udev's to tell.
+//! Signatures read from the first and last blocks, for hosts without udev: members of
+//! multi-device volumes (which may be in use without a trace in sysfs), LUKS, swap, and the
+//! filesystems that systems boot from.
 
 use std::fs::File;
 use std::io;
@@ -11,13 +12,21 @@ use std::path::Path;
 pub(crate) struct Found {
     pub of: &'static str,
     pub label: Option<String>,
+    /// In udev's spelling.
+    pub uuid: Option<String>,
+}
+
+impl Found {
+    fn plain(of: &'static str) -> Found {
+        Found { of, label: None, uuid: None }
+    }
 }
 
 /// Probes `size` bytes that `read` reads from. Reads at most ~0.5 MiB.
 pub(crate) fn probe(file: &File, size: u64) -> io::Result<Option<Found>> {
     let head = read(file, 0, 256 * 1024)?;
     let at = |offset: usize, magic: &[u8]| head.get(offset..offset + magic.len()) == Some(magic);
-    let plain = |of| Ok(Some(Found { of, label: None }));
+    let plain = |of| Ok(Some(Found::plain(of)));
 
     if at(0, b"LUKS\xba\xbe") {
         return plain("crypto_LUKS");
@@ -34,11 +43,8 @@ pub(crate) fn probe(file: &File, size: u64) -> io::Result<Option<Found>> {
         return plain("bcache");
     }
     if at(0x1_0040, b"_BHRfS_M") {
-        let label = head.get(0x1_012b..0x1_022b).and_then(|bytes| {
-            let end = bytes.iter().position(|b| *b == 0)?;
-            String::from_utf8(bytes[..end].to_vec()).ok().filter(|label| !label.is_empty())
-        });
-        return Ok(Some(Found { of: "btrfs", label }));
+        let (label, uuid) = (text(&head, 0x1_012b, 256), uuid(&head, 0x1_0020));
+        return Ok(Some(Found { of: "btrfs", label, uuid }));
     }
     if let Some(found) = zfs(&head) {
         return Ok(Some(found));
@@ -46,7 +52,48 @@ pub(crate) fn probe(file: &File, size: u64) -> io::Result<Option<Found>> {
     if [4096, 8192, 16384, 65536].iter().any(|page| at(page - 10, b"SWAPSPACE2") || at(page - 10, b"SWAP-SPACE")) {
         return plain("swap");
     }
-    tail(file, size)
+    match tail(file, size)? {
+        Some(found) => Ok(Some(found)),
+        None => Ok(filesystem(&head)),
+    }
+}
+
+/// ISO 9660, FAT and ext2/3/4, what bootable media carry.
+fn filesystem(head: &[u8]) -> Option<Found> {
+    let at = |offset: usize, magic: &[u8]| head.get(offset..offset + magic.len()) == Some(magic);
+    if at(0x8001, b"CD001") {
+        // The primary volume descriptor: modification date at 830, creation date at 813.
+        let date = [0x8000 + 830, 0x8000 + 813].into_iter().find_map(|offset| {
+            let digits = text(head, offset, 16).filter(|d| d.len() == 16 && d.bytes().all(|b| b.is_ascii_digit()))?;
+            (digits.bytes().any(|b| b != b'0')).then(|| {
+                let parts =
+                    [&digits[..4], &digits[4..6], &digits[6..8], &digits[8..10], &digits[10..12], &digits[12..14]];
+                format!("{}-{}", parts.join("-"), &digits[14..])
+            })
+        });
+        return Some(Found { of: "iso9660", label: text(head, 0x8000 + 40, 32), uuid: date });
+    }
+    let fat = [(82, b"FAT32   ", 71, 67), (54, b"FAT16   ", 43, 39), (54, b"FAT12   ", 43, 39)];
+    if let Some((_, _, label, serial)) = fat.into_iter().find(|(offset, magic, _, _)| at(*offset, *magic)) {
+        let serial = head.get(serial..serial + 4).map(|b| format!("{:02X}{:02X}-{:02X}{:02X}", b[3], b[2], b[1], b[0]));
+        let label = text(head, label, 11).filter(|label| label != "NO NAME");
+        return Some(Found { of: "vfat", label, uuid: serial });
+    }
+    at(0x438, b"\x53\xef").then(|| Found { of: "ext4", label: text(head, 0x478, 16), uuid: uuid(head, 0x468) })
+}
+
+/// Text of at most `length` bytes, up to the first NUL, without trailing blanks.
+fn text(head: &[u8], offset: usize, length: usize) -> Option<String> {
+    let bytes = head.get(offset..offset + length)?;
+    let end = bytes.iter().position(|b| *b == 0).unwrap_or(length);
+    let text = std::str::from_utf8(&bytes[..end]).ok()?.trim_end();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn uuid(head: &[u8], offset: usize) -> Option<String> {
+    let bytes = head.get(offset..offset + 16)?;
+    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    Some(format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]))
 }
 
 /// md superblocks 0.90 and 1.0 and the two ZFS labels at the end.
@@ -63,7 +110,7 @@ fn tail(file: &File, size: u64) -> io::Result<Option<Found>> {
     };
     // 0.90: 64 KiB aligned, at least 64 KiB before the end. 1.0: 4 KiB aligned, at least 8 KiB.
     if is_md((size & !0xffff) - 0x1_0000) || is_md((size - 0x2000) & !0xfff) {
-        return Ok(Some(Found { of: "linux_raid_member", label: None }));
+        return Ok(Some(Found::plain("linux_raid_member")));
     }
     let labels = (size & !(256 * 1024 - 1)).checked_sub(512 * 1024);
     Ok(labels.and_then(at).and_then(|bytes| zfs(bytes.get(..256 * 1024)?)))
@@ -79,7 +126,7 @@ fn zfs(label: &[u8]) -> Option<Found> {
         .any(|block| block.starts_with(&UBERBLOCK.to_le_bytes()) || block.starts_with(&UBERBLOCK.to_be_bytes()));
     let pairs = label.get(16 * 1024..128 * 1024)?;
     let name = pool_name(pairs);
-    (uberblocks || name.is_some()).then_some(Found { of: "zfs_member", label: name })
+    (uberblocks || name.is_some()).then_some(Found { of: "zfs_member", label: name, uuid: None })
 }
 
 /// The string pair `name` of an XDR-encoded name-value list.
@@ -163,6 +210,17 @@ mod tests {
     }
 
     #[test]
+    fn boot_media_by_their_names() {
+        let iso =
+            image(1 << 20, &[(0x8001, b"CD001"), (0x8028, b"LASTWRITE LIVE  "), (0x8000 + 813, b"2026112407030500")]);
+        let iso = iso.unwrap();
+        assert_eq!(iso.label.as_deref(), Some("LASTWRITE LIVE"));
+        assert_eq!(iso.uuid.as_deref(), Some("2026-11-24-07-03-05-00"));
+        let fat = image(1 << 20, &[(82, b"FAT32   "), (71, b"STICK      "), (67, &[0x34, 0x12, 0xcd, 0xab])]).unwrap();
+        assert_eq!((fat.label.as_deref(), fat.uuid.as_deref()), (Some("STICK"), Some("ABCD-1234")));
+    }
+
+    #[test]
     fn a_zfs_label_names_its_pool() {
         let mut list = vec![1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
         for word in [32_u32, 32, 4] {
@@ -174,7 +232,7 @@ mod tests {
         }
         list.extend(b"tank");
         let found = image(8 << 20, &[(16 * 1024, &list)]).unwrap();
-        assert_eq!(found, Found { of: "zfs_member", label: Some("tank".into()) });
+        assert_eq!(found, Found { of: "zfs_member", label: Some("tank".into()), uuid: None });
         let uber = 0x00ba_b10c_u64.to_le_bytes();
         let last = (8 << 20) - 256 * 1024 + 128 * 1024;
         assert_eq!(image(8 << 20, &[(last, &uber)]), None, "only the third label's place is searched at the end");

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::World;
 use super::mounts::{Mount, Namespace, strip_deleted};
+use super::signature::Found;
 use crate::device::blocks::{DevNum, Node, list};
 use crate::device::loops;
 use crate::device::roots::Nodes;
@@ -36,8 +37,7 @@ pub(crate) struct SystemMedia(BTreeMap<String, String>);
 impl SystemMedia {
     pub fn find(world: &World) -> SystemMedia {
         let mut search = Search { world, found: BTreeMap::new(), lost_layer: false };
-        // Our own namespace and that of process 1: where the system's mounts are.
-        for ns in world.mounts.iter().flat_map(|tables| tables.namespaces.iter().take(2)) {
+        for ns in world.mounts.iter().flat_map(|tables| &tables.namespaces).filter(|ns| ns.is_system) {
             let live = ns.mounts.iter().filter(|mount| LIVE.iter().any(|at| mount.mount_point.starts_with(at)));
             let installed = INSTALLED.iter().filter_map(|at| ns.at(Path::new(at)));
             for mount in installed.chain(live) {
@@ -122,7 +122,7 @@ impl Search<'_> {
         let tables = || world.mounts.iter().flat_map(|tables| &tables.namespaces);
         // The driver knows the filesystem's device even where the path leads nowhere any more.
         if world.roots.nodes == Nodes::Live
-            && let Ok(backing) = loops::backing(world.roots, node)
+            && let Some(Ok(backing)) = world.blocks.backing(&node.name)
         {
             let number = DevNum::from_raw(backing.device.0);
             if let Some(below) = world.blocks.by_number(number) {
@@ -212,10 +212,25 @@ impl World<'_> {
         if let Some(node) = self.blocks.by_path(self.roots, &link) {
             return vec![node];
         }
-        self.blocks
-            .all()
-            .filter(|node| Properties::of(self.roots, node).get(property).is_some_and(|v| v.eq_ignore_ascii_case(name)))
-            .collect()
+        let in_database = |node: &&Node| {
+            Properties::of(self.roots, node).get(property).is_some_and(|value| value.eq_ignore_ascii_case(name))
+        };
+        let found: Vec<&Node> = self.blocks.all().filter(in_database).collect();
+        // Without udev the superblocks say it themselves.
+        match (found.is_empty(), key) {
+            (true, "LABEL" | "CDLABEL") => self.written(|read| read.label.as_deref() == Some(name)),
+            (true, "UUID") => {
+                self.written(|read| read.uuid.as_ref().is_some_and(|uuid| uuid.eq_ignore_ascii_case(name)))
+            }
+            _ => found,
+        }
+    }
+
+    /// The nodes with such a superblock, where udev has not looked.
+    fn written(&self, is_meant: impl Fn(&Found) -> bool) -> Vec<&Node> {
+        let nodes: Vec<&Node> = self.blocks.all().collect();
+        let read = self.superblocks(&nodes).into_iter().filter(|(_, found)| is_meant(found));
+        read.filter_map(|(path, _)| nodes.iter().copied().find(|node| node.path == path)).collect()
     }
 
     /// The nodes of a filesystem without a device number of its own: btrfs, bcachefs.
