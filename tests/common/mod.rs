@@ -3,6 +3,7 @@
 
 use std::process::{Command, Stdio};
 
+pub mod crash_fs;
 pub mod direct;
 pub mod fuse_disk;
 pub mod fuse_mount;
