@@ -17,6 +17,12 @@ mod verify_media;
 pub use crate::device::{Roots, TargetRule};
 #[cfg(feature = "erase")]
 pub use crate::overwrite::{EngineConfig, FaultLimits, IoChoice};
+#[cfg(feature = "erase")]
+pub use crate::sanitize::{
+    Confirmation, Confirmed, Run,
+    journal::JournalError,
+    state::{RunPlan, RunState},
+};
 pub use audit::{audit, known_state};
 pub use folder::{Durability, Station, StationConfig, StationError, default_folder};
 #[cfg(feature = "erase")]

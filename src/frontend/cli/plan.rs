@@ -10,9 +10,8 @@ use super::{Common, drives, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::media::Medium;
 use crate::policy::{Method, VerificationLevel};
-use crate::sanitize::state::RunPlan;
 use crate::scheme::{self, PassVerify, Scheme};
-use crate::station::{self, Order, Preparation, Refused, TargetRule, Wish};
+use crate::station::{self, Order, Preparation, Refused, RunPlan, TargetRule, Wish};
 use crate::units::human_bytes;
 
 /// How the media are to be wiped.

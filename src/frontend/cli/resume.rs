@@ -8,8 +8,7 @@ use super::progress::Display;
 use super::wipe::{ExecutionArgs, report, warn_if_forgetful};
 use super::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
-use crate::sanitize::state::RunState;
-use crate::station::{self, Interrupted, InterruptedState, Ready, ResumeError};
+use crate::station::{self, Interrupted, InterruptedState, JournalError, Ready, ResumeError, RunState};
 
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
@@ -195,12 +194,11 @@ fn failure(error: &ResumeError) -> Failure {
         ResumeError::Ambiguous { .. } => failure(Exit::Refused).hint("detach the others and try again"),
         ResumeError::Protected { .. } => failure(Exit::Refused).hint("undo what stands against it, then try again"),
         ResumeError::Start(_) => failure(Exit::Refused),
-        ResumeError::Journal(crate::sanitize::journal::JournalError::Corrupt { .. }) | ResumeError::Incoherent(_) => {
-            failure(Exit::Evidence).hint(
+        ResumeError::Journal(JournalError::Corrupt { .. }) | ResumeError::Incoherent(_) => failure(Exit::Evidence)
+            .hint(
                 "move the journal file away to keep it as evidence, then wipe the medium again; the custody log \
                  shows the run as one without outcome",
-            )
-        }
+            ),
         _ => failure(Exit::Other),
     }
 }

@@ -12,11 +12,10 @@ use super::progress::Display;
 use super::{Common, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::media::{Kind, Medium};
-use crate::sanitize::{Confirmation, Confirmed, Run};
 use crate::scheme;
 use crate::station::{
-    self, Durability, EngineConfig, Execution, FaultLimits, IoChoice, ManifestRow, Order, Outcome, Preparation, Ready,
-    Refused, Station, TargetResult,
+    self, Confirmation, Confirmed, Durability, EngineConfig, Execution, FaultLimits, IoChoice, ManifestRow, Order,
+    Outcome, Preparation, Ready, Refused, Run, Station, TargetResult,
 };
 
 #[derive(Debug, Args)]
@@ -125,7 +124,7 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
             Err(result) => results.push(Some(*result)),
         }
     }
-    unused_tokens(&request.tokens)?;
+    unused_tokens(&request.tokens, results.iter().flatten())?;
 
     let display = Display::new(common.json);
     let done = station::execute(&station, key, ready, &args.execution.execution(), &|event| display.show(event))
@@ -265,8 +264,16 @@ fn ask(medium: &Medium) -> Option<String> {
 }
 
 /// A token that fits no target is a mistake worth stopping for.
-fn unused_tokens(tokens: &[String]) -> Result<(), Failure> {
-    match tokens.first() {
+fn unused_tokens<'a>(tokens: &[String], refused: impl Iterator<Item = &'a TargetResult>) -> Result<(), Failure> {
+    let mut theirs = Vec::new();
+    for result in refused {
+        match &result.medium {
+            Some(medium) => theirs.push(medium.confirm_token.clone()),
+            // A target that could not be looked at may have any token.
+            None => return Ok(()),
+        }
+    }
+    match tokens.iter().find(|token| !theirs.contains(token)) {
         None => Ok(()),
         Some(token) => {
             Err(Failure::words(Exit::Refused, format!("{token:?} is the confirm token of none of the targets"))
