@@ -1,8 +1,8 @@
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::super::{listing, listing_text};
 use super::*;
+use crate::scheme::{listing, listing_text};
 
 fn rng(seed: u64) -> StdRng {
     StdRng::seed_from_u64(seed)

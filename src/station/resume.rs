@@ -109,13 +109,22 @@ fn look(roots: &Roots, path: PathBuf) -> Result<Interrupted, ResumeError> {
         Ok(None) => (InterruptedState::Empty, Vec::new()),
         Err(why) => (InterruptedState::Corrupt(why), Vec::new()),
         Ok(Some(state)) => {
-            let media = device::find_by_identity(roots, &state.plan.medium.identity)?;
+            let media = find(roots, &state)?;
             let state = Box::new(state);
             let busy = Journal::is_busy(&path);
             (if busy { InterruptedState::Busy(state) } else { InterruptedState::Open(state) }, media)
         }
     };
     Ok(Interrupted { journal: path, state, media })
+}
+
+/// Where the run's medium is now. A loop device and the image behind it share an identity; a run
+/// goes on only on what it began on.
+fn find(roots: &Roots, state: &RunState) -> Result<Vec<Medium>, InventoryError> {
+    let begun = &state.plan.medium;
+    let mut media = device::find_by_identity(roots, &begun.identity)?;
+    media.retain(|m| m.kind == begun.kind && m.partition.is_some() == begun.partition.is_some());
+    Ok(media)
 }
 
 /// Takes up one interrupted run through the same states as a fresh one.
@@ -132,8 +141,7 @@ pub fn resume(roots: &Roots, journal: &Path, now: DateTime<Utc>) -> Result<Ready
     }
     let run_id = state.plan.run_id.clone();
     let medium = state.plan.medium.identity.label();
-    let mut media = device::find_by_identity(roots, &state.plan.medium.identity)?;
-    media.retain(|m| m.partition.as_ref().map(|p| p.number) == state.plan.medium.partition.as_ref().map(|p| p.number));
+    let mut media = find(roots, &state)?;
     let found = match media.len() {
         0 => return Err(ResumeError::Absent { run_id, medium }),
         1 => media.remove(0),
