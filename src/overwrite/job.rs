@@ -87,7 +87,7 @@ pub struct Progress {
     pub done: Bytes,
     /// Bytes to settle.
     pub total: Bytes,
-    /// Everything before this byte is settled.
+    /// Everything before this byte is settled, and what of it went wrong is in `ledger`.
     pub watermark: Bytes,
     /// Blocks in the ledger.
     pub errors: u64,
@@ -223,19 +223,22 @@ impl Link {
     /// Tells the handle how far `pass` is. `waiting_since` is when the last answer came, if any is due.
     pub(super) fn publish(&self, pass: &Pass, waiting_since: Option<Duration>) {
         self.done.store(pass.settled(), Ordering::Relaxed);
-        self.watermark.store(pass.watermark(), Ordering::Relaxed);
         let waiting = waiting_since.map_or(IDLE, |since| since.as_millis() as u64);
         self.waiting_since.store(waiting, Ordering::Relaxed);
         let (ledger, version) = pass.ledger();
-        if version == 0 {
-            return;
+        if version > 0 {
+            let now = self.now();
+            let mut copy = self.ledger();
+            if copy.0 != version && (copy.0 == 0 || now.saturating_sub(copy.1) >= LEDGER_EVERY) {
+                *copy = (version, now, Arc::new(ledger.clone()));
+                self.errors.store(ledger.blocks(), Ordering::Relaxed);
+            }
+            if copy.0 != version {
+                return;
+            }
         }
-        let now = self.now();
-        let mut copy = self.ledger();
-        if copy.0 != version && now.saturating_sub(copy.1) >= LEDGER_EVERY || copy.0 == 0 {
-            *copy = (version, now, Arc::new(ledger.clone()));
-            self.errors.store(ledger.blocks(), Ordering::Relaxed);
-        }
+        // Last, and only with a ledger that knows all below it: a checkpoint is made of the two.
+        self.watermark.store(pass.watermark(), Ordering::Release);
     }
 
     fn progress(&self) -> Progress {
@@ -244,7 +247,8 @@ impl Link {
         Progress {
             done: Bytes(self.done.load(Ordering::Relaxed)),
             total: Bytes(self.total),
-            watermark: Bytes(self.watermark.load(Ordering::Relaxed)),
+            // Before the ledger, which then knows at least what lies below it.
+            watermark: Bytes(self.watermark.load(Ordering::Acquire)),
             errors: self.errors.load(Ordering::Relaxed),
             stalled_for: waiting.filter(|w| *w >= STALL_NOTICE),
             ledger: Arc::clone(&self.ledger().2),

@@ -23,7 +23,7 @@ use crate::device::{Claim, Roots};
 use crate::overwrite::{Disk, Engine, Extents, FaultLimits, IoMode, Ledger, PassEnd, PassJob, PassOp, PassOutcome};
 use crate::policy::VerificationLevel;
 use crate::sys::{Blocking, HelperGone};
-use crate::units::{Bytes, SectorSize};
+use crate::units::{Bytes, Lba, SectorSize};
 
 /// What all runs of a process share.
 #[derive(Clone)]
@@ -74,19 +74,38 @@ impl Run<Intended> {
     /// Writes and reads back every stage that is not complete yet.
     pub async fn erase(self, bench: &Bench, watch: &dyn Fn(Event)) -> Result<Run<Erased>, Stopped> {
         let (plan, mut claimed) = self.into_parts();
-        let mut broken = None;
-        while let Some(next) = claimed.progress.next_stage() {
-            let stage = next.stage;
-            if *bench.stop.borrow() {
-                return Err(Stopped::Asked);
-            }
-            broken = run_stage(&plan, &mut claimed, stage, bench, watch).await?;
-            if broken.is_some() {
-                break;
+        match run_stages(&plan, &mut claimed, bench, watch).await {
+            Ok(broken) => Ok(Run::new_erased(plan, claimed, broken)),
+            Err(stopped) => {
+                // Closing may wait for the medium: not here, among the tasks of all the others.
+                let closing = bench.blocking.call(move || drop(claimed));
+                let _ = tokio::time::timeout(bench.faults.stall_timeout.min(STOP_PATIENCE), closing).await;
+                Err(stopped)
             }
         }
-        Ok(Run::new_erased(plan, claimed, broken))
     }
+}
+
+/// How long a stopped run waits for a flush or a close that is under way.
+const STOP_PATIENCE: Duration = Duration::from_secs(30);
+
+async fn run_stages(
+    plan: &RunPlan,
+    claimed: &mut Claimed,
+    bench: &Bench,
+    watch: &dyn Fn(Event),
+) -> Result<Option<Failure>, Stopped> {
+    while let Some(next) = claimed.progress.next_stage() {
+        let stage = next.stage;
+        if *bench.stop.borrow() {
+            return Err(Stopped::Asked);
+        }
+        let broken = run_stage(plan, claimed, stage, bench, watch).await?;
+        if broken.is_some() {
+            return Ok(broken);
+        }
+    }
+    Ok(None)
 }
 
 async fn run_stage(
@@ -101,21 +120,45 @@ async fn run_stage(
     }
     record(claimed, JournalEntry::StageStarted { stage, at: Utc::now() }, bench).await?;
 
-    let earlier = claimed.progress.next_stage().map(|s| (s.watermark, s.ledger.clone()));
+    // What an earlier attempt did not reach lies above the watermark, and is reached now.
+    let earlier = claimed.progress.next_stage().map(|s| (s.watermark, settled(&s.ledger, s.watermark, plan.block)));
     let (from, earlier) = earlier.unwrap_or_default();
     let disk = Arc::new(ClaimedDisk(claimed.claim.clone()));
     let job = job(plan, stage, from, disk.clone(), bench);
+    let wanted = bytes_of(&job);
     let run = StageRun::new(plan, claimed, stage, from, &earlier, disk.clone(), bench);
-    let (outcome, flush_error) = run.drive(job, watch).await?;
-    if let Some(error) = flush_error {
+    let (outcome, flushes) = run.drive(job, watch).await?;
+    let cancelled = matches!(outcome.end, PassEnd::Cancelled);
+    match flushes {
+        Flushes::Answered(None) => {}
         // The checkpoint has journalled it already.
-        apply(claimed, &JournalEntry::FlushFailed { stage, error })?;
+        Flushes::Answered(Some(error)) => apply(claimed, &JournalEntry::FlushFailed { stage, error })?,
+        // The checkpoint before it stands; what was written since is written again.
+        Flushes::Silent if cancelled => return Err(Stopped::Asked),
+        // Whatever the flush at the end says: this one may have lost what it was for.
+        Flushes::Silent => {
+            record(claimed, JournalEntry::FlushFailed { stage, error: silent("a flush", bench).message }, bench).await?
+        }
     }
 
     let mut ledger = earlier;
     ledger.merge(&outcome.ledger);
     let failure = match outcome.end {
+        PassEnd::Complete if outcome.ledger.is_clean() && outcome.done.0 != wanted => Some(Failure {
+            code: "io_failed".to_owned(),
+            message: format!(
+                "pass {} ({}): {} bytes went through, {wanted} had to; this is an error of the program",
+                stage.pass,
+                stage.work.word(),
+                outcome.done
+            ),
+            advice: "wipe the medium again, and report this".to_owned(),
+        }),
         PassEnd::Complete => None,
+        // A stop waits some seconds only for the answers that are out. That is no verdict on the medium.
+        PassEnd::Stalled { for_secs } if *bench.stop.borrow() && for_secs < bench.faults.stall_timeout.as_secs() => {
+            return Err(Stopped::Asked);
+        }
         PassEnd::Cancelled => {
             checkpoint_now(claimed, stage, outcome.watermark.max(from), &ledger, &disk, plan.block, bench).await?;
             return Err(Stopped::Asked);
@@ -201,6 +244,19 @@ fn job(plan: &RunPlan, stage: Stage, from: Bytes, disk: Arc<ClaimedDisk>, bench:
     PassJob { disk, size: plan.medium.geometry.size, block: plan.block, op, pattern, extents, faults: bench.faults }
 }
 
+/// Bytes that have to go through for the job to be done.
+fn bytes_of(job: &PassJob) -> u64 {
+    match &job.extents {
+        Extents::All { from } => job.size.0.saturating_sub(from.0 - from.0 % job.block.bytes()),
+        Extents::Sample(ranges) => ranges.iter().map(|range| range.end - range.start).sum(),
+    }
+}
+
+/// What a ledger says of the blocks below the watermark; a last partial block lies below the end.
+fn settled(ledger: &Ledger, watermark: Bytes, block: SectorSize) -> Ledger {
+    ledger.below(Lba(block.blocks_in(watermark).0))
+}
+
 fn above(extent: std::ops::Range<u64>, from: u64) -> Option<std::ops::Range<u64>> {
     let start = extent.start.max(from);
     (start < extent.end).then_some(start..extent.end)
@@ -222,6 +278,14 @@ struct StageRun<'a> {
 type Checkpointed = Result<Option<String>, JournalError>;
 type Checkpoint = Pin<Box<dyn Future<Output = Result<Checkpointed, HelperGone>>>>;
 
+/// What became of the flushes of a stage's checkpoints.
+enum Flushes {
+    /// All came back; the first error.
+    Answered(Option<String>),
+    /// The last one never did.
+    Silent,
+}
+
 impl<'a> StageRun<'a> {
     fn new(
         plan: &'a RunPlan,
@@ -238,7 +302,7 @@ impl<'a> StageRun<'a> {
         StageRun { plan, journal: claimed.journal.clone(), fraction, stage, from, earlier, disk, bench }
     }
 
-    async fn drive(self, job: PassJob, watch: &dyn Fn(Event)) -> Result<(PassOutcome, Option<String>), Stopped> {
+    async fn drive(self, job: PassJob, watch: &dyn Fn(Event)) -> Result<(PassOutcome, Flushes), Stopped> {
         let pass = self.bench.engine.submit(job);
         let handle = pass.watch();
         let mut ended = std::pin::pin!(pass.wait());
@@ -257,15 +321,27 @@ impl<'a> StageRun<'a> {
                 outcome = &mut ended => {
                     if let Some(pending) = checkpoint.take() {
                         // A flush that never returns must not hold the result back.
-                        if let Ok(written) = tokio::time::timeout(self.bench.faults.stall_timeout, pending).await {
-                            flush_error = flush_error.or(written??);
+                        let patience = self.bench.faults.stall_timeout;
+                        let patience = if stopping { patience.min(STOP_PATIENCE) } else { patience };
+                        match tokio::time::timeout(patience, pending).await {
+                            Ok(written) => flush_error = flush_error.or(written??),
+                            Err(_) if flush_error.is_none() => return Ok((outcome, Flushes::Silent)),
+                            Err(_) => {}
                         }
                     }
-                    return Ok((outcome, flush_error));
+                    return Ok((outcome, Flushes::Answered(flush_error)));
                 }
                 done = async { match checkpoint.as_mut() { Some(c) => c.await, None => std::future::pending().await } } => {
                     checkpoint = None;
-                    flush_error = flush_error.or(done??);
+                    match done.map_err(Stopped::from).and_then(|written| written.map_err(Stopped::from)) {
+                        Ok(error) => flush_error = flush_error.or(error),
+                        Err(stopped) => {
+                            // Nothing more may happen to a medium whose journal cannot be written.
+                            handle.cancel();
+                            ended.await;
+                            return Err(stopped);
+                        }
+                    }
                 }
                 _ = tick.tick() => {
                     let progress = handle.progress();
@@ -291,7 +367,7 @@ impl<'a> StageRun<'a> {
         let entry = JournalEntry::Checkpoint {
             stage: self.stage,
             watermark,
-            ledger: known.below(self.plan.block.lba_of(watermark)),
+            ledger: settled(&known, watermark, self.plan.block),
         };
         let journal = self.journal.clone();
         let disk = self.disk.clone();
@@ -352,7 +428,7 @@ async fn checkpoint_now(
     block: SectorSize,
     bench: &Bench,
 ) -> Result<(), Stopped> {
-    let entry = JournalEntry::Checkpoint { stage, watermark, ledger: ledger.below(block.lba_of(watermark)) };
+    let entry = JournalEntry::Checkpoint { stage, watermark, ledger: settled(ledger, watermark, block) };
     let (journal, disk) = (claimed.journal.clone(), disk.clone());
     let call = bench.blocking.call(move || write_checkpoint(&journal, &disk, stage, &entry));
     match tokio::time::timeout(bench.faults.stall_timeout, call).await {

@@ -181,9 +181,10 @@ fn parse(path: &Path, text: &[u8]) -> Result<Parsed, JournalError> {
                 parsed.valid += line.len() + 1;
                 rest = after;
             }
-            // Only what nothing follows can be the trace of a power cut.
-            Err(_) if after.is_empty() => return Ok(parsed),
-            Err(why) => {
+            // Only what nothing follows can be the trace of a power cut; with a check sum that fits it
+            // is whole, and perhaps of a newer version.
+            Err(Bad::Sum(_)) if after.is_empty() => return Ok(parsed),
+            Err(Bad::Sum(why) | Bad::Entry(why)) => {
                 let line = parsed.entries.len() + 1;
                 return Err(JournalError::Corrupt { path: path.to_owned(), line, why });
             }
@@ -192,16 +193,22 @@ fn parse(path: &Path, text: &[u8]) -> Result<Parsed, JournalError> {
     Ok(parsed)
 }
 
-fn check(line: &[u8], previous: &[u8; 32]) -> Result<([u8; 32], JournalEntry), String> {
+/// Why a line is no entry.
+enum Bad {
+    Sum(String),
+    Entry(String),
+}
+
+fn check(line: &[u8], previous: &[u8; 32]) -> Result<([u8; 32], JournalEntry), Bad> {
     let (written, json) = match line.get(16) {
         Some(b' ') => (&line[..16], &line[17..]),
-        _ => return Err("it does not begin with a check sum".to_owned()),
+        _ => return Err(Bad::Sum("it does not begin with a check sum".to_owned())),
     };
     let chain = link(previous, json);
     if mark(&chain).as_bytes() != written {
-        return Err("its check sum does not fit".to_owned());
+        return Err(Bad::Sum("its check sum does not fit".to_owned()));
     }
-    let entry = serde_json::from_slice(json).map_err(|e| format!("its entry cannot be read: {e}"))?;
+    let entry = serde_json::from_slice(json).map_err(|e| Bad::Entry(format!("its entry cannot be read: {e}")))?;
     Ok((chain, entry))
 }
 
@@ -280,6 +287,21 @@ mod tests {
             fs::write(&path, &bad).unwrap();
             assert!(matches!(Journal::open(&path), Err(JournalError::Corrupt { .. })), "flip at {place}");
         }
+    }
+
+    #[test]
+    fn a_whole_last_line_that_cannot_be_understood_is_not_thrown_away() {
+        let (_folder, path, _) = written();
+        let (journal, _) = Journal::open(&path).unwrap();
+        let json = br#"{"entry":"of a newer version"}"#;
+        let mut text = fs::read(&path).unwrap();
+        text.extend_from_slice(format!("{} ", mark(&link(&journal.chain, json))).as_bytes());
+        text.extend_from_slice(json);
+        text.push(b'\n');
+        drop(journal);
+        fs::write(&path, &text).unwrap();
+        assert!(matches!(Journal::open(&path), Err(JournalError::Corrupt { .. })));
+        assert_eq!(fs::read(&path).unwrap(), text);
     }
 
     #[test]

@@ -240,13 +240,20 @@ impl RunState {
                 let state = self.stage_mut(stage)?;
                 state.started.get_or_insert(*at);
             }
+            // A flush that hung may return, and its checkpoint be written, after its stage has ended.
+            JournalEntry::Checkpoint { stage, .. } if self.has_ended(stage) => {}
             JournalEntry::Checkpoint { stage, watermark, ledger } => {
                 let state = self.stage_mut(stage)?;
                 state.watermark = *watermark;
                 state.ledger = ledger.clone();
             }
             JournalEntry::FlushFailed { stage, error } => {
-                self.stage_mut(stage)?.flush_error.get_or_insert_with(|| error.clone());
+                let ended = self.stages.iter_mut().find(|s| s.stage == *stage && s.ended.is_some());
+                let state = match ended {
+                    Some(state) => state,
+                    None => self.stage_mut(stage)?,
+                };
+                state.flush_error.get_or_insert_with(|| error.clone());
             }
             JournalEntry::StageEnded { stage, at, ledger, engine, direct } => {
                 let size = self.plan.medium.geometry.size;
@@ -275,6 +282,10 @@ impl RunState {
         let size = self.plan.medium.geometry.size.0.max(1) as f64;
         let sum: f64 = self.stages.iter().map(|s| s.watermark.0 as f64 / size).sum();
         sum / self.stages.len().max(1) as f64
+    }
+
+    fn has_ended(&self, stage: &Stage) -> bool {
+        self.stages.iter().any(|s| s.stage == *stage && s.ended.is_some())
     }
 
     fn stage_mut(&mut self, stage: &Stage) -> Result<&mut StageState, &'static str> {
@@ -354,6 +365,19 @@ mod tests {
         let next = state.next_stage().unwrap();
         assert_eq!((next.stage, next.watermark, &next.ledger), (stage, Bytes(SIZE / 2), &bad(1, 1)));
         assert!((state.fraction() - 0.25).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_a_hung_flush_says_late_is_neither_lost_nor_a_contradiction() {
+        let plan = plan(&[0], VerificationLevel::Full);
+        let mut entries = journal(&plan, |_| Ledger::default());
+        let stage = RunState::new(plan).stages[0].stage;
+        // The write has ended, its read-back has not.
+        entries.insert(4, JournalEntry::Checkpoint { stage, watermark: Bytes(512), ledger: Ledger::default() });
+        entries.insert(5, JournalEntry::FlushFailed { stage, error: "EIO".into() });
+        let state = RunState::fold(&entries[..6]).unwrap().unwrap();
+        assert_eq!((state.stages[0].watermark, state.stages[0].flush_error.as_deref()), (Bytes(SIZE), Some("EIO")));
+        assert!(RunState::fold(&entries).is_ok());
     }
 
     #[test]
