@@ -198,3 +198,51 @@ fn a_corrupt_journal_is_shown_and_left_alone() {
     station.expect(5, &["resume", "00112233445566778899aabbccddeeff"]);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "garbage\nmore garbage\n");
 }
+
+#[test]
+fn a_path_that_no_evidence_can_name_is_refused_before_anything() {
+    use std::os::unix::ffi::OsStrExt;
+    let station = Station::new();
+    let image = station.path("").join(std::ffi::OsStr::from_bytes(b"disk-\xff.img"));
+    std::fs::write(&image, common::station::marked(4096)).unwrap();
+    for args in [&["wipe", "--yes"][..], &["plan"], &["--json", "wipe", "--yes"], &["--json", "plan"]] {
+        let output = station.command(args).arg(&image).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {}", both(&output));
+        assert!(both(&output).contains("UTF-8"), "{}", both(&output));
+    }
+    assert_eq!(marks_in(&image), 8);
+    assert!(station.files("journal").is_empty());
+}
+
+#[test]
+fn what_a_name_says_cannot_steer_the_terminal() {
+    let station = Station::new();
+    let image = station.image("disk\u{1b}[2K.img", 4096);
+    let told =
+        both(&station.expect(0, &["plan", text(&image)])) + &both(&station.expect(0, &["wipe", text(&image), "--yes"]));
+    assert!(told.contains("disk") && !told.contains('\u{1b}'), "{told:?}");
+}
+
+#[test]
+fn what_cannot_be_written_in_the_end_is_refused_at_the_start() {
+    let station = Station::new();
+    let image = station.image("disk.img", 4096);
+    let file = station.image("file", 1);
+    station.expect(1, &["wipe", text(&image), "--yes", "--out", text(&file)]);
+    let lot = station.path("lot.csv");
+    std::fs::write(&lot, format!("target\n{}\n", text(&image))).unwrap();
+    station.expect(2, &["wipe", "--yes", "--manifest", text(&lot), "--results", text(&file)]);
+    station.expect(2, &["wipe", text(&image), "--yes", "--checkpoint", "nan"]);
+    assert_eq!(marks_in(&image), 8);
+}
+
+#[test]
+fn a_row_with_the_token_of_another_medium_is_refused() {
+    let station = Station::new();
+    let (a, b) = (station.image("a.img", 4096), station.image("b.img", 4096));
+    let token = |image| station.json(0, &["plan", text(image)])[0]["confirm_token"].as_str().unwrap().to_owned();
+    let lot = station.path("lot.csv");
+    std::fs::write(&lot, format!("target,confirm_token\n{},{}\n", text(&a), token(&b))).unwrap();
+    station.expect(3, &["wipe", "--yes", "--confirm", &token(&a), "--manifest", text(&lot)]);
+    assert_eq!((marks_in(&a), marks_in(&b)), (8, 8));
+}

@@ -339,11 +339,14 @@ fn device_protections(roots: &Roots, file: &File, medium: &Medium) -> Result<Vec
     Ok(reasons)
 }
 
+/// The open file is what is overwritten; what stands under its name by now is what people mean.
 fn image_differences(file: &File, medium: &Medium) -> Vec<Difference> {
-    match file.metadata() {
+    let difference_of = |meta: io::Result<fs::Metadata>| match meta {
         Ok(meta) => medium.identity.differences(&image::identity(&meta, &medium.path)),
         Err(error) => vec![difference("file", "readable", &error.to_string())],
-    }
+    };
+    let open = difference_of(file.metadata());
+    if open.is_empty() { difference_of(fs::metadata(&medium.path)) } else { open }
 }
 
 /// The node behind a device number, and its whole disk.

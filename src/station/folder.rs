@@ -233,6 +233,15 @@ pub fn default_folder() -> PathBuf {
         .join("lastwrite")
 }
 
+/// Makes the folder for a second copy of the evidence, and says whether it survives a reboot. An error
+/// when nothing can be written there.
+pub fn second_place(folder: &Path) -> Result<Durability, StationError> {
+    fs::create_dir_all(folder).map_err(io_error(folder, "creating it"))?;
+    let tried = folder.join(format!(".lastwrite-{:08x}", rand::random::<u32>()));
+    fs::File::create_new(&tried).and_then(|_| fs::remove_file(&tried)).map_err(io_error(folder, "writing to it"))?;
+    durability(folder)
+}
+
 fn build(
     draft: &Path,
     organization: &str,

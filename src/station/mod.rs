@@ -19,12 +19,12 @@ pub use crate::device::{Roots, TargetRule};
 pub use crate::overwrite::{EngineConfig, FaultLimits, IoChoice};
 #[cfg(feature = "erase")]
 pub use crate::sanitize::{
-    Confirmation, Confirmed, Run,
+    Confirmation, Confirmed, Run, StartError,
     journal::JournalError,
     state::{RunPlan, RunState},
 };
 pub use audit::{audit, known_state};
-pub use folder::{Durability, Station, StationConfig, StationError, default_folder};
+pub use folder::{Durability, Station, StationConfig, StationError, default_folder, second_place};
 #[cfg(feature = "erase")]
 pub use manifest::{ManifestError, ManifestRow, read_manifest, write_results};
 #[cfg(feature = "erase")]

@@ -60,6 +60,12 @@ pub enum Refused {
     /// The target is nothing that can be wiped.
     #[error(transparent)]
     Target(#[from] ResolveError),
+    /// Its path cannot be written into a journal or a certificate.
+    #[error("{}: the path is no UTF-8 text, so no evidence can name it", path.display())]
+    NotText {
+        /// Where.
+        path: PathBuf,
+    },
     /// Something stands against wiping it.
     #[error("{path} must not be wiped: {reasons}", path = medium.path.display(), reasons = join(&medium.protections))]
     Protected {
@@ -144,6 +150,9 @@ fn find(
     open_runs: &HashMap<String, (String, f64)>,
 ) -> Result<Medium, Refused> {
     let medium = device::resolve(roots, &order.target, wish.targets)?;
+    if medium.path.to_str().is_none() {
+        return Err(Refused::NotText { path: medium.path });
+    }
     let key = format!("{} {:?}", medium.identity.digest(), medium.partition);
     if medium.identity.is_distinctive()
         && let Some(other) = named.insert(key, medium.path.clone())

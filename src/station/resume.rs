@@ -61,6 +61,33 @@ pub enum ResumeError {
         /// Which medium.
         medium: String,
     },
+    /// Another medium of its kind would look the same.
+    #[error(
+        "the medium of run {run_id} ({medium}) has no serial number and no other name of its own: it cannot be known \
+         again, and the wrong one would be overwritten"
+    )]
+    Indistinct {
+        /// Which run.
+        run_id: String,
+        /// Which medium.
+        medium: String,
+    },
+    /// It is addressed in other blocks than when the run began.
+    #[error(
+        "{path} has logical blocks of {now} bytes, and had {before} when run {run_id} began: is it behind another \
+         adapter?",
+        path = path.display()
+    )]
+    OtherBlocks {
+        /// Where it is.
+        path: PathBuf,
+        /// Which run.
+        run_id: String,
+        /// Bytes then.
+        before: u32,
+        /// Bytes now.
+        now: u32,
+    },
     /// More than one medium has this identity.
     #[error("{count} attached media have the identity of run {run_id} ({medium})")]
     Ambiguous {
@@ -141,6 +168,11 @@ pub fn resume(roots: &Roots, journal: &Path, now: DateTime<Utc>) -> Result<Ready
     }
     let run_id = state.plan.run_id.clone();
     let medium = state.plan.medium.identity.label();
+    // With nothing written yet there is nothing to be mistaken about either, but the medium that a
+    // person confirmed is not known all the same.
+    if !state.plan.medium.identity.is_distinctive() {
+        return Err(ResumeError::Indistinct { run_id, medium });
+    }
     let mut media = find(roots, &state)?;
     let found = match media.len() {
         0 => return Err(ResumeError::Absent { run_id, medium }),
@@ -150,6 +182,10 @@ pub fn resume(roots: &Roots, journal: &Path, now: DateTime<Utc>) -> Result<Ready
     if !found.may_be_wiped() {
         let reasons = found.protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         return Err(ResumeError::Protected { path: found.path, reasons });
+    }
+    let (before, now_block) = (state.plan.medium.geometry.logical_block, found.geometry.logical_block);
+    if before != now_block {
+        return Err(ResumeError::OtherBlocks { path: found.path, run_id, before, now: now_block });
     }
     Ok(Ready::Resumed(Box::new(Run::resume(roots, found, journal, state, now)?)))
 }

@@ -70,6 +70,14 @@ pub enum VerifyMediaError {
         /// Bytes.
         bytes: u32,
     },
+    /// The host's cache would answer in place of the medium.
+    #[error("the host's cache of {path} could not be dropped: {source}; root may do that", path = path.display())]
+    Cache {
+        /// The medium.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
     /// The I/O workers.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -100,7 +108,7 @@ pub fn verify_media(
         SectorSize::new(bytes).ok_or_else(|| VerifyMediaError::BlockSize { path: medium.path.clone(), bytes })?;
     let pattern = facts.passes.last().map(|p| p.pattern.clone()).ok_or(VerifyMediaError::NoPass)?;
     let claim = Arc::new(device::claim(&roots, &medium, ClaimMode::Read)?);
-    claim.drop_caches()?;
+    claim.drop_caches().map_err(|source| VerifyMediaError::Cache { path: medium.path.clone(), source })?;
     let size = medium.geometry.size;
     let job = PassJob {
         disk: Arc::new(ReadDisk(claim.clone())),

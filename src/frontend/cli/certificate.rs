@@ -83,7 +83,7 @@ fn verify(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
             Err(failure) => return Err(failure),
         };
         if common.json {
-            output::json(&json!({ "file": file, "verification": verification }));
+            output::json(&json!({ "file": file.to_string_lossy(), "verification": verification }));
         } else {
             output::line(&format!(
                 "{}\n{}\n",

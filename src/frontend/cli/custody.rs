@@ -89,7 +89,7 @@ fn checkpoint(common: &Common, station: &Station, args: &CheckpointArgs) -> Resu
     let origin = origin(station, log.id());
     let note = custody::checkpoint(&log, &origin, &key).map_err(log_failure)?;
     match &args.out {
-        None => output::line(note.trim_end_matches('\n')),
+        None => output::raw(note.trim_end_matches('\n')),
         Some(path) => {
             crate::signed::write_new(path, note.as_bytes(), 0o644).map_err(|e| Failure::new(Exit::Other, &e))?;
             output::line_err(&format!("checkpoint: {}", path.display()));

@@ -35,8 +35,8 @@ pub fn run(common: &Common, args: InitArgs) -> Result<Exit, Failure> {
     let log = station.log().map_err(|error| station_failure(&error))?;
     if common.json {
         output::json(&json!({
-            "state": folder, "organization": args.organization, "station": args.station,
-            "kid": key.kid(), "log_id": log.id(), "trust": station.trust_path(),
+            "state": folder.to_string_lossy(), "organization": args.organization, "station": args.station,
+            "kid": key.kid(), "log_id": log.id(), "trust": station.trust_path().to_string_lossy(),
         }));
     } else {
         output::line(&format!("State folder   {}", folder.display()));

@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use super::exit::{Exit, Failure};
+use crate::custody::LogError;
 use crate::signed::Passphrase;
 use crate::station::{Station, StationError, default_folder};
 
@@ -179,6 +180,7 @@ fn station_failure(error: &StationError) -> Failure {
         }
         StationError::AlreadyThere(_) => failure(Exit::Refused).hint("name another folder with --state DIR"),
         StationError::BadName { .. } => failure(Exit::Usage),
+        StationError::Custody(LogError::Io { .. } | LogError::Random) => failure(Exit::Other),
         StationError::Custody(_) => failure(Exit::Evidence).hint("lastwrite custody audit says more"),
         StationError::Trust(_) | StationError::Config { .. } => failure(Exit::Evidence),
         StationError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {

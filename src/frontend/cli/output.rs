@@ -4,20 +4,37 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-/// One line on standard output.
+use crate::signed::printable;
+
+/// Lines for a person on standard output. What a drive or a file says in them cannot steer the terminal.
 pub fn line(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{}", harmless(text));
+}
+
+/// Lines for a person on standard error, as [`line`].
+pub fn line_err(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", harmless(text));
+}
+
+/// Text for a program, as it is, on standard output.
+pub fn raw(text: &str) {
     let _ = writeln!(io::stdout().lock(), "{text}");
 }
 
-/// One line on standard error.
-pub fn line_err(text: &str) {
+/// Text for a program, as it is, on standard error.
+pub fn raw_err(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Text without control and direction characters but for its line breaks.
+pub fn harmless(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// One JSON object on one line of standard output.
 pub fn json<T: Serialize + ?Sized>(value: &T) {
     match serde_json::to_string(value) {
-        Ok(text) => line(&text),
+        Ok(text) => raw(&text),
         Err(error) => line_err(&format!("error: the result could not be written as JSON: {error}")),
     }
 }

@@ -83,7 +83,8 @@ pub fn run(common: &Common, args: PlanArgs) -> Result<Exit, Failure> {
                 exit = exit.worst(failure.exit);
                 if common.json {
                     output::json(&json!({
-                        "outcome": "refused", "target": order.target, "medium": refused_medium(&refused),
+                        "outcome": "refused", "target": order.target.to_string_lossy(),
+                        "medium": refused_medium(&refused),
                         "message": failure.message, "advice": failure.hint,
                     }));
                 } else {
@@ -269,6 +270,7 @@ pub fn refusal(refused: &Refused) -> Failure {
     let failure = Failure::new(Exit::Refused, refused);
     match refused {
         Refused::Target(_) => failure,
+        Refused::NotText { .. } => failure.hint("rename the file or its folder"),
         Refused::Protected { .. } => failure.hint("undo what stands against it (umount, swapoff, vgchange -an, mdadm --stop), then try again"),
         Refused::Unfinished { run_id, .. } => failure.hint(format!(
             "go on with: lastwrite resume {run_id}; or give it up with: lastwrite resume --abandon {run_id} --reason TEXT"

@@ -42,7 +42,7 @@ impl Display {
         match (&self.form, event) {
             (Form::Json, event) => {
                 if let Ok(text) = serde_json::to_string(&event) {
-                    output::line_err(&text);
+                    output::raw_err(&text);
                 }
                 self.remember(&event);
             }
@@ -53,7 +53,7 @@ impl Display {
                         let mut bars = bars.borrow_mut();
                         let bar = bars.entry(snapshot.path.clone()).or_insert_with(|| all.add(bar()));
                         bar.set_position((snapshot.percent * 10.0) as u64);
-                        bar.set_prefix(snapshot.path.display().to_string());
+                        bar.set_prefix(output::harmless(&snapshot.path.display().to_string()));
                         bar.set_message(text(&snapshot));
                         if bars.len() > 1 {
                             let mut total = total.borrow_mut();
@@ -64,7 +64,7 @@ impl Display {
                         }
                     }
                     Event::Note { path, text, .. } => {
-                        let _ = all.println(format!("{}: {text}", path.display()));
+                        let _ = all.println(output::harmless(&format!("{}: {text}", path.display())));
                     }
                 }
             }

@@ -1,14 +1,16 @@
 //! `lastwrite resume`
 
+use std::collections::HashSet;
+
 use chrono::Utc;
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::progress::Display;
-use super::wipe::{ExecutionArgs, report, warn_if_forgetful};
+use super::wipe::{ExecutionArgs, execute_failure, report, warn_if_forgetful};
 use super::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
-use crate::station::{self, Interrupted, InterruptedState, JournalError, Ready, ResumeError, RunState};
+use crate::station::{self, Interrupted, InterruptedState, JournalError, Ready, ResumeError, RunState, StartError};
 
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
@@ -36,7 +38,10 @@ pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
         list(common, &open);
         return Ok(Exit::Done);
     }
-    let chosen = choose(&args, &open)?;
+    let mut chosen = choose(&args, &open)?;
+    // One run may have been named by its id and by its serial.
+    let mut seen = HashSet::new();
+    chosen.retain(|run| seen.insert(&run.journal));
     if chosen.is_empty() {
         output::line_err("No interrupted run can go on now.");
         return Ok(Exit::Done);
@@ -64,7 +69,7 @@ pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
     }
     let display = Display::new(common.json);
     let results = station::execute(&station, key, ready, &args.execution.execution(), &|event| display.show(event))
-        .map_err(|e| Failure::new(Exit::Other, &e))?;
+        .map_err(|e| execute_failure(&e))?;
     display.finish();
     Ok(report(common, &results).worst(exit))
 }
@@ -191,14 +196,20 @@ fn failure(error: &ResumeError) -> Failure {
     let failure = |exit| Failure::new(exit, error);
     match error {
         ResumeError::Absent { .. } => failure(Exit::Interrupted).hint("attach it and try again, or give the run up"),
+        ResumeError::Indistinct { run_id, .. } => failure(Exit::Refused).hint(format!(
+            "give it up with: lastwrite resume --abandon {run_id} --reason TEXT, then wipe the medium anew"
+        )),
+        ResumeError::OtherBlocks { .. } => failure(Exit::Refused)
+            .hint("attach it as it was attached before, or give the run up and wipe the medium anew"),
         ResumeError::Ambiguous { .. } => failure(Exit::Refused).hint("detach the others and try again"),
         ResumeError::Protected { .. } => failure(Exit::Refused).hint("undo what stands against it, then try again"),
-        ResumeError::Start(_) => failure(Exit::Refused),
-        ResumeError::Journal(JournalError::Corrupt { .. }) | ResumeError::Incoherent(_) => failure(Exit::Evidence)
-            .hint(
-                "move the journal file away to keep it as evidence, then wipe the medium again; the custody log \
+        ResumeError::Start(StartError::Claim(_)) => failure(Exit::Refused),
+        ResumeError::Journal(JournalError::Corrupt { .. })
+        | ResumeError::Incoherent(_)
+        | ResumeError::Start(StartError::Incoherent(_)) => failure(Exit::Evidence).hint(
+            "move the journal file away to keep it as evidence, then wipe the medium again; the custody log \
                  shows the run as one without outcome",
-            ),
+        ),
         _ => failure(Exit::Other),
     }
 }

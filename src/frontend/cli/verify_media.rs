@@ -48,7 +48,7 @@ pub fn run(common: &Common, args: VerifyMediaArgs) -> Result<Exit, Failure> {
         if common.json {
             let line =
                 json!({ "event": "progress", "done": progress.done, "total": progress.total, "percent": percent });
-            output::line_err(&line.to_string());
+            output::raw_err(&line.to_string());
         } else {
             output::line_err(&format!("{}: read back {percent:.1} %", args.target.display()));
         }
@@ -68,7 +68,7 @@ fn report(common: &Common, check: &MediaCheck, certificate: &std::path::Path) {
         output::json(&json!({
             "outcome": if check.matches() { "match" } else { "mismatch" },
             "medium": check.medium,
-            "certificate": certificate,
+            "certificate": certificate.to_string_lossy(),
             "matched": check.matched,
             "wanted": check.wanted,
             "mismatched": ledger.mismatched,

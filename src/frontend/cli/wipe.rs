@@ -14,8 +14,8 @@ use crate::frontend::exit::{Exit, Failure};
 use crate::media::{Kind, Medium};
 use crate::scheme;
 use crate::station::{
-    self, Confirmation, Confirmed, Durability, EngineConfig, Execution, FaultLimits, IoChoice, ManifestRow, Order,
-    Outcome, Preparation, Ready, Refused, Run, Station, TargetResult,
+    self, Confirmation, Confirmed, Durability, EngineConfig, ExecuteError, Execution, FaultLimits, IoChoice,
+    ManifestRow, Order, Outcome, Preparation, Ready, Refused, Run, Station, TargetResult,
 };
 
 #[derive(Debug, Args)]
@@ -63,8 +63,13 @@ pub struct ExecutionArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 300, hide_short_help = true)]
     pub stall_timeout: u64,
     /// Seconds between two checkpoints
-    #[arg(long, value_name = "SECONDS", default_value_t = 3.0, hide_short_help = true)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds, hide_short_help = true)]
     pub checkpoint: f64,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    if (0.1..=3600.0).contains(&number) { Ok(number) } else { Err("from 0.1 to 3600".to_owned()) }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -93,6 +98,10 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     let station = common.station()?;
     warn_if_forgetful(&station, args.execution.out.as_deref())?;
     let mut request = Request::read(&args)?;
+    if let Some(path) = args.results.as_ref().filter(|path| path.exists()) {
+        return Err(Failure::words(Exit::Usage, format!("{} exists already and is not overwritten", path.display()))
+            .hint("nothing was touched; name another file with --results"));
+    }
     let key = common.key(&station)?;
     let roots = station::live();
 
@@ -128,18 +137,32 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
 
     let display = Display::new(common.json);
     let done = station::execute(&station, key, ready, &args.execution.execution(), &|event| display.show(event))
-        .map_err(|e| Failure::new(Exit::Other, &e))?;
+        .map_err(|e| execute_failure(&e))?;
     display.finish();
     let mut done = done.into_iter();
     let results: Vec<TargetResult> = results.into_iter().filter_map(|r| r.or_else(|| done.next())).collect();
-    let exit = report(common, &results);
+    let mut exit = report(common, &results);
     if let Some(manifest) = &args.manifest {
         let rows = request.rows.into_iter().filter_map(|r| r.manifest).zip(results).collect::<Vec<_>>();
         let path = args.results.clone().unwrap_or_else(|| free_name(manifest));
-        station::write_results(&path, &rows).map_err(|e| Failure::new(Exit::Other, &e))?;
-        output::line_err(&format!("results: {}", path.display()));
+        match station::write_results(&path, &rows) {
+            Ok(()) => output::line_err(&format!("results: {}", path.display())),
+            // The media are as they are: this must not hide a failed one.
+            Err(error) => {
+                exit = exit.worst(Exit::Other);
+                output::line_err(&Failure::new(Exit::Other, &error).to_string());
+            }
+        }
     }
     Ok(exit)
+}
+
+/// A batch that could not be started.
+pub fn execute_failure(error: &ExecuteError) -> Failure {
+    match error {
+        ExecuteError::Station(error) => station_failure(error),
+        other => Failure::new(Exit::Other, other),
+    }
 }
 
 /// What was asked for, one row a medium, before anything is looked at.
@@ -202,7 +225,7 @@ impl ExecutionArgs {
                 retry_budget: Duration::from_secs(self.retry_budget),
                 stall_timeout: Duration::from_secs(self.stall_timeout.max(1)),
             },
-            checkpoint_every: Duration::from_secs_f64(self.checkpoint.clamp(0.1, 3600.0)),
+            checkpoint_every: Duration::from_secs_f64(self.checkpoint),
         }
     }
 }
@@ -224,8 +247,9 @@ fn confirm(
     }
     let by_flag = tokens.iter().position(|t| *t == medium.confirm_token).map(|i| tokens.remove(i));
     let word = match (&by_flag, row_token) {
-        (Some(token), _) => Confirmation::Token(token),
-        (None, Some(token)) => Confirmation::Token(token),
+        // A row that names another drive's token means another drive, whatever else was typed.
+        (_, Some(token)) => Confirmation::Token(token),
+        (Some(token), None) => Confirmation::Token(token),
         (None, None) if medium.kind == Kind::Image && yes => Confirmation::Yes,
         (None, None) => {
             let typed = ask(&medium).ok_or_else(|| match medium.kind {
@@ -253,7 +277,7 @@ fn ask(medium: &Medium) -> Option<String> {
     let _ = write!(
         stderr,
         "\nEverything on {} will be destroyed. Type its confirm token ({}) to go on: ",
-        medium.path.display(),
+        output::harmless(&medium.path.display().to_string()),
         medium.confirm_token
     );
     let _ = stderr.flush();
@@ -282,8 +306,12 @@ fn unused_tokens<'a>(tokens: &[String], refused: impl Iterator<Item = &'a Target
     }
 }
 
-/// A state folder in memory loses the evidence; a second place is needed then.
+/// A state folder in memory loses the evidence; a second place is needed then. That place is looked
+/// at now, and not when the media are wiped.
 pub fn warn_if_forgetful(station: &Station, out: Option<&Path>) -> Result<(), Failure> {
+    let second = out.map(station::second_place).transpose().map_err(|e| {
+        station_failure(&e).hint("nothing was touched; name a folder that can be written to with --out DIR")
+    })?;
     match station.durability().map_err(|e| station_failure(&e))? {
         Durability::Survives => Ok(()),
         Durability::LostAtReboot(filesystem) => {
@@ -292,9 +320,9 @@ pub fn warn_if_forgetful(station: &Station, out: Option<&Path>) -> Result<(), Fa
                  journal and the certificates are gone.",
                 station.folder().display()
             ));
-            match out {
-                Some(_) => Ok(()),
-                None => Err(Failure::words(Exit::Refused, "the evidence would not survive a reboot")
+            match second {
+                Some(Durability::Survives) => Ok(()),
+                Some(Durability::LostAtReboot(_)) | None => Err(Failure::words(Exit::Refused, "the evidence would not survive a reboot")
                     .hint("name a second place on a medium that stays with --out DIR, or another state folder with --state DIR")),
             }
         }
@@ -360,7 +388,8 @@ fn refused(
 ) -> Box<TargetResult> {
     Box::new(TargetResult {
         outcome: Outcome::Refused,
-        target: target.to_owned(),
+        // JSON knows only text.
+        target: target.to_string_lossy().into_owned().into(),
         run_id: None,
         medium: medium.map(|m| Box::new(m.clone())),
         asset_tag,
