@@ -47,6 +47,7 @@ pub fn count(n: usize, one: &str) -> String {
 }
 
 /// `1h05m`, `3m20s`, `12s`.
+#[cfg(feature = "erase")]
 pub fn duration(seconds: u64) -> String {
     match seconds {
         0..=59 => format!("{seconds}s"),

@@ -25,7 +25,7 @@ pub struct WipeArgs {
     targets: Vec<PathBuf>,
     #[command(flatten)]
     wish: WishArgs,
-    /// CSV with a line a medium: serial,asset_tag,category[,confirm_token][,target]
+    /// CSV with a line a medium: serial, asset_tag, category, and if wanted confirm_token and target
     #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["targets", "asset", "category"])]
     manifest: Option<PathBuf>,
     /// Where the manifest's results go [default: FILE.results.csv beside it]
