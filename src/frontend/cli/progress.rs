@@ -73,7 +73,7 @@ impl Display {
                 match event {
                     Event::Stage(snapshot) => {
                         last.borrow_mut().insert(snapshot.path.clone(), Instant::now());
-                        output::line_err(&plain(&snapshot));
+                        output::line_err(&begins(&snapshot));
                     }
                     Event::Progress(snapshot) => {
                         let mut last = last.borrow_mut();
@@ -125,6 +125,11 @@ fn bar_total() -> ProgressBar {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+}
+
+fn begins(s: &Snapshot) -> String {
+    let place = if s.done.0 == 0 { String::new() } else { format!(" goes on at {:.1} %", s.percent) };
+    format!("{}: pass {}/{} {}{place}", s.path.display(), s.pass, s.passes, s.work)
 }
 
 fn plain(snapshot: &Snapshot) -> String {

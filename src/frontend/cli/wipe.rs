@@ -4,7 +4,6 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono::Utc;
 use clap::Args;
 
 use super::plan::{self, WishArgs};
@@ -17,6 +16,7 @@ use crate::station::{
     self, Confirmation, Confirmed, Durability, EngineConfig, Execution, FaultLimits, IoChoice, ManifestRow, Order,
     Outcome, Preparation, Ready, Refused, Run, Station, TargetResult,
 };
+use crate::units::now;
 
 #[derive(Debug, Args)]
 pub struct WipeArgs {
@@ -99,9 +99,8 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     let mut ready = Vec::new();
     let mut results: Vec<Option<TargetResult>> = Vec::new();
     let orders: Vec<Order> = request.rows.iter().filter_map(|row| row.order.clone().ok()).collect();
-    let mut prepared = station::prepare(&roots, Some(&station), &orders, &wish, Utc::now())
-        .map_err(|e| station_failure(&e))?
-        .into_iter();
+    let mut prepared =
+        station::prepare(&roots, Some(&station), &orders, &wish, now()).map_err(|e| station_failure(&e))?.into_iter();
     let mut runs = Vec::new();
     for row in &request.rows {
         let outcome = match &row.order {
