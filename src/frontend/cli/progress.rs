@@ -51,8 +51,10 @@ impl Display {
                 match event {
                     Event::Stage(snapshot) | Event::Progress(snapshot) => {
                         let mut bars = bars.borrow_mut();
-                        let bar = bars.entry(snapshot.path.clone()).or_insert_with(|| all.add(bar()));
-                        bar.set_position((snapshot.percent * 10.0) as u64);
+                        let behind = usize::from(total.borrow().is_some());
+                        let add = || all.insert_from_back(behind, bar());
+                        let bar = bars.entry(snapshot.path.clone()).or_insert_with(add);
+                        bar.set_position((snapshot.run_percent * 10.0) as u64);
                         bar.set_prefix(snapshot.path.display().to_string());
                         bar.set_message(text(&snapshot));
                         if bars.len() > 1 {
@@ -91,7 +93,8 @@ impl Display {
 
     /// Takes the bars away so that results can be printed.
     pub fn finish(&self) {
-        if let Form::Bars { all, .. } = &self.form {
+        if let Form::Bars { all, bars, total } = &self.form {
+            bars.borrow().values().chain(total.borrow().iter()).for_each(ProgressBar::finish_and_clear);
             let _ = all.clear();
         }
     }

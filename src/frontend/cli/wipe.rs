@@ -332,7 +332,10 @@ fn print(result: &TargetResult) {
         Outcome::Interrupted => "INTERRUPTED",
         Outcome::Error => "ERROR",
     };
-    output::line(&format!("{word:<12} {name}: {}", result.message));
+    let message = &result.message;
+    // Many errors name their target already.
+    let named = message.starts_with(&*result.target.to_string_lossy());
+    output::line(&if named { format!("{word:<12} {message}") } else { format!("{word:<12} {name}: {message}") });
     if let Some(path) = &result.certificate {
         output::line(&format!("{:<12} certificate    {}", "", path.display()));
     }
