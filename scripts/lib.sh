@@ -36,11 +36,16 @@ need_build_tools() {
   [ -f "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"
   if ! rust_is_new_enough; then
     note "installing a Rust toolchain"
-    if apt-cache show rustup >/dev/null 2>&1; then
+    if apt_rust_is_new_enough; then
+      apt_install cargo rustc
+    elif apt-cache show rustup >/dev/null 2>&1; then
       apt_install rustup
       rustup default stable >/dev/null 2>&1 || true
     else
-      apt_install cargo rustc
+      need_tools curl:curl
+      curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs 2>/dev/null |
+        sh -s -- -y --profile minimal --component clippy,rustfmt >/dev/null 2>&1 || true
+      [ -f "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"
     fi
   fi
   rust_is_new_enough || die "Rust $(rust_wanted) or newer is needed, $(rustc --version 2>/dev/null || echo none) is here.
@@ -48,6 +53,13 @@ need_build_tools() {
 }
 
 rust_wanted() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml; }
+
+# The distribution's own Rust, when that is new enough.
+apt_rust_is_new_enough() {
+  local offered
+  offered=$(apt-cache policy rustc 2>/dev/null | sed -n 's/^ *Candidate: \([0-9.]*\).*/\1/p')
+  [ -n "$offered" ] && [ "$(printf '%s\n%s\n' "$(rust_wanted)" "$offered" | sort -V | head -1)" = "$(rust_wanted)" ]
+}
 
 rust_is_new_enough() {
   command -v cargo >/dev/null || return 1

@@ -119,6 +119,12 @@ impl fmt::Display for LbaRange {
     }
 }
 
+/// The time now, in whole milliseconds: more is not known of any event here.
+pub fn now() -> chrono::DateTime<chrono::Utc> {
+    use chrono::SubsecRound;
+    chrono::Utc::now().trunc_subsecs(3)
+}
+
 /// `1500` bytes as `1.5 kB`, `8001563222016` as `8.0 TB`: powers of ten, as on a drive's label.
 pub fn human_bytes(bytes: u64) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];

@@ -142,3 +142,29 @@ fn a_manifest_names_many_and_a_table_comes_back() {
     std::fs::write(&manifest, "serial,target\n,x\nS,\nS,\n").unwrap();
     station.expect(2, &["wipe", "--yes", "--manifest", text(&manifest)]);
 }
+
+#[test]
+fn openssl_makes_the_same_stream_from_the_key_in_the_certificate() {
+    if !common::has("openssl") {
+        return common::skip("openssl is not installed");
+    }
+    let station = Station::new();
+    let image = station.image("disk.img", 1 << 20);
+    let result = &station.json(0, &["wipe", text(&image), "--yes"])[0];
+    let shown = &station.json(0, &["certificate", "show", result["certificate"].as_str().unwrap()])[0];
+    let pattern = &shown["document"]["facts"]["passes"][0]["pattern"];
+    assert_eq!(pattern["kind"], "random");
+    // Block 1000 of 512 bytes: counter = byte offset / 16, zero nonce.
+    let offset = 1000 * 512;
+    let counter = format!("{:032x}", offset / 16);
+    let mut openssl = std::process::Command::new("openssl")
+        .args(["enc", "-aes-128-ctr", "-nopad", "-K", pattern["key"].as_str().unwrap(), "-iv", &counter])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut openssl.stdin.take().unwrap(), &[0; 512]).unwrap();
+    let block = openssl.wait_with_output().unwrap().stdout;
+    assert_eq!(block.len(), 512);
+    assert_eq!(block, std::fs::read(&image).unwrap()[offset..offset + 512]);
+}

@@ -113,7 +113,7 @@ impl DocumentKind {
 
 impl CertificatePayload {
     /// What would be signed about a run: with a failure a report, without one a certificate. This
-    /// is a view of the facts and proves nothing; only [`super::issue`] signs, and only records.
+    /// is a view of the facts and proves nothing; only [`super::issue()`] signs, and only records.
     pub fn from_facts(facts: &RunFacts, failure: Option<&Failure>, context: &IssueContext) -> CertificatePayload {
         let kind = match failure {
             None => DocumentKind::Certificate,

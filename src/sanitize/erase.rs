@@ -11,7 +11,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
 use tokio::sync::watch;
 
 use super::event::{Event, Pace, Snapshot};
@@ -23,7 +22,7 @@ use crate::device::{Claim, Roots};
 use crate::overwrite::{Disk, Engine, Extents, FaultLimits, IoMode, Ledger, PassEnd, PassJob, PassOp, PassOutcome};
 use crate::policy::VerificationLevel;
 use crate::sys::{Blocking, HelperGone};
-use crate::units::{Bytes, Lba, SectorSize};
+use crate::units::{Bytes, Lba, SectorSize, now};
 
 /// What all runs of a process share.
 #[derive(Clone)]
@@ -118,7 +117,7 @@ async fn run_stage(
     if let Some(failure) = prepare(claimed, stage, bench).await? {
         return Ok(Some(failure));
     }
-    record(claimed, JournalEntry::StageStarted { stage, at: Utc::now() }, bench).await?;
+    record(claimed, JournalEntry::StageStarted { stage, at: now() }, bench).await?;
 
     // What an earlier attempt did not reach lies above the watermark, and is reached now.
     let earlier = claimed.progress.next_stage().map(|s| (s.watermark, settled(&s.ledger, s.watermark, plan.block)));
@@ -193,7 +192,7 @@ async fn run_stage(
     }
     let entry = JournalEntry::StageEnded {
         stage,
-        at: Utc::now(),
+        at: now(),
         ledger,
         engine: io_word(bench.engine.io_mode()).to_owned(),
         direct: claimed.claim.direct(),

@@ -131,7 +131,11 @@ impl Journal {
         let closed = folder.join("closed");
         fs::create_dir_all(&closed).map_err(io("creating journal/closed"))?;
         let target = closed.join(self.path.file_name().unwrap_or_default());
-        fs::rename(&self.path, &target).map_err(io("closing it"))?;
+        // A cut can leave the journal under both names, and renaming a file to itself does nothing.
+        match fs::remove_file(&target) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io("closing it")(e)),
+            _ => fs::rename(&self.path, &target).map_err(io("closing it"))?,
+        }
         sync_folder(&closed).and_then(|()| sync_folder(&folder)).map_err(io("syncing its folder"))?;
         Ok(())
     }

@@ -147,7 +147,11 @@ impl Run<Confirmed> {
     pub fn claim(self, roots: &Roots, journals: &Path) -> Result<Run<Claimed>, StartError> {
         let claim = claim(roots, &self.plan.medium, ClaimMode::Write)?;
         let mut journal = Journal::create(journals, &self.plan.run_id)?;
-        journal.append(&JournalEntry::Opened { version: 1, plan: Box::new(self.plan.clone()) })?;
+        if let Err(error) = journal.append(&JournalEntry::Opened { version: 1, plan: Box::new(self.plan.clone()) }) {
+            // Nothing has happened yet; an empty journal would only puzzle whoever reads it.
+            let _ = std::fs::remove_file(journal.path());
+            return Err(error.into());
+        }
         let progress = RunState::new(self.plan.clone());
         let state = Claimed { claim: Arc::new(claim), journal: SharedJournal::new(journal), progress };
         Ok(Run { plan: self.plan, state })

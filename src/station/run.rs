@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::watch;
@@ -21,12 +20,12 @@ use crate::device::Roots;
 use crate::media::Medium;
 use crate::overwrite::{Engine, EngineConfig, EngineError, FaultLimits};
 use crate::sanitize::event::Event;
-use crate::sanitize::record::{ClockQuality, IntentReceipt, ToolFacts};
+use crate::sanitize::record::{ClockQuality, IntentReceipt, Proven, RunFacts, ToolFacts};
 use crate::sanitize::state::RunPlan;
 use crate::sanitize::{Bench, Claimed, Confirmed, Intended, Run, Sealed, StartError, Stopped, Verdict};
 use crate::signed::{StationKey, atomic_write};
 use crate::sys::{Blocking, HelperGone, clock};
-use crate::units::Bytes;
+use crate::units::{Bytes, now};
 
 /// Custody event: a run is about to happen.
 pub(super) const INTENDED: &str = "run.intended";
@@ -214,7 +213,7 @@ impl Desk<'_> {
         let run = self.intend(run).await?;
         let erased = run.erase(&self.bench, self.watch).await.map_err(Cut::Stopped)?;
         let sealed = self
-            .blocking(move || erased.seal(tool_facts(), clock::quality().into(), Utc::now()))
+            .blocking(move || erased.seal(tool_facts(), clock::quality().into(), now()))
             .await?
             .map_err(Cut::Start)?;
         self.store(sealed).await
@@ -225,10 +224,10 @@ impl Desk<'_> {
         let (log, key) = (self.log.clone(), self.key.clone());
         self.blocking(move || {
             if run.has_intent() {
-                return run.intended(None, Utc::now()).map_err(Cut::Start);
+                return run.intended(None, now()).map_err(Cut::Start);
             }
             let receipt = intent_receipt(&log, &key, run.plan()).map_err(|e| Cut::Station(e.into()))?;
-            run.intended(Some(receipt), Utc::now()).map_err(Cut::Start)
+            run.intended(Some(receipt), now()).map_err(Cut::Start)
         })
         .await?
     }
@@ -299,12 +298,15 @@ fn store(
         station: config.station.clone(),
         form: certificate::GivenForm::default(),
     };
+    let mut message = String::new();
     let (issued, folder, event, failure) = match run.verdict() {
         Verdict::Passed(record) => {
+            message.push_str(words_of(record.facts()));
             (certificate::issue(&record, &context, key, run.signed_at()), station.certificates(), PASSED, None)
         }
         Verdict::Failed(record) => {
             let failure = record.failure().clone();
+            message.push_str(&failure.message);
             let issued = certificate::issue_failure(&record, &context, key, run.signed_at());
             (issued, station.failures(), FAILED, Some(failure))
         }
@@ -322,10 +324,19 @@ fn store(
         outcome: if passed { Outcome::Pass } else { Outcome::Fail },
         certificate: passed.then(|| file.clone()),
         failure_report: (!passed).then_some(file),
-        message: failure.as_ref().map_or_else(|| "sanitized".to_owned(), |f| f.message.clone()),
+        message,
         advice: failure.map(|f| f.advice),
         ..blank(&plan)
     })
+}
+
+fn words_of(facts: &RunFacts) -> &'static str {
+    match facts.proven {
+        Proven::FullReadback => "wiped; every byte was read back and matched",
+        Proven::SampledReadback => "wiped; every sample that was read back matched",
+        Proven::CompletionOnly => "complete, not proven: nothing was read back",
+        Proven::Nothing => "nothing is proven",
+    }
 }
 
 /// Writes `<id>.json` once; finding the same bytes there already is fine.

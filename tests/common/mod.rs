@@ -9,6 +9,7 @@ pub mod fuse_disk;
 pub mod fuse_mount;
 pub mod loopdev;
 pub mod station;
+#[cfg(feature = "erase")]
 pub mod sysfs_tree;
 
 /// Says loudly that a test did not run. With `LASTWRITE_NO_SKIP=1` (CI) it fails instead, so that

@@ -104,6 +104,7 @@ fn check(bytes: &[u8], kind: DocumentKind, file: &Path, trust: Option<&TrustStor
 }
 
 /// Reads and verifies one certificate.
+#[cfg(feature = "erase")]
 pub fn read_certificate(common: &Common, file: &Path, trust: &TrustArgs) -> Result<Verification, Failure> {
     let trust = trust.load(common)?;
     Ok(check(&read_file(file)?, DocumentKind::Certificate, file, trust.as_ref()))

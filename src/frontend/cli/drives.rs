@@ -28,7 +28,7 @@ pub fn run(common: &Common, _args: DrivesArgs) -> Result<Exit, Failure> {
 }
 
 fn render(drives: &[Medium]) -> String {
-    let header = ["DRIVE", "SIZE", "KIND", "BUS", "MODEL", "SERIAL", "CONFIRM TOKEN", "MAY BE WIPED"];
+    let header = ["DRIVE", "SIZE", "KIND", "BUS", "MODEL OR FILE", "SERIAL", "CONFIRM TOKEN", "MAY BE WIPED"];
     let mut rows = Vec::new();
     for drive in drives {
         let verdict = match drive.protections.first() {
@@ -40,7 +40,7 @@ fn render(drives: &[Medium]) -> String {
             human_bytes(drive.geometry.size.0),
             kind_word(drive.kind).to_owned(),
             transport_word(drive.transport).to_owned(),
-            drive.identity.model.clone().unwrap_or_else(|| "-".to_owned()),
+            model(drive),
             drive.identity.serial.clone().unwrap_or_else(|| "-".to_owned()),
             drive.confirm_token.clone(),
             verdict,
@@ -58,6 +58,12 @@ fn render(drives: &[Medium]) -> String {
         }
     }
     output::table(&header, &rows)
+}
+
+/// The model; for a loop device the file behind it.
+fn model(drive: &Medium) -> String {
+    let backing = || drive.identity.backing.as_ref().map(|b| b.path.display().to_string());
+    drive.identity.model.clone().or_else(backing).unwrap_or_else(|| "-".to_owned())
 }
 
 pub(super) fn kind_word(kind: Kind) -> &'static str {

@@ -1,6 +1,5 @@
 //! `lastwrite init`
 
-use chrono::Utc;
 use clap::Args;
 use serde_json::json;
 
@@ -8,6 +7,7 @@ use super::{Common, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::signed::Passphrase;
 use crate::station::{Durability, Station};
+use crate::units::now;
 
 #[derive(Debug, Args)]
 pub struct InitArgs {
@@ -29,7 +29,7 @@ pub fn run(common: &Common, args: InitArgs) -> Result<Exit, Failure> {
         None => None,
     };
     let folder = common.folder();
-    let station = Station::init(&folder, &args.organization, &args.station, passphrase.as_ref(), Utc::now())
+    let station = Station::init(&folder, &args.organization, &args.station, passphrase.as_ref(), now())
         .map_err(|error| station_failure(&error))?;
     let key = station.key(passphrase.as_ref()).map_err(|error| station_failure(&error))?;
     let log = station.log().map_err(|error| station_failure(&error))?;

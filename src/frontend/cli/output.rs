@@ -58,12 +58,33 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     lines.join("\n")
 }
 
+/// `  name  text`, the text wrapped at 100 columns and indented under itself.
+#[cfg(feature = "erase")]
+pub fn fact(name: &str, text: &str) -> String {
+    const WIDTH: usize = 100 - 17;
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in text.split(' ') {
+        let full = lines.last().is_some_and(|l| !l.is_empty() && l.chars().count() + 1 + word.chars().count() > WIDTH);
+        if full {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    format!("  {name:<14} {}", lines.join(&format!("\n{:17}", "")))
+}
+
 /// `1 drive`, `2 drives`.
 pub fn count(n: usize, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
 
 /// `1h05m`, `3m20s`, `12s`.
+#[cfg(feature = "erase")]
 pub fn duration(seconds: u64) -> String {
     match seconds {
         0..=59 => format!("{seconds}s"),

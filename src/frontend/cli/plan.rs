@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use chrono::Utc;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -12,7 +11,7 @@ use crate::media::Medium;
 use crate::policy::{Method, VerificationLevel};
 use crate::scheme::{self, PassVerify, Scheme};
 use crate::station::{self, Order, Preparation, Refused, RunPlan, TargetRule, Wish};
-use crate::units::human_bytes;
+use crate::units::{human_bytes, now};
 
 /// How the media are to be wiped.
 #[derive(Debug, Args)]
@@ -73,7 +72,7 @@ pub fn run(common: &Common, args: PlanArgs) -> Result<Exit, Failure> {
     let roots = station::live();
     let mut exit = Exit::Done;
     let prepared =
-        station::prepare(&roots, station.as_ref(), &orders, &wish, Utc::now()).map_err(|e| station_failure(&e))?;
+        station::prepare(&roots, station.as_ref(), &orders, &wish, now()).map_err(|e| station_failure(&e))?;
     for (order, result) in orders.iter().zip(prepared) {
         match result {
             Ok(preparation) if common.json => output::json(&as_json(&preparation)),
@@ -161,7 +160,7 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
     let medium = &plan.medium;
     let size = medium.geometry.size.0;
     let mut lines = vec![format!("{}  {}", medium.path.display(), medium.identity.label())];
-    let mut fact = |name: &str, value: String| lines.push(format!("  {name:<14} {value}"));
+    let mut fact = |name: &str, value: String| lines.push(output::fact(name, &value));
     let blocks = plan.block.blocks_in(medium.geometry.size);
     fact(
         "Size",

@@ -51,8 +51,10 @@ impl Display {
                 match event {
                     Event::Stage(snapshot) | Event::Progress(snapshot) => {
                         let mut bars = bars.borrow_mut();
-                        let bar = bars.entry(snapshot.path.clone()).or_insert_with(|| all.add(bar()));
-                        bar.set_position((snapshot.percent * 10.0) as u64);
+                        let behind = usize::from(total.borrow().is_some());
+                        let add = || all.insert_from_back(behind, bar());
+                        let bar = bars.entry(snapshot.path.clone()).or_insert_with(add);
+                        bar.set_position((snapshot.run_percent * 10.0) as u64);
                         bar.set_prefix(output::harmless(&snapshot.path.display().to_string()));
                         bar.set_message(text(&snapshot));
                         if bars.len() > 1 {
@@ -73,7 +75,7 @@ impl Display {
                 match event {
                     Event::Stage(snapshot) => {
                         last.borrow_mut().insert(snapshot.path.clone(), Instant::now());
-                        output::line_err(&plain(&snapshot));
+                        output::line_err(&begins(&snapshot));
                     }
                     Event::Progress(snapshot) => {
                         let mut last = last.borrow_mut();
@@ -91,7 +93,8 @@ impl Display {
 
     /// Takes the bars away so that results can be printed.
     pub fn finish(&self) {
-        if let Form::Bars { all, .. } = &self.form {
+        if let Form::Bars { all, bars, total } = &self.form {
+            bars.borrow().values().chain(total.borrow().iter()).for_each(ProgressBar::finish_and_clear);
             let _ = all.clear();
         }
     }
@@ -125,6 +128,11 @@ fn bar_total() -> ProgressBar {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+}
+
+fn begins(s: &Snapshot) -> String {
+    let place = if s.done.0 == 0 { String::new() } else { format!(" goes on at {:.1} %", s.percent) };
+    format!("{}: pass {}/{} {}{place}", s.path.display(), s.pass, s.passes, s.work)
 }
 
 fn plain(snapshot: &Snapshot) -> String {

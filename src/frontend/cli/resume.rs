@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use chrono::Utc;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -11,6 +10,7 @@ use super::wipe::{ExecutionArgs, execute_failure, report, warn_if_forgetful};
 use super::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
 use crate::station::{self, Interrupted, InterruptedState, JournalError, Ready, ResumeError, RunState, StartError};
+use crate::units::now;
 
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
@@ -52,8 +52,8 @@ pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
     let mut exit = Exit::Done;
     for run in chosen {
         let taken = match (&args.reason, args.abandon) {
-            (Some(reason), true) => station::abandon(&run.journal, reason, Utc::now()),
-            _ => station::resume(&roots, &run.journal, Utc::now()),
+            (Some(reason), true) => station::abandon(&run.journal, reason, now()),
+            _ => station::resume(&roots, &run.journal, now()),
         };
         match taken {
             Ok(run) => ready.push(run),

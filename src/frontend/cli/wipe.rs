@@ -4,7 +4,6 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono::Utc;
 use clap::Args;
 
 use super::plan::{self, WishArgs};
@@ -17,6 +16,7 @@ use crate::station::{
     self, Confirmation, Confirmed, Durability, EngineConfig, ExecuteError, Execution, FaultLimits, IoChoice,
     ManifestRow, Order, Outcome, Preparation, Ready, Refused, Run, Station, TargetResult,
 };
+use crate::units::now;
 
 #[derive(Debug, Args)]
 pub struct WipeArgs {
@@ -25,7 +25,7 @@ pub struct WipeArgs {
     targets: Vec<PathBuf>,
     #[command(flatten)]
     wish: WishArgs,
-    /// CSV with a line a medium: serial,asset_tag,category[,confirm_token][,target]
+    /// CSV with a line a medium: serial, asset_tag, category, and if wanted confirm_token and target
     #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["targets", "asset", "category"])]
     manifest: Option<PathBuf>,
     /// Where the manifest's results go [default: FILE.results.csv beside it]
@@ -108,9 +108,8 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     let mut ready = Vec::new();
     let mut results: Vec<Option<TargetResult>> = Vec::new();
     let orders: Vec<Order> = request.rows.iter().filter_map(|row| row.order.clone().ok()).collect();
-    let mut prepared = station::prepare(&roots, Some(&station), &orders, &wish, Utc::now())
-        .map_err(|e| station_failure(&e))?
-        .into_iter();
+    let mut prepared =
+        station::prepare(&roots, Some(&station), &orders, &wish, now()).map_err(|e| station_failure(&e))?.into_iter();
     let mut runs = Vec::new();
     for row in &request.rows {
         let outcome = match &row.order {
@@ -361,7 +360,10 @@ fn print(result: &TargetResult) {
         Outcome::Interrupted => "INTERRUPTED",
         Outcome::Error => "ERROR",
     };
-    output::line(&format!("{word:<12} {name}: {}", result.message));
+    let message = &result.message;
+    // Many errors name their target already.
+    let named = message.starts_with(&*result.target.to_string_lossy());
+    output::line(&if named { format!("{word:<12} {message}") } else { format!("{word:<12} {name}: {message}") });
     if let Some(path) = &result.certificate {
         output::line(&format!("{:<12} certificate    {}", "", path.display()));
     }

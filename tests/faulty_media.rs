@@ -1,0 +1,187 @@
+//! The real binary on block devices that fail and lie on purpose: never a pass that is not true.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use common::fuse_disk::{Effect, Fault, FaultyDisk, On};
+use common::station::{Station, both, json_lines, marked, text};
+use serde_json::{Value, json};
+
+const SIZE: usize = 8 << 20;
+const EIO: i32 = 5;
+
+fn disk(faults: Vec<Fault>) -> Option<FaultyDisk> {
+    let disk = FaultyDisk::new(SIZE as u64, Vec::new())?;
+    disk.poke(0, &marked(SIZE));
+    disk.set_faults(faults);
+    Some(disk)
+}
+
+fn token(station: &Station, disk: &FaultyDisk) -> String {
+    station.json(0, &["plan", text(disk.loop_path())])[0]["confirm_token"].as_str().unwrap().to_owned()
+}
+
+/// Wipes and expects the exit code; returns the result and the facts of its document.
+fn wipe(station: &Station, disk: &FaultyDisk, code: i32, more: &[&str]) -> (Value, Value) {
+    let token = token(station, disk);
+    let mut args = vec!["wipe", text(disk.loop_path()), "--confirm", &token, "--retry-budget", "20"];
+    args.extend(more);
+    let result = station.json(code, &args)[0].clone();
+    let document = result["certificate"].as_str().or(result["failure_report"].as_str()).unwrap().to_owned();
+    let shown = station.json(0, &["certificate", "show", &document])[0]["document"].clone();
+    (result, shown)
+}
+
+fn assert_failed(station: &Station, result: &Value) {
+    assert_eq!((&result["outcome"], &result["certificate"]), (&"fail".into(), &Value::Null));
+    let report = result["failure_report"].as_str().unwrap();
+    station.ok(&["certificate", "verify", "--failure-report", report]);
+    station.expect(5, &["certificate", "verify", report]);
+    assert!(station.files("certificates").is_empty());
+    station.ok(&["custody", "audit"]);
+}
+
+#[test]
+fn a_byte_that_does_not_stick_is_a_signed_failure() {
+    let station = Station::new();
+    let Some(disk) = disk(vec![Fault::new(On::Write, 5_000_000..5_000_001, Effect::Drop)]) else { return };
+    let (result, document) = wipe(&station, &disk, 4, &[]);
+    assert_failed(&station, &result);
+    let ledger = &document["facts"]["ledger"];
+    assert_eq!(ledger["mismatched"], json!([{ "first": (5_000_000 / 512).to_string(), "count": "1" }]));
+    assert_eq!(document["failure"]["code"], "mismatch");
+    assert_eq!(document["facts"]["attained"], Value::Null);
+}
+
+#[test]
+fn a_dropped_write_is_found_in_every_scheme_and_in_samples_that_hit_it() {
+    let station = Station::new();
+    for scheme in ["zero", "random", "dod-e"] {
+        let Some(disk) = disk(vec![Fault::new(On::Write, 0..4096, Effect::Drop)]) else { return };
+        let (result, _) = wipe(&station, &disk, 4, &["--scheme", scheme]);
+        assert_failed(&station, &result);
+        let (result, _) = wipe(&station, &disk, 4, &["--scheme", scheme, "--verify", "sample"]);
+        assert_failed(&station, &result);
+    }
+}
+
+#[test]
+fn bad_blocks_are_exact_and_the_rest_is_wiped() {
+    let station = Station::new();
+    let bad = 3_000_320..3_001_344;
+    let Some(disk) = disk(vec![Fault::new(On::ReadWrite, bad.clone(), Effect::Error(EIO))]) else { return };
+    let (result, document) = wipe(&station, &disk, 4, &["--scheme", "zero"]);
+    assert_failed(&station, &result);
+    let blocks =
+        json!([{ "first": (bad.start / 512).to_string(), "count": ((bad.end - bad.start) / 512).to_string() }]);
+    let ledger = &document["facts"]["ledger"];
+    assert_eq!((&ledger["unwritten"], &ledger["unread"]), (&blocks, &blocks));
+    let backing = disk.backing();
+    let left = backing.iter().enumerate().find(|(i, b)| **b != 0 && !bad.contains(&(*i as u64)));
+    assert_eq!(left, None, "every other byte is wiped");
+}
+
+#[test]
+fn blocks_that_cannot_be_read_back_are_no_success() {
+    let station = Station::new();
+    let Some(disk) = disk(vec![Fault::new(On::Read, 1_048_576..1_049_088, Effect::Error(EIO))]) else { return };
+    let (result, document) = wipe(&station, &disk, 4, &[]);
+    assert_failed(&station, &result);
+    assert_eq!(document["facts"]["ledger"]["unread"], json!([{ "first": "2048", "count": "1" }]));
+}
+
+#[test]
+fn a_misdirected_write_and_a_rotten_read_are_found() {
+    let station = Station::new();
+    for fault in [
+        Fault::new(On::Write, 65_536..66_048, Effect::Misdirect { to: 2_000_384 }).once(),
+        Fault::new(On::Read, 700_001..700_002, Effect::Rot { flip: 0x40 }),
+    ] {
+        let Some(disk) = disk(vec![fault]) else { return };
+        let (result, _) = wipe(&station, &disk, 4, &[]);
+        assert_failed(&station, &result);
+    }
+}
+
+#[test]
+fn a_flush_that_fails_once_is_never_forgotten() {
+    let station = Station::new();
+    let Some(disk) = disk(vec![Fault::new(On::Flush, 0..SIZE as u64, Effect::Error(EIO)).once()]) else { return };
+    let (result, document) = wipe(&station, &disk, 4, &[]);
+    assert_failed(&station, &result);
+    assert_eq!(document["failure"]["code"], "flush_failed");
+}
+
+#[test]
+fn no_offload_stands_for_an_overwrite() {
+    let station = Station::new();
+    let Some(disk) = disk(Vec::new()) else { return };
+    let (result, _) = wipe(&station, &disk, 0, &["--scheme", "zero"]);
+    assert_eq!(result["outcome"], "pass");
+    assert_eq!(disk.offloads_seen(), 0);
+    assert!(disk.backing().iter().all(|b| *b == 0));
+    assert!(disk.flushes_seen() > 0);
+}
+
+#[test]
+fn a_drive_that_goes_away_can_be_resumed_when_it_is_back() {
+    let station = Station::new();
+    let Some(disk) = disk(Vec::new()) else { return };
+    let token = token(&station, &disk);
+    disk.set_faults(vec![Fault::gone(19).after(4)]);
+    let args = ["wipe", text(disk.loop_path()), "--confirm", &token, "--scheme", "dod-e"];
+    let result = station.json(6, &args)[0].clone();
+    assert_eq!(result["outcome"], "interrupted");
+    assert!(result["advice"].as_str().unwrap().contains("lastwrite resume"), "{result}");
+    disk.set_faults(Vec::new());
+    let result = station.json(0, &["resume", result["run_id"].as_str().unwrap()])[0].clone();
+    let certificate = result["certificate"].as_str().unwrap();
+    station.ok(&["verify-media", text(disk.loop_path()), "--certificate", certificate]);
+    station.ok(&["custody", "audit"]);
+}
+
+#[test]
+fn a_drive_that_hangs_holds_up_nobody_and_is_given_up() {
+    let station = Station::new();
+    let Some(hung) = disk(Vec::new()) else { return };
+    let Some(sound) = disk(Vec::new()) else { return };
+    let tokens = [token(&station, &hung), token(&station, &sound)];
+    hung.set_faults(vec![Fault::new(On::Write, 0..SIZE as u64, Effect::Hang).after(2)]);
+    let args = [
+        "--json",
+        "wipe",
+        text(hung.loop_path()),
+        text(sound.loop_path()),
+        "--confirm",
+        &tokens[0],
+        "--confirm",
+        &tokens[1],
+        "--stall-timeout",
+        "8",
+    ];
+    let began = Instant::now();
+    let child = station.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let certificates = || station.files("certificates").len();
+    while certificates() == 0 && began.elapsed() < Duration::from_secs(7) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(certificates(), 1, "the sound drive is done while the other hangs");
+    // Its report is there before the kernel lets go of the drive; the process itself cannot end
+    // while one of its requests is stuck.
+    while station.files("failures").is_empty() && began.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(station.files("failures").len(), 1);
+    hung.release();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", both(&output));
+    let results = json_lines(&output.stdout);
+    assert_eq!((&results[0]["outcome"], &results[1]["outcome"]), (&"fail".into(), &"pass".into()));
+    let shown = station.json(0, &["certificate", "show", results[0]["failure_report"].as_str().unwrap()]);
+    assert_eq!(shown[0]["document"]["failure"]["code"], "stalled");
+    station.ok(&["custody", "audit"]);
+}
