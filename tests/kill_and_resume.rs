@@ -117,6 +117,9 @@ fn the_certificate_says_that_it_was_resumed_under_another_name() {
 
     // The name is taken by another device, and the drive comes back under a new one.
     detach(drive.path());
+    // The kernel lets go of a killed program's last requests a moment after the program.
+    let attached = std::path::Path::new("/sys/block").join(drive.path().file_name().unwrap()).join("loop/backing_file");
+    (0..200).take_while(|_| attached.exists()).for_each(|_| std::thread::sleep(Duration::from_millis(25)));
     let other = tempfile::NamedTempFile::new().unwrap();
     other.as_file().set_len(1 << 20).unwrap();
     std::fs::write(other.path(), marked(1 << 20)).unwrap();

@@ -108,6 +108,9 @@ pub enum StartError {
     /// The journal contradicts itself.
     #[error(transparent)]
     Incoherent(#[from] Incoherent),
+    /// The medium was opened too late; nobody waited any more.
+    #[error("the medium was opened too late; nothing was written to it")]
+    GivenUp,
 }
 
 impl<S> Run<S> {
@@ -185,6 +188,13 @@ impl Run<Claimed> {
         let plan = progress.plan.clone();
         let state = Claimed { claim: Arc::new(claim), journal: SharedJournal::new(journal), progress };
         Ok(Run { plan, state })
+    }
+
+    /// Gives the medium back with nothing written. Its journal goes: it would only offer to go on.
+    pub fn discard(self) {
+        if self.state.progress.intent.is_none() {
+            self.state.journal.remove();
+        }
     }
 
     /// Whether the journal already holds the receipt of the intent.
@@ -298,6 +308,11 @@ impl SharedJournal {
 
     pub(super) fn append(&self, entry: &JournalEntry) -> Result<(), JournalError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).append(entry)
+    }
+
+    fn remove(&self) {
+        // What is left of it is found as a run that wrote nothing.
+        let _ = std::fs::remove_file(self.0.lock().unwrap_or_else(PoisonError::into_inner).path());
     }
 
     fn close(&self) -> Result<(), JournalError> {

@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -175,12 +176,25 @@ impl Desk<'_> {
             Ready::Fresh(run) => {
                 let plan = run.plan().clone();
                 let (roots, journals) = (self.bench.roots.clone(), self.station.journals());
-                let claiming = self.bench.blocking.call(move || run.claim(&roots, &journals));
+                let given_up = Arc::new(AtomicBool::new(false));
+                let late = given_up.clone();
+                let claiming = self.bench.blocking.call(move || {
+                    let run = run.claim(&roots, &journals)?;
+                    // The person was told that nothing happens to it: no later resume may begin it.
+                    if late.load(Ordering::SeqCst) {
+                        run.discard();
+                        return Err(StartError::GivenUp);
+                    }
+                    Ok(run)
+                });
                 match tokio::time::timeout(self.bench.faults.stall_timeout, claiming).await {
                     Ok(Ok(Ok(run))) => self.on_claim(plan, run).await,
                     Ok(Ok(Err(error))) => result_of_start(&plan, error),
                     Ok(Err(error)) => cut_result(&plan, Cut::Helper(error)),
-                    Err(_) => self.silent(&plan),
+                    Err(_) => {
+                        given_up.store(true, Ordering::SeqCst);
+                        self.silent(&plan)
+                    }
                 }
             }
             Ready::Resumed(run) => {
@@ -343,12 +357,23 @@ fn words_of(facts: &RunFacts) -> &'static str {
 fn put(folder: &Path, issued: &Issued) -> Result<PathBuf, StationError> {
     let path = folder.join(format!("{}.json", issued.id));
     let io = |doing| super::folder::io_error(&path, doing);
+    sweep(folder, &issued.id);
     if std::fs::read(&path).is_ok_and(|there| there == issued.bytes) {
         return Ok(path);
     }
     std::fs::create_dir_all(folder).map_err(io("creating its folder"))?;
     atomic_write(&path, &issued.bytes)?;
     Ok(path)
+}
+
+/// A cut in the middle of [`put`] leaves a hidden draft, which reads like a second certificate.
+fn sweep(folder: &Path, id: &str) {
+    let draft = format!(".{id}.json.");
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(&draft) && name.ends_with(".new")) {
+            let _ = std::fs::remove_file(entry.path()); // best effort: it harms nothing
+        }
+    }
 }
 
 /// The trust store goes along, named after the station, so that the evidence can be checked there.

@@ -59,6 +59,11 @@ pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
             Ok(run) => ready.push(run),
             Err(ResumeError::NothingHappened { run_id }) => {
                 output::line_err(&format!("run {run_id} had written nothing; its journal was removed"));
+                // Given up is done. Gone on with is not: the medium still holds all it held.
+                if !args.abandon {
+                    output::line_err(" hint: wipe the medium anew");
+                    exit = exit.worst(Exit::Refused);
+                }
             }
             Err(error) => {
                 let failure = failure(&error);
