@@ -194,7 +194,8 @@ mod tests {
                 for i in 0..20 {
                     assert_eq!(pool.call(move || i).await.unwrap(), i);
                 }
-                assert_eq!(pool.threads(), 2);
+                // On a busy machine a sound call can take long enough to be taken for a hanging one.
+                assert!((2..=4).contains(&pool.threads()), "{}", pool.threads());
                 release.send(()).unwrap();
             };
             let (hung, ()) = tokio::join!(hanging, others);
