@@ -88,8 +88,9 @@ impl Blocks {
                 Err(error) => return Err(error),
             };
             for child in children {
+                // The kernel names them after their disk. Its dozens of attributes are not worth asking.
                 let dir = disk.dir.join(&child);
-                if !dir.join("partition").exists() {
+                if !child.starts_with(&name) || !dir.join("partition").exists() {
                     continue;
                 }
                 if let Some(node) = Node::read(&dir, &child, Some(&name))? {

@@ -1,10 +1,9 @@
 //! Holding a medium: opened exclusively, locked, and known to be the one that was meant.
 
-use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -13,11 +12,12 @@ use nix::libc;
 
 use super::Roots;
 use super::blocks::{DevNum, Node, attr_number};
+use super::claim_error::{ClaimError, IdentityChanged};
 use super::facts::DiskFacts;
 use super::image;
-use super::inventory::{InventoryError, read_world};
+use super::inventory::read_world;
 use super::loops;
-use super::protection::{Scope, openers};
+use super::protection::{Scope, World, openers};
 use super::resolve::partition_unit;
 use crate::media::{Backing, Difference, Identity, Medium, MediumClass, Protection};
 use crate::sys::ioctl;
@@ -50,104 +50,55 @@ pub struct Claim {
     medium: Medium,
 }
 
-/// The medium is not, or no longer, the one that was meant.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct IdentityChanged {
-    /// How it was reached.
-    pub path: PathBuf,
-    /// Every fact that differs.
-    pub differences: Vec<Difference>,
-}
-
-impl fmt::Display for IdentityChanged {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not the medium that was meant:", self.path.display())?;
-        for (at, d) in self.differences.iter().enumerate() {
-            let comma = if at == 0 { "" } else { "," };
-            write!(f, "{comma} {} was {:?}, is {:?}", d.field, d.before, d.now)?;
-        }
-        write!(f, "; look at `lastwrite drives` again")
-    }
-}
-
-/// Why a medium could not be held. Nothing was written to it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClaimError {
-    /// Somebody has it open exclusively, or mounted it.
-    #[error("{} is in use{}; unmount it or stop what uses it, `lastwrite drives` shows what", path.display(), by_whom(by))]
-    Busy {
-        /// The node or file.
-        path: PathBuf,
-        /// Programs that have it open, where they can be seen.
-        by: Option<String>,
-    },
-    /// Somebody holds the lock.
-    #[error("{} is locked by another program (another wipe?); wait for it or stop it", path.display())]
-    Locked {
-        /// The node or file.
-        path: PathBuf,
-    },
-    /// Not allowed.
-    #[error("{} may not be opened: {source}; run as root, or as its owner for an image file", path.display())]
-    Permission {
-        /// The node or file.
-        path: PathBuf,
-        /// The kernel's answer.
-        source: io::Error,
-    },
-    /// Write-protected.
-    #[error("{} is write-protected; look for a switch or `blockdev --setrw`, otherwise the medium must be destroyed", path.display())]
-    ReadOnly {
-        /// The node or file.
-        path: PathBuf,
-    },
-    /// Nothing inside.
-    #[error("{} has no medium inside; insert it and start again", path.display())]
-    NoMedium {
-        /// The node.
-        path: PathBuf,
-    },
-    /// It is not there any more.
-    #[error("{} is gone; connect the drive again, `lastwrite drives` shows its new name", path.display())]
-    Gone {
-        /// The node or file.
-        path: PathBuf,
-        /// The kernel's answer.
-        source: io::Error,
-    },
-    /// Any other failure.
-    #[error("{} could not be {doing}: {source}", path.display())]
-    Io {
-        /// The node or file.
-        path: PathBuf,
-        /// `opened`, `locked`, `looked at`.
-        doing: &'static str,
-        /// The kernel's answer.
-        source: io::Error,
-    },
-    /// Another medium than the one that was meant.
-    #[error(transparent)]
-    Changed(#[from] IdentityChanged),
-    /// Something stands against it.
-    #[error("{} is protected: {}", path.display(), join(reasons))]
-    Protected {
-        /// The node or file.
-        path: PathBuf,
-        /// All of it.
-        reasons: Vec<Protection>,
-    },
-    /// The host's block devices could not be listed.
-    #[error(transparent)]
-    Inventory(#[from] InventoryError),
-}
-
 /// Opens and locks a medium, and checks through the open descriptor that it is the one `medium`
-/// describes and that nothing stands against it. Blocks as long as the driver does.
+/// describes, and with the lock held that nothing stands against it: a loop device may have been
+/// attached since it was resolved. Blocks as long as the driver does.
 pub fn claim(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim, ClaimError> {
-    match medium.class {
-        MediumClass::Image => claim_image(roots, medium, mode),
-        MediumClass::Physical | MediumClass::Virtual => claim_device(roots, medium, mode),
+    let held = hold(roots, medium, mode)?;
+    held.judge(&read_world(roots)?)
+}
+
+/// The first half of [`claim`]: all but the question whether something stands against it.
+pub fn hold(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Held, ClaimError> {
+    let claim = match medium.class {
+        MediumClass::Image => hold_image(roots, medium, mode),
+        MediumClass::Physical | MediumClass::Virtual => hold_device(roots, medium, mode),
+    }?;
+    Ok(Held { claim, mode })
+}
+
+/// The second half, for any number of media with one look at the host. It comes after all of them
+/// are held, so what it finds is as they are now.
+pub fn judge(roots: &Roots, held: Vec<Held>) -> Vec<Result<Claim, ClaimError>> {
+    let world = read_world(roots);
+    let one = |held: Held| match &world {
+        Ok(world) => held.judge(world),
+        Err(_) => held.judge(&read_world(roots)?),
+    };
+    held.into_iter().map(one).collect()
+}
+
+/// A medium that is open, locked and the one that was meant, but perhaps protected. Nothing but
+/// [`judge`] gives access to it.
+#[derive(Debug)]
+pub struct Held {
+    claim: Claim,
+    mode: ClaimMode,
+}
+
+impl Held {
+    fn judge(self, world: &World) -> Result<Claim, ClaimError> {
+        let Held { claim, mode } = self;
+        let medium = &claim.medium;
+        let reasons = match medium.class {
+            MediumClass::Image => {
+                let meta = claim.file.metadata().map_err(|source| io_error(&medium.path, "looked at", source))?;
+                image::protections(world, &medium.path, &meta)
+            }
+            MediumClass::Physical | MediumClass::Virtual => device_protections(world, &claim.file, medium)?,
+        };
+        refuse_protected(medium, reasons, mode)?;
+        Ok(claim)
     }
 }
 
@@ -211,7 +162,7 @@ impl AsRefFile for Flock<File> {
     }
 }
 
-fn claim_device(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim, ClaimError> {
+fn hold_device(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim, ClaimError> {
     let path = roots.on_host(&medium.path);
     let flags = libc::O_EXCL | libc::O_DIRECT | libc::O_CLOEXEC;
     let file = open(&path, flags, mode)?;
@@ -242,11 +193,10 @@ fn claim_device(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim
     if mode == ClaimMode::Write && is_read_only {
         return Err(ClaimError::ReadOnly { path });
     }
-    refuse_protected(medium, device_protections(roots, &file, medium)?, mode)?;
     Ok(Claim { file, direct: true, guards, roots: roots.clone(), medium: medium.clone() })
 }
 
-fn claim_image(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim, ClaimError> {
+fn hold_image(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim, ClaimError> {
     let path = &medium.path;
     let unit = u64::from(medium.geometry.logical_block);
     let aligned = medium.identity.size.0.is_multiple_of(512) && unit > 0 && medium.identity.size.0.is_multiple_of(unit);
@@ -273,9 +223,6 @@ fn claim_image(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim,
     if !differences.is_empty() {
         return Err(changed(medium, differences).into());
     }
-    // Only now, with the lock held: a loop device may have been attached since it was resolved.
-    let world = read_world(roots)?;
-    refuse_protected(medium, image::protections(&world, path, &meta), mode)?;
     Ok(Claim { file, direct, guards: Vec::new(), roots: roots.clone(), medium: medium.clone() })
 }
 
@@ -321,8 +268,8 @@ fn device_identity(roots: &Roots, file: &File, medium: &Medium) -> Result<Identi
 }
 
 /// The protections as they are now that the device is held.
-fn device_protections(roots: &Roots, file: &File, medium: &Medium) -> Result<Vec<Protection>, ClaimError> {
-    let world = read_world(roots)?;
+fn device_protections(world: &World, file: &File, medium: &Medium) -> Result<Vec<Protection>, ClaimError> {
+    let roots = world.roots;
     let gone = |why: String| changed(medium, vec![difference("device", "present", &why)]);
     let node = world.blocks.by_number(rdev(file).map_err(gone)?).ok_or_else(|| gone("gone".to_owned()))?;
     let disk = world.blocks.disk_of(node).ok_or_else(|| gone("gone".to_owned()))?;
@@ -464,12 +411,4 @@ fn changed(medium: &Medium, differences: Vec<Difference>) -> IdentityChanged {
 
 fn difference(field: &str, before: &str, now: &str) -> Difference {
     Difference { field: field.to_owned(), before: before.to_owned(), now: now.to_owned() }
-}
-
-fn by_whom(by: &Option<String>) -> String {
-    by.as_ref().map_or_else(String::new, |by| format!(" by {by}"))
-}
-
-fn join(reasons: &[Protection]) -> String {
-    reasons.iter().map(Protection::to_string).collect::<Vec<_>>().join("; ")
 }

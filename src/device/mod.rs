@@ -6,6 +6,7 @@
 
 mod blocks;
 mod claim;
+mod claim_error;
 mod classify;
 mod facts;
 mod image;
@@ -18,7 +19,8 @@ mod roots;
 mod udev;
 pub mod vpd;
 
-pub use claim::{Claim, ClaimError, ClaimMode, IdentityChanged, claim};
+pub use claim::{Claim, ClaimMode, Held, claim, hold, judge};
+pub use claim_error::{ClaimError, IdentityChanged};
 pub use inventory::{InventoryError, find_by_identity, inventory};
 pub use resolve::{ResolveError, TargetRule, resolve, resolve_all};
 pub use roots::{Nodes, Roots, UdevSource};

@@ -20,5 +20,6 @@ mod verdict;
 pub use erase::{Bench, Stopped};
 #[cfg(feature = "erase")]
 pub use run::{
-    Claimed, Confirmation, Confirmed, Erased, Intended, NotConfirmed, Planned, Run, Sealed, StartError, Verdict,
+    Claimed, Confirmation, Confirmed, Erased, Free, Held, Intended, NotConfirmed, Planned, Run, Sealed, StartError,
+    Verdict,
 };

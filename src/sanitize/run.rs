@@ -10,7 +10,7 @@ use super::record::{ClockQuality, Failure};
 use super::record::{FailureRecord, IntentReceipt, ResumeFacts, SanitizationRecord, ToolFacts};
 use super::state::{Incoherent, JournalEntry, RunPlan, RunState, Sealed as SealedResult};
 use super::verdict;
-use crate::device::{Claim, ClaimError, ClaimMode, Roots, claim};
+use crate::device::{self, Claim, ClaimError, ClaimMode, Roots, claim};
 use crate::units::Bytes;
 
 /// One run in one state. The irreversible part is only reachable through all states before it.
@@ -27,6 +27,14 @@ pub struct Planned(());
 /// A person named this very medium.
 #[derive(Debug)]
 pub struct Confirmed(());
+
+/// The medium is open, locked and is the one that was planned; it may still be protected.
+#[derive(Debug)]
+pub struct Held(device::Held);
+
+/// And nothing stands against it.
+#[derive(Debug)]
+pub struct Free(Claim);
 
 /// The medium is open, locked and is the one that was planned; the journal says what will happen.
 #[derive(Debug)]
@@ -108,9 +116,6 @@ pub enum StartError {
     /// The journal contradicts itself.
     #[error(transparent)]
     Incoherent(#[from] Incoherent),
-    /// The medium was opened too late; nobody waited any more.
-    #[error("the medium was opened too late; nothing was written to it")]
-    GivenUp,
 }
 
 impl<S> Run<S> {
@@ -145,10 +150,27 @@ impl Run<Planned> {
 }
 
 impl Run<Confirmed> {
-    /// Opens and locks the medium, checks that it still is the planned one, and opens the journal.
-    /// Blocks as long as the medium does.
-    pub fn claim(self, roots: &Roots, journals: &Path) -> Result<Run<Claimed>, StartError> {
-        let claim = claim(roots, &self.plan.medium, ClaimMode::Write)?;
+    /// Opens and locks the medium and checks that it still is the planned one. Blocks as long as the
+    /// medium does.
+    pub fn hold(self, roots: &Roots) -> Result<Run<Held>, StartError> {
+        let held = device::hold(roots, &self.plan.medium, ClaimMode::Write)?;
+        Ok(Run { plan: self.plan, state: Held(held) })
+    }
+}
+
+impl Run<Held> {
+    /// Checks that nothing stands against the media, with one look at the host for all of them.
+    pub fn judge(roots: &Roots, runs: Vec<Run<Held>>) -> Vec<Result<Run<Free>, StartError>> {
+        let (plans, held): (Vec<_>, Vec<_>) = runs.into_iter().map(|run| (run.plan, run.state.0)).unzip();
+        let claims = device::judge(roots, held);
+        plans.into_iter().zip(claims).map(|(plan, claim)| Ok(Run { plan, state: Free(claim?) })).collect()
+    }
+}
+
+impl Run<Free> {
+    /// Opens the journal.
+    pub fn claim(self, journals: &Path) -> Result<Run<Claimed>, StartError> {
+        let claim = self.state.0;
         let mut journal = Journal::create(journals, &self.plan.run_id)?;
         if let Err(error) = journal.append(&JournalEntry::Opened { version: 1, plan: Box::new(self.plan.clone()) }) {
             // Nothing has happened yet; an empty journal would only puzzle whoever reads it.

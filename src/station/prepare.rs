@@ -129,8 +129,12 @@ pub fn prepare(
     let log = station.map(Station::log).transpose()?;
     let mut named: HashMap<String, PathBuf> = HashMap::new();
     let open_runs = station.map(open_runs).unwrap_or_default();
-    let mut prepare_one = |order: &Order| -> Result<Result<Preparation, Refused>, StationError> {
-        let medium = match find(roots, order, wish, &mut named, &open_runs) {
+    let targets: Vec<&PathBuf> = orders.iter().map(|order| &order.target).collect();
+    // One look at the host for all of them: it reads every drive there is.
+    let media = device::resolve_all(roots, &targets, wish.targets)
+        .unwrap_or_else(|_| targets.iter().map(|target| device::resolve(roots, target, wish.targets)).collect());
+    let mut prepare_one = |(order, medium): (&Order, _)| -> Result<Result<Preparation, Refused>, StationError> {
+        let medium = match check(medium, &mut named, &open_runs) {
             Ok(medium) => medium,
             Err(refused) => return Ok(Err(refused)),
         };
@@ -138,18 +142,16 @@ pub fn prepare(
         let earlier = log.as_ref().map(|log| earlier_attempts(log, &medium)).transpose()?.unwrap_or_default();
         Ok(plan_one(medium, earlier, order, wish, now))
     };
-    orders.iter().map(&mut prepare_one).collect()
+    orders.iter().zip(media).map(&mut prepare_one).collect()
 }
 
 /// The medium of an order, if nothing stands against wiping it.
-fn find(
-    roots: &Roots,
-    order: &Order,
-    wish: &Wish,
+fn check(
+    medium: Result<Medium, ResolveError>,
     named: &mut HashMap<String, PathBuf>,
     open_runs: &HashMap<String, (String, f64)>,
 ) -> Result<Medium, Refused> {
-    let medium = device::resolve(roots, &order.target, wish.targets)?;
+    let medium = medium?;
     if medium.path.to_str().is_none() {
         return Err(Refused::NotText { path: medium.path });
     }

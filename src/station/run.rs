@@ -5,13 +5,12 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::folder::{Station, StationError};
 use super::prepare::subject;
@@ -23,7 +22,7 @@ use crate::overwrite::{Engine, EngineConfig, EngineError, FaultLimits};
 use crate::sanitize::event::Event;
 use crate::sanitize::record::{ClockQuality, IntentReceipt, Proven, RunFacts, ToolFacts};
 use crate::sanitize::state::RunPlan;
-use crate::sanitize::{Bench, Claimed, Confirmed, Intended, Run, Sealed, StartError, Stopped, Verdict};
+use crate::sanitize::{Bench, Claimed, Confirmed, Held, Intended, Run, Sealed, StartError, Stopped, Verdict};
 use crate::signed::{StationKey, atomic_write};
 use crate::sys::{Blocking, HelperGone, clock};
 use crate::units::{Bytes, now};
@@ -137,6 +136,7 @@ pub fn execute(
         key: Arc::new(key),
         out: how.out.clone(),
         bench,
+        held: Arc::default(),
         watch,
     };
     let results = runtime.block_on(async {
@@ -159,8 +159,12 @@ struct Desk<'a> {
     key: Arc<StationKey>,
     out: Option<PathBuf>,
     bench: Bench,
+    /// Media that wait to be judged.
+    held: Arc<Mutex<Vec<Waiting>>>,
     watch: &'a dyn Fn(Event),
 }
+
+type Waiting = (Run<Held>, oneshot::Sender<Result<Run<Claimed>, StartError>>);
 
 /// Why a run did not reach its end.
 enum Cut {
@@ -175,26 +179,11 @@ impl Desk<'_> {
         match ready {
             Ready::Fresh(run) => {
                 let plan = run.plan().clone();
-                let (roots, journals) = (self.bench.roots.clone(), self.station.journals());
-                let given_up = Arc::new(AtomicBool::new(false));
-                let late = given_up.clone();
-                let claiming = self.bench.blocking.call(move || {
-                    let run = run.claim(&roots, &journals)?;
-                    // The person was told that nothing happens to it: no later resume may begin it.
-                    if late.load(Ordering::SeqCst) {
-                        run.discard();
-                        return Err(StartError::GivenUp);
-                    }
-                    Ok(run)
-                });
-                match tokio::time::timeout(self.bench.faults.stall_timeout, claiming).await {
-                    Ok(Ok(Ok(run))) => self.on_claim(plan, run).await,
-                    Ok(Ok(Err(error))) => result_of_start(&plan, error),
-                    Ok(Err(error)) => cut_result(&plan, Cut::Helper(error)),
-                    Err(_) => {
-                        given_up.store(true, Ordering::SeqCst);
-                        self.silent(&plan)
-                    }
+                match tokio::time::timeout(self.bench.faults.stall_timeout, self.claim(*run)).await {
+                    Ok(Ok(run)) => self.on_claim(plan, run).await,
+                    Ok(Err(Cut::Start(error))) => result_of_start(&plan, error),
+                    Ok(Err(cut)) => cut_result(&plan, cut),
+                    Err(_) => self.silent(&plan),
                 }
             }
             Ready::Resumed(run) => {
@@ -206,6 +195,18 @@ impl Desk<'_> {
                 self.store(*run).await.unwrap_or_else(|cut| cut_result(&plan, cut))
             }
         }
+    }
+
+    /// Whoever comes first looks at the host for all that are held by then: 64 drives that start
+    /// together would otherwise look at each other 64 times.
+    async fn claim(&self, run: Run<Confirmed>) -> Result<Run<Claimed>, Cut> {
+        let roots = self.bench.roots.clone();
+        let held = self.blocking(move || run.hold(&roots)).await?.map_err(Cut::Start)?;
+        let (answer, claimed) = oneshot::channel();
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).push((held, answer));
+        let (waiting, roots, journals) = (self.held.clone(), self.bench.roots.clone(), self.station.journals());
+        self.blocking(move || judge(&waiting, &roots, &journals)).await?;
+        claimed.await.map_err(|_| Cut::Helper(HelperGone))?.map_err(Cut::Start)
     }
 
     fn silent(&self, plan: &RunPlan) -> TargetResult {
@@ -255,6 +256,22 @@ impl Desk<'_> {
 
     async fn blocking<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> Result<T, Cut> {
         self.bench.blocking.call(call).await.map_err(Cut::Helper)
+    }
+}
+
+fn judge(waiting: &Mutex<Vec<Waiting>>, roots: &Roots, journals: &Path) {
+    let waiting = std::mem::take(&mut *waiting.lock().unwrap_or_else(PoisonError::into_inner));
+    let (runs, answers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+    if runs.is_empty() {
+        return;
+    }
+    for (run, answer) in Run::judge(roots, runs).into_iter().zip(answers) {
+        // Nobody waits any more: then no journal shall say that it began.
+        if !answer.is_closed()
+            && let Err(Ok(run)) = answer.send(run.and_then(|run| run.claim(journals)))
+        {
+            run.discard();
+        }
     }
 }
 
@@ -402,10 +419,17 @@ fn log_outcome(log: &Log, key: &StationKey, plan: &RunPlan, event: &str, documen
 pub(super) fn tool_facts() -> ToolFacts {
     use sha2::{Digest, Sha256};
     static DIGEST: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-    let digest = DIGEST.get_or_init(|| match std::fs::read("/proc/self/exe") {
-        Ok(bytes) => super::prepare::hex(&Sha256::digest(&bytes)),
-        Err(_) => String::new(),
-    });
+    let digest = || {
+        let mut program = std::fs::File::open("/proc/self/exe")?;
+        let (mut hash, mut piece) = (Sha256::new(), vec![0; 256 << 10]);
+        loop {
+            match std::io::Read::read(&mut program, &mut piece)? {
+                0 => return Ok(super::prepare::hex(&hash.finalize())),
+                n => hash.update(&piece[..n]),
+            }
+        }
+    };
+    let digest = DIGEST.get_or_init(|| digest().unwrap_or_else(|_: std::io::Error| String::new()));
     ToolFacts {
         name: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

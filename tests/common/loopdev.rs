@@ -84,9 +84,18 @@ pub fn attach(file: &Path, options: &[&str]) -> Option<PathBuf> {
     Some(PathBuf::from(String::from_utf8(output.stdout).unwrap().trim()))
 }
 
-/// Detaches a loop device; quietly, because it also runs while a test unwinds.
+/// Detaches a loop device; quietly, because it also runs while a test unwinds. The kernel really lets
+/// go when the last descriptor is closed, and those of a killed process's io_uring outlive it a little.
 pub fn detach(device: &Path) {
     let _ = Command::new("losetup").arg("--detach").arg(device).output();
+    let name = device.file_name().unwrap_or_default();
+    let backing = Path::new("/sys/block").join(name).join("loop/backing_file");
+    for _ in 0..200 {
+        if !backing.exists() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
 }
 
 /// A mount that ends with the test.

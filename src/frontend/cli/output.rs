@@ -11,7 +11,7 @@ pub fn line(text: &str) {
     let _ = writeln!(io::stdout().lock(), "{}", harmless(text));
 }
 
-/// Lines for a person on standard error, as [`line`].
+/// Lines for a person on standard error, as [`line()`].
 pub fn line_err(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", harmless(text));
 }
