@@ -22,6 +22,7 @@ pub fn raw(text: &str) {
 }
 
 /// Text for a program, as it is, on standard error.
+#[cfg(feature = "erase")]
 pub fn raw_err(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
