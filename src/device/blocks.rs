@@ -140,7 +140,7 @@ impl Blocks {
     /// Whole devices in natural order (`sda`, `sdb`, ... `sdaa`).
     pub fn disks(&self) -> Vec<&Node> {
         let mut disks: Vec<&Node> = self.nodes.values().filter(|node| node.partition.is_none()).collect();
-        disks.sort_by_key(|node| natural(&node.name));
+        disks.sort_by_cached_key(|node| natural(&node.name));
         disks
     }
 
