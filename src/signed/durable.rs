@@ -65,6 +65,17 @@ pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), DurableErro
     sync_folder(&folder_of(path))
 }
 
+/// Removes the hidden drafts of `path` that writers left which were killed. Only for who knows that
+/// nobody else is writing it.
+pub fn remove_drafts(path: &Path) {
+    let start = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
+    for entry in fs::read_dir(folder_of(path)).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(&start) && name.ends_with(".new")) {
+            let _ = fs::remove_file(entry.path()); // best effort: a left-over hidden file harms nothing
+        }
+    }
+}
+
 /// Makes the names in a folder durable.
 pub fn sync_folder(folder: &Path) -> Result<(), DurableError> {
     File::open(folder).and_then(|f| f.sync_all()).map_err(failed("syncing folder", folder))
@@ -155,6 +166,18 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"three");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn drafts_of_killed_writers_go_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        for name in [".a.json.0123456789abcdef.new", ".b.json.0123456789abcdef.new", "a.json", ".a.json"] {
+            fs::write(dir.path().join(name), b"x").unwrap();
+        }
+        remove_drafts(&path);
+        assert!(!dir.path().join(".a.json.0123456789abcdef.new").exists());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod trust;
 
 pub use base64url::{decode as decode_base64url, encode as encode_base64url};
 pub use check::{Check, Outcome, verify};
-pub use durable::{DurableError, atomic_write, sync_folder, write_new};
+pub use durable::{DurableError, atomic_write, remove_drafts, sync_folder, write_new};
 pub use header::{Algorithm, Header, HeaderError, Role};
 pub use json::{JsonError, parse_exact as parse_json_exact, parse_strict as parse_json_strict};
 pub use jws::{Jws, JwsError, MAX_DOCUMENT, MAX_SIGNATURES, SignError, Signature, sign};

@@ -23,7 +23,7 @@ use crate::sanitize::event::Event;
 use crate::sanitize::record::{ClockQuality, IntentReceipt, Proven, RunFacts, ToolFacts};
 use crate::sanitize::state::RunPlan;
 use crate::sanitize::{Bench, Claimed, Confirmed, Held, Intended, Run, Sealed, StartError, Stopped, Verdict};
-use crate::signed::{StationKey, atomic_write};
+use crate::signed::{StationKey, atomic_write, remove_drafts};
 use crate::sys::{Blocking, HelperGone, clock};
 use crate::units::{Bytes, now};
 
@@ -374,23 +374,14 @@ fn words_of(facts: &RunFacts) -> &'static str {
 fn put(folder: &Path, issued: &Issued) -> Result<PathBuf, StationError> {
     let path = folder.join(format!("{}.json", issued.id));
     let io = |doing| super::folder::io_error(&path, doing);
-    sweep(folder, &issued.id);
+    // A cut in the middle of this leaves a draft, which reads like a second certificate.
+    remove_drafts(&path);
     if std::fs::read(&path).is_ok_and(|there| there == issued.bytes) {
         return Ok(path);
     }
     std::fs::create_dir_all(folder).map_err(io("creating its folder"))?;
     atomic_write(&path, &issued.bytes)?;
     Ok(path)
-}
-
-/// A cut in the middle of [`put`] leaves a hidden draft, which reads like a second certificate.
-fn sweep(folder: &Path, id: &str) {
-    let draft = format!(".{id}.json.");
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_str().is_some_and(|name| name.starts_with(&draft) && name.ends_with(".new")) {
-            let _ = std::fs::remove_file(entry.path()); // best effort: it harms nothing
-        }
-    }
 }
 
 /// The trust store goes along, named after the station, so that the evidence can be checked there.
