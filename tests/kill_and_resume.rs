@@ -177,3 +177,28 @@ impl Drop for Detach {
         detach(&self.0);
     }
 }
+
+#[test]
+fn a_medium_that_was_written_to_since_is_not_taken_for_the_same() {
+    let station = Station::new();
+    let image = station.image("disk.img", 100 << 20);
+    let mut child = spawn(&station, &["wipe", text(&image), "--yes", "--scheme", "gutmann", "--checkpoint", "0.1"]);
+    wait_for_progress(&station);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let id = station.json(0, &["resume"])[0]["run_id"].as_str().unwrap().to_owned();
+    // The same file by every mark of identity, with the content of another medium.
+    let other = marked(100 << 20);
+    std::fs::write(&image, &other).unwrap();
+    let output = station.run(&["--json", "resume", &id]);
+    let results = common::station::json_lines(&output.stdout);
+    // Cut before the first checkpoint of a pass there is nothing below to compare with.
+    if results[0]["outcome"] == "fail" {
+        assert!(both(&output).contains("another medium of the same identity"), "{}", both(&output));
+        assert!(station.files("certificates").is_empty());
+        assert_eq!(std::fs::read(&image).unwrap(), other, "nothing more was written");
+    } else {
+        assert_eq!(marks_in(&image), 0);
+    }
+    station.ok(&["custody", "audit"]);
+}

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::event::{Event, Pace, Snapshot};
 use super::journal::JournalError;
+use super::recheck::recheck;
 use super::record::Failure;
 use super::run::{Claimed, Erased, Intended, Run, SharedJournal};
 use super::state::{JournalEntry, RunPlan, Stage, StageWork};
@@ -123,6 +124,9 @@ async fn run_stage(
     let earlier = claimed.progress.next_stage().map(|s| (s.watermark, settled(&s.ledger, s.watermark, plan.block)));
     let (from, earlier) = earlier.unwrap_or_default();
     let disk = Arc::new(ClaimedDisk(claimed.claim.clone()));
+    if let Some(failure) = recheck(plan, stage, from, &earlier, disk.clone(), bench).await? {
+        return Ok(Some(failure));
+    }
     let job = job(plan, stage, from, disk.clone(), bench);
     let wanted = bytes_of(&job);
     let run = StageRun::new(plan, claimed, stage, from, &earlier, disk.clone(), bench);

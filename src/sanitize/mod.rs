@@ -6,6 +6,8 @@ mod erase;
 pub mod event;
 #[cfg(feature = "erase")]
 pub mod journal;
+#[cfg(feature = "erase")]
+mod recheck;
 pub mod record;
 #[cfg(feature = "erase")]
 mod run;

@@ -244,8 +244,11 @@ impl RunState {
             JournalEntry::Checkpoint { stage, .. } if self.has_ended(stage) => {}
             JournalEntry::Checkpoint { stage, watermark, ledger } => {
                 let state = self.stage_mut(stage)?;
-                state.watermark = *watermark;
-                state.ledger = ledger.clone();
+                // After a flush that failed only what was flushed before it is settled.
+                if state.flush_error.is_none() {
+                    state.watermark = *watermark;
+                    state.ledger = ledger.clone();
+                }
             }
             JournalEntry::FlushFailed { stage, error } => {
                 let ended = self.stages.iter_mut().find(|s| s.stage == *stage && s.ended.is_some());
@@ -263,7 +266,13 @@ impl RunState {
                 state.ledger = ledger.clone();
                 state.io = Some((engine.clone(), *direct));
             }
-            JournalEntry::Resumed { facts } => self.resumed.push(facts.clone()),
+            JournalEntry::Resumed { facts } => {
+                self.resumed.push(facts.clone());
+                // All above the last good flush is written again, and flushed again.
+                if let Some(open) = self.stages.iter_mut().find(|s| s.ended.is_none()) {
+                    open.flush_error = None;
+                }
+            }
             JournalEntry::Sealed { facts, failure, signed_at } => {
                 self.sealed =
                     Some(Sealed { facts: (**facts).clone(), failure: failure.clone(), signed_at: *signed_at });
