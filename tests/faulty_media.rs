@@ -180,8 +180,9 @@ fn a_drive_that_hangs_holds_up_nobody_and_is_given_up() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{}", both(&output));
     let results = json_lines(&output.stdout);
-    assert_eq!((&results[0]["outcome"], &results[1]["outcome"]), (&"fail".into(), &"pass".into()));
-    let shown = station.json(0, &["certificate", "show", results[0]["failure_report"].as_str().unwrap()]);
+    // Each is told as it ends.
+    assert_eq!((&results[0]["outcome"], &results[1]["outcome"]), (&"pass".into(), &"fail".into()));
+    let shown = station.json(0, &["certificate", "show", results[1]["failure_report"].as_str().unwrap()]);
     assert_eq!(shown[0]["document"]["failure"]["code"], "stalled");
     station.ok(&["custody", "audit"]);
 }

@@ -202,3 +202,36 @@ fn a_medium_that_was_written_to_since_is_not_taken_for_the_same() {
     }
     station.ok(&["custody", "audit"]);
 }
+
+/// A journal that rots while its run is interrupted: what stands before the damage still gives a
+/// signed report and the outcome that the intent needs.
+#[test]
+fn a_run_whose_journal_rots_can_be_given_up() {
+    for keep in [usize::MAX, 1, 0] {
+        let station = Station::new();
+        let image = station.image("disk.img", 40 << 20);
+        let args = ["wipe", text(&image), "--yes", "--scheme", "gutmann", "--checkpoint", "0.1"];
+        let mut child = spawn(&station, &args);
+        wait_for_progress(&station);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let journal = station.files("journal").remove(0);
+        let run = journal.file_stem().unwrap().to_str().unwrap().to_owned();
+        let mut bytes = std::fs::read(&journal).unwrap();
+        let lines: Vec<usize> = bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(i, _)| i + 1).collect();
+        let damaged = keep.min(lines.len() - 2);
+        let start = if damaged == 0 { 0 } else { lines[damaged - 1] };
+        bytes[start + 20] ^= 1;
+        std::fs::write(&journal, &bytes).unwrap();
+
+        station.expect(5, &["resume", &run]);
+        station.expect(if damaged < 2 { 0 } else { 4 }, &["resume", "--abandon", &run, "--reason", "rotten"]);
+        assert_eq!(std::fs::read(station.state().join(format!("journal/corrupt/{run}.jsonl"))).unwrap(), bytes);
+        assert!(station.files("journal").is_empty());
+        assert_eq!(station.files("failures").len(), usize::from(damaged >= 2));
+        let audit = station.ok(&["custody", "audit"]);
+        assert!(!audit.contains("no_outcome"), "{audit}");
+        // And the medium is free again.
+        station.ok(&["wipe", text(&image), "--yes"]);
+    }
+}

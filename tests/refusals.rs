@@ -197,6 +197,11 @@ fn a_corrupt_journal_is_shown_and_left_alone() {
     assert!(told.contains("cannot be believed"), "{told}");
     station.expect(5, &["resume", "00112233445566778899aabbccddeeff"]);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "garbage\nmore garbage\n");
+    // Given up, it is kept aside as it was.
+    let told = station.ok(&["resume", "--abandon", "00112233445566778899aabbccddeeff", "--reason", "disk error"]);
+    assert!(station.json(0, &["resume"]).is_empty(), "{told}");
+    let aside = station.state().join("journal/corrupt/00112233445566778899aabbccddeeff.jsonl");
+    assert_eq!(std::fs::read_to_string(aside).unwrap(), "garbage\nmore garbage\n");
 }
 
 #[test]

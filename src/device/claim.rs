@@ -130,6 +130,20 @@ impl Claim {
         }
     }
 
+    /// Why the device is no longer attached, in words; `None` while it is. A kernel lets requests to a
+    /// device that was pulled fail with all sorts of errors, so it is asked.
+    pub fn gone(&self) -> Option<String> {
+        if self.medium.class == MediumClass::Image {
+            return None;
+        }
+        let attached = rdev(&self.file).and_then(|number| sysfs_nodes(&self.roots, number));
+        match (attached, ioctl::size(self.file.as_ref_file())) {
+            (Err(why), _) => Some(why),
+            (Ok(_), Ok(0)) => Some("its size is zero now".to_owned()),
+            (Ok(_), _) => None,
+        }
+    }
+
     /// Writes back and drops what the kernel has cached of the medium, so that the next read comes
     /// from it. Device nodes need `CAP_SYS_ADMIN` for that.
     pub fn drop_caches(&self) -> io::Result<()> {

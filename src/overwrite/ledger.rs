@@ -49,6 +49,22 @@ impl Ledger {
         }
     }
 
+    /// The ranges that do not stand in `known` just so. Merged into `known` they give this ledger, when
+    /// it holds all that `known` does.
+    pub fn beyond(&self, known: &Ledger) -> Ledger {
+        let new = |mine: &[LbaRange], known: &[LbaRange]| {
+            let is_known =
+                |r: &LbaRange| known.binary_search_by_key(&r.first, |k| k.first).is_ok_and(|i| known[i] == *r);
+            mine.iter().filter(|range| !is_known(range)).copied().collect()
+        };
+        Ledger {
+            unwritten: new(&self.unwritten, &known.unwritten),
+            unread: new(&self.unread, &known.unread),
+            mismatched: new(&self.mismatched, &known.mismatched),
+            unreached: new(&self.unreached, &known.unreached),
+        }
+    }
+
     /// Only what lies below a block: what a checkpoint may say of the part that is settled.
     pub fn below(&self, end: Lba) -> Ledger {
         let cut = |list: &Vec<LbaRange>| {
@@ -120,6 +136,17 @@ mod tests {
         let size = 1u64 << 63;
         assert_eq!(blocks_of(size - 512, size, SectorSize::B512), range((1 << 54) - 1, 1));
         assert_eq!(blocks_of(512, 1000, SectorSize::B512), range(1, 1), "a partial block is a block");
+    }
+
+    #[test]
+    fn what_is_new_merged_into_what_is_known_gives_all() {
+        let mut known = Ledger { unread: vec![range(3, 2), range(9, 1)], ..Ledger::default() };
+        let all = Ledger { unread: vec![range(3, 2), range(9, 4)], unwritten: vec![range(1, 1)], ..Ledger::default() };
+        let new = all.beyond(&known);
+        assert_eq!((&new.unread[..], &new.unwritten[..]), (&[range(9, 4)][..], &[range(1, 1)][..]));
+        known.merge(&new);
+        assert_eq!(known, all);
+        assert!(all.beyond(&all).is_clean());
     }
 
     #[test]

@@ -3,27 +3,23 @@
 //! Runs as a task among those of all other drives; whatever may block goes to the helper threads,
 //! so that a medium that hangs holds up nobody but itself.
 
-use std::future::Future;
-use std::io;
-use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::fs::FileExt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::event::{Event, Pace, Snapshot};
+use super::event::Event;
 use super::journal::JournalError;
 use super::recheck::recheck;
 use super::record::Failure;
-use super::run::{Claimed, Erased, Intended, Run, SharedJournal};
+use super::run::{Claimed, Erased, Intended, Run};
+use super::stage::{ClaimedDisk, Flushes, StageRun, settled, write_checkpoint};
 use super::state::{JournalEntry, RunPlan, Stage, StageWork};
 use crate::device::{Claim, Roots};
-use crate::overwrite::{Disk, Engine, Extents, FaultLimits, IoMode, Ledger, PassEnd, PassJob, PassOp, PassOutcome};
+use crate::overwrite::{Disk as _, Engine, Extents, FaultLimits, IoMode, Ledger, PassEnd, PassJob, PassOp};
 use crate::policy::VerificationLevel;
 use crate::sys::{Blocking, HelperGone};
-use crate::units::{Bytes, Lba, SectorSize, now};
+use crate::units::{Bytes, SectorSize, now};
 
 /// What all runs of a process share.
 #[derive(Clone)]
@@ -87,7 +83,7 @@ impl Run<Intended> {
 }
 
 /// How long a stopped run waits for a flush or a close that is under way.
-const STOP_PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const STOP_PATIENCE: Duration = Duration::from_secs(30);
 
 async fn run_stages(
     plan: &RunPlan,
@@ -116,7 +112,10 @@ async fn run_stage(
     watch: &dyn Fn(Event),
 ) -> Result<Option<Failure>, Stopped> {
     if let Some(failure) = prepare(claimed, stage, bench).await? {
-        return Ok(Some(failure));
+        return match gone(&claimed.claim, bench).await? {
+            Some(error) => Err(Stopped::MediumGone { error }),
+            None => Ok(Some(failure)),
+        };
     }
     record(claimed, JournalEntry::StageStarted { stage, at: now() }, bench).await?;
 
@@ -192,6 +191,10 @@ async fn run_stage(
     if stage.work == StageWork::Write
         && let Some(error) = flush(&disk, bench).await?
     {
+        // A medium that was pulled did not fail: it can be connected again, and the pass goes on.
+        if gone(&claimed.claim, bench).await?.is_some() {
+            return Err(Stopped::MediumGone { error });
+        }
         record(claimed, JournalEntry::FlushFailed { stage, error }, bench).await?;
     }
     let entry = JournalEntry::StageEnded {
@@ -255,171 +258,9 @@ fn bytes_of(job: &PassJob) -> u64 {
     }
 }
 
-/// What a ledger says of the blocks below the watermark; a last partial block lies below the end.
-fn settled(ledger: &Ledger, watermark: Bytes, block: SectorSize) -> Ledger {
-    ledger.below(Lba(block.blocks_in(watermark).0))
-}
-
 fn above(extent: std::ops::Range<u64>, from: u64) -> Option<std::ops::Range<u64>> {
     let start = extent.start.max(from);
     (start < extent.end).then_some(start..extent.end)
-}
-
-/// One stage under way: watches it, checkpoints it, passes a stop on.
-struct StageRun<'a> {
-    plan: &'a RunPlan,
-    journal: SharedJournal,
-    fraction: (f64, f64),
-    stage: Stage,
-    from: Bytes,
-    earlier: &'a Ledger,
-    disk: Arc<ClaimedDisk>,
-    bench: &'a Bench,
-}
-
-/// The error of its flush, when the flush failed.
-type Checkpointed = Result<Option<String>, JournalError>;
-type Checkpoint = Pin<Box<dyn Future<Output = Result<Checkpointed, HelperGone>>>>;
-
-/// What became of the flushes of a stage's checkpoints.
-enum Flushes {
-    /// All came back; the first error.
-    Answered(Option<String>),
-    /// The last one never did.
-    Silent,
-}
-
-impl<'a> StageRun<'a> {
-    fn new(
-        plan: &'a RunPlan,
-        claimed: &Claimed,
-        stage: Stage,
-        from: Bytes,
-        earlier: &'a Ledger,
-        disk: Arc<ClaimedDisk>,
-        bench: &'a Bench,
-    ) -> StageRun<'a> {
-        let count = claimed.progress.stages.len().max(1) as f64;
-        let before = claimed.progress.stages.iter().filter(|s| s.ended.is_some()).count() as f64;
-        let fraction = (before / count, 1.0 / count);
-        StageRun { plan, journal: claimed.journal.clone(), fraction, stage, from, earlier, disk, bench }
-    }
-
-    async fn drive(self, job: PassJob, watch: &dyn Fn(Event)) -> Result<(PassOutcome, Flushes), Stopped> {
-        let pass = self.bench.engine.submit(job);
-        let handle = pass.watch();
-        let mut ended = std::pin::pin!(pass.wait());
-        let began = Instant::now();
-        let mut pace = Pace::new(Duration::ZERO, handle.progress().done.0);
-        let mut tick = tokio::time::interval(Duration::from_millis(500));
-        let mut stop = self.bench.stop.clone();
-        let mut stopping = false;
-        let mut saved = self.from;
-        let mut last_checkpoint = Instant::now();
-        let mut checkpoint: Option<Checkpoint> = None;
-        let mut flush_error = None;
-        watch(Event::Stage(self.snapshot(&handle.progress(), &mut pace, began.elapsed())));
-        loop {
-            tokio::select! {
-                outcome = &mut ended => {
-                    if let Some(pending) = checkpoint.take() {
-                        // A flush that never returns must not hold the result back.
-                        let patience = self.bench.faults.stall_timeout;
-                        let patience = if stopping { patience.min(STOP_PATIENCE) } else { patience };
-                        match tokio::time::timeout(patience, pending).await {
-                            Ok(written) => flush_error = flush_error.or(written??),
-                            Err(_) if flush_error.is_none() => return Ok((outcome, Flushes::Silent)),
-                            Err(_) => {}
-                        }
-                    }
-                    return Ok((outcome, Flushes::Answered(flush_error)));
-                }
-                done = async { match checkpoint.as_mut() { Some(c) => c.await, None => std::future::pending().await } } => {
-                    checkpoint = None;
-                    match done.map_err(Stopped::from).and_then(|written| written.map_err(Stopped::from)) {
-                        Ok(error) => flush_error = flush_error.or(error),
-                        Err(stopped) => {
-                            // Nothing more may happen to a medium whose journal cannot be written.
-                            handle.cancel();
-                            ended.await;
-                            return Err(stopped);
-                        }
-                    }
-                }
-                _ = tick.tick() => {
-                    let progress = handle.progress();
-                    watch(Event::Progress(self.snapshot(&progress, &mut pace, began.elapsed())));
-                    let due = last_checkpoint.elapsed() >= self.bench.checkpoint_every && progress.watermark > saved;
-                    if due && checkpoint.is_none() && !stopping {
-                        saved = progress.watermark;
-                        last_checkpoint = Instant::now();
-                        checkpoint = Some(self.checkpoint(progress.watermark, &progress.ledger));
-                    }
-                }
-                _ = stop.wait_for(|stop| *stop), if !stopping => {
-                    stopping = true;
-                    handle.cancel();
-                }
-            }
-        }
-    }
-
-    fn checkpoint(&self, watermark: Bytes, ledger: &Ledger) -> Checkpoint {
-        let mut known = self.earlier.clone();
-        known.merge(ledger);
-        let entry = JournalEntry::Checkpoint {
-            stage: self.stage,
-            watermark,
-            ledger: settled(&known, watermark, self.plan.block),
-        };
-        let journal = self.journal.clone();
-        let disk = self.disk.clone();
-        let blocking = self.bench.blocking.clone();
-        let stage = self.stage;
-        Box::pin(async move { blocking.call(move || write_checkpoint(&journal, &disk, stage, &entry)).await })
-    }
-
-    fn snapshot(&self, progress: &crate::overwrite::Progress, pace: &mut Pace, now: Duration) -> Snapshot {
-        let (done, total) = match self.stage.work {
-            StageWork::Verify { level: VerificationLevel::Sample } => (progress.done.0, progress.total.0),
-            _ => (self.from.0.saturating_add(progress.done.0), self.plan.medium.geometry.size.0),
-        };
-        let (rate, average) = pace.tick(now, progress.done.0);
-        let share = if total == 0 { 1.0 } else { done as f64 / total as f64 };
-        let run = self.fraction.0 + self.fraction.1 * share;
-        let whole = total as f64 / self.fraction.1;
-        let eta = (average > 0).then(|| ((1.0 - run) * whole / average as f64).ceil() as u64);
-        Snapshot {
-            run_id: self.plan.run_id.clone(),
-            path: self.plan.medium.path.clone(),
-            medium: self.plan.medium.identity.label(),
-            pass: self.stage.pass,
-            passes: self.plan.passes.len() as u32,
-            work: self.stage.work.word(),
-            done: Bytes(done),
-            total: Bytes(total),
-            percent: share * 100.0,
-            run_percent: run * 100.0,
-            bytes_per_second: rate,
-            bytes_per_second_average: average,
-            eta_seconds: eta,
-            errors: progress.errors,
-            silent_seconds: progress.stalled_for.map(|t| t.as_secs()),
-        }
-    }
-}
-
-/// What was acknowledged below the watermark is flushed before the journal says that it is settled.
-fn write_checkpoint(journal: &SharedJournal, disk: &ClaimedDisk, stage: Stage, entry: &JournalEntry) -> Checkpointed {
-    if stage.work == StageWork::Write
-        && let Err(error) = disk.flush()
-    {
-        let error = error.to_string();
-        journal.append(&JournalEntry::FlushFailed { stage, error: error.clone() })?;
-        return Ok(Some(error));
-    }
-    journal.append(entry)?;
-    Ok(None)
 }
 
 async fn checkpoint_now(
@@ -463,6 +304,16 @@ async fn flush(disk: &Arc<ClaimedDisk>, bench: &Bench) -> Result<Option<String>,
     }
 }
 
+/// Whether the medium is no longer attached, in the kernel's words. `None` also when it did not say.
+pub(super) async fn gone(claim: &Arc<Claim>, bench: &Bench) -> Result<Option<String>, HelperGone> {
+    let claim = claim.clone();
+    let look = bench.blocking.call(move || claim.gone());
+    match tokio::time::timeout(bench.faults.stall_timeout, look).await {
+        Ok(answer) => answer,
+        Err(_) => Ok(None),
+    }
+}
+
 fn io_word(mode: IoMode) -> &'static str {
     match mode {
         IoMode::Uring { .. } => "io_uring",
@@ -475,26 +326,5 @@ fn silent(what: &str, bench: &Bench) -> Failure {
         code: "stalled".to_owned(),
         message: format!("{what} got no answer from the medium for {} s", bench.faults.stall_timeout.as_secs()),
         advice: "unplug the medium, try it on another port, or destroy it".to_owned(),
-    }
-}
-
-/// The claimed descriptor, as the overwrite core wants it.
-struct ClaimedDisk(Arc<Claim>);
-
-impl Disk for ClaimedDisk {
-    fn raw_fd(&self) -> Option<RawFd> {
-        Some(self.0.file().as_raw_fd())
-    }
-
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.0.file().read_at(buf, offset)
-    }
-
-    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        self.0.file().write_at(buf, offset)
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        self.0.file().sync_data()
     }
 }

@@ -80,11 +80,45 @@ impl Journal {
         let mut text = Vec::new();
         file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut text)).map_err(io("reading it"))?;
         let parsed = parse(path, &text)?;
-        if parsed.valid < text.len() {
-            file.set_len(parsed.valid as u64).and_then(|()| file.sync_all()).map_err(io("dropping its torn end"))?;
+        let (valid, chain) = parsed.end();
+        if valid < text.len() {
+            file.set_len(valid as u64).and_then(|()| file.sync_all()).map_err(io("dropping its torn end"))?;
         }
         let sealed = matches!(parsed.entries.last(), Some(JournalEntry::Sealed { .. }));
-        Ok((Journal { path: path.to_owned(), file, chain: parsed.chain, sealed }, parsed.entries))
+        Ok((Journal { path: path.to_owned(), file, chain, sealed }, parsed.entries))
+    }
+
+    /// Opens a corrupt journal for the last time: keeps it as it is in `corrupt/` beside it, and returns
+    /// the entries before the damage that `believe` accepts together, with a journal of just those.
+    pub fn salvage(
+        path: &Path,
+        believe: impl Fn(&[JournalEntry]) -> bool,
+    ) -> Result<(Journal, Vec<JournalEntry>), JournalError> {
+        let io = |doing| io_error(path, doing);
+        let file = OpenOptions::new().read(true).append(true).open(path).map_err(io("opening it"))?;
+        let mut file = lock(path, file)?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).map_err(io("reading it"))?;
+        let aside = path.parent().unwrap_or(Path::new(".")).join("corrupt");
+        fs::create_dir_all(&aside).map_err(io("creating journal/corrupt"))?;
+        let kept = aside.join(path.file_name().unwrap_or_default());
+        let keep = || {
+            let mut copy = File::create(&kept)?;
+            copy.write_all(&text)?;
+            copy.sync_all()?;
+            sync_folder(&aside)
+        };
+        keep().map_err(io("keeping it aside"))?;
+        let mut parsed = Parsed::default();
+        // Where the damage begins is all that is asked.
+        let _ = parse_into(&mut parsed, path, &text);
+        while !believe(&parsed.entries) && parsed.entries.pop().is_some() {
+            parsed.ends.pop();
+        }
+        let (valid, chain) = parsed.end();
+        file.set_len(valid as u64).and_then(|()| file.sync_all()).map_err(io("dropping its corrupt end"))?;
+        let sealed = matches!(parsed.entries.last(), Some(JournalEntry::Sealed { .. }));
+        Ok((Journal { path: path.to_owned(), file, chain, sealed }, parsed.entries))
     }
 
     /// Reads a journal without locking it. `Busy` is never returned.
@@ -164,37 +198,48 @@ fn file_name(run_id: &str) -> String {
     format!("{run_id}.jsonl")
 }
 
+#[derive(Default)]
 struct Parsed {
     entries: Vec<JournalEntry>,
-    chain: [u8; 32],
-    valid: usize,
+    /// Behind each entry: the offset, and the chain so far.
+    ends: Vec<(usize, [u8; 32])>,
+}
+
+impl Parsed {
+    fn end(&self) -> (usize, [u8; 32]) {
+        self.ends.last().copied().unwrap_or_default()
+    }
 }
 
 fn parse(path: &Path, text: &[u8]) -> Result<Parsed, JournalError> {
-    let mut parsed = Parsed { entries: Vec::new(), chain: [0; 32], valid: 0 };
+    let mut parsed = Parsed::default();
+    parse_into(&mut parsed, path, text).map(|()| parsed)
+}
+
+fn parse_into(parsed: &mut Parsed, path: &Path, text: &[u8]) -> Result<(), JournalError> {
     let mut rest = text;
     while !rest.is_empty() {
         let (line, after) = match rest.iter().position(|b| *b == b'\n') {
             Some(end) => (&rest[..end], &rest[end + 1..]),
-            None => return Ok(parsed),
+            None => return Ok(()),
         };
-        match check(line, &parsed.chain) {
+        let (start, chain) = parsed.end();
+        match check(line, &chain) {
             Ok((chain, entry)) => {
-                parsed.chain = chain;
                 parsed.entries.push(entry);
-                parsed.valid += line.len() + 1;
+                parsed.ends.push((start + line.len() + 1, chain));
                 rest = after;
             }
             // Only what nothing follows can be the trace of a power cut; with a check sum that fits it
             // is whole, and perhaps of a newer version.
-            Err(Bad::Sum(_)) if after.is_empty() => return Ok(parsed),
+            Err(Bad::Sum(_)) if after.is_empty() => return Ok(()),
             Err(Bad::Sum(why) | Bad::Entry(why)) => {
                 let line = parsed.entries.len() + 1;
                 return Err(JournalError::Corrupt { path: path.to_owned(), line, why });
             }
         }
     }
-    Ok(parsed)
+    Ok(())
 }
 
 /// Why a line is no entry.

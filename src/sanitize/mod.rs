@@ -14,6 +14,8 @@ mod run;
 #[cfg(all(test, feature = "erase"))]
 mod samples;
 #[cfg(feature = "erase")]
+mod stage;
+#[cfg(feature = "erase")]
 pub mod state;
 #[cfg(feature = "erase")]
 mod verdict;

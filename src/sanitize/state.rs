@@ -76,7 +76,7 @@ pub enum JournalEntry {
         stage: Stage,
         /// Byte offset.
         watermark: Bytes,
-        /// What went wrong below it.
+        /// What went wrong below it, and does not stand in an earlier checkpoint of the stage.
         ledger: Ledger,
     },
     /// A flush failed: the kernel may have lost acknowledged writes. Never forgotten.
@@ -247,7 +247,7 @@ impl RunState {
                 // After a flush that failed only what was flushed before it is settled.
                 if state.flush_error.is_none() {
                     state.watermark = *watermark;
-                    state.ledger = ledger.clone();
+                    state.ledger.merge(ledger);
                 }
             }
             JournalEntry::FlushFailed { stage, error } => {

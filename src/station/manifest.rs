@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::run::TargetResult;
+use super::result::TargetResult;
 use crate::media::Medium;
 use crate::signed::{DurableError, write_new};
 

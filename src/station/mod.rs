@@ -1,11 +1,15 @@
 //! The station: configuration and the order of the steps. The only place that knows the whole flow.
 
 mod audit;
+#[cfg(feature = "erase")]
+mod evidence;
 mod folder;
 #[cfg(feature = "erase")]
 mod manifest;
 #[cfg(feature = "erase")]
 mod prepare;
+#[cfg(feature = "erase")]
+mod result;
 #[cfg(feature = "erase")]
 mod resume;
 #[cfg(feature = "erase")]
@@ -30,8 +34,10 @@ pub use manifest::{ManifestError, ManifestRow, read_manifest, write_results};
 #[cfg(feature = "erase")]
 pub use prepare::{Order, Preparation, Refused, Wish, inventory, live, prepare};
 #[cfg(feature = "erase")]
+pub use result::{Outcome, TargetResult};
+#[cfg(feature = "erase")]
 pub use resume::{Interrupted, InterruptedState, ResumeError, abandon, interrupted, resume};
 #[cfg(feature = "erase")]
-pub use run::{ExecuteError, Execution, Outcome, Ready, TargetResult, execute};
+pub use run::{Audience, ExecuteError, Execution, Ready, TakenUp, execute};
 #[cfg(feature = "erase")]
 pub use verify_media::{MediaCheck, VerifyMediaError, verify_media};

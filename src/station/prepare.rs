@@ -238,7 +238,7 @@ fn earlier_attempts(log: &Log, medium: &Medium) -> Result<Vec<EarlierAttempt>, L
     for logged in log.find_subject(&subject(medium))? {
         let entry = logged.entry;
         let Some(run_id) = entry.run_id().map(str::to_owned) else { continue };
-        if entry.typ == super::run::INTENDED {
+        if entry.typ == super::evidence::INTENDED {
             attempts.push(EarlierAttempt { run_id, intended: entry.time, outcome: "none".to_owned() });
         } else if let Some(attempt) = attempts.iter_mut().find(|a| a.run_id == run_id) {
             attempt.outcome = entry.typ.strip_prefix("run.").unwrap_or(&entry.typ).to_owned();

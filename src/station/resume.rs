@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
+use super::evidence::{self, tool_facts};
 use super::folder::{Station, StationError};
-use super::run::{Ready, tool_facts};
+use super::run::{Ready, TakenUp};
 use crate::device::{self, InventoryError, Roots};
 use crate::media::Medium;
 use crate::sanitize::journal::{self, Journal, JournalError};
 use crate::sanitize::state::{Incoherent, RunState};
 use crate::sanitize::{Run, StartError};
+use crate::signed::StationKey;
 use crate::sys::clock;
 
 /// One journal that is not closed.
@@ -112,6 +114,12 @@ pub enum ResumeError {
         /// Which run.
         run_id: String,
     },
+    /// Nothing but the intent is known of the run. The custody log says now that it failed.
+    #[error("run {run_id} was closed as failed without a report: its journal says nothing of it")]
+    ClosedUnreported {
+        /// Which run.
+        run_id: String,
+    },
     /// The state folder.
     #[error(transparent)]
     Station(#[from] StationError),
@@ -154,8 +162,8 @@ fn find(roots: &Roots, state: &RunState) -> Result<Vec<Medium>, InventoryError> 
     Ok(media)
 }
 
-/// Takes up one interrupted run through the same states as a fresh one.
-pub fn resume(roots: &Roots, journal: &Path, now: DateTime<Utc>) -> Result<Ready, ResumeError> {
+/// Finds the medium of one interrupted run again. [`super::execute`] opens it and goes on.
+pub fn resume(roots: &Roots, journal: &Path) -> Result<Ready, ResumeError> {
     let (journal, entries) = Journal::open(journal)?;
     let Some(state) = RunState::fold(&entries)? else {
         return Err(remove_empty(journal));
@@ -187,18 +195,32 @@ pub fn resume(roots: &Roots, journal: &Path, now: DateTime<Utc>) -> Result<Ready
     if before != now_block {
         return Err(ResumeError::OtherBlocks { path: found.path, run_id, before, now: now_block });
     }
-    Ok(Ready::Resumed(Box::new(Run::resume(roots, found, journal, state, now)?)))
+    Ok(Ready::Resumed(Box::new(TakenUp { medium: found, journal, state })))
 }
 
-/// Gives a run up: it ends as a failure with a signed report, and the log gets its outcome.
-pub fn abandon(journal: &Path, reason: &str, now: DateTime<Utc>) -> Result<Ready, ResumeError> {
-    let (journal, entries) = Journal::open(journal)?;
-    let Some(state) = RunState::fold(&entries)? else {
-        return Err(remove_empty(journal));
+/// Gives a run up: it ends as a failure with a signed report, and the log gets its outcome. Of a
+/// corrupt journal what stands before the damage is reported, and all of it is kept aside.
+pub fn abandon(
+    station: &Station,
+    key: &StationKey,
+    journal: &Path,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<Ready, ResumeError> {
+    let believable = |entries: &[_]| RunState::fold(entries).is_ok();
+    let (mut journal, mut entries) = match Journal::open(journal) {
+        Err(JournalError::Corrupt { .. }) => Journal::salvage(journal, believable)?,
+        other => other?,
     };
-    if state.sealed.is_none() && state.intent.is_none() {
-        return Err(remove_empty(journal));
+    if !believable(&entries) {
+        let path = journal.path().to_owned();
+        drop(journal);
+        (journal, entries) = Journal::salvage(&path, believable)?;
     }
+    let state = match RunState::fold(&entries)? {
+        Some(state) if state.sealed.is_some() || state.intent.is_some() => state,
+        _ => return close_unreported(station, key, journal, reason),
+    };
     if state.sealed.is_some() {
         return match Run::recover(journal, state) {
             Some(run) => Ok(Ready::Sealed(Box::new(run))),
@@ -206,6 +228,18 @@ pub fn abandon(journal: &Path, reason: &str, now: DateTime<Utc>) -> Result<Ready
         };
     }
     Ok(Ready::Sealed(Box::new(Run::abandon(journal, state, reason, tool_facts(), clock::quality().into(), now)?)))
+}
+
+/// A journal that knows of no intent: nothing was written, or nothing is known of it. An intent that
+/// the custody log has all the same gets its outcome.
+fn close_unreported(station: &Station, key: &StationKey, journal: Journal, reason: &str) -> Result<Ready, ResumeError> {
+    let run_id = journal.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let log = station.log()?;
+    let closed = evidence::log_failure_without_report(&log, key, &run_id, reason).map_err(StationError::from)?;
+    match (remove_empty(journal), closed) {
+        (ResumeError::NothingHappened { run_id }, true) => Err(ResumeError::ClosedUnreported { run_id }),
+        (other, _) => Err(other),
+    }
 }
 
 /// A journal without an intent stands for a run that had not begun.

@@ -3,75 +3,28 @@
 //! Every step is durable before the next begins, and every step can be repeated: a run that was cut
 //! anywhere is taken up by the same functions and ends with exactly one certificate.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
-use serde_json::json;
 use tokio::sync::{oneshot, watch};
 
+use super::evidence;
 use super::folder::{Station, StationError};
-use super::prepare::subject;
-use crate::certificate::{self, IssueContext, Issued};
-use crate::custody::{self, AuditConfig, Log, LogError, NewEvent};
+use super::result::{Outcome, TargetResult, blank, cut_result, result_of_start};
+use crate::custody::Log;
 use crate::device::Roots;
 use crate::media::Medium;
 use crate::overwrite::{Engine, EngineConfig, EngineError, FaultLimits};
 use crate::sanitize::event::Event;
-use crate::sanitize::record::{ClockQuality, IntentReceipt, Proven, RunFacts, ToolFacts};
-use crate::sanitize::state::RunPlan;
-use crate::sanitize::{Bench, Claimed, Confirmed, Held, Intended, Run, Sealed, StartError, Stopped, Verdict};
-use crate::signed::{StationKey, atomic_write, remove_drafts};
+use crate::sanitize::journal::Journal;
+use crate::sanitize::state::{RunPlan, RunState};
+use crate::sanitize::{Bench, Claimed, Confirmed, Held, Intended, Run, Sealed, StartError, Stopped};
+use crate::signed::StationKey;
 use crate::sys::{Blocking, HelperGone, clock};
-use crate::units::{Bytes, now};
-
-/// Custody event: a run is about to happen.
-pub(super) const INTENDED: &str = "run.intended";
-/// Custody event: a run passed.
-pub(super) const PASSED: &str = "run.passed";
-/// Custody event: a run failed.
-pub(super) const FAILED: &str = "run.failed";
-
-/// How one target ended. The worst of several decides the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// A certificate exists.
-    Pass,
-    /// A signed failure report exists.
-    Fail,
-    /// Nothing was touched.
-    Refused,
-    /// Can be resumed.
-    Interrupted,
-    /// The medium's run ended, but its evidence could not be stored; the journal holds it.
-    Error,
-}
-
-/// What became of one target.
-#[derive(Debug, Clone, Serialize)]
-pub struct TargetResult {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// As it was named.
-    pub target: PathBuf,
-    /// Run id, when a run existed.
-    pub run_id: Option<String>,
-    /// The medium, when it was found.
-    pub medium: Option<Box<Medium>>,
-    /// Asset tag.
-    pub asset_tag: Option<String>,
-    /// Where the certificate lies.
-    pub certificate: Option<PathBuf>,
-    /// Where the failure report lies.
-    pub failure_report: Option<PathBuf>,
-    /// What happened.
-    pub message: String,
-    /// What to do next.
-    pub advice: Option<String>,
-}
+use crate::units::now;
 
 /// How a batch is executed.
 #[derive(Debug, Clone)]
@@ -106,19 +59,38 @@ pub enum ExecuteError {
 pub enum Ready {
     /// New.
     Fresh(Box<Run<Confirmed>>),
-    /// Taken up again.
-    Resumed(Box<Run<Claimed>>),
+    /// To be taken up again.
+    Resumed(Box<TakenUp>),
     /// Result known, evidence not yet stored.
     Sealed(Box<Run<Sealed>>),
 }
 
-/// Carries out the runs side by side and returns one result each, in order.
+/// An interrupted run whose medium was found again. It is opened among the others, so that one that
+/// hangs holds up nobody.
+#[derive(Debug)]
+pub struct TakenUp {
+    pub(super) medium: Medium,
+    pub(super) journal: Journal,
+    pub(super) state: RunState,
+}
+
+/// Who hears of it.
+#[derive(Clone, Copy)]
+pub struct Audience<'a> {
+    /// While the runs go on.
+    pub watch: &'a dyn Fn(Event),
+    /// As each one ends: its place among the runs, and its result.
+    pub ended: &'a dyn Fn(usize, &TargetResult),
+}
+
+/// Carries out the runs side by side and returns one result each, in order. After a second signal
+/// those that have not ended are interrupted.
 pub fn execute(
     station: &Station,
     key: StationKey,
     runs: Vec<Ready>,
     how: &Execution,
-    watch: &dyn Fn(Event),
+    audience: Audience<'_>,
 ) -> Result<Vec<TargetResult>, ExecuteError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (stop, stopped) = watch::channel(false);
@@ -137,19 +109,48 @@ pub fn execute(
         out: how.out.clone(),
         bench,
         held: Arc::default(),
-        watch,
+        watch: audience.watch,
     };
-    let results = runtime.block_on(async {
+    let left: Vec<TargetResult> = runs.iter().map(|run| left_at_once(run.plan())).collect();
+    let results = RefCell::new(left.iter().map(|_| None).collect::<Vec<Option<TargetResult>>>());
+    let end = |index: usize, result: TargetResult| {
+        (audience.ended)(index, &result);
+        results.borrow_mut()[index] = Some(result);
+    };
+    let signals: Result<(), std::io::Error> = runtime.block_on(async {
         let signals = listen(stop)?;
-        let work = futures_util::future::join_all(runs.into_iter().map(|run| desk.carry_out(run)));
+        let (desk, end) = (&desk, &end);
+        let each = runs.into_iter().enumerate();
+        let work = each.map(|(index, run)| async move { end(index, desk.carry_out(run).await) });
         tokio::select! {
-            results = work => Ok(results),
-            never = signals => match never {},
+            _ = futures_util::future::join_all(work) => {}
+            // The journals are durable at every moment: leaving now loses a few seconds of work.
+            () = signals => {}
         }
+        Ok(())
     });
     // A thread that a hung medium holds must not hold the program.
     runtime.shutdown_background();
-    results
+    signals?;
+    let ended = results.into_inner().into_iter().zip(left).enumerate();
+    Ok(ended
+        .map(|(index, (result, left))| {
+            result.unwrap_or_else(|| {
+                (audience.ended)(index, &left);
+                left
+            })
+        })
+        .collect())
+}
+
+impl Ready {
+    fn plan(&self) -> &RunPlan {
+        match self {
+            Ready::Fresh(run) => run.plan(),
+            Ready::Resumed(run) => &run.state.plan,
+            Ready::Sealed(run) => run.plan(),
+        }
+    }
 }
 
 /// What every run of a batch needs.
@@ -167,7 +168,7 @@ struct Desk<'a> {
 type Waiting = (Run<Held>, oneshot::Sender<Result<Run<Claimed>, StartError>>);
 
 /// Why a run did not reach its end.
-enum Cut {
+pub(super) enum Cut {
     Start(StartError),
     Stopped(Stopped),
     Station(StationError),
@@ -186,9 +187,18 @@ impl Desk<'_> {
                     Err(_) => self.silent(&plan),
                 }
             }
-            Ready::Resumed(run) => {
-                let plan = run.plan().clone();
-                self.on_claim(plan, *run).await
+            Ready::Resumed(taken) => {
+                let TakenUp { medium, journal, state } = *taken;
+                let (plan, path) = (state.plan.clone(), medium.path.clone());
+                let roots = self.bench.roots.clone();
+                let open = self.blocking(move || Run::resume(&roots, medium, journal, state, now()));
+                let result = match tokio::time::timeout(self.bench.faults.stall_timeout, open).await {
+                    Ok(Ok(Ok(run))) => self.on_claim(plan, run).await,
+                    Ok(Ok(Err(error))) => result_of_start(&plan, error),
+                    Ok(Err(cut)) => cut_result(&plan, cut),
+                    Err(_) => self.silent_again(&plan, &path),
+                };
+                TargetResult { target: path, ..result }
             }
             Ready::Sealed(run) => {
                 let plan = run.plan().clone();
@@ -217,6 +227,13 @@ impl Desk<'_> {
         TargetResult { outcome: Outcome::Refused, message, advice, ..blank(plan) }
     }
 
+    fn silent_again(&self, plan: &RunPlan, path: &Path) -> TargetResult {
+        let seconds = self.bench.faults.stall_timeout.as_secs();
+        let message = format!("{} could not be opened within {seconds} s; the run is as it was", path.display());
+        let advice = format!("try the medium on another port, then go on with: lastwrite resume {}", plan.run_id);
+        TargetResult { outcome: Outcome::Interrupted, message, advice: Some(advice), ..blank(plan) }
+    }
+
     async fn on_claim(&self, plan: RunPlan, run: Run<Claimed>) -> TargetResult {
         match self.try_run(run).await {
             Ok(result) => result,
@@ -228,7 +245,7 @@ impl Desk<'_> {
         let run = self.intend(run).await?;
         let erased = run.erase(&self.bench, self.watch).await.map_err(Cut::Stopped)?;
         let sealed = self
-            .blocking(move || erased.seal(tool_facts(), clock::quality().into(), now()))
+            .blocking(move || erased.seal(evidence::tool_facts(), clock::quality().into(), now()))
             .await?
             .map_err(Cut::Start)?;
         self.store(sealed).await
@@ -241,7 +258,7 @@ impl Desk<'_> {
             if run.has_intent() {
                 return run.intended(None, now()).map_err(Cut::Start);
             }
-            let receipt = intent_receipt(&log, &key, run.plan()).map_err(|e| Cut::Station(e.into()))?;
+            let receipt = evidence::intent_receipt(&log, &key, run.plan()).map_err(|e| Cut::Station(e.into()))?;
             run.intended(Some(receipt), now()).map_err(Cut::Start)
         })
         .await?
@@ -251,7 +268,7 @@ impl Desk<'_> {
     /// harmless to repeat.
     async fn store(&self, run: Run<Sealed>) -> Result<TargetResult, Cut> {
         let (station, log, key, out) = (self.station.clone(), self.log.clone(), self.key.clone(), self.out.clone());
-        self.blocking(move || store(&station, &log, &key, out.as_deref(), run)).await?
+        self.blocking(move || evidence::store(&station, &log, &key, out.as_deref(), run)).await?
     }
 
     async fn blocking<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> Result<T, Cut> {
@@ -275,226 +292,39 @@ fn judge(waiting: &Mutex<Vec<Waiting>>, roots: &Roots, journals: &Path) {
     }
 }
 
-fn intent_receipt(log: &Log, key: &StationKey, plan: &RunPlan) -> Result<IntentReceipt, LogError> {
-    // A cut between log and journal: the intent is there already, and stays the only one.
-    let earlier = log.find_run(&plan.run_id)?.into_iter().find(|logged| logged.entry.typ == INTENDED);
-    if let Some(logged) = earlier {
-        let size = logged.entry.index.0 + 1;
-        let count = usize::try_from(size).unwrap_or(usize::MAX);
-        let leaves = log.entries()?.take(count).map(|e| Ok(e?.leaf_hash)).collect::<Result<Vec<_>, LogError>>()?;
-        return Ok(IntentReceipt {
-            log_id: log.id().to_owned(),
-            index: logged.entry.index,
-            leaf_hash: logged.leaf_hash.to_string(),
-            size: Bytes(size),
-            root: custody::root(&leaves).to_string(),
-        });
-    }
-    let receipt = log.append(intent_event(plan, subject(&plan.medium)), key)?;
-    Ok(IntentReceipt {
-        log_id: receipt.log_id,
-        index: receipt.index,
-        leaf_hash: receipt.leaf_hash.to_string(),
-        size: receipt.size,
-        root: receipt.root.to_string(),
-    })
-}
-
-fn intent_event(plan: &RunPlan, subject: String) -> NewEvent {
-    let data = json!({
-        "run_id": plan.run_id,
-        "medium": plan.medium.identity,
-        "class": plan.medium.class,
-        "path": plan.medium.path,
-        "requested": plan.requested,
-        "scheme": plan.scheme.name,
-        "verification": plan.verification,
-        "operator": plan.operator.as_ref().map(|o| &o.name),
-        "asset_tag": plan.asset_tag,
-    });
-    NewEvent { typ: INTENDED.to_owned(), subject, data }
-}
-
-fn store(
-    station: &Station,
-    log: &Log,
-    key: &StationKey,
-    out: Option<&Path>,
-    run: Run<Sealed>,
-) -> Result<TargetResult, Cut> {
-    let plan = run.plan().clone();
-    let config = station.config();
-    let context = IssueContext {
-        organization: config.organization.clone(),
-        station: config.station.clone(),
-        form: certificate::GivenForm::default(),
-    };
-    let mut message = String::new();
-    let (issued, folder, event, failure) = match run.verdict() {
-        Verdict::Passed(record) => {
-            message.push_str(words_of(record.facts()));
-            (certificate::issue(&record, &context, key, run.signed_at()), station.certificates(), PASSED, None)
-        }
-        Verdict::Failed(record) => {
-            let failure = record.failure().clone();
-            message.push_str(&failure.message);
-            let issued = certificate::issue_failure(&record, &context, key, run.signed_at());
-            (issued, station.failures(), FAILED, Some(failure))
-        }
-    };
-    let issued = issued.map_err(|e| Cut::Station(StationError::Config { path: folder.clone(), why: e.to_string() }))?;
-    let file = put(&folder, &issued).map_err(Cut::Station)?;
-    log_outcome(log, key, &plan, event, &issued.id).map_err(|e| Cut::Station(e.into()))?;
-    if let Some(out) = out {
-        put(out, &issued).map_err(Cut::Station)?;
-        copy_trust(station, out).map_err(Cut::Station)?;
-    }
-    run.close().map_err(|e| Cut::Start(e.into()))?;
-    let passed = failure.is_none();
-    Ok(TargetResult {
-        outcome: if passed { Outcome::Pass } else { Outcome::Fail },
-        certificate: passed.then(|| file.clone()),
-        failure_report: (!passed).then_some(file),
-        message,
-        advice: failure.map(|f| f.advice),
-        ..blank(&plan)
-    })
-}
-
-fn words_of(facts: &RunFacts) -> &'static str {
-    match facts.proven {
-        Proven::FullReadback => "wiped; every byte was read back and matched",
-        Proven::SampledReadback => "wiped; every sample that was read back matched",
-        Proven::CompletionOnly => "complete, not proven: nothing was read back",
-        Proven::Nothing => "nothing is proven",
-    }
-}
-
-/// Writes `<id>.json` once; finding the same bytes there already is fine.
-fn put(folder: &Path, issued: &Issued) -> Result<PathBuf, StationError> {
-    let path = folder.join(format!("{}.json", issued.id));
-    let io = |doing| super::folder::io_error(&path, doing);
-    // A cut in the middle of this leaves a draft, which reads like a second certificate.
-    remove_drafts(&path);
-    if std::fs::read(&path).is_ok_and(|there| there == issued.bytes) {
-        return Ok(path);
-    }
-    std::fs::create_dir_all(folder).map_err(io("creating its folder"))?;
-    atomic_write(&path, &issued.bytes)?;
-    Ok(path)
-}
-
-/// The trust store goes along, named after the station, so that the evidence can be checked there.
-fn copy_trust(station: &Station, out: &Path) -> Result<(), StationError> {
-    let source = station.trust_path();
-    let target = out.join("trust.jwks.json");
-    let bytes = std::fs::read(&source).map_err(super::folder::io_error(&source, "reading it"))?;
-    if std::fs::read(&target).is_ok_and(|there| there == bytes) {
-        return Ok(());
-    }
-    Ok(atomic_write(&target, &bytes)?)
-}
-
-/// Exactly one outcome for every intent, however often this is repeated.
-fn log_outcome(log: &Log, key: &StationKey, plan: &RunPlan, event: &str, document: &str) -> Result<(), LogError> {
-    let config = AuditConfig::default();
-    if log.outcome(&plan.run_id, &config)?.is_some() {
-        return Ok(());
-    }
-    let data = json!({ "run_id": plan.run_id, "document": document, "asset_tag": plan.asset_tag });
-    let event = NewEvent { typ: event.to_owned(), subject: subject(&plan.medium), data };
-    log.append_outcome(event, key, &config).map(|_| ())
-}
-
-/// Name, version and digest of the running program.
-pub(super) fn tool_facts() -> ToolFacts {
-    use sha2::{Digest, Sha256};
-    static DIGEST: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-    let digest = || {
-        let mut program = std::fs::File::open("/proc/self/exe")?;
-        let (mut hash, mut piece) = (Sha256::new(), vec![0; 256 << 10]);
-        loop {
-            match std::io::Read::read(&mut program, &mut piece)? {
-                0 => return Ok(super::prepare::hex(&hash.finalize())),
-                n => hash.update(&piece[..n]),
-            }
-        }
-    };
-    let digest = DIGEST.get_or_init(|| digest().unwrap_or_else(|_: std::io::Error| String::new()));
-    ToolFacts {
-        name: env!("CARGO_PKG_NAME").to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        build_digest: digest.clone(),
-    }
-}
-
-fn blank(plan: &RunPlan) -> TargetResult {
+/// A run that had not ended when a second signal asked to leave at once.
+fn left_at_once(plan: &RunPlan) -> TargetResult {
     TargetResult {
-        outcome: Outcome::Error,
-        target: plan.medium.path.clone(),
-        run_id: Some(plan.run_id.clone()),
-        medium: Some(Box::new(plan.medium.clone())),
-        asset_tag: plan.asset_tag.clone(),
-        certificate: None,
-        failure_report: None,
-        message: String::new(),
-        advice: None,
+        message: "left at once, before it had stopped".to_owned(),
+        ..cut_result(plan, Cut::Stopped(Stopped::Asked))
     }
 }
 
-fn result_of_start(plan: &RunPlan, error: StartError) -> TargetResult {
-    let (outcome, advice) = match &error {
-        StartError::Claim(_) => (Outcome::Refused, None),
-        _ => (Outcome::Error, Some("nothing was written to the medium".to_owned())),
-    };
-    TargetResult { outcome, message: error.to_string(), advice, ..blank(plan) }
-}
-
-fn cut_result(plan: &RunPlan, cut: Cut) -> TargetResult {
-    let resume = format!("go on with: lastwrite resume {}", plan.run_id);
-    let (outcome, message, advice) = match cut {
-        Cut::Stopped(Stopped::Asked) => (Outcome::Interrupted, "stopped as asked".to_owned(), resume),
-        Cut::Stopped(Stopped::MediumGone { error }) => (
-            Outcome::Interrupted,
-            format!("the medium went away ({error})"),
-            format!("connect it again, then {resume}"),
-        ),
-        Cut::Stopped(Stopped::Journal(error)) => (Outcome::Error, error.to_string(), resume),
-        Cut::Stopped(Stopped::Helper(error)) | Cut::Helper(error) => (Outcome::Error, error.to_string(), resume),
-        Cut::Start(error) => (Outcome::Error, error.to_string(), resume),
-        Cut::Station(error) => (Outcome::Error, error.to_string(), resume),
-    };
-    TargetResult { outcome, message, advice: Some(advice), ..blank(plan) }
-}
-
-/// Turns the first SIGINT, SIGTERM or SIGHUP into an orderly stop; the second ends the program.
-fn listen(stop: watch::Sender<bool>) -> std::io::Result<impl Future<Output = std::convert::Infallible>> {
+/// Turns the first SIGINT, SIGTERM or SIGHUP into an orderly stop; is ready at the second. A SIGHUP
+/// that the caller ignores (nohup) stays ignored.
+fn listen(stop: watch::Sender<bool>) -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+    let mut hangup = if hangup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
     Ok(async move {
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
+                _ = async { match hangup.as_mut() { Some(h) => h.recv().await, None => std::future::pending().await } } => {}
             }
             if *stop.borrow() {
-                // The journal is durable at every moment: leaving now loses a few seconds of work.
-                std::process::exit(6);
+                return;
             }
             stop.send_replace(true);
         }
     })
 }
 
-impl From<clock::Quality> for ClockQuality {
-    fn from(quality: clock::Quality) -> ClockQuality {
-        match quality {
-            clock::Quality::Synchronized => ClockQuality::Synchronized,
-            clock::Quality::Unsynchronized => ClockQuality::Unsynchronized,
-            clock::Quality::Unknown => ClockQuality::Unknown,
-        }
-    }
+/// Whether SIGHUP was ignored when the program was started: the lowest bit of `SigIgn` (proc(5)).
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -91,7 +91,20 @@ impl Display {
         }
     }
 
-    /// Takes the bars away so that results can be printed.
+    /// Prints the result of a drive, whose bar goes, while those of the others stay.
+    pub fn ended(&self, path: &Path, print: impl FnOnce()) {
+        match &self.form {
+            Form::Bars { all, bars, .. } => {
+                if let Some(bar) = bars.borrow().get(path) {
+                    bar.finish_and_clear();
+                }
+                all.suspend(print);
+            }
+            Form::Lines { .. } | Form::Json => print(),
+        }
+    }
+
+    /// Takes the bars away.
     pub fn finish(&self) {
         if let Form::Bars { all, bars, total } = &self.form {
             bars.borrow().values().chain(total.borrow().iter()).for_each(ProgressBar::finish_and_clear);

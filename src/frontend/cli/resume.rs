@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::progress::Display;
-use super::wipe::{ExecutionArgs, execute_failure, report, warn_if_forgetful};
+use super::wipe::{ExecutionArgs, execute, exit_of, warn_if_forgetful};
 use super::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
 use crate::station::{self, Interrupted, InterruptedState, JournalError, Ready, ResumeError, RunState, StartError};
@@ -52,8 +51,8 @@ pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
     let mut exit = Exit::Done;
     for run in chosen {
         let taken = match (&args.reason, args.abandon) {
-            (Some(reason), true) => station::abandon(&run.journal, reason, now()),
-            _ => station::resume(&roots, &run.journal, now()),
+            (Some(reason), true) => station::abandon(&station, &key, &run.journal, reason, now()),
+            _ => station::resume(&roots, &run.journal),
         };
         match taken {
             Ok(run) => ready.push(run),
@@ -65,6 +64,8 @@ pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
                     exit = exit.worst(Exit::Refused);
                 }
             }
+            // Given up, as was asked.
+            Err(error @ ResumeError::ClosedUnreported { .. }) => output::line_err(&error.to_string()),
             Err(error) => {
                 let failure = failure(&error);
                 exit = exit.worst(failure.exit);
@@ -72,11 +73,8 @@ pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
             }
         }
     }
-    let display = Display::new(common.json);
-    let results = station::execute(&station, key, ready, &args.execution.execution(), &|event| display.show(event))
-        .map_err(|e| execute_failure(&e))?;
-    display.finish();
-    Ok(report(common, &results).worst(exit))
+    let results = execute(common, &station, key, ready, &args.execution)?;
+    Ok(results.iter().fold(exit, |exit, result| exit.worst(exit_of(result))))
 }
 
 fn choose<'a>(args: &ResumeArgs, open: &'a [Interrupted]) -> Result<Vec<&'a Interrupted>, Failure> {
@@ -212,8 +210,8 @@ fn failure(error: &ResumeError) -> Failure {
         ResumeError::Journal(JournalError::Corrupt { .. })
         | ResumeError::Incoherent(_)
         | ResumeError::Start(StartError::Incoherent(_)) => failure(Exit::Evidence).hint(
-            "move the journal file away to keep it as evidence, then wipe the medium again; the custody log \
-                 shows the run as one without outcome",
+            "give the run up with: lastwrite resume --abandon RUN --reason TEXT; what the journal says before the damage \
+             is reported, and the journal is kept in journal/corrupt",
         ),
         _ => failure(Exit::Other),
     }

@@ -12,8 +12,9 @@ use super::{Common, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::media::{Kind, Medium};
 use crate::scheme;
+use crate::signed::StationKey;
 use crate::station::{
-    self, Confirmation, Confirmed, Durability, EngineConfig, ExecuteError, Execution, FaultLimits, IoChoice,
+    self, Audience, Confirmation, Confirmed, Durability, EngineConfig, ExecuteError, Execution, FaultLimits, IoChoice,
     ManifestRow, Order, Outcome, Preparation, Ready, Refused, Run, Station, TargetResult,
 };
 use crate::units::now;
@@ -134,13 +135,10 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     }
     unused_tokens(&request.tokens, results.iter().flatten())?;
 
-    let display = Display::new(common.json);
-    let done = station::execute(&station, key, ready, &args.execution.execution(), &|event| display.show(event))
-        .map_err(|e| execute_failure(&e))?;
-    display.finish();
-    let mut done = done.into_iter();
+    results.iter().flatten().for_each(|refused| report(common, refused));
+    let mut done = execute(common, &station, key, ready, &args.execution)?.into_iter();
     let results: Vec<TargetResult> = results.into_iter().filter_map(|r| r.or_else(|| done.next())).collect();
-    let mut exit = report(common, &results);
+    let mut exit = results.iter().fold(Exit::Done, |exit, result| exit.worst(exit_of(result)));
     if let Some(manifest) = &args.manifest {
         let rows = request.rows.into_iter().filter_map(|r| r.manifest).zip(results).collect::<Vec<_>>();
         let path = args.results.clone().unwrap_or_else(|| free_name(manifest));
@@ -156,12 +154,26 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// A batch that could not be started.
-pub fn execute_failure(error: &ExecuteError) -> Failure {
-    match error {
-        ExecuteError::Station(error) => station_failure(error),
-        other => Failure::new(Exit::Other, other),
-    }
+/// Carries the runs out, shows how they go on, and prints each result as its medium ends.
+pub fn execute(
+    common: &Common,
+    station: &Station,
+    key: StationKey,
+    ready: Vec<Ready>,
+    args: &ExecutionArgs,
+) -> Result<Vec<TargetResult>, Failure> {
+    let display = Display::new(common.json);
+    let ended = |_: usize, result: &TargetResult| {
+        let path = result.medium.as_ref().map_or(&result.target, |medium| &medium.path);
+        display.ended(path, || report(common, result));
+    };
+    let audience = Audience { watch: &|event| display.show(event), ended: &ended };
+    let results = station::execute(station, key, ready, &args.execution(), audience).map_err(|error| match error {
+        ExecuteError::Station(error) => station_failure(&error),
+        other => Failure::new(Exit::Other, &other),
+    })?;
+    display.finish();
+    Ok(results)
 }
 
 /// What was asked for, one row a medium, before anything is looked at.
@@ -328,24 +340,23 @@ pub fn warn_if_forgetful(station: &Station, out: Option<&Path>) -> Result<(), Fa
     }
 }
 
-/// Prints the results and gives the worst exit code.
-pub fn report(common: &Common, results: &[TargetResult]) -> Exit {
-    let mut exit = Exit::Done;
-    for result in results {
-        exit = exit.worst(match result.outcome {
-            Outcome::Pass => Exit::Done,
-            Outcome::Fail => Exit::Failed,
-            Outcome::Refused => Exit::Refused,
-            Outcome::Interrupted => Exit::Interrupted,
-            Outcome::Error => Exit::Other,
-        });
-        if common.json {
-            output::json(result);
-        } else {
-            print(result);
-        }
+/// The exit code of one result; the worst of several decides.
+pub fn exit_of(result: &TargetResult) -> Exit {
+    match result.outcome {
+        Outcome::Pass => Exit::Done,
+        Outcome::Fail => Exit::Failed,
+        Outcome::Refused => Exit::Refused,
+        Outcome::Interrupted => Exit::Interrupted,
+        Outcome::Error => Exit::Other,
     }
-    exit
+}
+
+fn report(common: &Common, result: &TargetResult) {
+    if common.json {
+        output::json(result);
+    } else {
+        print(result);
+    }
 }
 
 fn print(result: &TargetResult) {

@@ -1,0 +1,211 @@
+//! The evidence of a run: its intent in the custody log, the signed document, its outcome.
+//!
+//! Each step is durable before the next begins and harmless to repeat.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::folder::{Station, StationError};
+use super::prepare::subject;
+use super::result::{Outcome, TargetResult, blank};
+use super::run::Cut;
+use crate::certificate::{self, IssueContext, Issued};
+use crate::custody::{self, AuditConfig, Log, LogError, NewEvent};
+use crate::sanitize::record::{ClockQuality, IntentReceipt, Proven, RunFacts, ToolFacts};
+use crate::sanitize::state::RunPlan;
+use crate::sanitize::{Run, Sealed, Verdict};
+use crate::signed::{StationKey, atomic_write, remove_drafts};
+use crate::sys::clock;
+use crate::units::Bytes;
+
+/// Custody event: a run is about to happen.
+pub(super) const INTENDED: &str = "run.intended";
+/// Custody event: a run passed.
+pub(super) const PASSED: &str = "run.passed";
+/// Custody event: a run failed.
+pub(super) const FAILED: &str = "run.failed";
+
+/// Appends the intent to the custody log, once for each run however often it is taken up.
+pub(super) fn intent_receipt(log: &Log, key: &StationKey, plan: &RunPlan) -> Result<IntentReceipt, LogError> {
+    // A cut between log and journal: the intent is there already, and stays the only one.
+    let earlier = log.find_run(&plan.run_id)?.into_iter().find(|logged| logged.entry.typ == INTENDED);
+    if let Some(logged) = earlier {
+        let size = logged.entry.index.0 + 1;
+        let count = usize::try_from(size).unwrap_or(usize::MAX);
+        let leaves = log.entries()?.take(count).map(|e| Ok(e?.leaf_hash)).collect::<Result<Vec<_>, LogError>>()?;
+        return Ok(IntentReceipt {
+            log_id: log.id().to_owned(),
+            index: logged.entry.index,
+            leaf_hash: logged.leaf_hash.to_string(),
+            size: Bytes(size),
+            root: custody::root(&leaves).to_string(),
+        });
+    }
+    let receipt = log.append(intent_event(plan, subject(&plan.medium)), key)?;
+    Ok(IntentReceipt {
+        log_id: receipt.log_id,
+        index: receipt.index,
+        leaf_hash: receipt.leaf_hash.to_string(),
+        size: receipt.size,
+        root: receipt.root.to_string(),
+    })
+}
+
+fn intent_event(plan: &RunPlan, subject: String) -> NewEvent {
+    let data = json!({
+        "run_id": plan.run_id,
+        "medium": plan.medium.identity,
+        "class": plan.medium.class,
+        "path": plan.medium.path,
+        "requested": plan.requested,
+        "scheme": plan.scheme.name,
+        "verification": plan.verification,
+        "operator": plan.operator.as_ref().map(|o| &o.name),
+        "asset_tag": plan.asset_tag,
+    });
+    NewEvent { typ: INTENDED.to_owned(), subject, data }
+}
+
+/// Signs and stores the document, logs the outcome, closes the journal.
+pub(super) fn store(
+    station: &Station,
+    log: &Log,
+    key: &StationKey,
+    out: Option<&Path>,
+    run: Run<Sealed>,
+) -> Result<TargetResult, Cut> {
+    let plan = run.plan().clone();
+    let config = station.config();
+    let context = IssueContext {
+        organization: config.organization.clone(),
+        station: config.station.clone(),
+        form: certificate::GivenForm::default(),
+    };
+    let mut message = String::new();
+    let (issued, folder, event, failure) = match run.verdict() {
+        Verdict::Passed(record) => {
+            message.push_str(words_of(record.facts()));
+            (certificate::issue(&record, &context, key, run.signed_at()), station.certificates(), PASSED, None)
+        }
+        Verdict::Failed(record) => {
+            let failure = record.failure().clone();
+            message.push_str(&failure.message);
+            let issued = certificate::issue_failure(&record, &context, key, run.signed_at());
+            (issued, station.failures(), FAILED, Some(failure))
+        }
+    };
+    let issued = issued.map_err(|e| Cut::Station(StationError::Config { path: folder.clone(), why: e.to_string() }))?;
+    let file = put(&folder, &issued).map_err(Cut::Station)?;
+    log_outcome(log, key, &plan, event, &issued.id).map_err(|e| Cut::Station(e.into()))?;
+    if let Some(out) = out {
+        put(out, &issued).map_err(Cut::Station)?;
+        copy_trust(station, out).map_err(Cut::Station)?;
+    }
+    run.close().map_err(|e| Cut::Start(e.into()))?;
+    let passed = failure.is_none();
+    Ok(TargetResult {
+        outcome: if passed { Outcome::Pass } else { Outcome::Fail },
+        certificate: passed.then(|| file.clone()),
+        failure_report: (!passed).then_some(file),
+        message,
+        advice: failure.map(|f| f.advice),
+        ..blank(&plan)
+    })
+}
+
+fn words_of(facts: &RunFacts) -> &'static str {
+    match facts.proven {
+        Proven::FullReadback => "wiped; every byte was read back and matched",
+        Proven::SampledReadback => "wiped; every sample that was read back matched",
+        Proven::CompletionOnly => "complete, not proven: nothing was read back",
+        Proven::Nothing => "nothing is proven",
+    }
+}
+
+/// Writes `<id>.json` once; finding the same bytes there already is fine.
+fn put(folder: &Path, issued: &Issued) -> Result<PathBuf, StationError> {
+    let path = folder.join(format!("{}.json", issued.id));
+    let io = |doing| super::folder::io_error(&path, doing);
+    // A cut in the middle of this leaves a draft, which reads like a second certificate.
+    remove_drafts(&path);
+    if std::fs::read(&path).is_ok_and(|there| there == issued.bytes) {
+        return Ok(path);
+    }
+    std::fs::create_dir_all(folder).map_err(io("creating its folder"))?;
+    atomic_write(&path, &issued.bytes)?;
+    Ok(path)
+}
+
+/// The trust store goes along, named after the station, so that the evidence can be checked there.
+fn copy_trust(station: &Station, out: &Path) -> Result<(), StationError> {
+    let source = station.trust_path();
+    let target = out.join("trust.jwks.json");
+    let bytes = std::fs::read(&source).map_err(super::folder::io_error(&source, "reading it"))?;
+    if std::fs::read(&target).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
+    Ok(atomic_write(&target, &bytes)?)
+}
+
+/// Exactly one outcome for every intent, however often this is repeated.
+fn log_outcome(log: &Log, key: &StationKey, plan: &RunPlan, event: &str, document: &str) -> Result<(), LogError> {
+    let config = AuditConfig::default();
+    if log.outcome(&plan.run_id, &config)?.is_some() {
+        return Ok(());
+    }
+    let data = json!({ "run_id": plan.run_id, "document": document, "asset_tag": plan.asset_tag });
+    let event = NewEvent { typ: event.to_owned(), subject: subject(&plan.medium), data };
+    log.append_outcome(event, key, &config).map(|_| ())
+}
+
+/// The outcome of a run of which nothing can be reported. `false`: the log knows no intent of it, or
+/// its outcome already.
+pub(super) fn log_failure_without_report(
+    log: &Log,
+    key: &StationKey,
+    run_id: &str,
+    reason: &str,
+) -> Result<bool, LogError> {
+    let config = AuditConfig::default();
+    let intent = log.find_run(run_id)?.into_iter().find(|logged| logged.entry.typ == INTENDED);
+    let Some(intent) = intent else { return Ok(false) };
+    if log.outcome(run_id, &config)?.is_some() {
+        return Ok(false);
+    }
+    let data = json!({ "run_id": run_id, "document": null, "reason": reason });
+    let event = NewEvent { typ: FAILED.to_owned(), subject: intent.entry.subject, data };
+    log.append_outcome(event, key, &config).map(|_| true)
+}
+
+/// Name, version and digest of the running program.
+pub(super) fn tool_facts() -> ToolFacts {
+    use sha2::{Digest, Sha256};
+    static DIGEST: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    let digest = || {
+        let mut program = std::fs::File::open("/proc/self/exe")?;
+        let (mut hash, mut piece) = (Sha256::new(), vec![0; 256 << 10]);
+        loop {
+            match std::io::Read::read(&mut program, &mut piece)? {
+                0 => return Ok(super::prepare::hex(&hash.finalize())),
+                n => hash.update(&piece[..n]),
+            }
+        }
+    };
+    let digest = DIGEST.get_or_init(|| digest().unwrap_or_else(|_: std::io::Error| String::new()));
+    ToolFacts {
+        name: env!("CARGO_PKG_NAME").to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        build_digest: digest.clone(),
+    }
+}
+
+impl From<clock::Quality> for ClockQuality {
+    fn from(quality: clock::Quality) -> ClockQuality {
+        match quality {
+            clock::Quality::Synchronized => ClockQuality::Synchronized,
+            clock::Quality::Unsynchronized => ClockQuality::Unsynchronized,
+            clock::Quality::Unknown => ClockQuality::Unknown,
+        }
+    }
+}

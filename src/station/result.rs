@@ -1,0 +1,91 @@
+//! What became of each target, for a person and for a program.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::run::Cut;
+use crate::media::Medium;
+use crate::sanitize::state::RunPlan;
+use crate::sanitize::{StartError, Stopped};
+
+/// How one target ended. The worst of several decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A certificate exists.
+    Pass,
+    /// A signed failure report exists.
+    Fail,
+    /// Nothing was touched.
+    Refused,
+    /// Can be resumed.
+    Interrupted,
+    /// The medium's run ended, but its evidence could not be stored; the journal holds it.
+    Error,
+}
+
+/// What became of one target.
+#[derive(Debug, Clone, Serialize)]
+pub struct TargetResult {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// As it was named.
+    pub target: PathBuf,
+    /// Run id, when a run existed.
+    pub run_id: Option<String>,
+    /// The medium, when it was found.
+    pub medium: Option<Box<Medium>>,
+    /// Asset tag.
+    pub asset_tag: Option<String>,
+    /// Where the certificate lies.
+    pub certificate: Option<PathBuf>,
+    /// Where the failure report lies.
+    pub failure_report: Option<PathBuf>,
+    /// What happened.
+    pub message: String,
+    /// What to do next.
+    pub advice: Option<String>,
+}
+
+/// A result of which only the run is known.
+pub(super) fn blank(plan: &RunPlan) -> TargetResult {
+    TargetResult {
+        outcome: Outcome::Error,
+        target: plan.medium.path.clone(),
+        run_id: Some(plan.run_id.clone()),
+        medium: Some(Box::new(plan.medium.clone())),
+        asset_tag: plan.asset_tag.clone(),
+        certificate: None,
+        failure_report: None,
+        message: String::new(),
+        advice: None,
+    }
+}
+
+/// The run could not be started.
+pub(super) fn result_of_start(plan: &RunPlan, error: StartError) -> TargetResult {
+    let (outcome, advice) = match &error {
+        StartError::Claim(_) => (Outcome::Refused, None),
+        _ => (Outcome::Error, Some("nothing was written to the medium".to_owned())),
+    };
+    TargetResult { outcome, message: error.to_string(), advice, ..blank(plan) }
+}
+
+/// The run was cut before its end.
+pub(super) fn cut_result(plan: &RunPlan, cut: Cut) -> TargetResult {
+    let resume = format!("go on with: lastwrite resume {}", plan.run_id);
+    let (outcome, message, advice) = match cut {
+        Cut::Stopped(Stopped::Asked) => (Outcome::Interrupted, "stopped as asked".to_owned(), resume),
+        Cut::Stopped(Stopped::MediumGone { error }) => (
+            Outcome::Interrupted,
+            format!("the medium went away ({error})"),
+            format!("connect it again, then {resume}"),
+        ),
+        Cut::Stopped(Stopped::Journal(error)) => (Outcome::Error, error.to_string(), resume),
+        Cut::Stopped(Stopped::Helper(error)) | Cut::Helper(error) => (Outcome::Error, error.to_string(), resume),
+        Cut::Start(error) => (Outcome::Error, error.to_string(), resume),
+        Cut::Station(error) => (Outcome::Error, error.to_string(), resume),
+    };
+    TargetResult { outcome, message, advice: Some(advice), ..blank(plan) }
+}
