@@ -8,6 +8,7 @@ mod blocks;
 mod claim;
 mod claim_error;
 mod classify;
+pub mod command;
 mod facts;
 mod image;
 mod inventory;
@@ -16,6 +17,7 @@ mod patience;
 mod protection;
 mod resolve;
 mod roots;
+pub mod transport;
 mod udev;
 pub mod vpd;
 

@@ -1,9 +1,11 @@
 //! Facts about a medium: identity, geometry, kind, and why it may not be wiped. Plain data, no I/O.
 
+mod exchange;
 mod identity;
 mod medium;
 mod protection;
 
+pub use exchange::{CommandSet, Exchange, Reply};
 pub use identity::{Backing, Difference, Identity};
 pub use medium::{Geometry, Kind, Medium, MediumClass, Partition, Signature, Transport, Zoned};
 pub use protection::Protection;

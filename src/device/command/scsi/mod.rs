@@ -1,0 +1,47 @@
+//! SCSI commands (SPC-6, SBC-5) as CDBs, and what comes back.
+
+mod sense;
+
+pub use sense::{Progress, Sense, SenseFormat, SenseKey, request_sense, test_unit_ready};
+
+/// One SCSI command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// The standard's name for it.
+    pub name: &'static str,
+    /// The CDB: 6, 10, 12, 16 or 32 bytes.
+    pub cdb: Vec<u8>,
+}
+
+/// GOOD.
+pub const GOOD: u8 = 0x00;
+/// CHECK CONDITION.
+pub const CHECK_CONDITION: u8 = 0x02;
+/// BUSY.
+pub const BUSY: u8 = 0x08;
+/// RESERVATION CONFLICT.
+pub const RESERVATION_CONFLICT: u8 = 0x18;
+
+/// What came back of one SCSI command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Status byte (SAM-6 5.3).
+    pub status: u8,
+    /// Sense data as returned; empty when there were none.
+    pub sense: Vec<u8>,
+    /// Bytes of the data phase that were transferred.
+    pub transferred: usize,
+}
+
+impl Outcome {
+    /// GOOD, and no sense data that say otherwise.
+    pub fn is_good(&self) -> bool {
+        let harmless = |sense: Sense| matches!(sense.key, SenseKey::NoSense | SenseKey::RecoveredError);
+        self.status == GOOD && (self.sense.is_empty() || self.parsed_sense().is_some_and(harmless))
+    }
+
+    /// The sense data, if any can be read.
+    pub fn parsed_sense(&self) -> Option<Sense> {
+        Sense::parse(&self.sense)
+    }
+}
