@@ -12,6 +12,7 @@ pub mod media;
 #[cfg(feature = "erase")]
 pub mod overwrite;
 pub mod policy;
+pub mod register;
 pub mod sanitize;
 pub mod scheme;
 pub mod signed;

@@ -18,9 +18,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("signed", &["units"]),
     ("certificate", &["signed", "media", "policy", "scheme", "units", "sanitize::record"]),
     ("custody", &["signed", "units"]),
+    ("register", &["certificate", "custody", "policy", "signed", "media", "units", "sanitize::record"]),
     (
         "station",
         &[
+            "register",
             "sanitize",
             "certificate",
             "custody",
@@ -38,6 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "frontend",
         &[
             "station",
+            "register",
             "certificate",
             "custody",
             "signed",

@@ -8,6 +8,7 @@ mod folder;
 mod manifest;
 #[cfg(feature = "erase")]
 mod prepare;
+mod received;
 #[cfg(feature = "erase")]
 mod result;
 #[cfg(feature = "erase")]
@@ -32,7 +33,8 @@ pub use folder::{Durability, Station, StationConfig, StationError, default_folde
 #[cfg(feature = "erase")]
 pub use manifest::{ManifestError, ManifestRow, read_manifest, write_results};
 #[cfg(feature = "erase")]
-pub use prepare::{Order, Preparation, Refused, Wish, inventory, live, prepare};
+pub use prepare::{Order, Preparation, Refused, Wish, inventory, live, look_at, prepare};
+pub use received::received;
 #[cfg(feature = "erase")]
 pub use result::{Outcome, TargetResult};
 #[cfg(feature = "erase")]

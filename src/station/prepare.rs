@@ -118,6 +118,11 @@ pub fn live() -> Roots {
     Roots::live()
 }
 
+/// The medium at a path, as it names itself. Touches nothing.
+pub fn look_at(roots: &Roots, target: &std::path::Path) -> Result<Medium, ResolveError> {
+    device::resolve(roots, target, TargetRule::WholeDiskOnly)
+}
+
 /// Plans one run a medium. `station` is absent for a mere look.
 pub fn prepare(
     roots: &Roots,

@@ -10,6 +10,7 @@ mod output;
 mod plan;
 #[cfg(feature = "erase")]
 mod progress;
+mod register;
 #[cfg(feature = "erase")]
 mod resume;
 #[cfg(feature = "erase")]
@@ -77,6 +78,15 @@ enum Command {
     /// Show, sign or audit the custody log
     #[command(subcommand)]
     Custody(custody::CustodyCommand),
+    /// Make, fill, prove and rebuild the asset register
+    #[command(subcommand)]
+    Register(register::RegisterCommand),
+    /// The life of an asset, from procurement to a disposition closed by evidence
+    #[command(subcommand)]
+    Asset(register::AssetCommand),
+    /// The media inside assets
+    #[command(subcommand)]
+    Media(register::MediaCommand),
 }
 
 /// Runs the program.
@@ -117,6 +127,9 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::VerifyMedia(args) => verify_media::run(common, args),
         Command::Certificate(command) => certificate::run(common, command),
         Command::Custody(command) => custody::run(common, command),
+        Command::Register(command) => register::run(common, command),
+        Command::Asset(command) => register::run_asset(common, command),
+        Command::Media(command) => register::run_media(common, command),
     }
 }
 

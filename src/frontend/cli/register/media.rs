@@ -1,0 +1,141 @@
+//! `lastwrite media add | remove | state`: the media inside assets.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::OpenArgs;
+use crate::frontend::cli::{Common, output};
+use crate::frontend::exit::{Exit, Failure};
+use crate::media::MediumClass;
+use crate::register::{Act, MediumIdentity, MediumState, RegisterError, Work};
+use crate::units::Bytes;
+
+#[derive(Debug, Subcommand)]
+pub enum MediaCommand {
+    /// Put a medium into an asset; a known one leaves where it was
+    Add(AddArgs),
+    /// Take a medium out of its asset
+    Remove(OneArgs),
+    /// Say what state a medium is in: in_use, awaiting, failed, absent
+    State(StateArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct AddArgs {
+    /// Asset tag
+    #[arg(value_name = "TAG")]
+    tag: String,
+    /// Serial number as the drive reports it
+    #[arg(long, required_unless_present_any = ["drive", "wwn"])]
+    serial: Option<String>,
+    /// Model number
+    #[arg(long)]
+    model: Option<String>,
+    /// WWN, EUI-64 or NGUID
+    #[arg(long)]
+    wwn: Option<String>,
+    /// Capacity in bytes
+    #[arg(long)]
+    size: Option<u64>,
+    /// Read all of it from this drive or image file; writes nothing
+    #[cfg(feature = "erase")]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["serial", "model", "wwn", "size"])]
+    drive: Option<PathBuf>,
+    #[cfg(not(feature = "erase"))]
+    #[arg(skip)]
+    drive: Option<PathBuf>,
+    #[command(flatten)]
+    open: OpenArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct OneArgs {
+    /// Serial number, WWN, or the register's name (medium/...)
+    #[arg(value_name = "MEDIUM")]
+    medium: String,
+    /// Why
+    #[arg(long)]
+    note: Option<String>,
+    #[command(flatten)]
+    open: OpenArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct StateArgs {
+    #[command(flatten)]
+    of: OneArgs,
+    /// The state
+    #[arg(value_name = "STATE", value_parser = state)]
+    state: MediumState,
+}
+
+pub fn run(common: &Common, command: MediaCommand) -> Result<Exit, Failure> {
+    let stream = match command {
+        MediaCommand::Add(args) => add(common, &args)?,
+        MediaCommand::Remove(args) => args.open.with_key(common, async |register, key| {
+            let job = async |work: &mut Work<'_>| {
+                let stream = find(work, &args.medium).await?;
+                work.remove(&stream, args.note.clone()).await.map(|()| stream)
+            };
+            register.run(key, job).await
+        })?,
+        MediaCommand::State(StateArgs { of, state }) => of.open.with_key(common, async |register, key| {
+            let job = async |work: &mut Work<'_>| {
+                let stream = find(work, &of.medium).await?;
+                work.act(&stream, Act::MediumStateSet { state, note: of.note.clone() }).await.map(|()| stream)
+            };
+            register.run(key, job).await
+        })?,
+    };
+    if common.json {
+        output::json(&json!({ "medium": stream }));
+    } else {
+        output::line(&stream);
+    }
+    Ok(Exit::Done)
+}
+
+fn add(common: &Common, args: &AddArgs) -> Result<String, Failure> {
+    let (identity, class) = identity(args)?;
+    args.open.with_key(common, async |register, key| {
+        register.run(key, async |work| work.install(&args.tag, identity.clone(), class).await).await
+    })
+}
+
+fn identity(args: &AddArgs) -> Result<(MediumIdentity, MediumClass), Failure> {
+    #[cfg(feature = "erase")]
+    if let Some(path) = &args.drive {
+        let medium =
+            crate::station::look_at(&crate::station::live(), path).map_err(|e| Failure::new(Exit::Refused, &e))?;
+        return Ok((MediumIdentity::of(&medium.identity), medium.class));
+    }
+    let _ = &args.drive;
+    let identity = MediumIdentity {
+        serial: args.serial.clone(),
+        model: args.model.clone(),
+        wwn: args.wwn.clone(),
+        size: args.size.map(Bytes),
+        digest: None,
+    };
+    Ok((identity, MediumClass::Physical))
+}
+
+async fn find(work: &mut Work<'_>, name: &str) -> Result<String, RegisterError> {
+    if name.starts_with("medium/") {
+        return Ok(name.to_owned());
+    }
+    let serial = MediumIdentity { serial: Some(name.to_owned()), ..MediumIdentity::default() };
+    let wwn = MediumIdentity { wwn: Some(name.to_owned()), ..MediumIdentity::default() };
+    let mut found = work.find_media(&serial).await?;
+    found.extend(work.find_media(&wwn).await?);
+    match found.as_slice() {
+        [(stream, _)] => Ok(stream.clone()),
+        _ => Err(RegisterError::NotFound { what: "one medium", name: name.to_owned() }),
+    }
+}
+
+fn state(text: &str) -> Result<MediumState, String> {
+    MediumState::of_name(text).ok_or_else(|| format!("there is no state {text}"))
+}

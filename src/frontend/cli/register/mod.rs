@@ -1,0 +1,282 @@
+//! `lastwrite register | asset | media`: the asset register.
+
+mod asset;
+mod media;
+mod people;
+mod show;
+
+pub use asset::AssetCommand;
+pub use media::MediaCommand;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::certificate::TrustArgs;
+use super::{Common, output, station_failure};
+use crate::frontend::exit::{Exit, Failure};
+use crate::register::{Database, Register, RegisterError, Role, Verdict};
+use crate::signed::{KeyError, Passphrase, StationKey};
+use crate::station;
+
+#[derive(Debug, Subcommand)]
+pub enum RegisterCommand {
+    /// Make a register; whoever makes it is its first administrator
+    Init(InitArgs),
+    /// Take in certificates and failure reports, and close what they close
+    Ingest(IngestArgs),
+    /// Check every event, right, closure and table
+    Audit(AuditArgs),
+    /// Make the tables anew from the events
+    Rebuild(OpenArgs),
+    /// Enrol a person with their key, or bar one; grant or withdraw roles
+    #[command(subcommand)]
+    Person(people::PersonCommand),
+}
+
+/// Which register, and who acts.
+#[derive(Debug, Args)]
+pub struct OpenArgs {
+    /// SQLite file or postgres://... [default: register/register.db in the state folder]
+    #[arg(long, env = "LASTWRITE_DATABASE", value_name = "URL")]
+    database: Option<String>,
+    /// Key of the person who acts, PKCS#8 PEM [default: register/person.pem in the state folder]
+    #[arg(long, env = "LASTWRITE_KEY", value_name = "FILE")]
+    key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Organization whose register it is
+    #[arg(long, value_name = "NAME")]
+    organization: String,
+    /// Your name
+    #[arg(long, value_name = "NAME")]
+    name: String,
+    /// Roles you take besides admin
+    #[arg(long, value_name = "ROLE", value_parser = role, num_args = 1..)]
+    role: Vec<Role>,
+    #[command(flatten)]
+    open: OpenArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct IngestArgs {
+    /// State folder of a station, folder or files
+    #[arg(required = true, value_name = "STATE|FILE")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    trust: TrustArgs,
+    #[command(flatten)]
+    open: OpenArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    #[command(flatten)]
+    trust: TrustArgs,
+    #[command(flatten)]
+    open: OpenArgs,
+}
+
+pub fn run(common: &Common, command: RegisterCommand) -> Result<Exit, Failure> {
+    match command {
+        RegisterCommand::Init(args) => init(common, &args),
+        RegisterCommand::Ingest(args) => ingest(common, &args),
+        RegisterCommand::Audit(args) => audit(common, &args),
+        RegisterCommand::Rebuild(args) => {
+            let count = args.with(common, async |register| register.rebuild().await)?;
+            if common.json {
+                output::json(&json!({ "events": count.to_string() }));
+            } else {
+                output::line(&format!("rebuilt from {count} events"));
+            }
+            Ok(Exit::Done)
+        }
+        RegisterCommand::Person(command) => people::run(common, command),
+    }
+}
+
+pub fn run_asset(common: &Common, command: AssetCommand) -> Result<Exit, Failure> {
+    asset::run(common, command)
+}
+
+pub fn run_media(common: &Common, command: MediaCommand) -> Result<Exit, Failure> {
+    media::run(common, command)
+}
+
+fn init(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
+    let at = args.open.at(common);
+    let key_path = args.open.key_path(common);
+    for path in [Some(&key_path), if let Database::File(file) = &at { Some(file) } else { None }].into_iter().flatten()
+    {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|e| Failure::words(Exit::Other, format!("{}: making it failed: {e}", folder.display())))?;
+        }
+    }
+    let key = match key_path.exists() {
+        true => args.open.key(common)?,
+        false => {
+            let key = StationKey::generate().map_err(|e| Failure::new(Exit::Other, &e))?;
+            key.save_new(&key_path, common.passphrase()?.as_ref()).map_err(|e| Failure::new(Exit::Other, &e))?;
+            key
+        }
+    };
+    let register = block_on(Register::init(&at, &args.organization, &args.name, &args.role, &key))?;
+    let id = register.id().to_owned();
+    if common.json {
+        output::json(
+            &json!({ "register": id, "kid": key.kid(), "public_key": key.public().x(), "key": key_path.to_string_lossy() }),
+        );
+    } else {
+        output::line(&format!(
+            "Register       {id}\nOrganization   {}\nAdministrator  {}",
+            args.organization, args.name
+        ));
+        output::line(&format!("Key            {} ({})", key.kid(), key_path.display()));
+    }
+    Ok(Exit::Done)
+}
+
+fn ingest(common: &Common, args: &IngestArgs) -> Result<Exit, Failure> {
+    let trust = args.trust.load(common)?.ok_or_else(|| {
+        Failure::words(Exit::Usage, "no trust store: nothing can be believed without one")
+            .hint("name it with --trust FILE")
+    })?;
+    let files = station::received(&args.paths).map_err(|e| station_failure(&e))?;
+    let results = args.open.with_key(common, async |register, key| register.ingest(key, &files, &trust).await)?;
+    let mut exit = Exit::Done;
+    let mut rows = Vec::new();
+    for result in &results {
+        if matches!(result.verdict, Verdict::Refused | Verdict::Unmatched) {
+            exit = exit.worst(Exit::Evidence);
+        }
+        if common.json {
+            output::json(result);
+            continue;
+        }
+        let verdict = match result.verdict {
+            Verdict::Accepted => "accepted",
+            Verdict::Known => "known",
+            Verdict::Refused => "REFUSED",
+            Verdict::Unmatched => "UNMATCHED",
+        };
+        let mut words = result.reason.clone().unwrap_or_default();
+        if result.closed {
+            words.push_str("closed by it");
+        } else if !result.blockers.is_empty() {
+            words.push_str(&format!("not closed: {}", result.blockers.join("; ")));
+        }
+        let name = result.name.chars().take(16).collect::<String>();
+        rows.push(vec![name, verdict.to_owned(), result.asset.clone().unwrap_or_else(|| "-".into()), words]);
+    }
+    if !common.json {
+        output::line(&match rows.is_empty() {
+            true => "There was nothing to take in.".to_owned(),
+            false => output::table(&["FILE", "VERDICT", "ASSET", ""], &rows),
+        });
+    }
+    Ok(exit)
+}
+
+fn audit(common: &Common, args: &AuditArgs) -> Result<Exit, Failure> {
+    let trust = args.trust.load(common)?;
+    let report = args.open.with(common, async |register| register.audit(trust.as_ref()).await)?;
+    let good = report.findings.is_empty();
+    if common.json {
+        output::json(&json!({ "good": good, "report": report }));
+    } else {
+        for finding in &report.findings {
+            output::line(&format!("{}  {}: {}", finding.code, finding.place, finding.detail));
+        }
+        let told = if good { "nothing wrong" } else { "THE REGISTER IS NOT GOOD EVIDENCE" };
+        let (events, streams, closed) = (report.events, report.streams, report.closed);
+        output::line(&format!("{events} events of {streams} streams, {closed} closed on evidence: {told}"));
+        if trust.is_none() {
+            output::line("No trust store was given, so documents were compared by hash and not verified again.");
+        }
+    }
+    Ok(if good { Exit::Done } else { Exit::Evidence })
+}
+
+impl OpenArgs {
+    fn at(&self, common: &Common) -> Database {
+        match &self.database {
+            Some(url) => Database::parse(url),
+            None => Database::File(common.folder().join("register").join("register.db")),
+        }
+    }
+
+    fn key_path(&self, common: &Common) -> PathBuf {
+        self.key.clone().unwrap_or_else(|| common.folder().join("register").join("person.pem"))
+    }
+
+    fn key(&self, common: &Common) -> Result<StationKey, Failure> {
+        use std::io::IsTerminal as _;
+        let path = self.key_path(common);
+        let failed = |e: &KeyError| Failure::new(Exit::Other, e).hint("name your key with --key FILE");
+        match StationKey::load(&path, common.passphrase()?.as_ref()) {
+            Err(KeyError::PassphraseNeeded { .. }) if std::io::stdin().is_terminal() => {
+                let typed = rpassword::prompt_password(format!("passphrase of {}: ", path.display()))
+                    .map_err(|e| Failure::words(Exit::Other, format!("the passphrase could not be read: {e}")))?;
+                StationKey::load(&path, Some(&Passphrase::from(typed))).map_err(|e| failed(&e))
+            }
+            other => other.map_err(|e| failed(&e)),
+        }
+    }
+
+    /// Opens the register for something that needs no key.
+    fn with<T>(
+        &self,
+        common: &Common,
+        job: impl AsyncFnOnce(&mut Register) -> Result<T, RegisterError>,
+    ) -> Result<T, Failure> {
+        let at = self.at(common);
+        block_on(async { job(&mut Register::open(&at).await?).await })
+    }
+
+    /// Opens the register for a change.
+    fn with_key<T>(
+        &self,
+        common: &Common,
+        job: impl AsyncFnOnce(&mut Register, &StationKey) -> Result<T, RegisterError>,
+    ) -> Result<T, Failure> {
+        let at = self.at(common);
+        let key = self.key(common)?;
+        block_on(async { job(&mut Register::open(&at).await?, &key).await })
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = Result<T, RegisterError>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|e| Failure::words(Exit::Other, format!("the program could not start its tasks: {e}")))?;
+    runtime.block_on(future).map_err(|error| register_failure(&error))
+}
+
+fn register_failure(error: &RegisterError) -> Failure {
+    match error {
+        RegisterError::Refused(refusal) => match &refusal.hint {
+            Some(hint) => Failure::new(Exit::Refused, error).hint(hint.clone()),
+            None => Failure::new(Exit::Refused, error),
+        },
+        RegisterError::AlreadyThere(_) => Failure::new(Exit::Refused, error),
+        RegisterError::Conflict { .. } => {
+            Failure::new(Exit::Refused, error).hint("look at it again and repeat the command")
+        }
+        RegisterError::Damaged { .. } => Failure::new(Exit::Evidence, error).hint("lastwrite register audit says more"),
+        RegisterError::NotInitialised(_) => Failure::new(Exit::Other, error)
+            .hint("make one with: lastwrite register init --organization NAME --name NAME"),
+        RegisterError::NotFound { .. } => Failure::new(Exit::Usage, error),
+        _ => Failure::new(Exit::Other, error),
+    }
+}
+
+fn role(name: &str) -> Result<Role, String> {
+    Role::of_name(name).ok_or_else(|| {
+        let names = Role::ALL.iter().map(|r| r.name()).collect::<Vec<_>>().join(", ");
+        format!("there is no role {name}; there are {names}")
+    })
+}

@@ -1,0 +1,156 @@
+//! Showing assets.
+
+use clap::Args;
+use serde_json::json;
+
+use super::OpenArgs;
+use crate::frontend::cli::{Common, output};
+use crate::frontend::exit::{Exit, Failure};
+use crate::register::{Asset, PlacedMedium, Stage};
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Asset tag
+    #[arg(value_name = "TAG")]
+    tag: String,
+    /// With every event
+    #[arg(long)]
+    history: bool,
+    #[command(flatten)]
+    open: OpenArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Only those in this stage
+    #[arg(long, value_parser = stage)]
+    stage: Option<Stage>,
+    /// At most so many
+    #[arg(long, default_value_t = 1000)]
+    limit: u32,
+    /// Only those after this tag
+    #[arg(long, value_name = "TAG", default_value = "")]
+    after: String,
+    #[command(flatten)]
+    open: OpenArgs,
+}
+
+pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
+    let (revision, asset, media, events) = args.open.with(common, async |register| {
+        let (stream, revision, asset) = register.asset(&args.tag).await?;
+        let media = register.media_of(&asset).await?;
+        let events = if args.history { register.history(&stream).await? } else { Vec::new() };
+        Ok((revision, asset, media, events))
+    })?;
+    if common.json {
+        let media: Vec<_> = media.iter().map(|m| json!({ "stream": m.stream, "medium": m.medium })).collect();
+        output::json(&json!({ "revision": revision.to_string(), "asset": asset, "media": media, "events": events }));
+        return Ok(Exit::Done);
+    }
+    output::line(&card(&asset, &media));
+    for event in events {
+        let act = serde_json::to_value(&event.act).unwrap_or_default();
+        let typ = act.get("type").and_then(|t| t.as_str()).unwrap_or("?").to_owned();
+        output::line(&format!(
+            "{:>4}  {}  {typ}  by {}",
+            event.revision,
+            event.at.format("%Y-%m-%d %H:%M:%S"),
+            event.actor
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+pub fn list(common: &Common, args: &ListArgs) -> Result<Exit, Failure> {
+    let rows = args.open.with(common, async |register| register.list(args.stage, &args.after, args.limit).await)?;
+    let header = ["TAG", "STAGE", "CONDITION", "CATEGORY", "MODEL", "LOCATION", "CUSTODIAN"];
+    if common.json {
+        for row in &rows {
+            let object: serde_json::Map<_, _> =
+                header.iter().zip(row).map(|(name, cell)| (name.to_lowercase(), json!(cell))).collect();
+            output::json(&object);
+        }
+        return Ok(Exit::Done);
+    }
+    let cells: Vec<Vec<String>> =
+        rows.into_iter().map(|row| row.into_iter().map(|c| c.unwrap_or_else(|| "-".into())).collect()).collect();
+    output::line(&if cells.is_empty() { "No assets.".to_owned() } else { output::table(&header, &cells) });
+    Ok(Exit::Done)
+}
+
+/// What an asset is like after a command.
+pub fn told(common: &Common, open: &OpenArgs, tag: &str) -> Result<Exit, Failure> {
+    let (revision, asset) = open.with(common, async |register| {
+        let (_, revision, asset) = register.asset(tag).await?;
+        Ok((revision, asset))
+    })?;
+    if common.json {
+        output::json(&json!({ "tag": asset.tag, "stage": asset.stage, "revision": revision.to_string() }));
+    } else {
+        output::line(&format!("{}  {}  revision {revision}", asset.tag, asset.stage));
+    }
+    Ok(Exit::Done)
+}
+
+pub fn blockers(common: &Common, tag: &str, blockers: &[String]) {
+    if common.json {
+        output::json(&json!({ "tag": tag, "blockers": blockers }));
+        return;
+    }
+    if blockers.is_empty() {
+        output::line(&format!("{tag}: nothing keeps it from being closed"));
+    }
+    for blocker in blockers {
+        output::line(&format!("{tag}: {blocker}"));
+    }
+}
+
+fn card(asset: &Asset, media: &[PlacedMedium]) -> String {
+    let d = &asset.details;
+    let mut lines = Vec::new();
+    let mut fact = |name: &str, value: Option<String>| {
+        if let Some(value) = value.filter(|v| !v.is_empty()) {
+            lines.push(format!("{name:<14} {value}"));
+        }
+    };
+    fact("Asset", Some(asset.tag.clone()));
+    fact("Stage", Some(asset.stage.name().to_owned()));
+    fact("Closed", asset.closed.map(|at| at.format("%Y-%m-%d %H:%M:%S UTC").to_string()));
+    fact("Condition", Some(asset.condition.name().to_owned()));
+    fact("Class", Some(format!("{}, data {}", asset.class.name(), asset.data_class.name())));
+    fact(
+        "What",
+        Some([&d.category, &d.manufacturer, &d.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ")),
+    );
+    fact("Serial", d.serial.clone());
+    fact("Location", asset.location.clone());
+    fact("Custodian", asset.custodian.clone());
+    fact("Bought", d.purchase_date.clone());
+    fact("Price", d.purchase_cost.as_ref().map(ToString::to_string));
+    fact("Warranty", d.warranty_months.map(|m| format!("{m} months")));
+    fact("Licences", Some(asset.licences.keys().cloned().collect::<Vec<_>>().join(", ")));
+    if let Some(line) = &asset.line {
+        let outcome = line.outcome.map_or("pending", |o| o.name());
+        let vendor = line.vendor.as_deref().map(|v| format!(" to {v}")).unwrap_or_default();
+        fact("Disposal", Some(format!("{}{vendor}, order {}, {outcome}", line.route.name(), line.order)));
+    }
+    for placed in media {
+        let medium = &placed.medium;
+        fact("Medium", Some(format!("{}: {}", medium.identity.label(), medium.state.name().replace('_', " "))));
+        for held in &medium.evidence {
+            let e = &held.evidence;
+            let attained = e.attained.map_or("nothing", |m| m.name());
+            let verified = e.verification.map_or("nothing", |v| v.name());
+            let revoked = held.revoked.as_ref().map(|r| format!(", REVOKED: {r}")).unwrap_or_default();
+            fact(
+                "",
+                Some(format!("{} {} attained {attained}, verified {verified}{revoked}", e.kind.name(), &e.document)),
+            );
+        }
+    }
+    lines.join("\n")
+}
+
+fn stage(text: &str) -> Result<Stage, String> {
+    Stage::of_name(text).ok_or_else(|| format!("there is no stage {text}"))
+}

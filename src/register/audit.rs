@@ -1,0 +1,348 @@
+//! Rebuilding the tables from the events, and proving the events.
+
+use serde::Serialize;
+
+use super::act::Act;
+use super::close::{Closer, PlacedMedium, judge};
+use super::error::RegisterError;
+use super::event::{Event, sha256, signed_by};
+use super::people::{People, REGISTER_STREAM};
+use super::state::{Placed, State};
+use super::store::{ASSET_COLUMNS, MEDIUM_COLUMNS, Store, Value, shown_row};
+use super::{Asset, Register, finish};
+use crate::signed::TrustStore;
+
+/// Events read at a time.
+const PAGE: i64 = 1000;
+
+/// What an audit found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AuditReport {
+    /// Events that were checked.
+    pub events: u64,
+    /// Streams they belong to.
+    pub streams: u64,
+    /// Assets closed on evidence.
+    pub closed: u64,
+    /// What is wrong; empty: nothing.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Stable word.
+    pub code: &'static str,
+    /// Stream and revision, or table.
+    pub place: String,
+    /// What was found.
+    pub detail: String,
+}
+
+impl Register {
+    /// Makes the tables anew from the events. Returns the number of events.
+    pub async fn rebuild(&mut self) -> Result<u64, RegisterError> {
+        self.store.begin().await?;
+        let result = rebuild(&mut self.store).await;
+        finish(&mut self.store, result).await
+    }
+
+    /// Checks every event's signature, chain, rights and rules, every closure's evidence, and that
+    /// the tables are what the events make of them. With `trust`, documents are verified again.
+    pub async fn audit(&mut self, trust: Option<&TrustStore>) -> Result<AuditReport, RegisterError> {
+        let (mut people, mut report) =
+            (Vec::new(), AuditReport { events: 0, streams: 0, closed: 0, findings: Vec::new() });
+        let mut walk = Walk::new();
+        while let Some(row) = walk.next(&mut self.store, Some(REGISTER_STREAM)).await? {
+            learn_people(&row, &mut people, &mut report);
+        }
+        let mut walk = Walk::new();
+        let mut current: Option<(String, Placed)> = None;
+        let mut finished: Vec<(String, Placed)> = Vec::new();
+        while let Some(row) = walk.next(&mut self.store, None).await? {
+            let before = current.take_if(|(stream, _)| *stream == row.0);
+            finished.extend(current.take());
+            let before = before.map(|(_, placed)| placed);
+            current = judge_event(self, &row, before, &people, &mut report, trust).await?.map(|p| (row.0.clone(), p));
+            if finished.len() >= 256 {
+                compare(&mut self.store, &std::mem::take(&mut finished), &mut report).await?;
+            }
+        }
+        finished.extend(current);
+        compare(&mut self.store, &finished, &mut report).await?;
+        for (table, sql) in [
+            ("state", "SELECT stream FROM state WHERE stream NOT IN (SELECT stream FROM event)"),
+            ("asset", "SELECT stream FROM asset WHERE stream NOT IN (SELECT stream FROM event)"),
+            ("medium", "SELECT stream FROM medium WHERE stream NOT IN (SELECT stream FROM event)"),
+        ] {
+            for stream in self.store.texts(sql, &[], 1).await?.into_iter().flatten().flatten() {
+                report.add("no_events", format!("{table} {stream}"), "a row without any event".to_owned());
+            }
+        }
+        Ok(report)
+    }
+}
+
+impl AuditReport {
+    fn add(&mut self, code: &'static str, place: String, detail: String) {
+        self.findings.push(Finding { code, place, detail });
+    }
+}
+
+type EventRow = (String, u64, String, String);
+
+/// All events in the order of stream and revision, page by page.
+struct Walk {
+    page: std::vec::IntoIter<EventRow>,
+    last: (String, u64),
+}
+
+impl Walk {
+    fn new() -> Walk {
+        Walk { page: Vec::new().into_iter(), last: (String::new(), 0) }
+    }
+
+    async fn next(&mut self, store: &mut Store, only: Option<&str>) -> Result<Option<EventRow>, RegisterError> {
+        if let (Some(only), true) = (only, self.last.0.is_empty()) {
+            self.last = (only.to_owned(), 0);
+        }
+        if self.page.len() == 0 {
+            self.page = store.events_after(&self.last.0, self.last.1, PAGE).await?.into_iter();
+        }
+        let Some(row) = self.page.next() else { return Ok(None) };
+        if only.is_some_and(|only| only != row.0) {
+            return Ok(None);
+        }
+        self.last = (row.0.clone(), row.1);
+        Ok(Some(row))
+    }
+}
+
+async fn rebuild(store: &mut Store) -> Result<u64, RegisterError> {
+    for sql in ["DELETE FROM state", "DELETE FROM asset", "DELETE FROM medium"] {
+        store.execute(sql, &[], "emptying the tables").await?;
+    }
+    let (mut walk, mut count) = (Walk::new(), 0);
+    let mut done: Vec<(String, Placed)> = Vec::new();
+    let mut current: Option<(String, Placed)> = None;
+    while let Some((stream, revision, hash, jws)) = walk.next(store, None).await? {
+        let damaged = |why: String| RegisterError::Damaged { place: format!("{stream} revision {revision}"), why };
+        let (_, event) = Event::read(&jws).map_err(damaged)?;
+        let before = current.take_if(|(of, _)| *of == stream);
+        done.extend(current.take());
+        let state = State::replay(before.map(|(_, p)| p.state), &event).map_err(|e| damaged(e.to_string()))?;
+        current = Some((stream, Placed { state, revision, head: hash }));
+        count += 1;
+        if done.len() >= 256 {
+            store.project(&done.iter().map(|(s, p)| (s, p)).collect::<Vec<_>>()).await?;
+            done.clear();
+        }
+    }
+    done.extend(current);
+    store.project(&done.iter().map(|(s, p)| (s, p)).collect::<Vec<_>>()).await?;
+    Ok(count)
+}
+
+/// The events of the register itself, from which everybody's rights at every revision follow.
+fn learn_people(row: &EventRow, people: &mut Vec<People>, report: &mut AuditReport) {
+    let Ok((_, event)) = Event::read(&row.3) else { return }; // reported with all others
+    match State::replay(people.last().cloned().map(State::People), &event) {
+        Ok(State::People(next)) => people.push(next),
+        _ => report.add(
+            "rule",
+            format!("{} revision {}", row.0, row.1),
+            "the register's own events do not fit".to_owned(),
+        ),
+    }
+}
+
+async fn judge_event(
+    register: &mut Register,
+    row: &EventRow,
+    before: Option<Placed>,
+    people: &[People],
+    report: &mut AuditReport,
+    trust: Option<&TrustStore>,
+) -> Result<Option<Placed>, RegisterError> {
+    let (stream, revision, hash, jws) = row;
+    let place = || format!("{stream} revision {revision}");
+    report.events += 1;
+    report.streams += u64::from(before.is_none());
+    if sha256(jws.as_bytes()) != *hash {
+        report.add("hash", place(), "the stored hash is not that of the event".to_owned());
+    }
+    let (document, event) = match Event::read(jws) {
+        Ok(read) => read,
+        Err(why) => {
+            report.add("unreadable", place(), why);
+            return Ok(before);
+        }
+    };
+    let (expected, previous) = before.as_ref().map_or((1, None), |p| (p.revision + 1, Some(p.head.clone())));
+    if event.stream != *stream || event.revision.0 != *revision || *revision != expected || event.previous != previous {
+        report.add(
+            "chain",
+            place(),
+            format!("revision {expected} after {} belongs here", previous.as_deref().unwrap_or("nothing")),
+        );
+    }
+    if event.register != register.id {
+        report.add("register", place(), format!("it belongs to register {}", event.register));
+    }
+    check_actor(&document, &event, people, before.as_ref(), &place(), report);
+    if let (Act::AssetClosed { .. }, Some(Placed { state: State::Asset(asset), .. })) = (&event.act, &before) {
+        report.closed += 1;
+        check_closure(register, asset, &event, people, &place(), report).await?;
+    }
+    if let Act::EvidenceAccepted { evidence } = &event.act {
+        let sql = "SELECT sha256, bytes, name FROM document WHERE id=$1 AND verdict='accepted'";
+        let rows = register.store.texts(sql, &[Value::Text(Some(evidence.document.clone()))], 3).await?;
+        check_document(&rows, evidence, trust, &place(), report);
+    }
+    match State::replay(before.map(|p| p.state), &event) {
+        Ok(state) => Ok(Some(Placed { state, revision: *revision, head: hash.clone() })),
+        Err(refused) => {
+            report.add("rule", place(), refused.to_string());
+            Ok(None)
+        }
+    }
+}
+
+fn check_actor(
+    document: &crate::signed::Jws,
+    event: &Event,
+    people: &[People],
+    before: Option<&Placed>,
+    place: &str,
+    report: &mut AuditReport,
+) {
+    // `under` 0 is the very first event, which enrols its own key.
+    let under = usize::try_from(event.under.0).unwrap_or(usize::MAX).max(1);
+    let Some(judged) = under.checked_sub(1).and_then(|i| people.get(i)) else {
+        report.add("under", place.to_owned(), format!("the register never had revision {}", event.under));
+        return;
+    };
+    let Some(person) = judged.persons.get(&event.actor) else {
+        report.add("actor", place.to_owned(), format!("nobody with key {} was enrolled", event.actor));
+        return;
+    };
+    if !signed_by(document, event, &person.x) {
+        report.add("signature", place.to_owned(), format!("it was not signed by {}", person.name));
+    }
+    let location = match before.map(|p| &p.state) {
+        Some(State::Asset(asset)) => Some(asset.location.clone()),
+        _ => None,
+    };
+    // A medium's place is its asset's at that time, which its own stream does not tell.
+    let places: Vec<Option<&str>> = match (&location, event.stream.starts_with("medium/")) {
+        (_, true) => Vec::new(),
+        (Some(location), _) => vec![location.as_deref()],
+        (None, _) => Vec::new(),
+    };
+    if event.under.0 > 0
+        && let Err(refused) = judged.permit(&event.actor, &event.act, &places)
+    {
+        report.add("rights", place.to_owned(), refused.to_string());
+    }
+}
+
+async fn check_closure(
+    register: &mut Register,
+    asset: &Asset,
+    event: &Event,
+    people: &[People],
+    place: &str,
+    report: &mut AuditReport,
+) -> Result<(), RegisterError> {
+    let Act::AssetClosed { media, minimum } = &event.act else { return Ok(()) };
+    let mut placed = Vec::new();
+    for stream in &asset.media {
+        // As it stood when it was judged; an absent one is not named in the event.
+        let named = media.iter().find(|on| on.medium == *stream).map(|on| on.revision.0);
+        let mut state = None;
+        for past in register.history(stream).await? {
+            if named.is_some_and(|n| past.revision.0 > n) || (named.is_none() && past.at > event.at) {
+                break;
+            }
+            state = State::replay(state, &past).ok();
+        }
+        if let Some(State::Medium(medium)) = state {
+            placed.push(PlacedMedium { stream: stream.clone(), revision: named.unwrap_or(0), medium });
+        }
+    }
+    let under = usize::try_from(event.under.0).unwrap_or(0);
+    let name = under.checked_sub(1).and_then(|i| people.get(i)).and_then(|p| p.persons.get(&event.actor));
+    let closer = Closer { kid: &event.actor, name: name.map_or("", |p| p.name.as_str()) };
+    match judge(asset, &placed, closer) {
+        Ok((found, on)) if found == *minimum && on == *media => {}
+        Ok(_) => report.add("closure", place.to_owned(), "it was closed on other evidence than it says".to_owned()),
+        Err(blockers) => {
+            report.add("closure", place.to_owned(), format!("it should not have been closed: {}", blockers.join("; ")))
+        }
+    }
+    Ok(())
+}
+
+fn check_document(
+    rows: &[Vec<Option<String>>],
+    evidence: &super::Evidence,
+    trust: Option<&TrustStore>,
+    place: &str,
+    report: &mut AuditReport,
+) {
+    let Some([Some(digest), Some(bytes), name]) = rows.first().map(Vec::as_slice) else {
+        report.add("document_missing", place.to_owned(), format!("document {} is not stored", evidence.document));
+        return;
+    };
+    if sha256(bytes.as_bytes()) != *digest {
+        report.add("document_changed", place.to_owned(), format!("document {} was changed", evidence.document));
+        return;
+    }
+    let Some(trust) = trust else { return };
+    match super::examine(bytes.as_bytes(), name.as_deref(), trust) {
+        Ok(found) if found == *evidence => {}
+        Ok(_) => report.add(
+            "document_differs",
+            place.to_owned(),
+            format!("document {} says something else", evidence.document),
+        ),
+        Err(refused) => {
+            report.add("document_refused", place.to_owned(), format!("document {}: {refused}", evidence.document))
+        }
+    }
+}
+
+/// Whether the tables show what the events come to.
+async fn compare(
+    store: &mut Store,
+    streams: &[(String, Placed)],
+    report: &mut AuditReport,
+) -> Result<(), RegisterError> {
+    for (stream, placed) in streams {
+        if store.state(stream).await?.as_ref() != Some(placed) {
+            report.add(
+                "state",
+                stream.clone(),
+                "the stored state is not what the events make it; register rebuild mends it".to_owned(),
+            );
+        }
+        let (sql, columns) = match &placed.state {
+            State::People(_) => continue,
+            State::Asset(_) => (
+                "SELECT stream, tag, serial, category, manufacturer, model, class, data_class, stage, condition, location, custodian FROM asset WHERE stream=$1",
+                ASSET_COLUMNS.len(),
+            ),
+            State::Medium(_) => (
+                "SELECT stream, name, serial, wwn, digest, asset, state, class FROM medium WHERE stream=$1",
+                MEDIUM_COLUMNS.len(),
+            ),
+        };
+        let rows = store.texts(sql, &[Value::Text(Some(stream.clone()))], columns).await?;
+        let wanted: Option<Vec<Option<String>>> = shown_row(stream, &placed.state)
+            .map(|row| row.into_iter().map(|v| if let Value::Text(t) = v { t } else { None }).collect());
+        if rows.first() != wanted.as_ref() {
+            report.add("table", stream.clone(), "its row in the tables is not what the events make it".to_owned());
+        }
+    }
+    Ok(())
+}

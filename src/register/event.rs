@@ -1,0 +1,80 @@
+//! One event: what happened, signed by who did it, chained to the one before in its stream.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::act::Act;
+use super::error::RegisterError;
+use crate::signed::{Jws, PublicKey, Role, StationKey, parse_json_exact, sign};
+use crate::units::Bytes;
+
+/// `typ` of an event: media type `application/vnd.lastwrite.register-event+json`.
+pub const EVENT_TYP: &str = "vnd.lastwrite.register-event+json";
+
+/// The signed content of an event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// The register's random id.
+    pub register: String,
+    /// What it happened to: `register`, `asset/ID`, `medium/ID`.
+    pub stream: String,
+    /// From 1, without gaps.
+    pub revision: Bytes,
+    /// SHA-256 of the event before in the stream, as it is stored; `None` on the first.
+    pub previous: Option<String>,
+    /// Revision of the stream `register` whose roles it was judged by.
+    pub under: Bytes,
+    /// When, by the actor's clock.
+    pub at: DateTime<Utc>,
+    /// Thumbprint of the actor's key.
+    pub actor: String,
+    /// What happened.
+    pub act: Act,
+}
+
+/// An event as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// What it says.
+    pub event: Event,
+    /// The signed document.
+    pub jws: String,
+    /// SHA-256 of the document, hex.
+    pub hash: String,
+}
+
+impl Event {
+    /// Signs it.
+    pub(super) fn seal(self, key: &StationKey) -> Result<Stored, RegisterError> {
+        let payload = serde_json::to_vec(&self).map_err(|e| RegisterError::Event(e.to_string()))?;
+        let jws = sign(&payload, EVENT_TYP, key, Role::Operator, self.at).to_bytes();
+        let jws = String::from_utf8(jws).map_err(|e| RegisterError::Event(e.to_string()))?;
+        Ok(Stored { hash: sha256(jws.as_bytes()), jws, event: self })
+    }
+
+    /// Reads a stored event strictly. Says nothing about its signature.
+    pub fn read(jws: &str) -> Result<(Jws, Event), String> {
+        let document = Jws::parse(jws.as_bytes()).map_err(|e| e.to_string())?;
+        if document.typ() != Some(EVENT_TYP) {
+            return Err(format!("it is a {}, not an event", document.typ().unwrap_or("document of no type")));
+        }
+        let event: Event = parse_json_exact(document.payload()).map_err(|e| e.to_string())?;
+        Ok((document, event))
+    }
+}
+
+/// Whether the one signature is the actor's, made as a person's.
+pub(super) fn signed_by(document: &Jws, event: &Event, x: &str) -> bool {
+    let [signature] = document.signatures() else { return false };
+    let header = signature.header();
+    header.kid.as_deref() == Some(event.actor.as_str())
+        && header.role == Some(Role::Operator)
+        && PublicKey::from_x(x).is_ok_and(|key| key.kid() == event.actor && document.verifies(0, &key))
+}
+
+/// SHA-256, lower-case hex.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,231 @@
+//! A medium as its events make it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::act::{Act, MediumIdentity, MediumState};
+use super::error::Refusal;
+use super::evidence::{Evidence, EvidenceKind};
+use super::minimum::Minimum;
+use crate::media::MediumClass;
+
+/// The state of one medium. Made from its events alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Medium {
+    /// What names it.
+    pub identity: MediumIdentity,
+    /// Physical, virtual, image.
+    pub class: MediumClass,
+    /// Stream of the asset it is in.
+    pub asset: Option<String>,
+    /// Its state.
+    pub state: MediumState,
+    /// When it was last put to use, where that was recorded. Evidence from before counts no more.
+    pub in_use_since: Option<DateTime<Utc>>,
+    /// Every accepted document, in the order of arrival.
+    pub evidence: Vec<Held>,
+    /// It left with a closed asset.
+    pub retired: bool,
+}
+
+/// A document and how it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Held {
+    /// What it says.
+    pub evidence: Evidence,
+    /// Why it counts no longer.
+    pub revoked: Option<String>,
+}
+
+impl Medium {
+    /// The state after the first event of the stream.
+    pub fn begin(act: &Act) -> Result<Medium, Refusal> {
+        match act {
+            Act::MediumAdded { identity, class } if identity.is_distinctive() => Ok(Medium {
+                identity: identity.clone(),
+                class: *class,
+                asset: None,
+                state: MediumState::InUse,
+                in_use_since: None,
+                evidence: Vec::new(),
+                retired: false,
+            }),
+            Act::MediumAdded { .. } => {
+                Err(Refusal::rule("a medium needs a serial number, a WWN or the digest of its identity"))
+            }
+            _ => Err(Refusal::rule("the record of a medium begins with medium_added")),
+        }
+    }
+
+    /// Whether the act may happen now. Rights are judged elsewhere.
+    pub fn check(&self, act: &Act) -> Result<(), Refusal> {
+        let retired = || Refusal::rule(format!("{} left with a closed asset", self.identity.label()));
+        match act {
+            // A revocation may come at any time; it opens a finding and reopens nothing.
+            Act::EvidenceRevoked { document, .. } => match self.held(document) {
+                Some(held) if held.revoked.is_none() => Ok(()),
+                Some(_) => Err(Refusal::rule(format!("document {document} is revoked already"))),
+                None => Err(Refusal::rule(format!("no document {document} is held about this medium"))),
+            },
+            Act::EvidenceAccepted { evidence } => {
+                if self.held(&evidence.document).is_some() {
+                    return Err(Refusal::rule(format!("document {} is held already", evidence.document)));
+                }
+                match self.identity.same_medium(&evidence.identity) {
+                    true => Ok(()),
+                    false => Err(Refusal::rule(format!(
+                        "document {} is about another medium ({})",
+                        evidence.document,
+                        evidence.identity.label()
+                    ))),
+                }
+            }
+            _ if self.retired => Err(retired()),
+            Act::MediumMoved { asset } if *asset == self.asset => Err(Refusal::rule("the medium is there already")),
+            Act::MediumMoved { .. } | Act::MediumRetired { .. } => Ok(()),
+            Act::MediumStateSet { state: MediumState::Sanitized | MediumState::Destroyed, .. } => {
+                Err(Refusal::rule("a medium is sanitized or destroyed by evidence, not by word")
+                    .hint("bring in the certificate: lastwrite register ingest FILE"))
+            }
+            Act::MediumStateSet { state: MediumState::Absent, note: None } => {
+                Err(Refusal::rule("that a medium is absent needs a reason (--note)"))
+            }
+            Act::MediumStateSet { .. } => Ok(()),
+            _ => Err(Refusal::rule("that is no change of a medium")),
+        }
+    }
+
+    /// The state after the event. The act was checked.
+    pub fn apply(&mut self, act: &Act, at: DateTime<Utc>) {
+        match act {
+            Act::MediumMoved { asset } => self.asset.clone_from(asset),
+            Act::MediumStateSet { state, .. } => {
+                self.state = *state;
+                if *state == MediumState::InUse {
+                    self.in_use_since = Some(at);
+                }
+            }
+            Act::EvidenceAccepted { evidence } => {
+                // What is learned of the identity stays known, so that the next match is stricter.
+                let known = &mut self.identity;
+                let learned = &evidence.identity;
+                known.serial = known.serial.take().or_else(|| learned.serial.clone());
+                known.model = known.model.take().or_else(|| learned.model.clone());
+                known.wwn = known.wwn.take().or_else(|| learned.wwn.clone());
+                known.size = known.size.take().or(learned.size);
+                self.evidence.push(Held { evidence: evidence.clone(), revoked: None });
+                self.judge();
+            }
+            Act::EvidenceRevoked { document, reason } => {
+                if let Some(held) = self.evidence.iter_mut().find(|h| h.evidence.document == *document) {
+                    held.revoked = Some(reason.clone());
+                }
+                self.judge();
+            }
+            Act::MediumRetired { .. } => self.retired = true,
+            _ => {}
+        }
+    }
+
+    /// The document that satisfies the minimum, or in words why none does.
+    pub fn satisfying(&self, minimum: &Minimum, physical: bool) -> Result<&Evidence, String> {
+        let mut reasons = Vec::new();
+        for held in &self.evidence {
+            match self.judge_document(held, minimum, physical) {
+                Ok(()) => return Ok(&held.evidence),
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        match reasons.is_empty() {
+            true => Err("no certificate".to_owned()),
+            false => Err(reasons.join("; ")),
+        }
+    }
+
+    /// The document with that id.
+    pub fn held(&self, document: &str) -> Option<&Held> {
+        self.evidence.iter().find(|held| held.evidence.document == document)
+    }
+
+    fn judge_document(&self, held: &Held, minimum: &Minimum, physical: bool) -> Result<(), String> {
+        let evidence = &held.evidence;
+        let name = format!("{} {}", evidence.kind.name(), evidence.document.get(..12).unwrap_or(&evidence.document));
+        let refuse = |why: String| Err(format!("{name}: {why}"));
+        if let Some(reason) = &held.revoked {
+            return refuse(format!("revoked ({reason})"));
+        }
+        if evidence.kind != EvidenceKind::Certificate {
+            return refuse("the run failed".to_owned());
+        }
+        if evidence.partial {
+            return refuse("only a partition was treated".to_owned());
+        }
+        if physical && evidence.class != MediumClass::Physical {
+            return refuse("a virtual medium never closes a physical one".to_owned());
+        }
+        match evidence.attained {
+            Some(attained) if attained >= minimum.method => {}
+            Some(attained) => {
+                return refuse(format!("attained {}, {} is needed", attained.name(), minimum.method.name()));
+            }
+            None => return refuse("it attained nothing".to_owned()),
+        }
+        match evidence.verification {
+            Some(level) if level >= minimum.verification => {}
+            Some(level) => {
+                return refuse(format!("verification {}, {} is needed", level.name(), minimum.verification.name()));
+            }
+            None => return refuse("nothing is proven".to_owned()),
+        }
+        if minimum.validation {
+            return refuse("a validation that accepts it is needed".to_owned());
+        }
+        if self.in_use_since.is_some_and(|since| evidence.ended <= since) {
+            return refuse("the medium was put to use again after it".to_owned());
+        }
+        match self.failed_after(evidence) {
+            true => refuse("a later run on the medium failed".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    fn failed_after(&self, evidence: &Evidence) -> bool {
+        let failures =
+            self.evidence.iter().filter(|h| h.revoked.is_none() && h.evidence.kind == EvidenceKind::FailureReport);
+        failures.map(|h| h.evidence.ended).any(|ended| ended >= evidence.ended)
+    }
+
+    /// Sets the state by the evidence. What a person said of it (absent, destroyed) stays.
+    fn judge(&mut self) {
+        if matches!(self.state, MediumState::Absent | MediumState::Destroyed) {
+            return;
+        }
+        let passed = |h: &Held| {
+            h.revoked.is_none()
+                && h.evidence.kind == EvidenceKind::Certificate
+                && !h.evidence.partial
+                && self.in_use_since.is_none_or(|since| h.evidence.ended > since)
+                && !self.failed_after(&h.evidence)
+        };
+        let failed =
+            self.evidence.iter().any(|h| h.revoked.is_none() && h.evidence.kind == EvidenceKind::FailureReport);
+        self.state = match (self.evidence.iter().any(passed), failed) {
+            (true, _) => MediumState::Sanitized,
+            (false, true) => MediumState::Failed,
+            (false, false) if self.state == MediumState::InUse => MediumState::InUse,
+            (false, false) => MediumState::Awaiting,
+        };
+    }
+}
+
+impl EvidenceKind {
+    /// For a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            EvidenceKind::Certificate => "certificate",
+            EvidenceKind::FailureReport => "failure report",
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The asset register: six stages from procurement to a disposition that is closed by evidence.
+//!
+//! Every change is an event, signed by the key of who made it and chained to the event before in
+//! its stream (an asset, a medium, the register itself). Tables are a projection of the events.
+//! Rules are pure: [`Asset::check`], [`Medium`], [`judge`]; the database knows none.
+
+mod act;
+mod asset;
+mod audit;
+mod close;
+mod error;
+mod event;
+mod evidence;
+mod ingest;
+mod medium;
+mod minimum;
+mod number;
+mod people;
+mod role;
+mod stage;
+mod state;
+mod store;
+mod work;
+
+pub use act::{
+    Act, AssetClass, ClosedOn, Condition, CostCategory, DataClass, Details, Item, LineOutcome, MediumIdentity,
+    MediumState, Route,
+};
+pub use asset::{Asset, HandOver, Line, Tick};
+pub use audit::{AuditReport, Finding};
+pub use close::{Closer, PlacedMedium, judge};
+pub use error::{Refusal, RegisterError};
+pub use event::{EVENT_TYP, Event, Stored};
+pub use evidence::{Evidence, EvidenceKind, EvidenceRefused, examine};
+pub use ingest::{Ingested, Received, Verdict};
+pub use medium::{Held, Medium};
+pub use minimum::Minimum;
+pub use number::{Money, NotMoney, Whole};
+pub use people::{People, Person, REGISTER_STREAM};
+pub use role::{Grant, Permission, Role};
+pub use stage::{IllegalMove, Stage};
+pub use state::{Placed, State};
+pub use store::Database;
+pub use work::Work;
+
+use std::collections::BTreeMap;
+
+use crate::signed::StationKey;
+use crate::units::now;
+
+use store::{Store, Value};
+
+/// How often a unit of work is tried again when somebody else was faster.
+const TRIES: u32 = 6;
+
+/// An open register.
+#[derive(Debug)]
+pub struct Register {
+    store: Store,
+    id: String,
+}
+
+impl Register {
+    /// Makes a register. Its maker is the first administrator, with these roles besides.
+    pub async fn init(
+        at: &Database,
+        organization: &str,
+        name: &str,
+        roles: &[Role],
+        key: &StationKey,
+    ) -> Result<Register, RegisterError> {
+        let mut store = Store::open(at, true).await?;
+        let id = uuid::Uuid::now_v7().to_string();
+        store.begin().await?;
+        let made = create(&mut store, &id, organization, name, roles, key).await;
+        finish(&mut store, made).await?;
+        Ok(Register { store, id })
+    }
+
+    /// Opens a register.
+    pub async fn open(at: &Database) -> Result<Register, RegisterError> {
+        let mut store = Store::open(at, false).await?;
+        let sql = "SELECT value FROM info WHERE key='register'";
+        let id = match store.texts(sql, &[], 1).await {
+            Ok(rows) => rows.into_iter().flatten().flatten().next(),
+            Err(RegisterError::Database { source, .. }) if source.as_database_error().is_some() => None,
+            Err(error) => return Err(error),
+        };
+        let id = id.ok_or_else(|| RegisterError::NotInitialised(store.place.clone()))?;
+        Ok(Register { store, id })
+    }
+
+    /// The register's random id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Runs a unit of work as the owner of `key`: all of it is stored, or nothing. When somebody
+    /// else was faster it is judged and run again on what is there then.
+    pub async fn run<T>(
+        &mut self,
+        key: &StationKey,
+        job: impl AsyncFn(&mut Work<'_>) -> Result<T, RegisterError>,
+    ) -> Result<T, RegisterError> {
+        let mut tries = 0;
+        loop {
+            self.store.begin().await?;
+            let mut work = Work {
+                store: &mut self.store,
+                register: &self.id,
+                key,
+                now: now(),
+                states: BTreeMap::new(),
+                events: Vec::new(),
+            };
+            let result = match job(&mut work).await {
+                Ok(value) => work.write().await.map(|()| value),
+                Err(error) => Err(error),
+            };
+            let result = finish(&mut self.store, result).await;
+            tries += 1;
+            match result {
+                Err(RegisterError::Conflict { .. }) if tries < TRIES => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// The asset with that tag, its stream and its revision.
+    pub async fn asset(&mut self, tag: &str) -> Result<(String, u64, Asset), RegisterError> {
+        let missing = || RegisterError::NotFound { what: "asset", name: tag.to_owned() };
+        let sql = "SELECT stream FROM asset WHERE tag=$1";
+        let rows = self.store.texts(sql, &[Value::Text(Some(tag.to_owned()))], 1).await?;
+        let stream = rows.into_iter().flatten().flatten().next().ok_or_else(missing)?;
+        match self.store.state(&stream).await? {
+            Some(Placed { state: State::Asset(asset), revision, .. }) => Ok((stream, revision, asset)),
+            _ => Err(missing()),
+        }
+    }
+
+    /// The media of an asset.
+    pub async fn media_of(&mut self, asset: &Asset) -> Result<Vec<PlacedMedium>, RegisterError> {
+        let mut media = Vec::new();
+        for stream in &asset.media {
+            if let Some(Placed { state: State::Medium(medium), revision, .. }) = self.store.state(stream).await? {
+                media.push(PlacedMedium { stream: stream.clone(), revision, medium });
+            }
+        }
+        Ok(media)
+    }
+
+    /// The events of a stream in order.
+    pub async fn history(&mut self, stream: &str) -> Result<Vec<Event>, RegisterError> {
+        let mut events: Vec<Event> = Vec::new();
+        loop {
+            let after = events.last().map_or(0, |e: &Event| e.revision.0);
+            let page = self.store.events_after(stream, after, 200).await?;
+            let before = events.len();
+            for (of, revision, _, jws) in page.into_iter().filter(|(of, ..)| of == stream) {
+                let damaged = |why| RegisterError::Damaged { place: format!("{of} revision {revision}"), why };
+                events.push(Event::read(&jws).map_err(damaged)?.1);
+            }
+            if events.len() == before {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// Everybody enrolled.
+    pub async fn people(&mut self) -> Result<People, RegisterError> {
+        match self.store.state(REGISTER_STREAM).await? {
+            Some(Placed { state: State::People(people), .. }) => Ok(people),
+            _ => Err(RegisterError::NotInitialised(self.store.place.clone())),
+        }
+    }
+
+    /// Tag, stage, condition, category, model, location and custodian of assets, in the order of
+    /// their tags, after the tag `after`; at most `limit`.
+    pub async fn list(
+        &mut self,
+        stage: Option<Stage>,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<Vec<Option<String>>>, RegisterError> {
+        let sql = "SELECT tag, stage, condition, category, model, location, custodian FROM asset \
+                   WHERE tag>$1 AND (stage=$2 OR $3=1) ORDER BY tag LIMIT $4";
+        let values = [
+            Value::Text(Some(after.to_owned())),
+            Value::Text(Some(stage.map_or("", Stage::name).to_owned())),
+            Value::Whole(i64::from(stage.is_none())),
+            Value::Whole(i64::from(limit)),
+        ];
+        self.store.texts(sql, &values, 7).await
+    }
+}
+
+async fn create(
+    store: &mut Store,
+    id: &str,
+    organization: &str,
+    name: &str,
+    roles: &[Role],
+    key: &StationKey,
+) -> Result<(), RegisterError> {
+    let there = store.texts("SELECT value FROM info WHERE key='register'", &[], 1).await?;
+    if !there.is_empty() {
+        return Err(RegisterError::AlreadyThere(store.place.clone()));
+    }
+    let values = [Value::Text(Some(id.to_owned()))];
+    store.execute("INSERT INTO info(key, value) VALUES ('register', $1)", &values, "making the register").await?;
+    let mut work = Work { store, register: id, key, now: now(), states: BTreeMap::new(), events: Vec::new() };
+    let x = key.public().x();
+    let created = Act::RegisterCreated { organization: organization.to_owned(), name: name.to_owned(), x };
+    work.act(REGISTER_STREAM, created).await?;
+    for role in roles.iter().filter(|role| **role != Role::Admin) {
+        let grant = Grant { role: *role, location: None };
+        work.act(REGISTER_STREAM, Act::RoleGranted { kid: key.kid().to_owned(), grant }).await?;
+    }
+    work.write().await
+}
+
+/// Commits what went well, undoes the rest.
+async fn finish<T>(store: &mut Store, result: Result<T, RegisterError>) -> Result<T, RegisterError> {
+    match result {
+        Ok(value) => store.commit().await.map(|()| value),
+        Err(error) => {
+            store.rollback().await;
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! The database: one SQL text for SQLite and PostgreSQL. No rule lives here.
+
+use std::path::Path;
+
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection as _, Row as _};
+
+use super::error::{RegisterError, database};
+use super::event::{Event, Stored};
+use super::state::{Placed, State};
+
+/// A value of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    /// TEXT, or NULL.
+    Text(Option<String>),
+    /// BIGINT.
+    Whole(i64),
+}
+
+/// One connection to the database.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub(super) connection: AnyConnection,
+    sqlite: bool,
+    /// For messages: never with a password.
+    pub(super) place: String,
+}
+
+/// Where a register is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// A SQLite file.
+    File(std::path::PathBuf),
+    /// `postgres://...`
+    Server(String),
+}
+
+impl Database {
+    /// `postgres://...` or a file.
+    pub fn parse(text: &str) -> Database {
+        match text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            true => Database::Server(text.to_owned()),
+            false => Database::File(text.into()),
+        }
+    }
+
+    fn place(&self) -> String {
+        match self {
+            Database::File(path) => path.display().to_string(),
+            Database::Server(url) => {
+                match url.split_once("://").and_then(|(s, rest)| Some((s, rest.split_once('@')?.1))) {
+                    Some((scheme, host)) => format!("{scheme}://{host}"),
+                    None => url.clone(),
+                }
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Connects. `create`: the tables are made where they are missing.
+    pub async fn open(at: &Database, create: bool) -> Result<Store, RegisterError> {
+        sqlx::any::install_default_drivers();
+        let (url, sqlite) = match at {
+            Database::Server(url) => (url.clone(), false),
+            Database::File(path) => {
+                if !create && !path.exists() {
+                    return Err(RegisterError::NotInitialised(at.place()));
+                }
+                (format!("sqlite://{}?mode={}", escaped(path), if create { "rwc" } else { "rw" }), true)
+            }
+        };
+        let mut connection = AnyConnection::connect(&url).await.map_err(database("opening the register"))?;
+        if sqlite {
+            for pragma in ["PRAGMA busy_timeout=20000", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"] {
+                sqlx::query(pragma).execute(&mut connection).await.map_err(database("setting up SQLite"))?;
+            }
+        }
+        let mut store = Store { connection, sqlite, place: at.place() };
+        if create {
+            sqlx::migrate!("src/register/migrations").run(&mut store.connection).await?;
+        }
+        Ok(store)
+    }
+
+    /// Begins a transaction that may write.
+    pub async fn begin(&mut self) -> Result<(), RegisterError> {
+        // A SQLite reader that turns writer can be refused; a writer from the start waits its turn.
+        self.run(if self.sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" }, "beginning a transaction").await
+    }
+
+    /// Makes the transaction durable.
+    pub async fn commit(&mut self) -> Result<(), RegisterError> {
+        self.run("COMMIT", "committing").await
+    }
+
+    /// Undoes the transaction. A lost connection has undone it already.
+    pub async fn rollback(&mut self) {
+        let _ = self.run("ROLLBACK", "rolling back").await;
+    }
+
+    async fn run(&mut self, sql: &'static str, doing: &'static str) -> Result<(), RegisterError> {
+        sqlx::raw_sql(sql).execute(&mut self.connection).await.map(|_| ()).map_err(database(doing))
+    }
+
+    /// Runs a statement without a result.
+    pub async fn execute(
+        &mut self,
+        sql: &'static str,
+        values: &[Value],
+        doing: &'static str,
+    ) -> Result<(), RegisterError> {
+        bind(sqlx::query(sql), values).execute(&mut self.connection).await.map(|_| ()).map_err(database(doing))
+    }
+
+    /// Texts of the first columns, NULL as `None`.
+    pub async fn texts(
+        &mut self,
+        sql: &'static str,
+        values: &[Value],
+        columns: usize,
+    ) -> Result<Vec<Vec<Option<String>>>, RegisterError> {
+        let doing = database("reading the register");
+        let rows = bind(sqlx::query(sql), values).fetch_all(&mut self.connection).await.map_err(&doing)?;
+        let read = |row: &sqlx::any::AnyRow| {
+            (0..columns).map(|i| row.try_get::<Option<String>, _>(i)).collect::<Result<Vec<_>, _>>()
+        };
+        rows.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(&doing)
+    }
+
+    /// The state of a stream.
+    pub async fn state(&mut self, stream: &str) -> Result<Option<Placed>, RegisterError> {
+        let doing = database("reading the register");
+        let sql = "SELECT revision, head, document FROM state WHERE stream=$1";
+        let row =
+            sqlx::query(sql).bind(stream.to_owned()).fetch_optional(&mut self.connection).await.map_err(&doing)?;
+        let Some(row) = row else { return Ok(None) };
+        let damaged = |why: String| RegisterError::Damaged { place: format!("state of {stream}"), why };
+        let revision: i64 = row.try_get(0).map_err(&doing)?;
+        let document: String = row.try_get(2).map_err(&doing)?;
+        let state: State = serde_json::from_str(&document).map_err(|e| damaged(e.to_string()))?;
+        let revision = u64::try_from(revision).map_err(|e| damaged(e.to_string()))?;
+        Ok(Some(Placed { state, revision, head: row.try_get(1).map_err(&doing)? }))
+    }
+
+    /// Events after a place, in the order of stream and revision: stream, revision, hash, document.
+    pub async fn events_after(
+        &mut self,
+        stream: &str,
+        revision: u64,
+        limit: i64,
+    ) -> Result<Vec<(String, u64, String, String)>, RegisterError> {
+        let doing = database("reading events");
+        let sql = "SELECT stream, revision, hash, jws FROM event WHERE stream>$1 OR (stream=$1 AND revision>$2) ORDER BY stream, revision LIMIT $3";
+        let query =
+            sqlx::query(sql).bind(stream.to_owned()).bind(i64::try_from(revision).unwrap_or(i64::MAX)).bind(limit);
+        let rows = query.fetch_all(&mut self.connection).await.map_err(&doing)?;
+        let read = |row: &sqlx::any::AnyRow| {
+            let revision: i64 = row.try_get(1)?;
+            Ok((row.try_get(0)?, u64::try_from(revision).unwrap_or(0), row.try_get(2)?, row.try_get(3)?))
+        };
+        rows.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(&doing)
+    }
+
+    /// Stores new events and the states they led to. Nothing is stored unless the caller commits.
+    pub async fn write(&mut self, events: &[Stored], states: &[(&String, &Placed)]) -> Result<(), RegisterError> {
+        let rows: Vec<Vec<Value>> = events.iter().map(event_row).collect();
+        let columns = ["stream", "revision", "hash", "at", "actor", "type", "jws"];
+        self.insert("event", &columns, "", &rows).await.map_err(|e| conflict(e, events))?;
+        self.project(states).await
+    }
+
+    /// Writes the rows that states show themselves by.
+    pub async fn project(&mut self, states: &[(&String, &Placed)]) -> Result<(), RegisterError> {
+        let mut rows = Vec::with_capacity(states.len());
+        let (mut assets, mut media) = (Vec::new(), Vec::new());
+        for (stream, placed) in states {
+            rows.push(state_row(stream, placed)?);
+            match &placed.state {
+                State::People(_) => {}
+                State::Asset(_) => assets.extend(shown_row(stream, &placed.state)),
+                State::Medium(_) => media.extend(shown_row(stream, &placed.state)),
+            }
+        }
+        let columns = ["stream", "revision", "head", "document"];
+        self.insert("state", &columns, "stream", &rows).await.map_err(wrap("writing states"))?;
+        self.insert("asset", &ASSET_COLUMNS, "stream", &assets).await.map_err(taken("asset tag"))?;
+        self.insert("medium", &MEDIUM_COLUMNS, "stream", &media).await.map_err(taken("medium"))
+    }
+
+    /// Many rows by few statements. `replace`: the column by which an existing row is replaced.
+    pub async fn insert(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        replace: &str,
+        rows: &[Vec<Value>],
+    ) -> Result<(), sqlx::Error> {
+        let mut rest = rows;
+        while !rest.is_empty() {
+            // Few sizes, so that few statements are prepared.
+            let size = [256, 64, 16, 4, 1].into_iter().find(|size| *size <= rest.len()).unwrap_or(1);
+            let (now, later) = rest.split_at(size);
+            rest = later;
+            let mut sql = format!("INSERT INTO {table}({}) VALUES ", columns.join(","));
+            for row in 0..size {
+                let holders: Vec<String> =
+                    (1..=columns.len()).map(|c| format!("${}", row * columns.len() + c)).collect();
+                sql.push_str(if row == 0 { "(" } else { ",(" });
+                sql.push_str(&holders.join(","));
+                sql.push(')');
+            }
+            if !replace.is_empty() {
+                let set: Vec<String> =
+                    columns.iter().filter(|c| **c != replace).map(|c| format!("{c}=excluded.{c}")).collect();
+                sql.push_str(&format!(" ON CONFLICT({replace}) DO UPDATE SET {}", set.join(",")));
+            }
+            let mut query = sqlx::query(AssertSqlSafe(sql));
+            for row in now {
+                query = bind(query, row);
+            }
+            query.execute(&mut self.connection).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Columns of the table `asset`.
+pub(super) const ASSET_COLUMNS: [&str; 12] = [
+    "stream",
+    "tag",
+    "serial",
+    "category",
+    "manufacturer",
+    "model",
+    "class",
+    "data_class",
+    "stage",
+    "condition",
+    "location",
+    "custodian",
+];
+/// Columns of the table `medium`.
+pub(super) const MEDIUM_COLUMNS: [&str; 8] = ["stream", "name", "serial", "wwn", "digest", "asset", "state", "class"];
+
+/// The row of an asset or a medium.
+pub(super) fn shown_row(stream: &str, state: &State) -> Option<Vec<Value>> {
+    let text = |t: &str| Value::Text(Some(t.to_owned()));
+    let some = |t: &Option<String>| Value::Text(t.clone());
+    Some(match state {
+        State::People(_) => return None,
+        State::Asset(a) => vec![
+            text(stream),
+            text(&a.tag),
+            some(&a.details.serial),
+            some(&a.details.category),
+            some(&a.details.manufacturer),
+            some(&a.details.model),
+            text(a.class.name()),
+            text(a.data_class.name()),
+            text(a.stage.name()),
+            text(a.condition.name()),
+            some(&a.location),
+            some(&a.custodian),
+        ],
+        State::Medium(m) => vec![
+            text(stream),
+            text(&m.identity.name()),
+            some(&m.identity.serial.as_ref().map(|s| s.trim().to_ascii_lowercase())),
+            some(&m.identity.wwn.as_ref().map(|s| s.trim().to_ascii_lowercase())),
+            some(&m.identity.digest),
+            some(&m.asset),
+            text(m.state.name()),
+            text(match m.class {
+                crate::media::MediumClass::Physical => "physical",
+                crate::media::MediumClass::Virtual => "virtual",
+                crate::media::MediumClass::Image => "image",
+            }),
+        ],
+    })
+}
+
+/// The row of a state.
+pub(super) fn state_row(stream: &str, placed: &Placed) -> Result<Vec<Value>, RegisterError> {
+    let document = serde_json::to_string(&placed.state).map_err(|e| RegisterError::Event(e.to_string()))?;
+    let text = |t: String| Value::Text(Some(t));
+    let revision = i64::try_from(placed.revision).unwrap_or(i64::MAX);
+    Ok(vec![text(stream.to_owned()), Value::Whole(revision), text(placed.head.clone()), text(document)])
+}
+
+fn event_row(stored: &Stored) -> Vec<Value> {
+    let event: &Event = &stored.event;
+    let text = |t: &str| Value::Text(Some(t.to_owned()));
+    let typ = serde_json::to_value(&event.act).ok().and_then(|v| v.get("type")?.as_str().map(str::to_owned));
+    vec![
+        text(&event.stream),
+        Value::Whole(i64::try_from(event.revision.0).unwrap_or(i64::MAX)),
+        text(&stored.hash),
+        text(&crate::signed::format_time(event.at)),
+        text(&event.actor),
+        Value::Text(Some(typ.unwrap_or_default())),
+        text(&stored.jws),
+    ]
+}
+
+fn bind<'q>(mut query: Query<'q, Any, AnyArguments>, values: &[Value]) -> Query<'q, Any, AnyArguments> {
+    for value in values {
+        query = match value {
+            Value::Text(text) => query.bind(text.clone()),
+            Value::Whole(number) => query.bind(*number),
+        };
+    }
+    query
+}
+
+fn wrap(doing: &'static str) -> impl Fn(sqlx::Error) -> RegisterError {
+    database(doing)
+}
+
+/// An event of that revision is there already: somebody was faster.
+fn conflict(error: sqlx::Error, events: &[Stored]) -> RegisterError {
+    match (is_race(&error), events.first()) {
+        (true, Some(first)) => RegisterError::Conflict { stream: first.event.stream.clone() },
+        _ => RegisterError::Database { doing: "appending events", source: error },
+    }
+}
+
+fn taken(what: &'static str) -> impl Fn(sqlx::Error) -> RegisterError {
+    move |error| match error.as_database_error().is_some_and(|e| e.is_unique_violation()) {
+        true => RegisterError::Refused(super::Refusal::rule(format!("that {what} stands in the register already"))),
+        false => RegisterError::Database { doing: "writing the tables", source: error },
+    }
+}
+
+/// Unique violation, serialization failure or deadlock (SQLSTATE 40001, 40P01).
+fn is_race(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|e| e.is_unique_violation() || e.code().is_some_and(|code| code == "40001" || code == "40P01"))
+}
+
+/// A path inside a URL.
+fn escaped(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt as _;
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-' | b'_');
+    path.as_os_str()
+        .as_bytes()
+        .iter()
+        .map(|b| if plain(b) { char::from(*b).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}

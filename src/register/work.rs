@@ -1,0 +1,327 @@
+//! One unit of work: acts are judged, signed and stored together, or not at all.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::act::{Act, ClosedOn, MediumIdentity, MediumState};
+use super::asset::Asset;
+use super::close::{Closer, PlacedMedium, judge};
+use super::error::{Refusal, RegisterError};
+use super::event::{Event, Stored};
+use super::medium::Medium;
+use super::people::{People, REGISTER_STREAM};
+use super::stage::Stage;
+use super::state::{Placed, State};
+use super::store::{Store, Value};
+use crate::signed::StationKey;
+use crate::units::Bytes;
+
+/// Acts under way, inside one transaction.
+#[derive(Debug)]
+pub struct Work<'a> {
+    pub(super) store: &'a mut Store,
+    pub(super) register: &'a str,
+    pub(super) key: &'a StationKey,
+    pub(super) now: DateTime<Utc>,
+    pub(super) states: BTreeMap<String, Placed>,
+    pub(super) events: Vec<Stored>,
+}
+
+impl Work<'_> {
+    /// Lets `act` happen to `stream`, if rights and rules allow it. Closing goes through [`Work::close`].
+    pub async fn act(&mut self, stream: &str, act: Act) -> Result<(), RegisterError> {
+        if matches!(act, Act::AssetClosed { .. } | Act::MediumRetired { .. }) {
+            return Err(Refusal::rule("an asset is closed by the close rule alone").into());
+        }
+        self.append(stream, act).await
+    }
+
+    /// A new asset; its stream.
+    pub async fn add_asset(&mut self, act: Act) -> Result<String, RegisterError> {
+        let Act::AssetAdded { tag, .. } = &act else { return Err(Refusal::rule("no asset to add").into()) };
+        let stream = format!("asset/{}", uuid::Uuid::now_v7());
+        if self.states.values().any(|p| matches!(&p.state, State::Asset(a) if a.tag == *tag))
+            || self.find_asset(tag).await?.is_some()
+        {
+            return Err(Refusal::rule(format!("asset tag {tag:?} stands in the register already")).into());
+        }
+        self.append(&stream, act).await?;
+        Ok(stream)
+    }
+
+    /// The asset with that tag; its stream and state.
+    pub async fn asset(&mut self, tag: &str) -> Result<(String, Asset), RegisterError> {
+        let missing = || RegisterError::NotFound { what: "asset", name: tag.to_owned() };
+        let stream = self.find_asset(tag).await?.ok_or_else(missing)?;
+        match self.load(&stream).await?.map(|p| &p.state) {
+            Some(State::Asset(asset)) => Ok((stream, asset.clone())),
+            _ => Err(missing()),
+        }
+    }
+
+    /// The media of an asset, each with its place.
+    pub async fn media_of(&mut self, asset: &Asset) -> Result<Vec<PlacedMedium>, RegisterError> {
+        let mut media = Vec::new();
+        for stream in &asset.media {
+            if let Some(Placed { state: State::Medium(medium), revision, .. }) = self.load(stream).await? {
+                media.push(PlacedMedium { stream: stream.clone(), revision: *revision, medium: medium.clone() });
+            }
+        }
+        Ok(media)
+    }
+
+    /// Moves the asset on. What that means for its media happens with it.
+    pub async fn move_stage(&mut self, tag: &str, to: Stage, reason: Option<String>) -> Result<(), RegisterError> {
+        let (stream, asset) = self.asset(tag).await?;
+        asset.check(&Act::StageMoved { to, reason: reason.clone() })?;
+        let media = self.media_of(&asset).await?;
+        if asset.stage == Stage::Decommissioning && to == Stage::Deployment {
+            // Back to stock for somebody else: the last user's data must be gone.
+            let open = media.iter().find(|m| !matches!(m.medium.state, MediumState::Sanitized | MediumState::Absent));
+            if let Some(open) = open {
+                let label = open.medium.identity.label();
+                return Err(Refusal::rule(format!(
+                    "{tag}: medium {label} is {}, not sanitized",
+                    open.medium.state.name()
+                ))
+                .hint("wipe it and bring in the certificate, or take it out")
+                .into());
+            }
+        }
+        self.act(&stream, Act::StageMoved { to, reason }).await?;
+        let state = match to {
+            Stage::Utilization => MediumState::InUse,
+            Stage::Decommissioning => MediumState::Awaiting,
+            _ => return Ok(()),
+        };
+        for placed in media {
+            let changes = match state {
+                MediumState::InUse => {
+                    matches!(placed.medium.state, MediumState::InUse | MediumState::Awaiting | MediumState::Sanitized)
+                }
+                _ => placed.medium.state == MediumState::InUse,
+            };
+            if changes {
+                self.act(&placed.stream, Act::MediumStateSet { state, note: None }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a medium into an asset: a known one out of wherever it was, or a new one.
+    pub async fn install(
+        &mut self,
+        tag: &str,
+        identity: MediumIdentity,
+        class: crate::media::MediumClass,
+    ) -> Result<String, RegisterError> {
+        let (asset_stream, _) = self.asset(tag).await?;
+        let medium = match self.find_media(&identity).await?.as_slice() {
+            [] => {
+                let stream = format!("medium/{}", uuid::Uuid::now_v7());
+                self.append_at(&stream, Act::MediumAdded { identity, class }, &asset_stream).await?;
+                stream
+            }
+            [(stream, _)] => stream.clone(),
+            several => {
+                return Err(Refusal::rule(format!(
+                    "{} media in the register could be {}",
+                    several.len(),
+                    identity.label()
+                ))
+                .into());
+            }
+        };
+        let before = match self.load(&medium).await?.map(|p| &p.state) {
+            Some(State::Medium(medium)) => medium.asset.clone(),
+            _ => None,
+        };
+        if before.as_ref() == Some(&asset_stream) {
+            return Err(Refusal::rule(format!("the medium is in {tag} already")).into());
+        }
+        if let Some(before) = before {
+            let reason = Some(format!("moved to {tag}"));
+            self.append(&before, Act::MediumRemoved { medium: medium.clone(), reason }).await?;
+        }
+        self.append(&asset_stream, Act::MediumInstalled { medium: medium.clone() }).await?;
+        self.append(&medium, Act::MediumMoved { asset: Some(asset_stream) }).await?;
+        Ok(medium)
+    }
+
+    /// Takes a medium out of its asset.
+    pub async fn remove(&mut self, stream: &str, reason: Option<String>) -> Result<(), RegisterError> {
+        let asset = match self.load(stream).await?.map(|p| &p.state) {
+            Some(State::Medium(Medium { asset: Some(asset), .. })) => asset.clone(),
+            _ => return Err(Refusal::rule("the medium is in no asset").into()),
+        };
+        self.append(&asset, Act::MediumRemoved { medium: stream.to_owned(), reason }).await?;
+        self.append(stream, Act::MediumMoved { asset: None }).await
+    }
+
+    /// Media that could be the one so named, by serial number, WWN or digest.
+    pub async fn find_media(&mut self, identity: &MediumIdentity) -> Result<Vec<(String, Medium)>, RegisterError> {
+        let lower = |t: &Option<String>| {
+            Value::Text(t.as_deref().map(|t| t.trim().to_ascii_lowercase()).filter(|t| !t.is_empty()))
+        };
+        let sql = "SELECT stream FROM medium WHERE serial=$1 OR wwn=$2 OR digest=$3 ORDER BY stream";
+        let values = [lower(&identity.serial), lower(&identity.wwn), Value::Text(identity.digest.clone())];
+        let mut streams: Vec<String> =
+            self.store.texts(sql, &values, 1).await?.into_iter().flatten().flatten().collect();
+        // What this work has added is not in the tables yet.
+        streams.extend(self.states.keys().filter(|s| s.starts_with("medium/")).cloned());
+        streams.sort();
+        streams.dedup();
+        let mut found = Vec::new();
+        for stream in streams {
+            if let Some(Placed { state: State::Medium(medium), .. }) = self.load(&stream).await?
+                && medium.identity.same_medium(identity)
+            {
+                found.push((stream, medium.clone()));
+            }
+        }
+        Ok(found)
+    }
+
+    /// What keeps the asset from being closed by this actor; empty when nothing does.
+    pub async fn blockers(&mut self, tag: &str) -> Result<Vec<String>, RegisterError> {
+        let (_, asset) = self.asset(tag).await?;
+        Ok(self.judge(&asset).await?.err().unwrap_or_default())
+    }
+
+    /// Closes the asset, if nothing stands against it.
+    pub async fn close(&mut self, tag: &str) -> Result<Vec<ClosedOn>, RegisterError> {
+        let (stream, asset) = self.asset(tag).await?;
+        asset.check(&Act::AssetClosed {
+            media: Vec::new(),
+            minimum: super::Minimum::of(asset.data_class, super::Route::Resale),
+        })?;
+        let (minimum, media) = self.judge(&asset).await?.map_err(|blockers| {
+            Refusal::rule(format!("{tag} cannot be closed: {}", blockers.join("; ")))
+                .hint(format!("lastwrite asset blockers {tag}"))
+        })?;
+        for on in &media {
+            // Whoever changes the medium at the same time meets a conflict.
+            self.append(&on.medium, Act::MediumRetired { asset: stream.clone(), document: on.document.clone() })
+                .await?;
+        }
+        self.append(&stream, Act::AssetClosed { media: media.clone(), minimum }).await?;
+        Ok(media)
+    }
+
+    async fn judge(
+        &mut self,
+        asset: &Asset,
+    ) -> Result<Result<(super::Minimum, Vec<ClosedOn>), Vec<String>>, RegisterError> {
+        let media = self.media_of(asset).await?;
+        let kid = self.key.kid().to_owned();
+        let people = self.people().await?;
+        let name = people.persons.get(&kid).map(|p| p.name.clone()).unwrap_or_default();
+        Ok(judge(asset, &media, Closer { kid: &kid, name: &name }))
+    }
+
+    /// Everybody enrolled.
+    pub async fn people(&mut self) -> Result<People, RegisterError> {
+        match self.load(REGISTER_STREAM).await?.map(|p| &p.state) {
+            Some(State::People(people)) => Ok(people.clone()),
+            _ => Err(RegisterError::NotInitialised(self.store.place.clone())),
+        }
+    }
+
+    async fn find_asset(&mut self, tag: &str) -> Result<Option<String>, RegisterError> {
+        let added = self.states.iter().find(|(_, p)| matches!(&p.state, State::Asset(a) if a.tag == tag));
+        if let Some((stream, _)) = added {
+            return Ok(Some(stream.clone()));
+        }
+        let rows =
+            self.store.texts("SELECT stream FROM asset WHERE tag=$1", &[Value::Text(Some(tag.to_owned()))], 1).await?;
+        Ok(rows.into_iter().flatten().flatten().next())
+    }
+
+    async fn load(&mut self, stream: &str) -> Result<Option<&Placed>, RegisterError> {
+        if !self.states.contains_key(stream)
+            && let Some(placed) = self.store.state(stream).await?
+        {
+            self.states.insert(stream.to_owned(), placed);
+        }
+        Ok(self.states.get(stream))
+    }
+
+    /// The state of a stream.
+    pub(super) async fn placed(&mut self, stream: &str) -> Result<Option<Placed>, RegisterError> {
+        Ok(self.load(stream).await?.cloned())
+    }
+
+    pub(super) async fn append(&mut self, stream: &str, act: Act) -> Result<(), RegisterError> {
+        self.append_at(stream, act, stream).await
+    }
+
+    /// As [`Work::append`]; rights are asked for the place of `for_stream`.
+    async fn append_at(&mut self, stream: &str, act: Act, for_stream: &str) -> Result<(), RegisterError> {
+        self.load(stream).await?;
+        let place_of = self.place_of(for_stream).await?;
+        let new_place = match &act {
+            Act::AssetAdded { location, .. } | Act::Assigned { location, .. } => Some(location.clone()),
+            _ => None,
+        };
+        let kid = self.key.kid();
+        let under = match self.load(REGISTER_STREAM).await? {
+            Some(Placed { state: State::People(people), revision, .. }) => {
+                let mut places: Vec<Option<&str>> = place_of.iter().map(|p| p.as_deref()).collect();
+                places.extend(new_place.iter().map(|p| p.as_deref()));
+                if places.is_empty() {
+                    places.push(None);
+                }
+                people.permit(kid, &act, &places)?;
+                *revision
+            }
+            _ if stream == REGISTER_STREAM && matches!(act, Act::RegisterCreated { .. }) => 0,
+            _ => return Err(RegisterError::NotInitialised(self.store.place.clone())),
+        };
+        let (state, revision, previous) = match self.states.get(stream) {
+            None => (State::begin(stream, &act, self.key.kid())?, 1, None),
+            Some(placed) => {
+                placed.state.check(&act)?;
+                let mut state = placed.state.clone();
+                state.apply(&act, self.now);
+                (state, placed.revision + 1, Some(placed.head.clone()))
+            }
+        };
+        let event = Event {
+            register: self.register.to_owned(),
+            stream: stream.to_owned(),
+            revision: Bytes(revision),
+            previous,
+            under: Bytes(under),
+            at: self.now,
+            actor: self.key.kid().to_owned(),
+            act,
+        };
+        let stored = event.seal(self.key)?;
+        self.states.insert(stream.to_owned(), Placed { state, revision, head: stored.hash.clone() });
+        self.events.push(stored);
+        Ok(())
+    }
+
+    /// Where the thing is: one place, or none for what has no place (a new asset, the register).
+    async fn place_of(&mut self, stream: &str) -> Result<Option<Option<String>>, RegisterError> {
+        let holder = match self.load(stream).await?.map(|p| &p.state) {
+            Some(State::Asset(asset)) => return Ok(Some(asset.location.clone())),
+            Some(State::Medium(medium)) => medium.asset.clone(),
+            _ => None,
+        };
+        let Some(holder) = holder else { return Ok(None) };
+        match self.load(&holder).await?.map(|p| &p.state) {
+            Some(State::Asset(asset)) => Ok(Some(asset.location.clone())),
+            _ => Ok(None),
+        }
+    }
+
+    /// Writes what happened; the caller commits.
+    pub(super) async fn write(&mut self) -> Result<(), RegisterError> {
+        let changed: std::collections::BTreeSet<&str> = self.events.iter().map(|e| e.event.stream.as_str()).collect();
+        let states: Vec<(&String, &Placed)> =
+            self.states.iter().filter(|(s, _)| changed.contains(s.as_str())).collect();
+        self.store.write(&self.events, &states).await
+    }
+}
