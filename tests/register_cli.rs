@@ -32,7 +32,6 @@ fn stage(station: &Station, tag: &str) -> String {
     station.json(0, &["asset", "show", tag])[0]["asset"]["stage"].as_str().unwrap().to_owned()
 }
 
-#[cfg(feature = "erase")]
 #[test]
 fn an_asset_closes_on_its_certificate_and_on_nothing_else() {
     let station = Station::new();
@@ -76,7 +75,6 @@ fn an_asset_closes_on_its_certificate_and_on_nothing_else() {
     station.ok(&["register", "audit"]);
 }
 
-#[cfg(feature = "erase")]
 #[test]
 fn a_virtual_medium_never_closes_a_physical_asset() {
     let station = Station::new();

@@ -177,8 +177,8 @@ impl MediumIdentity {
         let parts = [&self.model, &self.serial, &self.wwn].into_iter().flatten();
         let text = parts.take(2).cloned().collect::<Vec<_>>().join(" ");
         match (text.is_empty(), &self.digest) {
-            (true, Some(digest)) => format!("medium {}", digest.get(..12).unwrap_or(digest)),
-            (true, None) => "unnamed medium".to_owned(),
+            (true, Some(digest)) => format!("of identity {}", digest.get(..12).unwrap_or(digest)),
+            (true, None) => "without a name".to_owned(),
             (false, _) => text,
         }
     }
