@@ -1,0 +1,197 @@
+//! One story on SQLite and on a real PostgreSQL: certificates close assets; what is tampered with
+//! is found; two writers lose nothing.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use common::postgres::Postgres;
+use lastwrite::media::MediumClass;
+use lastwrite::register::{
+    Act, AssetClass, CostCategory, DataClass, Database, Details, Item, LineOutcome, MediumIdentity, Money, Register,
+    RegisterError, Role, Route, Stage, Work,
+};
+use lastwrite::signed::StationKey;
+use sqlx::Connection as _;
+
+/// Runs a story on both databases.
+fn on_both(story: impl AsyncFn(Database, String)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("register.db");
+    runtime.block_on(story(Database::File(file.clone()), format!("sqlite://{}", file.display())));
+    if let Some(postgres) = Postgres::start() {
+        let url = postgres.database("story");
+        runtime.block_on(story(Database::Server(url.clone()), url));
+    }
+}
+
+async fn new_register(at: &Database, key: &StationKey) -> Register {
+    let roles = [Role::AssetManager, Role::Finance, Role::Compliance];
+    Register::init(at, "Example Org", "Mia", &roles, key).await.unwrap()
+}
+
+fn added(tag: &str) -> Act {
+    Act::AssetAdded {
+        tag: tag.to_owned(),
+        class: AssetClass::Physical,
+        data_class: DataClass::Internal,
+        stage: Stage::Decommissioning,
+        location: None,
+        custodian: None,
+        details: Details::default(),
+    }
+}
+
+fn drive(serial: &str) -> MediumIdentity {
+    MediumIdentity { serial: Some(serial.to_owned()), model: Some("M".into()), ..MediumIdentity::default() }
+}
+
+/// All but the evidence.
+async fn prepare(work: &mut Work<'_>, tag: &str) -> Result<(), RegisterError> {
+    let stream = work.add_asset(added(tag)).await?;
+    work.install(tag, drive(&format!("SER-{tag}")), MediumClass::Physical).await?;
+    work.act(&stream, Act::MediaCounted { count: 1 }).await?;
+    for item in Item::DECOMMISSIONING {
+        work.act(&stream, Act::ChecklistDone { item: *item, note: None }).await?;
+    }
+    work.act(&stream, Act::RouteChosen { route: Route::Resale, order: "LOT".into(), vendor: None }).await?;
+    work.move_stage(tag, Stage::Disposition, None).await?;
+    let money = Money::parse("10.00 EUR", "EUR").unwrap();
+    let cost = Act::CostBooked {
+        category: CostCategory::Recovery,
+        money,
+        on: "2026-01-01T00:00:00Z".parse().unwrap(),
+        reference: None,
+    };
+    work.act(&stream, cost).await?;
+    work.set_outcome(tag, LineOutcome::Sold, None).await
+}
+
+fn words<T: std::fmt::Debug>(result: Result<T, RegisterError>) -> String {
+    result.unwrap_err().to_string()
+}
+
+#[test]
+fn nothing_closes_without_evidence_and_the_tables_are_what_the_events_make() {
+    on_both(async |at, _| {
+        let key = StationKey::from_seed(&[1; 32]);
+        let mut register = new_register(&at, &key).await;
+        for tag in ["A", "B"] {
+            register.run(&key, async |work| prepare(work, tag).await).await.unwrap();
+        }
+        let told = words(register.run(&key, async |work| work.close("A").await).await);
+        assert!(told.contains("no certificate"), "{told}");
+        let made = words(
+            register
+                .run(&key, async |work| {
+                    let (stream, _) = work.asset("A").await?;
+                    let minimum = lastwrite::register::Minimum::of(DataClass::None, Route::Resale);
+                    work.act(&stream, Act::AssetClosed { media: Vec::new(), minimum }).await
+                })
+                .await,
+        );
+        assert!(made.contains("close rule alone"), "{made}");
+        // A drive moves: it is missed where it was, and the count is void on both sides.
+        register.run(&key, async |work| work.install("B", drive("SER-A"), MediumClass::Physical).await).await.unwrap();
+        let (_, _, a) = register.asset("A").await.unwrap();
+        let (_, _, b) = register.asset("B").await.unwrap();
+        assert_eq!((a.media.len(), a.counted, b.media.len(), b.counted), (0, None, 2, None));
+        // A tag twice, and half a command: nothing of it is stored.
+        let twice = words(
+            register
+                .run(&key, async |work| {
+                    work.add_asset(added("C")).await?;
+                    work.add_asset(added("A")).await
+                })
+                .await,
+        );
+        assert!(twice.contains("stands in the register already"), "{twice}");
+        assert!(matches!(register.asset("C").await, Err(RegisterError::NotFound { .. })));
+        let report = register.audit(None).await.unwrap();
+        assert_eq!(report.findings, []);
+        let before = (register.asset("A").await.unwrap(), register.asset("B").await.unwrap());
+        assert_eq!(register.rebuild().await.unwrap(), report.events);
+        assert_eq!(before, (register.asset("A").await.unwrap(), register.asset("B").await.unwrap()));
+        assert_eq!(register.audit(None).await.unwrap().findings, []);
+        assert!(matches!(Register::init(&at, "X", "Y", &[], &key).await, Err(RegisterError::AlreadyThere(_))));
+    });
+}
+
+#[test]
+fn what_is_tampered_with_is_found() {
+    on_both(async |at, url| {
+        let key = StationKey::from_seed(&[1; 32]);
+        let mut register = new_register(&at, &key).await;
+        register.run(&key, async |work| prepare(work, "A").await).await.unwrap();
+        let mut hands = sqlx::AnyConnection::connect(&url).await.unwrap();
+        let changes = [
+            ("UPDATE asset SET stage='closed'", "UPDATE asset SET stage='disposition'", "table"),
+            (
+                "UPDATE state SET revision=revision+1 WHERE stream LIKE 'medium/%'",
+                "UPDATE state SET revision=revision-1 WHERE stream LIKE 'medium/%'",
+                "state",
+            ),
+            (
+                "UPDATE event SET jws=replace(jws,'\"payload\":\"eyJ','\"payload\":\"eyX') WHERE revision=2 AND stream LIKE 'asset/%'",
+                "UPDATE event SET jws=replace(jws,'\"payload\":\"eyX','\"payload\":\"eyJ') WHERE revision=2 AND stream LIKE 'asset/%'",
+                "hash",
+            ),
+            (
+                "UPDATE event SET revision=99 WHERE revision=3 AND stream LIKE 'asset/%'",
+                "UPDATE event SET revision=3 WHERE revision=99 AND stream LIKE 'asset/%'",
+                "chain",
+            ),
+            ("UPDATE info SET value='another' WHERE key='register'", "", "register"),
+        ];
+        for (change, back, code) in changes {
+            let mut found = Register::open(&at).await.unwrap();
+            assert_eq!(found.audit(None).await.unwrap().findings, []);
+            sqlx::query(change).execute(&mut hands).await.unwrap();
+            let mut found = Register::open(&at).await.unwrap();
+            let findings = found.audit(None).await.unwrap().findings;
+            assert!(findings.iter().any(|f| f.code == code), "{change}: {findings:?}");
+            if !back.is_empty() {
+                sqlx::query(back).execute(&mut hands).await.unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn two_writers_at_once_lose_nothing() {
+    on_both(async |at, _| {
+        let key = StationKey::from_seed(&[1; 32]);
+        let mut register = new_register(&at, &key).await;
+        register.run(&key, async |work| work.add_asset(added("A")).await).await.unwrap();
+        let writer = |name: &'static str| {
+            let (at, key) = (at.clone(), key.clone());
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async {
+                    let mut register = Register::open(&at).await.unwrap();
+                    let mut done = 0;
+                    while done < 20 {
+                        let noted = register.run(&key, async |work| {
+                            let (stream, _) = work.asset("A").await?;
+                            work.act(&stream, Act::Noted { text: format!("{name} {done}") }).await
+                        });
+                        match noted.await {
+                            Ok(()) => done += 1,
+                            // Said clearly after some tries; whoever is told so tries again.
+                            Err(RegisterError::Conflict { .. }) => {}
+                            Err(error) => panic!("{error:?}"),
+                        }
+                    }
+                });
+            })
+        };
+        let writers = [writer("first"), writer("second")];
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        let (stream, revision, _) = register.asset("A").await.unwrap();
+        assert_eq!(revision, 41);
+        assert_eq!(register.history(&stream).await.unwrap().len(), 41);
+        assert_eq!(register.audit(None).await.unwrap().findings, []);
+    });
+}
