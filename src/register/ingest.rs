@@ -107,7 +107,7 @@ impl Work<'_> {
         };
         let mut result = Ingested { document, ..blank(file, Verdict::Known, None) };
         if medium.held(&evidence.document).is_none() {
-            match self.act(&stream, Act::EvidenceAccepted { evidence: evidence.clone() }).await {
+            match self.append(&stream, Act::EvidenceAccepted { evidence: evidence.clone() }).await {
                 Ok(()) => result.verdict = Verdict::Accepted,
                 Err(RegisterError::Refused(refused)) => {
                     (result.verdict, result.reason) = (Verdict::Refused, Some(refused.to_string()));

@@ -17,6 +17,7 @@ mod minimum;
 mod number;
 mod people;
 mod role;
+mod sheet;
 mod stage;
 mod state;
 mod store;
@@ -38,6 +39,7 @@ pub use minimum::Minimum;
 pub use number::{Money, NotMoney, Whole};
 pub use people::{People, Person, REGISTER_STREAM};
 pub use role::{Grant, Permission, Role};
+pub use sheet::{ImportReport, RowError, export_csv};
 pub use stage::{IllegalMove, Stage};
 pub use state::{Placed, State};
 pub use store::Database;
@@ -112,6 +114,7 @@ impl Register {
                 now: now(),
                 states: BTreeMap::new(),
                 events: Vec::new(),
+                fresh: None,
             };
             let result = match job(&mut work).await {
                 Ok(value) => work.write().await.map(|()| value),
@@ -208,7 +211,8 @@ async fn create(
     }
     let values = [Value::Text(Some(id.to_owned()))];
     store.execute("INSERT INTO info(key, value) VALUES ('register', $1)", &values, "making the register").await?;
-    let mut work = Work { store, register: id, key, now: now(), states: BTreeMap::new(), events: Vec::new() };
+    let mut work =
+        Work { store, register: id, key, now: now(), states: BTreeMap::new(), events: Vec::new(), fresh: None };
     let x = key.public().x();
     let created = Act::RegisterCreated { organization: organization.to_owned(), name: name.to_owned(), x };
     work.act(REGISTER_STREAM, created).await?;

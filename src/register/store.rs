@@ -164,6 +164,30 @@ impl Store {
         rows.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(&doing)
     }
 
+    /// The assets after a stream, in the order in which they were added.
+    pub async fn assets_after(&mut self, stream: &str) -> Result<Vec<(String, Placed)>, RegisterError> {
+        let sql = "SELECT stream FROM asset WHERE stream>$1 ORDER BY stream LIMIT 500";
+        let rows = self.texts(sql, &[Value::Text(Some(stream.to_owned()))], 1).await?;
+        let mut page = Vec::with_capacity(rows.len());
+        for stream in rows.into_iter().flatten().flatten() {
+            if let Some(placed) = self.state(&stream).await? {
+                page.push((stream, placed));
+            }
+        }
+        Ok(page)
+    }
+
+    /// Those of these tags that assets have.
+    pub async fn tags_among(&mut self, tags: &[&str]) -> Result<Vec<String>, RegisterError> {
+        let holders: Vec<String> = (1..=tags.len()).map(|i| format!("${i}")).collect();
+        let sql = format!("SELECT tag FROM asset WHERE tag IN ({})", holders.join(","));
+        let values: Vec<Value> = tags.iter().map(|tag| Value::Text(Some((*tag).to_owned()))).collect();
+        let query = bind(sqlx::query(AssertSqlSafe(sql)), &values);
+        let rows = query.fetch_all(&mut self.connection).await.map_err(database("looking for asset tags"))?;
+        let read = |row: &sqlx::any::AnyRow| row.try_get::<String, _>(0);
+        rows.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(database("looking for asset tags"))
+    }
+
     /// Stores new events and the states they led to. Nothing is stored unless the caller commits.
     pub async fn write(&mut self, events: &[Stored], states: &[(&String, &Placed)]) -> Result<(), RegisterError> {
         let rows: Vec<Vec<Value>> = events.iter().map(event_row).collect();

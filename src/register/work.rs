@@ -26,13 +26,17 @@ pub struct Work<'a> {
     pub(super) now: DateTime<Utc>,
     pub(super) states: BTreeMap<String, Placed>,
     pub(super) events: Vec<Stored>,
+    /// A stream that was just named, so that nobody need look for it.
+    pub(super) fresh: Option<String>,
 }
 
 impl Work<'_> {
     /// Lets `act` happen to `stream`, if rights and rules allow it. Closing goes through [`Work::close`].
     pub async fn act(&mut self, stream: &str, act: Act) -> Result<(), RegisterError> {
-        if matches!(act, Act::AssetClosed { .. } | Act::MediumRetired { .. }) {
-            return Err(Refusal::rule("an asset is closed by the close rule alone").into());
+        if matches!(act, Act::AssetClosed { .. } | Act::MediumRetired { .. } | Act::EvidenceAccepted { .. }) {
+            return Err(
+                Refusal::rule("evidence comes in by ingest, and an asset is closed by the close rule alone").into()
+            );
         }
         self.append(stream, act).await
     }
@@ -48,6 +52,21 @@ impl Work<'_> {
         }
         self.append(&stream, act).await?;
         Ok(stream)
+    }
+
+    /// As [`Work::add_asset`] for a tag that is known to be free.
+    pub(super) async fn add_untaken(&mut self, act: Act) -> Result<(), RegisterError> {
+        let stream = format!("asset/{}", uuid::Uuid::now_v7());
+        self.fresh = Some(stream.clone());
+        self.append(&stream, act).await
+    }
+
+    /// Stores what happened so far, within the transaction, and lets go of it.
+    pub(super) async fn flush(&mut self) -> Result<(), RegisterError> {
+        self.write().await?;
+        self.events.clear();
+        self.states.retain(|stream, _| stream == REGISTER_STREAM);
+        Ok(())
     }
 
     /// The asset with that tag; its stream and state.
@@ -240,6 +259,7 @@ impl Work<'_> {
 
     async fn load(&mut self, stream: &str) -> Result<Option<&Placed>, RegisterError> {
         if !self.states.contains_key(stream)
+            && self.fresh.as_deref() != Some(stream)
             && let Some(placed) = self.store.state(stream).await?
         {
             self.states.insert(stream.to_owned(), placed);

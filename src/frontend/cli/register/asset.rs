@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{OpenArgs, show};
+use super::{OpenArgs, sheet, show};
 use crate::frontend::cli::Common;
 use crate::frontend::exit::{Exit, Failure};
 use crate::register::{
@@ -16,6 +16,10 @@ use crate::units::now;
 pub enum AssetCommand {
     /// Begin the record of an asset
     Add(Box<AddArgs>),
+    /// Add an asset for each row of a CSV file: all of them, or none
+    Import(sheet::ImportArgs),
+    /// Write all assets as CSV
+    Export(sheet::ExportArgs),
     /// Show an asset with its media and history
     Show(show::ShowArgs),
     /// List assets
@@ -245,6 +249,8 @@ enum Kind {
 pub fn run(common: &Common, command: AssetCommand) -> Result<Exit, Failure> {
     match command {
         AssetCommand::Add(args) => add(common, *args),
+        AssetCommand::Import(args) => sheet::import(common, &args),
+        AssetCommand::Export(args) => sheet::export(common, &args),
         AssetCommand::Show(args) => show::show(common, &args),
         AssetCommand::List(args) => show::list(common, &args),
         AssetCommand::Move(args) => {

@@ -3,6 +3,7 @@
 mod asset;
 mod media;
 mod people;
+mod sheet;
 mod show;
 
 pub use asset::AssetCommand;
