@@ -43,7 +43,7 @@ pub struct VerifyArgs {
 pub struct TrustArgs {
     /// Trust store (JWK Set) [default: the station's own, where there is one]
     #[arg(long, value_name = "FILE")]
-    trust: Option<PathBuf>,
+    pub(super) trust: Option<PathBuf>,
 }
 
 pub fn run(common: &Common, command: CertificateCommand) -> Result<Exit, Failure> {

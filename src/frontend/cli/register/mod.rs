@@ -183,7 +183,9 @@ fn ingest(common: &Common, args: &IngestArgs) -> Result<Exit, Failure> {
 }
 
 fn audit(common: &Common, args: &AuditArgs) -> Result<Exit, Failure> {
-    let trust = args.trust.load(common)?;
+    // A register may live where no station is: then documents are compared by hash alone, and it says so.
+    let any = args.trust.trust.is_some() || common.folder().join("station.json").exists();
+    let trust = if any { args.trust.load(common)? } else { None };
     let report = args.open.with(common, async |register| register.audit(trust.as_ref()).await)?;
     let good = report.findings.is_empty();
     if common.json {
