@@ -132,3 +132,27 @@ fn nobody_acts_without_a_role_or_at_another_place() {
     let people = station.ok(&["register", "person", "list"]);
     assert!(people.contains("Mia Manager") && people.contains("barred: left"), "{people}");
 }
+
+#[test]
+fn who_wiped_may_not_close_and_a_revoked_certificate_closes_nothing() {
+    let station = Station::new();
+    register(&station);
+    let image = station.image("disk.img", 1 << 16);
+    on_its_way_out(&station, "A-1", &image);
+    station.ok(&["wipe", text(&image), "--yes", "--operator", "mia manager"]);
+    let result = &station.json(0, &["register", "ingest", text(&station.state())])[0];
+    assert_eq!((&result["verdict"], &result["closed"]), (&"accepted".into(), &false.into()), "{result}");
+    assert!(result["blockers"][0].as_str().unwrap().contains("four eyes"), "{result}");
+    // Somebody else's wipe, then revoked before it could close.
+    let document = result["document"].as_str().unwrap().to_owned();
+    let medium = station.json(0, &["asset", "show", "A-1"])[0]["media"][0]["stream"].as_str().unwrap().to_owned();
+    let told = both(&station.expect(2, &["media", "revoke", &medium, &document]));
+    assert!(told.contains("reason"), "{told}");
+    station.ok(&["media", "revoke", &medium, &document, "--note", "wrong bench"]);
+    let told = both(&station.expect(3, &["asset", "close", "A-1"]));
+    assert!(told.contains("revoked (wrong bench)") && told.contains("awaiting"), "{told}");
+    station.ok(&["wipe", text(&image), "--yes", "--operator", "Tom"]);
+    station.ok(&["register", "ingest", text(&station.state())]);
+    assert_eq!(stage(&station, "A-1"), "closed");
+    station.ok(&["register", "audit"]);
+}

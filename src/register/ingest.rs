@@ -16,6 +16,9 @@ use crate::signed::{StationKey, TrustStore, format_time};
 /// Documents of one transaction.
 const CHUNK: usize = 200;
 
+/// Columns of the table `document`.
+pub(super) const COLUMNS: [&str; 8] = ["sha256", "id", "kind", "verdict", "reason", "name", "received_at", "bytes"];
+
 /// A file that came in.
 #[derive(Clone, Debug)]
 pub struct Received {
@@ -147,19 +150,28 @@ impl Work<'_> {
         let text = |t: &str| Value::Text(Some(t.to_owned()));
         // Any file can be a receipt, so it is kept as text that every database can hold.
         let encoded = crate::signed::encode_base64url(bytes);
-        let row = vec![text(&digest), text("final"), text("attached"), text(&format_time(self.now)), text(&encoded)];
-        let columns = ["sha256", "kind", "verdict", "received_at", "bytes"];
-        let kept = self.store.insert("document", &columns, "sha256", &[row]).await;
-        kept.map_err(super::error::database("keeping a document"))
+        let none = || Value::Text(None);
+        let received = text(&format_time(self.now));
+        let row =
+            vec![text(&digest), none(), text("final"), text("attached"), none(), none(), received, text(&encoded)];
+        self.documents.insert(digest, row);
+        Ok(())
     }
 
     async fn keep(&mut self, file: &Received, digest: &str, result: &Ingested) -> Result<(), RegisterError> {
         let text = |t: &str| Value::Text(Some(t.to_owned()));
-        let there = self.store.texts("SELECT verdict FROM document WHERE sha256=$1", &[text(digest)], 1).await?;
-        let accepted = there.into_iter().flatten().flatten().any(|verdict| verdict == "accepted");
-        // What was accepted once stays the evidence it was, whatever is thought of its key later.
-        if accepted || result.verdict == Verdict::Known {
+        if result.verdict == Verdict::Known {
             return Ok(());
+        }
+        if result.verdict != Verdict::Accepted {
+            // What was accepted once stays the evidence it was, whatever is thought of its key later.
+            let sql = "SELECT verdict FROM document WHERE sha256=$1";
+            let there = self.store.texts(sql, &[text(digest)], 1).await?;
+            let accepted = |row: &Vec<Value>| row.get(3) == Some(&text("accepted"));
+            let stays = there.into_iter().flatten().flatten().any(|verdict| verdict == "accepted");
+            if stays || self.documents.get(digest).is_some_and(accepted) {
+                return Ok(());
+            }
         }
         let verdict = match result.verdict {
             Verdict::Accepted | Verdict::Known => "accepted",
@@ -181,9 +193,8 @@ impl Work<'_> {
             text(&format_time(self.now)),
             text(&bytes),
         ];
-        let columns = ["sha256", "id", "kind", "verdict", "reason", "name", "received_at", "bytes"];
-        let kept = self.store.insert("document", &columns, "sha256", &[row]).await;
-        kept.map_err(super::error::database("keeping a document"))
+        self.documents.insert(digest.to_owned(), row);
+        Ok(())
     }
 }
 

@@ -229,3 +229,114 @@ impl EvidenceKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Method, VerificationLevel};
+
+    const CLEAR: Minimum =
+        Minimum { method: Method::Clear, verification: VerificationLevel::Sample, validation: false };
+
+    fn at(hour: u32) -> DateTime<Utc> {
+        format!("2026-01-01T{hour:02}:00:00Z").parse().unwrap()
+    }
+
+    fn identity() -> MediumIdentity {
+        MediumIdentity { serial: Some("S1".into()), ..MediumIdentity::default() }
+    }
+
+    fn document(kind: EvidenceKind, hour: u32) -> Evidence {
+        let passed = kind == EvidenceKind::Certificate;
+        Evidence {
+            document: format!("{kind:?} {hour}"),
+            kind,
+            requested: Method::Clear,
+            attained: passed.then_some(Method::Clear),
+            verification: passed.then_some(VerificationLevel::Full),
+            technique: "overwrite".into(),
+            class: MediumClass::Physical,
+            partial: false,
+            identity: identity(),
+            ended: at(hour),
+            signers: Vec::new(),
+            station: "s".into(),
+            operator: None,
+            run_id: "r".into(),
+            asset_tag: None,
+        }
+    }
+
+    fn medium(acts: &[(Act, u32)]) -> Medium {
+        let mut medium =
+            Medium::begin(&Act::MediumAdded { identity: identity(), class: MediumClass::Physical }).unwrap();
+        for (act, hour) in acts {
+            medium.check(act).unwrap();
+            medium.apply(act, at(*hour));
+        }
+        medium
+    }
+
+    fn accepted(evidence: Evidence) -> (Act, u32) {
+        (Act::EvidenceAccepted { evidence }, 20)
+    }
+
+    fn changed(change: impl Fn(&mut Evidence)) -> Medium {
+        let mut evidence = document(EvidenceKind::Certificate, 5);
+        change(&mut evidence);
+        medium(&[accepted(evidence)])
+    }
+
+    #[test]
+    fn each_shortfall_of_a_certificate_is_named() {
+        let refused = |medium: &Medium, minimum: &Minimum| medium.satisfying(minimum, true).unwrap_err();
+        assert!(changed(|_| {}).satisfying(&CLEAR, true).is_ok());
+        assert_eq!(refused(&medium(&[]), &CLEAR), "no certificate");
+        for (medium, word) in [
+            (changed(|e| e.partial = true), "only a partition"),
+            (changed(|e| e.attained = None), "attained nothing"),
+            (changed(|e| e.verification = Some(VerificationLevel::None)), "verification none, sample is needed"),
+            (changed(|e| e.verification = None), "nothing is proven"),
+            (changed(|e| e.class = MediumClass::Virtual), "never closes a physical one"),
+        ] {
+            assert!(refused(&medium, &CLEAR).contains(word), "{word}");
+        }
+        let purge = Minimum { method: Method::Purge, ..CLEAR };
+        assert!(refused(&changed(|_| {}), &purge).contains("attained Clear, Purge is needed"));
+        let validated = Minimum { validation: true, ..CLEAR };
+        assert!(refused(&changed(|_| {}), &validated).contains("validation"));
+    }
+
+    #[test]
+    fn use_and_failure_after_a_certificate_undo_it_whatever_comes_in_first() {
+        let pass = || accepted(document(EvidenceKind::Certificate, 5));
+        let fail = |hour| accepted(document(EvidenceKind::FailureReport, hour));
+        let used = |hour| (Act::MediumStateSet { state: MediumState::InUse, note: None }, hour);
+        for (acts, state, good) in [
+            (vec![pass()], MediumState::Sanitized, true),
+            (vec![fail(4), pass()], MediumState::Sanitized, true),
+            (vec![pass(), fail(4)], MediumState::Sanitized, true),
+            (vec![pass(), fail(6)], MediumState::Failed, false),
+            (vec![fail(6), pass()], MediumState::Failed, false),
+            (vec![fail(5), pass()], MediumState::Failed, false),
+            (vec![pass(), used(6)], MediumState::InUse, false),
+            (vec![used(6), pass()], MediumState::InUse, false),
+            (vec![used(4), pass()], MediumState::Sanitized, true),
+        ] {
+            let medium = medium(&acts);
+            assert_eq!((medium.state, medium.satisfying(&CLEAR, true).is_ok()), (state, good), "{acts:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_sanitizes_nothing_and_a_foreign_document_is_refused() {
+        let medium = medium(&[]);
+        for state in [MediumState::Sanitized, MediumState::Destroyed] {
+            assert!(medium.check(&Act::MediumStateSet { state, note: Some("really".into()) }).is_err());
+        }
+        assert!(medium.check(&Act::MediumStateSet { state: MediumState::Absent, note: None }).is_err());
+        let mut foreign = document(EvidenceKind::Certificate, 5);
+        foreign.identity.serial = Some("S2".into());
+        assert!(medium.check(&Act::EvidenceAccepted { evidence: foreign }).is_err());
+    }
+}

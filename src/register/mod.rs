@@ -114,6 +114,7 @@ impl Register {
                 now: now(),
                 states: BTreeMap::new(),
                 events: Vec::new(),
+                documents: BTreeMap::new(),
                 fresh: None,
             };
             let result = match job(&mut work).await {
@@ -211,8 +212,16 @@ async fn create(
     }
     let values = [Value::Text(Some(id.to_owned()))];
     store.execute("INSERT INTO info(key, value) VALUES ('register', $1)", &values, "making the register").await?;
-    let mut work =
-        Work { store, register: id, key, now: now(), states: BTreeMap::new(), events: Vec::new(), fresh: None };
+    let mut work = Work {
+        store,
+        register: id,
+        key,
+        now: now(),
+        states: BTreeMap::new(),
+        events: Vec::new(),
+        documents: BTreeMap::new(),
+        fresh: None,
+    };
     let x = key.public().x();
     let created = Act::RegisterCreated { organization: organization.to_owned(), name: name.to_owned(), x };
     work.act(REGISTER_STREAM, created).await?;

@@ -26,6 +26,8 @@ pub struct Work<'a> {
     pub(super) now: DateTime<Utc>,
     pub(super) states: BTreeMap<String, Placed>,
     pub(super) events: Vec<Stored>,
+    /// Documents to keep, by the SHA-256 of their bytes.
+    pub(super) documents: BTreeMap<String, Vec<Value>>,
     /// A stream that was just named, so that nobody need look for it.
     pub(super) fresh: Option<String>,
 }
@@ -342,6 +344,9 @@ impl Work<'_> {
         let changed: std::collections::BTreeSet<&str> = self.events.iter().map(|e| e.event.stream.as_str()).collect();
         let states: Vec<(&String, &Placed)> =
             self.states.iter().filter(|(s, _)| changed.contains(s.as_str())).collect();
-        self.store.write(&self.events, &states).await
+        self.store.write(&self.events, &states).await?;
+        let documents: Vec<Vec<Value>> = std::mem::take(&mut self.documents).into_values().collect();
+        let kept = self.store.insert("document", &super::ingest::COLUMNS, "sha256", &documents).await;
+        kept.map_err(super::error::database("keeping documents"))
     }
 }

@@ -20,6 +20,8 @@ pub enum MediaCommand {
     Remove(OneArgs),
     /// Say what state a medium is in: in_use, awaiting, failed, absent
     State(StateArgs),
+    /// A document about a medium counts no longer
+    Revoke(RevokeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -71,6 +73,15 @@ pub struct StateArgs {
     state: MediumState,
 }
 
+#[derive(Debug, Args)]
+pub struct RevokeArgs {
+    #[command(flatten)]
+    of: OneArgs,
+    /// Id of the document: SHA-256 of its payload
+    #[arg(value_name = "DOCUMENT")]
+    document: String,
+}
+
 pub fn run(common: &Common, command: MediaCommand) -> Result<Exit, Failure> {
     let stream = match command {
         MediaCommand::Add(args) => add(common, &args)?,
@@ -81,6 +92,18 @@ pub fn run(common: &Common, command: MediaCommand) -> Result<Exit, Failure> {
             };
             register.run(key, job).await
         })?,
+        MediaCommand::Revoke(RevokeArgs { of, document }) => {
+            let reason =
+                of.note.ok_or_else(|| Failure::words(Exit::Usage, "a revocation needs its reason (--note)"))?;
+            of.open.with_key(common, async |register, key| {
+                let job = async |work: &mut Work<'_>| {
+                    let stream = find(work, &of.medium).await?;
+                    let act = Act::EvidenceRevoked { document: document.clone(), reason: reason.clone() };
+                    work.act(&stream, act).await.map(|()| stream)
+                };
+                register.run(key, job).await
+            })?
+        }
         MediaCommand::State(StateArgs { of, state }) => of.open.with_key(common, async |register, key| {
             let job = async |work: &mut Work<'_>| {
                 let stream = find(work, &of.medium).await?;
