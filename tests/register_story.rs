@@ -7,10 +7,12 @@ mod common;
 use common::postgres::Postgres;
 use lastwrite::media::MediumClass;
 use lastwrite::register::{
-    Act, AssetClass, CostCategory, DataClass, Database, Details, Item, LineOutcome, MediumIdentity, Money, Register,
-    RegisterError, Role, Route, Stage, Work,
+    Act, AssetClass, CostCategory, DataClass, Database, Details, EVENT_TYP, Event, Item, LineOutcome, MediumIdentity,
+    MediumState, Minimum, Money, REGISTER_STREAM, Register, RegisterError, Role, Route, Stage, Work,
 };
-use lastwrite::signed::StationKey;
+use lastwrite::signed::{Role as SignerRole, StationKey, sign};
+use lastwrite::units::Bytes;
+use sha2::{Digest as _, Sha256};
 use sqlx::Connection as _;
 
 /// Runs a story on both databases.
@@ -193,5 +195,59 @@ fn two_writers_at_once_lose_nothing() {
         assert_eq!(revision, 41);
         assert_eq!(register.history(&stream).await.unwrap().len(), 41);
         assert_eq!(register.audit(None).await.unwrap().findings, []);
+    });
+}
+
+/// Whoever can write to the database can append an event; the audit asks for its signer's rights
+/// and for the evidence behind it.
+#[test]
+fn an_event_that_was_slipped_in_is_found() {
+    on_both(async |at, url| {
+        let key = StationKey::from_seed(&[1; 32]);
+        let auditor = StationKey::from_seed(&[2; 32]);
+        let mut register = new_register(&at, &key).await;
+        register
+            .run(&key, async |work| {
+                let (kid, x) = (auditor.kid().to_owned(), auditor.public().x());
+                work.act(REGISTER_STREAM, Act::PersonEnrolled { kid, x, name: "Ada".into() }).await?;
+                prepare(work, "A").await
+            })
+            .await
+            .unwrap();
+        let (stream, revision, asset) = register.asset("A").await.unwrap();
+        let medium = register.media_of(&asset).await.unwrap().remove(0);
+        let mut hands = sqlx::AnyConnection::connect(&url).await.unwrap();
+        let minimum = Minimum::of(DataClass::Internal, Route::Resale);
+        let absent = Act::MediumStateSet { state: MediumState::Absent, note: Some("gone".into()) };
+        let closed = Act::AssetClosed { media: Vec::new(), minimum };
+        for (signer, stream, revision, act, code) in [
+            (&auditor, &medium.stream, medium.revision, absent, "rights"),
+            (&key, &stream, revision, closed, "closure"),
+        ] {
+            let sql = "SELECT hash FROM event WHERE stream=$1 AND revision=$2";
+            let last = i64::try_from(revision).unwrap();
+            let previous: String =
+                sqlx::query_scalar(sql).bind(stream.clone()).bind(last).fetch_one(&mut hands).await.unwrap();
+            let event = Event {
+                register: register.id().to_owned(),
+                stream: stream.clone(),
+                revision: Bytes(revision + 1),
+                previous: Some(previous),
+                under: Bytes(5), // created, three roles, enrolled
+                at: "2026-01-01T00:00:00Z".parse().unwrap(),
+                actor: signer.kid().to_owned(),
+                act,
+            };
+            let payload = serde_json::to_vec(&event).unwrap();
+            let jws = sign(&payload, EVENT_TYP, signer, SignerRole::Operator, event.at).to_bytes();
+            let hash: String = Sha256::digest(&jws).iter().map(|b| format!("{b:02x}")).collect();
+            let sql = "INSERT INTO event(stream, revision, hash, at, actor, type, jws) VALUES ($1,$2,$3,'','','',$4)";
+            let insert = sqlx::query(sql).bind(stream.clone()).bind(last + 1).bind(hash);
+            insert.bind(String::from_utf8(jws).unwrap()).execute(&mut hands).await.unwrap();
+            register.rebuild().await.unwrap();
+            let findings = register.audit(None).await.unwrap().findings;
+            assert!(findings.iter().any(|f| f.code == code), "{code}: {findings:?}");
+        }
+        assert_eq!(register.asset("A").await.unwrap().2.stage, Stage::Closed, "slipped in, and told");
     });
 }

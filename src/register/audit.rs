@@ -229,19 +229,28 @@ fn check_actor(
     if !signed_by(document, event, &person.x) {
         report.add("signature", place.to_owned(), format!("it was not signed by {}", person.name));
     }
-    let location = match before.map(|p| &p.state) {
-        Some(State::Asset(asset)) => Some(asset.location.clone()),
-        _ => None,
+    let mut places: Vec<Option<&str>> = match before.map(|p| &p.state) {
+        Some(State::Asset(asset)) => vec![asset.location.as_deref()],
+        _ if event.stream == REGISTER_STREAM => vec![None],
+        _ => Vec::new(),
     };
-    // A medium's place is its asset's at that time, which its own stream does not tell.
-    let places: Vec<Option<&str>> = match (&location, event.stream.starts_with("medium/")) {
-        (_, true) => Vec::new(),
-        (Some(location), _) => vec![location.as_deref()],
-        (None, _) => Vec::new(),
+    if let Act::AssetAdded { location, .. } | Act::Assigned { location, .. } = &event.act {
+        places.push(location.as_deref());
+    }
+    if event.under.0 == 0 {
+        let first = event.stream == REGISTER_STREAM && event.revision.0 == 1;
+        if !first {
+            report.add("rights", place.to_owned(), "it was judged by no roles at all".to_owned());
+        }
+        return;
+    }
+    // A medium's place is its asset's at that time, which its own stream does not tell: then the
+    // right must be held somewhere.
+    let permitted = match places.is_empty() {
+        true => judged.permit_somewhere(&event.actor, &event.act),
+        false => judged.permit(&event.actor, &event.act, &places).map(|_| ()),
     };
-    if event.under.0 > 0
-        && let Err(refused) = judged.permit(&event.actor, &event.act, &places)
-    {
+    if let Err(refused) = permitted {
         report.add("rights", place.to_owned(), refused.to_string());
     }
 }

@@ -133,6 +133,19 @@ impl People {
     }
 }
 
+impl People {
+    /// Whether `kid` may do that anywhere at all.
+    pub fn permit_somewhere(&self, kid: &str, act: &Act) -> Result<(), Refusal> {
+        let permission = Permission::of_act(act);
+        match self.persons.get(kid) {
+            Some(person) if person.barred.is_some() => Err(Refusal::rule(format!("{} is barred", person.name))),
+            Some(person) if person.grants.iter().any(|g| g.role.permissions().contains(&permission)) => Ok(()),
+            Some(person) => Err(Refusal::rule(format!("{} may not {} anywhere", person.name, permission.name()))),
+            None => Err(Refusal::rule(format!("key {kid} is not enrolled in this register"))),
+        }
+    }
+}
+
 impl Person {
     fn holds(&self, role: Role) -> bool {
         self.grants.iter().any(|g| g.role == role && g.location.is_none())
