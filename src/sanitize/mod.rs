@@ -5,6 +5,8 @@
 mod erase;
 pub mod event;
 #[cfg(feature = "erase")]
+pub mod firmware;
+#[cfg(feature = "erase")]
 pub mod journal;
 #[cfg(feature = "erase")]
 mod recheck;

@@ -1,0 +1,98 @@
+//! What is written down of a firmware technique while it goes on, and what a later start reads from it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::canary::Canaries;
+use super::operation::Operation;
+
+/// One durable note. The journal keeps them in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "note", rename_all = "snake_case")]
+pub enum Note {
+    /// These blocks are about to be overwritten with known content.
+    CanariesPlanned {
+        /// Where, and with what.
+        canaries: Canaries,
+    },
+    /// They hold it: they were read back from the medium.
+    CanariesStored {
+        /// How many.
+        stored: u32,
+    },
+    /// The erasing command is about to be sent. From here on the drive may be erasing.
+    Sending {
+        /// Which.
+        operation: Operation,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The drive said positively that it did not begin.
+    Rejected {
+        /// Which.
+        operation: Operation,
+        /// The drive's words.
+        why: String,
+    },
+    /// The drive said that it came to a good end.
+    Completed {
+        /// Which.
+        operation: Operation,
+        /// The drive's words.
+        status: String,
+        /// When.
+        at: DateTime<Utc>,
+    },
+}
+
+/// Where notes are made durable.
+pub trait Diary {
+    /// Returns only when `note` would survive a power cut.
+    fn note(&mut self, note: Note) -> Result<(), DiaryError>;
+}
+
+/// A note could not be made durable: nothing more may happen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the journal could not be written: {0}")]
+pub struct DiaryError(pub String);
+
+/// What the notes of an earlier start say, folded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    /// Blocks of known content, and whether they were seen to hold it.
+    pub canaries: Option<(Canaries, Option<u32>)>,
+    /// The command that may have been sent and whose end is not known.
+    pub sending: Option<Operation>,
+    /// The command that came to a good end by the drive's word, and its status.
+    pub completed: Option<(Operation, String)>,
+}
+
+impl Past {
+    /// Reads the notes in order.
+    pub fn fold<'a>(notes: impl IntoIterator<Item = &'a Note>) -> Past {
+        let mut past = Past::default();
+        notes.into_iter().for_each(|note| past.apply(note));
+        past
+    }
+
+    /// Takes one note into account.
+    pub fn apply(&mut self, note: &Note) {
+        match note {
+            Note::CanariesPlanned { canaries } => self.canaries = Some((canaries.clone(), None)),
+            Note::CanariesStored { stored } => {
+                if let Some((_, seen)) = &mut self.canaries {
+                    *seen = Some(*stored);
+                }
+            }
+            Note::Sending { operation, .. } => {
+                self.sending = Some(*operation);
+                self.completed = None;
+            }
+            Note::Rejected { .. } => self.sending = None,
+            Note::Completed { operation, status, .. } => {
+                self.sending = None;
+                self.completed = Some((*operation, status.clone()));
+            }
+        }
+    }
+}
