@@ -1,0 +1,4 @@
+//! Drives, as state machines after the standards, whose behaviour a test chooses.
+
+pub mod nvme;
+pub mod nvme_bus;

@@ -1,0 +1,204 @@
+//! A booted guest that obeys: a command line in, exit code and output back.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::plug::{Plug, Socket};
+use super::qemu::Rig;
+use crate::common::station::json_lines;
+
+/// Under emulation, on a loaded machine.
+const BOOT: Duration = Duration::from_secs(150);
+const COMMAND: Duration = Duration::from_secs(150);
+
+/// What a command line gave.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// The JSON lines on standard output.
+    pub fn json(&self) -> Vec<Value> {
+        json_lines(self.stdout.as_bytes())
+    }
+
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Ran {
+        assert_eq!(self.code, code, "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+pub struct Guest {
+    qemu: Child,
+    agent: BufReader<UnixStream>,
+    place: tempfile::TempDir,
+    /// Seen by the guest as /share; lives longer than the guest.
+    share: PathBuf,
+    next: u32,
+}
+
+impl Guest {
+    /// Boots a kernel with these drives and a station of `lastwrite` in `share`; `None` where there is
+    /// no rig.
+    pub fn boot(share: &Path, drives: &[&dyn Plug]) -> Option<Guest> {
+        let rig = Rig::find()?;
+        let place = tempfile::tempdir().unwrap();
+        let mut sockets = Socket::new(place.path());
+        let devices: Vec<String> = drives.iter().flat_map(|d| d.plug(&mut sockets)).collect();
+        bring_program(share);
+        let qemu = rig.start(place.path(), share, &devices);
+        let mut guest = Guest { agent: agent(place.path()), qemu, place, share: share.to_owned(), next: 0 };
+        guest.await_ready();
+        guest.run("cp /share/lastwrite /usr/bin/lastwrite").expect(0);
+        if !share.join("state").exists() {
+            guest.lastwrite(&["init", "--organization", "Example Org", "--station", "bench 1"]).expect(0);
+        }
+        Some(guest)
+    }
+
+    fn await_ready(&mut self) {
+        let line = self.line(BOOT);
+        assert!(line.starts_with("ready "), "{line}\n{}", self.console());
+    }
+
+    /// `sh -c` in the guest.
+    pub fn run(&mut self, command: &str) -> Ran {
+        self.next += 1;
+        let request = format!("{} {}\n", self.next, STANDARD.encode(format!("export LASTWRITE_STATE=/share/state\n{command}")));
+        self.agent.get_mut().write_all(request.as_bytes()).unwrap();
+        let line = self.line(COMMAND);
+        let words: Vec<&str> = line.split(' ').collect();
+        assert_eq!((words.len(), words[0]), (4, self.next.to_string().as_str()), "{line}");
+        let text = |word: &str| {
+            String::from_utf8_lossy(&STANDARD.decode(word.trim_start_matches('.')).unwrap()).into_owned()
+        };
+        Ran { code: words[1].parse().unwrap(), stdout: text(words[2]), stderr: text(words[3]) }
+    }
+
+    /// `lastwrite` with these words; none of them may hold a quote.
+    pub fn lastwrite(&mut self, words: &[&str]) -> Ran {
+        let quoted: Vec<String> = words.iter().map(|w| format!("'{w}'")).collect();
+        self.run(&format!("lastwrite {}", quoted.join(" ")))
+    }
+
+    /// What `lastwrite drives --json` says.
+    pub fn drives(&mut self) -> Vec<Value> {
+        let ran = self.lastwrite(&["--json", "drives"]).expect(0);
+        let value: Value = serde_json::from_str(&ran.stdout).unwrap();
+        value["drives"].as_array().unwrap().clone()
+    }
+
+    /// Path and confirm token of the drive with this serial.
+    pub fn drive(&mut self, serial: &str) -> (String, String) {
+        let drives = self.drives();
+        let mut found = drives.iter().filter(|d| d["identity"]["serial"] == serial);
+        let drive = found.next().unwrap_or_else(|| panic!("no drive {serial}: {drives:#?}\n{}", self.console()));
+        let word = |name: &str| drive[name].as_str().unwrap().to_owned();
+        (word("path"), word("confirm_token"))
+    }
+
+    /// Wipes the drive with this serial; the last JSON line is its result.
+    pub fn wipe(&mut self, serial: &str, words: &[&str]) -> (Ran, Value) {
+        let (path, token) = self.drive(serial);
+        let mut all = vec!["--json", "wipe", &path, "--confirm", &token];
+        all.extend(words);
+        let ran = self.lastwrite(&all);
+        let last = ran.json().pop().unwrap_or(Value::Null);
+        (ran, last)
+    }
+
+    /// The power goes: nothing is flushed, nothing said.
+    pub fn cut(mut self) {
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+
+    /// Suspends to RAM and wakes again.
+    pub fn sleep_and_wake(&mut self) {
+        self.run("(sleep 1; echo mem > /sys/power/state) >/dev/null 2>&1 &").expect(0);
+        std::thread::sleep(Duration::from_secs(3));
+        self.qmp(&json!({ "execute": "system_wakeup" }));
+        self.run("sleep 1; udevadm settle -t 20").expect(0);
+    }
+
+    /// One command to the emulator.
+    pub fn qmp(&self, command: &Value) -> Value {
+        let mut stream = UnixStream::connect(self.place.path().join("qmp")).unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        let _greeting = lines.next();
+        let mut answer = Value::Null;
+        for request in [&json!({ "execute": "qmp_capabilities" }), command] {
+            writeln!(stream, "{request}").unwrap();
+            answer = lines
+                .by_ref()
+                .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap())
+                .find(|v| v.get("event").is_none())
+                .unwrap_or(Value::Null);
+        }
+        answer
+    }
+
+    /// What stood on the guest's screen, for a failing test's message.
+    pub fn console(&self) -> String {
+        let read = |name: &str| fs::read(self.place.path().join(name)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&read("console")).into_owned();
+        let tail: Vec<&str> = text.lines().rev().take(60).collect();
+        let tail: Vec<&str> = tail.into_iter().rev().collect();
+        format!("{}\n{}", tail.join("\n"), String::from_utf8_lossy(&read("qemu.err")))
+    }
+
+    pub fn share(&self) -> &Path {
+        &self.share
+    }
+
+    fn line(&mut self, patience: Duration) -> String {
+        self.agent.get_ref().set_read_timeout(Some(patience)).unwrap();
+        let mut line = String::new();
+        if let Err(error) = self.agent.read_line(&mut line) {
+            panic!("the guest does not answer ({error}):\n{}", self.console());
+        }
+        assert!(!line.is_empty(), "the guest is gone:\n{}", self.console());
+        line.trim_end().to_owned()
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
+
+fn agent(place: &Path) -> BufReader<UnixStream> {
+    let start = Instant::now();
+    loop {
+        match UnixStream::connect(place.join("agent")) {
+            Ok(stream) => return BufReader::new(stream),
+            Err(_) if start.elapsed() < Duration::from_secs(30) => std::thread::sleep(Duration::from_millis(50)),
+            Err(error) => {
+                let why = fs::read_to_string(place.join("qemu.err")).unwrap_or_default();
+                panic!("qemu did not start ({error}): {why}");
+            }
+        }
+    }
+}
+
+/// The program that cargo built, where the guest can read it.
+fn bring_program(share: &Path) {
+    let target = share.join("lastwrite");
+    if !target.exists() {
+        fs::copy(env!("CARGO_BIN_EXE_lastwrite"), &target).unwrap();
+    }
+}

@@ -1,0 +1,12 @@
+//! What carries a programmable drive into a booted kernel.
+
+pub mod guest;
+pub mod medium;
+pub mod memory;
+pub mod plug;
+pub mod qemu;
+pub mod vfio;
+
+pub use guest::{Guest, Ran};
+pub use medium::{Erase, Medium};
+pub use plug::{Plug, Socket};

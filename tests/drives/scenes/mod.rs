@@ -1,0 +1,3 @@
+//! What is shown on the drives.
+
+mod overwrite;
