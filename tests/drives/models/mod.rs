@@ -2,3 +2,4 @@
 
 pub mod nvme;
 pub mod nvme_bus;
+mod nvme_tests;

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::rig::memory::{put, u32_at, u64_at};
 use crate::rig::medium::SECTOR;
+use crate::rig::memory::{put, u32_at, u64_at};
 use crate::rig::{Erase, Medium};
 
 /// A status code with its type in bits 10:8.
@@ -35,7 +35,7 @@ pub enum Log {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Sanitize {
     Never,
-    Running { since: Instant, action: u8 },
+    Running { since: Instant },
     Done,
     Failed,
 }
@@ -56,9 +56,12 @@ pub struct Nvme {
     /// SSTAT 4: sanitized, and deallocated although asked not to.
     pub deallocates_anyway: bool,
     pub read_only: bool,
-    /// Off the bus.
+    /// Off the bus; set by the drive itself once so many sectors were written.
     pub gone: bool,
-    /// What the operation leaves behind after it was asked for and did not come to an end: SPROG.
+    pub gone_after: Option<u64>,
+    /// How long each write takes.
+    pub write_time: Duration,
+    /// SPROG of an operation that never ends.
     pub stalled_at: u16,
     pub seen: Vec<Seen>,
     sanitize: Sanitize,
@@ -92,6 +95,8 @@ impl Nvme {
             deallocates_anyway: false,
             read_only: false,
             gone: false,
+            gone_after: None,
+            write_time: Duration::ZERO,
             stalled_at: 655,
             seen: Vec::new(),
             sanitize: Sanitize::Never,
@@ -101,7 +106,7 @@ impl Nvme {
 
     /// Time goes on: an operation comes to its end.
     pub fn tick(&mut self) {
-        if let Sanitize::Running { since, .. } = self.sanitize
+        if let Sanitize::Running { since } = self.sanitize
             && since.elapsed() >= self.erase_time
             && self.erase != Erase::Stalls
         {
@@ -187,7 +192,7 @@ impl Nvme {
             return INVALID_FIELD;
         }
         self.dword10 = dword10;
-        self.sanitize = Sanitize::Running { since: Instant::now(), action };
+        self.sanitize = Sanitize::Running { since: Instant::now() };
         OK
     }
 
@@ -284,7 +289,7 @@ impl Nvme {
         let (progress, status) = match self.sanitize {
             Sanitize::Never => (0xffff, 0u16),
             Sanitize::Running { .. } if self.erase == Erase::Stalls => (self.stalled_at, 2),
-            Sanitize::Running { since, .. } => {
+            Sanitize::Running { since } => {
                 let part = since.elapsed().as_secs_f64() / self.erase_time.as_secs_f64();
                 ((part * 65536.0).min(65534.0) as u16, 2)
             }
@@ -324,7 +329,12 @@ impl Nvme {
                 Ok(bytes) => (OK, Some(bytes)),
                 Err(_) => (UNRECOVERED_READ, None),
             },
-            1 => (self.medium.write(first, data).map_or(WRITE_FAULT, |()| OK), None),
+            1 => {
+                std::thread::sleep(self.write_time);
+                let status = self.medium.write(first, data).map_or(WRITE_FAULT, |()| OK);
+                self.gone |= self.gone_after.is_some_and(|n| self.medium.writes >= n);
+                (status, None)
+            }
             8 => {
                 let zeros = vec![0; (count * SECTOR) as usize];
                 (self.medium.write(first, &zeros).map_or(WRITE_FAULT, |()| OK), None)

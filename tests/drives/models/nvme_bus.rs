@@ -1,11 +1,12 @@
 //! The registers and queues of an NVMe controller on PCI Express, before the model of `nvme`.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::nvme::Nvme;
-use crate::rig::memory::{Memory, u16_at, u32_at, u64_at};
 use crate::rig::medium::SECTOR;
+use crate::rig::memory::{Memory, u16_at, u32_at, u64_at};
 use crate::rig::plug::{Plug, Socket, vfio_user};
 use crate::rig::vfio::{Device, Host, serve};
 
@@ -13,11 +14,32 @@ use crate::rig::vfio::{Device, Host, serve};
 #[derive(Clone)]
 pub struct NvmeDrive {
     bus: Arc<Mutex<Bus>>,
+    supply: Arc<Supply>,
+}
+
+/// Outside the drive's lock, which a busy drive seldom lets go.
+#[derive(Default)]
+struct Supply {
+    off: AtomicBool,
+    writes: AtomicU64,
 }
 
 impl NvmeDrive {
     pub fn new(drive: Nvme) -> NvmeDrive {
-        NvmeDrive { bus: Arc::new(Mutex::new(Bus { drive, regs: Registers::default(), sqs: HashMap::new(), cqs: HashMap::new() })) }
+        let supply = Arc::new(Supply::default());
+        let bus =
+            Bus { drive, regs: Registers::default(), sqs: HashMap::new(), cqs: HashMap::new(), supply: supply.clone() };
+        NvmeDrive { bus: Arc::new(Mutex::new(bus)), supply }
+    }
+
+    /// The drive's own power: without it, commands that were queued are lost.
+    pub fn power(&self, on: bool) {
+        self.supply.off.store(!on, Ordering::SeqCst);
+    }
+
+    /// Write commands taken up so far.
+    pub fn writes(&self) -> u64 {
+        self.supply.writes.load(Ordering::SeqCst)
     }
 
     /// How many of the sectors in the cells still hold the old content, and how many did at first.
@@ -86,6 +108,7 @@ pub struct Bus {
     regs: Registers,
     sqs: HashMap<u16, Submission>,
     cqs: HashMap<u16, Completion>,
+    supply: Arc<Supply>,
 }
 
 impl Device for Bus {
@@ -178,12 +201,13 @@ impl Bus {
     fn submit(&mut self, queue: u16, tail: u32, host: &Host) {
         loop {
             let Some(q) = self.sqs.get_mut(&queue) else { return };
-            if q.head == tail || self.drive.gone {
+            if q.head == tail || self.drive.gone || self.supply.off.load(Ordering::SeqCst) {
                 return;
             }
             let sqe = host.memory.read(q.base + u64::from(q.head) * 64, 64);
             q.head = (q.head + 1) % q.entries;
-            let answer = if queue == 0 { self.admin(&sqe, &host.memory) } else { Some((self.io(&sqe, &host.memory), 0)) };
+            let answer =
+                if queue == 0 { self.admin(&sqe, &host.memory) } else { Some((self.io(&sqe, &host.memory), 0)) };
             if let Some((status, result)) = answer {
                 self.complete(queue, u16_at(&sqe, 2), status, result, host);
             }
@@ -222,6 +246,9 @@ impl Bus {
     }
 
     fn io(&mut self, sqe: &[u8], memory: &Memory) -> u16 {
+        if sqe[0] == 1 {
+            self.supply.writes.fetch_add(1, Ordering::SeqCst);
+        }
         let count = u64::from(u32_at(sqe, 48) & 0xffff) + 1;
         let sent = match sqe[0] {
             1 => gather(memory, sqe, (count * SECTOR) as usize),

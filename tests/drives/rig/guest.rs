@@ -3,13 +3,13 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::plug::{Plug, Socket};
 use super::qemu::Rig;
@@ -44,8 +44,6 @@ pub struct Guest {
     qemu: Child,
     agent: BufReader<UnixStream>,
     place: tempfile::TempDir,
-    /// Seen by the guest as /share; lives longer than the guest.
-    share: PathBuf,
     next: u32,
 }
 
@@ -59,7 +57,7 @@ impl Guest {
         let devices: Vec<String> = drives.iter().flat_map(|d| d.plug(&mut sockets)).collect();
         bring_program(share);
         let qemu = rig.start(place.path(), share, &devices);
-        let mut guest = Guest { agent: agent(place.path()), qemu, place, share: share.to_owned(), next: 0 };
+        let mut guest = Guest { agent: agent(place.path()), qemu, place, next: 0 };
         guest.await_ready();
         guest.run("cp /share/lastwrite /usr/bin/lastwrite").expect(0);
         if !share.join("state").exists() {
@@ -76,14 +74,14 @@ impl Guest {
     /// `sh -c` in the guest.
     pub fn run(&mut self, command: &str) -> Ran {
         self.next += 1;
-        let request = format!("{} {}\n", self.next, STANDARD.encode(format!("export LASTWRITE_STATE=/share/state\n{command}")));
+        let request =
+            format!("{} {}\n", self.next, STANDARD.encode(format!("export LASTWRITE_STATE=/share/state\n{command}")));
         self.agent.get_mut().write_all(request.as_bytes()).unwrap();
         let line = self.line(COMMAND);
         let words: Vec<&str> = line.split(' ').collect();
         assert_eq!((words.len(), words[0]), (4, self.next.to_string().as_str()), "{line}");
-        let text = |word: &str| {
-            String::from_utf8_lossy(&STANDARD.decode(word.trim_start_matches('.')).unwrap()).into_owned()
-        };
+        let text =
+            |word: &str| String::from_utf8_lossy(&STANDARD.decode(word.trim_start_matches('.')).unwrap()).into_owned();
         Ran { code: words[1].parse().unwrap(), stdout: text(words[2]), stderr: text(words[3]) }
     }
 
@@ -119,35 +117,18 @@ impl Guest {
         (ran, last)
     }
 
+    /// Starts to wipe the drive with this serial, and does not wait for it.
+    pub fn begin_wipe(&mut self, serial: &str, words: &[&str]) {
+        let (path, token) = self.drive(serial);
+        let words = words.join(" ");
+        self.run(&format!("lastwrite wipe {path} --confirm '{token}' {words} </dev/null >/share/begun 2>&1 &"))
+            .expect(0);
+    }
+
     /// The power goes: nothing is flushed, nothing said.
     pub fn cut(mut self) {
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
-    }
-
-    /// Suspends to RAM and wakes again.
-    pub fn sleep_and_wake(&mut self) {
-        self.run("(sleep 1; echo mem > /sys/power/state) >/dev/null 2>&1 &").expect(0);
-        std::thread::sleep(Duration::from_secs(3));
-        self.qmp(&json!({ "execute": "system_wakeup" }));
-        self.run("sleep 1; udevadm settle -t 20").expect(0);
-    }
-
-    /// One command to the emulator.
-    pub fn qmp(&self, command: &Value) -> Value {
-        let mut stream = UnixStream::connect(self.place.path().join("qmp")).unwrap();
-        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-        let _greeting = lines.next();
-        let mut answer = Value::Null;
-        for request in [&json!({ "execute": "qmp_capabilities" }), command] {
-            writeln!(stream, "{request}").unwrap();
-            answer = lines
-                .by_ref()
-                .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap())
-                .find(|v| v.get("event").is_none())
-                .unwrap_or(Value::Null);
-        }
-        answer
     }
 
     /// What stood on the guest's screen, for a failing test's message.
@@ -157,10 +138,6 @@ impl Guest {
         let tail: Vec<&str> = text.lines().rev().take(60).collect();
         let tail: Vec<&str> = tail.into_iter().rev().collect();
         format!("{}\n{}", tail.join("\n"), String::from_utf8_lossy(&read("qemu.err")))
-    }
-
-    pub fn share(&self) -> &Path {
-        &self.share
     }
 
     fn line(&mut self, patience: Duration) -> String {

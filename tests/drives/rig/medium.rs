@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::common::station::{MARK, marked, marks_in};
 
@@ -16,7 +16,7 @@ pub enum Erase {
     Nothing,
     /// The first half is erased, and success is reported.
     Half,
-    /// All is erased but the sectors that the host cannot reach by chance: the last eighth stays.
+    /// The last eighth stays, and success is reported.
     AllButTheEnd,
     /// Nothing is erased, and failure is reported.
     Fails,
@@ -61,10 +61,6 @@ impl Medium {
             unmapped: false,
             writes: 0,
         }
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// How many sectors of the old content the cells still hold: the verdict.

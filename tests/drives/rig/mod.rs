@@ -7,6 +7,5 @@ pub mod plug;
 pub mod qemu;
 pub mod vfio;
 
-pub use guest::{Guest, Ran};
+pub use guest::Guest;
 pub use medium::{Erase, Medium};
-pub use plug::{Plug, Socket};

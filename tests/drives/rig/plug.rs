@@ -28,9 +28,6 @@ pub trait Plug {
 
 /// What the drives have in common for a qemu argument.
 pub fn vfio_user(socket: &Path) -> Vec<String> {
-    let device = format!(
-        r#"{{"driver":"vfio-user-pci","socket":{{"type":"unix","path":"{}"}}}}"#,
-        socket.display()
-    );
+    let device = format!(r#"{{"driver":"vfio-user-pci","socket":{{"type":"unix","path":"{}"}}}}"#, socket.display());
     vec!["-device".into(), device]
 }

@@ -1,0 +1,115 @@
+//! The model itself is held to the standard: a rig that lies by mistake proves nothing.
+
+use std::time::Duration;
+
+use super::nvme::{Answer, Log, Nvme, OK, Seen};
+use crate::rig::Erase;
+use crate::rig::memory::{put, u16_at, u32_at};
+
+const SANITIZE: u8 = 0x84;
+const FORMAT: u8 = 0x80;
+const BLOCK_ERASE: u32 = 2;
+
+fn drive(erase: Erase) -> Nvme {
+    let mut drive = Nvme::new("MODEL-1", 1);
+    drive.erase = erase;
+    drive.erase_time = Duration::from_millis(20);
+    drive
+}
+
+fn send(drive: &mut Nvme, opcode: u8, namespace: u32, dword10: u32) -> Answer {
+    let mut sqe = [0; 64];
+    sqe[0] = opcode;
+    put(&mut sqe, 4, &namespace.to_le_bytes());
+    put(&mut sqe, 40, &dword10.to_le_bytes());
+    drive.admin(&sqe)
+}
+
+/// SPROG and SSTAT of the Sanitize Status log, and the status of asking for it.
+fn status(drive: &mut Nvme) -> (u16, u16, u16) {
+    let (status, _, page) = send(drive, 0x02, u32::MAX, 0x81 | 127 << 16);
+    page.map_or((status, 0, 0), |p| (status, u16_at(&p, 0), u16_at(&p, 2)))
+}
+
+fn sanitized(erase: Erase) -> (Nvme, (u16, u16, u16)) {
+    let mut drive = drive(erase);
+    assert_eq!(send(&mut drive, SANITIZE, 0, BLOCK_ERASE).0, OK);
+    assert_eq!(status(&mut drive).2, 2, "in progress");
+    std::thread::sleep(drive.erase_time);
+    let end = status(&mut drive);
+    (drive, end)
+}
+
+#[test]
+fn each_way_to_erase_does_to_the_cells_what_it_is_named_after() {
+    for (erase, left, sstat) in [
+        (Erase::Whole, 0, 0x101),
+        (Erase::Nothing, 2048, 0x101),
+        (Erase::Half, 1024, 0x101),
+        (Erase::AllButTheEnd, 256, 0x101),
+        (Erase::OnlyUnmaps, 2048, 0x101),
+        (Erase::Fails, 2048, 3),
+        (Erase::Stalls, 2048, 2),
+    ] {
+        let (drive, end) = sanitized(erase);
+        assert_eq!((drive.medium.left(), end.2), (left, sstat), "{erase:?}");
+        assert_eq!(end.1, if erase == Erase::Stalls { 655 } else { 0xffff }, "{erase:?}");
+    }
+}
+
+#[test]
+fn a_failed_sanitize_shuts_the_medium_until_the_failure_is_left() {
+    let (mut drive, _) = sanitized(Erase::Fails);
+    let mut read = [0; 64];
+    read[0] = 2;
+    assert_eq!(drive.io(&read, &[]).0, 0x1c);
+    assert_eq!(send(&mut drive, SANITIZE, 0, 1).0, OK);
+    assert_eq!(drive.io(&read, &[]).0, OK);
+}
+
+#[test]
+fn commands_are_refused_as_the_standard_says() {
+    let mut drive = drive(Erase::Whole);
+    assert_eq!(send(&mut drive, SANITIZE, 1, BLOCK_ERASE).0, 0x4002, "a namespace named");
+    drive.sanicap = 1;
+    assert_eq!(send(&mut drive, SANITIZE, 0, BLOCK_ERASE).0, 0x4002, "not supported");
+    drive.sanicap = 0;
+    assert_eq!(send(&mut drive, SANITIZE, 0, BLOCK_ERASE).0, 0x4001);
+    // FNA bit 3 is inverted: set, the broadcast namespace is not allowed.
+    drive.fna = 8;
+    assert_eq!(send(&mut drive, FORMAT, u32::MAX, 1 << 9).0, 0x400b);
+    assert_eq!(send(&mut drive, FORMAT, 1, 2 << 9).0, 0x4002, "cryptographic erase is not offered");
+    assert_eq!(drive.medium.left(), 2048);
+    assert_eq!(send(&mut drive, FORMAT, 1, 0).0, OK);
+    assert_eq!(drive.medium.left(), 2048, "SES 0 erases nothing");
+    assert_eq!(send(&mut drive, FORMAT, 1, 1 << 9).0, OK);
+    assert_eq!(drive.medium.left(), 0);
+    let last = drive.seen.last().unwrap();
+    assert_eq!(*last, Seen { opcode: FORMAT, namespace: 1, dword10: 1 << 9, dword11: 0 });
+    drive.oacs = 0;
+    assert_eq!(send(&mut drive, FORMAT, 1, 1 << 9).0, 0x4001);
+}
+
+#[test]
+fn the_log_page_can_be_missing_zeroed_or_say_that_it_deallocated() {
+    let (mut drive, _) = sanitized(Erase::Whole);
+    drive.log = Log::Missing;
+    assert_eq!(status(&mut drive).0, 0x4109);
+    drive.log = Log::Zeroed;
+    assert_eq!(status(&mut drive), (OK, 0, 0));
+    drive.log = Log::Honest;
+    drive.deallocates_anyway = true;
+    assert_eq!(status(&mut drive).2, 0x104);
+    let (_, _, page) = send(&mut drive, 0x06, 0, 1);
+    assert_eq!(u32_at(&page.unwrap(), 328), 7);
+}
+
+#[test]
+fn a_read_only_drive_takes_no_writes() {
+    let mut drive = drive(Erase::Whole);
+    drive.read_only = true;
+    let mut write = [0; 64];
+    write[0] = 1;
+    assert_eq!(drive.io(&write, &[0; 512]).0, 0x4182);
+    assert_eq!(drive.medium.left(), 2048);
+}
