@@ -19,4 +19,6 @@ pub mod signed;
 pub mod station;
 #[cfg(feature = "erase")]
 pub mod sys;
+#[cfg(feature = "pdf")]
+pub mod typeset;
 pub mod units;

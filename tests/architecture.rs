@@ -16,9 +16,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("overwrite", &["sys", "scheme", "units"]),
     ("sanitize", &["device", "overwrite", "policy", "scheme", "media", "sys", "units"]),
     ("signed", &["units"]),
-    ("certificate", &["signed", "media", "policy", "scheme", "units", "sanitize::record"]),
+    ("typeset", &[]),
+    ("certificate", &["signed", "typeset", "media", "policy", "scheme", "units", "sanitize::record"]),
     ("custody", &["signed", "units"]),
-    ("register", &["certificate", "custody", "policy", "signed", "media", "units", "sanitize::record"]),
+    ("register", &["typeset", "certificate", "custody", "policy", "signed", "media", "units", "sanitize::record"]),
     (
         "station",
         &[
@@ -39,6 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "frontend",
         &[
+            "typeset",
             "station",
             "register",
             "certificate",
