@@ -1,11 +1,13 @@
 //! Facts about a medium: identity, geometry, kind, and why it may not be wiped. Plain data, no I/O.
 
 mod exchange;
+mod health;
 mod identity;
 mod medium;
 mod protection;
 
 pub use exchange::{CommandSet, Exchange, Reply};
+pub use health::Health;
 pub use identity::{Backing, Difference, Identity};
 pub use medium::{Geometry, Kind, Medium, MediumClass, Partition, Signature, Transport, Zoned};
 pub use protection::Protection;

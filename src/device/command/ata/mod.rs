@@ -1,5 +1,16 @@
 //! ATA commands (ACS-5) as task files, and the registers that come back.
 
+pub mod dco;
+pub mod identify;
+pub mod logs;
+pub mod max_address;
+mod pass_through;
+pub mod sanitize;
+pub mod security;
+pub mod smart;
+
+pub use pass_through::{NotEncodable, outcome, pass_through_12, pass_through_16, registers};
+
 /// How the data of a command travel (SAT-5 12.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {

@@ -1,5 +1,16 @@
 //! NVMe admin commands (NVM Express base specification 2.1) and their completions.
 
+mod erase;
+mod identify;
+mod logs;
+
+pub use erase::{FormatTarget, SanitizeAction, SecureErase, format_nvm, sanitize};
+pub use identify::{
+    Controller, FormatAttributes, Namespace, NoDeallocate, SanitizeCapabilities, active_namespaces,
+    allocated_namespaces, identify_controller, identify_namespace, namespace_list,
+};
+pub use logs::{Estimates, SanitizeOutcome, SanitizeStatus, health, health_log, sanitize_status_log};
+
 /// The broadcast namespace id.
 pub const ALL_NAMESPACES: u32 = 0xFFFF_FFFF;
 

@@ -1,7 +1,9 @@
 //! TCG Storage: level 0 discovery, and what the kernel's Opal driver is asked for.
 
+mod discovery;
 mod psid;
 
+pub use discovery::{DataRemoval, Discovery, Locking, Ssc};
 pub use psid::{Psid, PsidError};
 
 /// A request to the kernel's Opal driver (`linux/sed-opal.h`).

@@ -1,7 +1,18 @@
 //! SCSI commands (SPC-6, SBC-5) as CDBs, and what comes back.
 
+mod capacity;
+mod erase;
+mod inquiry;
 mod sense;
 
+pub use capacity::{
+    BlockDescriptor, Capacity, PageControl, ProtectionType, mode_sense_10, read_capacity_16, restore_capacity,
+};
+pub use erase::{SanitizeAction, Support, format_unit, overwrite_list, report_supported, sanitize};
+pub use inquiry::{
+    AtaInformation, BlockCharacteristics, BlockLimits, Inquiry, VpdPage, inquiry, supported_pages, vital_product_data,
+};
+pub(crate) use sense::descriptor_of;
 pub use sense::{Progress, Sense, SenseFormat, SenseKey, request_sense, test_unit_ready};
 
 /// One SCSI command.

@@ -1,0 +1,298 @@
+//! EXT_CSD (JESD84-B51 7.4): what an eMMC says of itself.
+
+use std::time::Duration;
+
+use super::{Command, Response};
+use crate::device::command::le32;
+use crate::media::Health;
+use crate::units::{Bytes, Lba};
+
+/// SEND_EXT_CSD (CMD8): 512 bytes.
+pub fn send_ext_csd() -> Command {
+    Command { name: "SEND_EXT_CSD", opcode: 8, argument: 0, response: Response::R1, has_data: true }
+}
+
+/// The registers that decide something here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtCsd {
+    /// EXT_CSD_REV [192].
+    pub revision: u8,
+    /// SEC_COUNT [215:212]: sectors of 512 bytes of the user data area.
+    pub sectors: u64,
+    /// SEC_FEATURE_SUPPORT [231] bit 0: secure erase.
+    pub secure_erase: bool,
+    /// Bit 4: trim and secure trim.
+    pub secure_trim: bool,
+    /// Bit 6: sanitize.
+    pub sanitize: bool,
+    /// ERASED_MEM_CONT [181]: what an erased byte reads as.
+    pub erased_byte: u8,
+    /// ERASE_GROUP_DEF [175] bit 0: the high-capacity erase group is in use.
+    pub high_capacity_groups: bool,
+    /// HC_ERASE_GRP_SIZE [224]; `None` when 0.
+    pub erase_group: Option<Bytes>,
+    /// ERASE_TIMEOUT_MULT [223]: for one high-capacity erase group.
+    pub erase_timeout: Option<Duration>,
+    /// SEC_ERASE_MULT [230] and SEC_TRIM_MULT [229]: secure erase and trim take so many times that.
+    pub secure_multiples: (u8, u8),
+    /// SECURE_REMOVAL_TYPE [16].
+    pub removal: SecureRemoval,
+    /// BOOT_SIZE_MULT [226]: each of the two boot partitions.
+    pub boot_size: Bytes,
+    /// GP_SIZE_MULT [154:143]: the general purpose partitions, in their raw units; 0 where not made.
+    pub general_purpose: [u32; 4],
+    /// PARTITION_CONFIG [179].
+    pub partition_config: u8,
+    /// BOOT_WP_STATUS [174]: boot partitions 1 and 2.
+    pub boot_protection: [WriteProtection; 2],
+    /// What wears.
+    pub health: Health,
+    /// PRE_EOL_INFO [267].
+    pub pre_end_of_life: PreEndOfLife,
+}
+
+/// How SECURE_REMOVAL_TYPE says that data are removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SecureRemoval {
+    /// Bits 3:0, one for each type.
+    pub supported: u8,
+    /// Bits 5:4: 0 erase, 1 overwrite and erase, 2 character, complement and random, 3 the vendor's.
+    pub configured: u8,
+}
+
+impl SecureRemoval {
+    /// The configured type in words.
+    pub fn meaning(self) -> &'static str {
+        match self.configured {
+            0 => "erase of the physical memory",
+            1 => "overwrite with a character, then erase",
+            2 => "overwrite with a character, its complement, and random data",
+            _ => "a way of the vendor's",
+        }
+    }
+}
+
+/// State of a boot partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteProtection {
+    /// 0.
+    None,
+    /// 1: until the next power cycle.
+    UntilPowerCycle,
+    /// 2: for good.
+    Permanent,
+    /// 3: reserved.
+    Reserved,
+}
+
+/// PRE_EOL_INFO.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PreEndOfLife {
+    /// 0, or a reserved value.
+    NotDefined,
+    /// 1.
+    Normal,
+    /// 2: 80 % of the reserved blocks are consumed.
+    Warning,
+    /// 3: 90 %.
+    Urgent,
+}
+
+impl ExtCsd {
+    /// Reads the 512 bytes; `None` when there are fewer, or every byte is the same.
+    pub fn parse(data: &[u8]) -> Option<ExtCsd> {
+        let d: &[u8; 512] = data.first_chunk()?;
+        if d.iter().all(|byte| *byte == d[0]) {
+            return None;
+        }
+        let group = u64::from(d[224]) * 512 * 1024;
+        let timeout = u64::from(d[223]) * 300;
+        let general = |at: usize| u32::from_le_bytes([d[at], d[at + 1], d[at + 2], 0]);
+        let pre_end_of_life = match d[267] {
+            1 => PreEndOfLife::Normal,
+            2 => PreEndOfLife::Warning,
+            3 => PreEndOfLife::Urgent,
+            _ => PreEndOfLife::NotDefined,
+        };
+        Some(ExtCsd {
+            revision: d[192],
+            sectors: u64::from(le32(d, 212)?),
+            secure_erase: d[231] & 1 != 0,
+            secure_trim: d[231] >> 4 & 1 != 0,
+            sanitize: d[231] >> 6 & 1 != 0,
+            erased_byte: if d[181] & 1 == 0 { 0x00 } else { 0xFF },
+            high_capacity_groups: d[175] & 1 != 0,
+            erase_group: (group > 0).then_some(Bytes(group)),
+            erase_timeout: (timeout > 0).then(|| Duration::from_millis(timeout)),
+            secure_multiples: (d[230], d[229]),
+            removal: SecureRemoval { supported: d[16] & 0xF, configured: d[16] >> 4 & 3 },
+            boot_size: Bytes(u64::from(d[226]) * 128 * 1024),
+            general_purpose: [general(143), general(146), general(149), general(152)],
+            partition_config: d[179],
+            boot_protection: [protection(d[174]), protection(d[174] >> 2)],
+            health: Health { failing: failing(pre_end_of_life), wear: wear(d[268], d[269]), ..Health::default() },
+            pre_end_of_life,
+        })
+    }
+
+    /// Bytes of the user data area.
+    pub fn size(&self) -> Bytes {
+        Bytes(self.sectors * 512)
+    }
+
+    /// The last sector of the user data area.
+    pub fn last(&self) -> Option<Lba> {
+        self.sectors.checked_sub(1).map(Lba)
+    }
+}
+
+fn protection(bits: u8) -> WriteProtection {
+    match bits & 3 {
+        0 => WriteProtection::None,
+        1 => WriteProtection::UntilPowerCycle,
+        2 => WriteProtection::Permanent,
+        _ => WriteProtection::Reserved,
+    }
+}
+
+fn failing(state: PreEndOfLife) -> Option<bool> {
+    match state {
+        PreEndOfLife::NotDefined => None,
+        PreEndOfLife::Normal | PreEndOfLife::Warning => Some(false),
+        PreEndOfLife::Urgent => Some(true),
+    }
+}
+
+/// DEVICE_LIFE_TIME_EST_TYP_A and _B: tenths, rounded up; 0Bh is beyond the rated life. The worse
+/// one, as its upper end.
+fn wear(a: u8, b: u8) -> Option<u8> {
+    [a, b].into_iter().filter(|value| (1..=0x0B).contains(value)).max().map(|value| value * 10)
+}
+
+/// SWITCH (CMD6) that writes one byte of EXT_CSD.
+pub fn switch(name: &'static str, index: u8, value: u8) -> Command {
+    let argument = 0b11 << 24 | u32::from(index) << 16 | u32::from(value) << 8;
+    Command { name, opcode: 6, argument, response: Response::R1b, has_data: false }
+}
+
+/// SEND_STATUS (CMD13) to the card with relative address `rca` (the kernel gives an eMMC 1).
+pub fn send_status(rca: u16) -> Command {
+    let argument = u32::from(rca) << 16;
+    Command { name: "SEND_STATUS", opcode: 13, argument, response: Response::R1, has_data: false }
+}
+
+/// R1 says that the card is in the transfer state, ready for data, and found nothing wrong.
+pub fn is_idle(r1: u32) -> bool {
+    r1 & super::R1_ERRORS == 0 && r1 & 0x1F00 == 0x0900
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn with(fields: &[(usize, &[u8])]) -> Vec<u8> {
+        let mut data = vec![0; 512];
+        data[192] = 8;
+        for (at, bytes) in fields {
+            data[*at..at + bytes.len()].copy_from_slice(bytes);
+        }
+        data
+    }
+
+    fn parse(at: usize, value: u8) -> ExtCsd {
+        ExtCsd::parse(&with(&[(at, &[value])])).unwrap()
+    }
+
+    #[test]
+    fn commands() {
+        assert_eq!(send_ext_csd().bytes(), [8, 0, 0, 0, 0]);
+        assert_eq!(switch("SWITCH", 165, 1).bytes(), [6, 0x03, 0xA5, 0x01, 0x00]);
+        assert_eq!(send_status(1).bytes(), [13, 0, 1, 0, 0]);
+        assert!(send_ext_csd().has_data && !send_status(1).has_data);
+    }
+
+    #[test]
+    fn erase_features_bit_by_bit() {
+        for (bit, expected) in [
+            (0, (true, false, false)),
+            (4, (false, true, false)),
+            (6, (false, false, true)),
+            (1, (false, false, false)),
+        ] {
+            let found = parse(231, 1 << bit);
+            assert_eq!((found.secure_erase, found.secure_trim, found.sanitize), expected, "bit {bit}");
+        }
+        assert_eq!((parse(181, 0).erased_byte, parse(181, 1).erased_byte), (0x00, 0xFF));
+        assert!(parse(175, 1).high_capacity_groups && !parse(175, 2).high_capacity_groups);
+        let removal = parse(16, 0x2F).removal;
+        assert_eq!((removal.supported, removal.configured), (0xF, 2));
+        assert_eq!(removal.meaning(), "overwrite with a character, its complement, and random data");
+    }
+
+    #[test]
+    fn sizes_and_times() {
+        let found = ExtCsd::parse(&with(&[
+            (143, &[1, 2, 3]),
+            (152, &[9, 0, 0]),
+            (212, &[0, 0, 0xE9, 0]),
+            (223, &[2]),
+            (224, &[1]),
+            (226, &[32]),
+            (229, &[17, 18]),
+        ]))
+        .unwrap();
+        assert_eq!((found.sectors, found.size()), (0xE9_0000, Bytes(0xE9_0000 * 512)));
+        assert_eq!(found.last(), Some(Lba(0xE8_FFFF)));
+        assert_eq!(found.erase_group, Some(Bytes(512 * 1024)));
+        assert_eq!(found.erase_timeout, Some(Duration::from_millis(600)));
+        assert_eq!(found.secure_multiples, (18, 17));
+        assert_eq!(found.boot_size, Bytes(4 << 20));
+        assert_eq!(found.general_purpose, [0x03_0201, 0, 0, 9]);
+        let empty = parse(192, 7);
+        assert_eq!((empty.last(), empty.erase_group, empty.erase_timeout), (None, None, None));
+    }
+
+    #[test]
+    fn protection_of_the_boot_partitions() {
+        use WriteProtection::{None, Permanent, Reserved, UntilPowerCycle};
+        for (byte, expected) in
+            [(0, [None, None]), (0b0001, [UntilPowerCycle, None]), (0b1000, [None, Permanent]), (0b1111, [Reserved; 2])]
+        {
+            assert_eq!(parse(174, byte).boot_protection, expected);
+        }
+    }
+
+    #[test]
+    fn wear() {
+        let of = |a: u8, b: u8| ExtCsd::parse(&with(&[(268, &[a, b])])).unwrap().health.wear;
+        assert_eq!((of(0, 0), of(1, 3), of(0xB, 1), of(0xC, 0)), (None, Some(30), Some(110), None));
+        assert_eq!(parse(267, 1).health.failing, Some(false));
+        assert_eq!(parse(267, 3).health.failing, Some(true));
+        assert_eq!((parse(267, 0).health.failing, parse(267, 9).pre_end_of_life), (None, PreEndOfLife::NotDefined));
+    }
+
+    #[test]
+    fn idle_is_the_transfer_state_without_an_error() {
+        assert!(is_idle(0x0900));
+        // Programming, not ready, an error bit, no answer at all.
+        for r1 in [0x0E00, 0x0800, 0x0F00, 0x0980, 0x8000_0900, 0] {
+            assert!(!is_idle(r1), "{r1:08x}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_ext_csd() {
+        assert_eq!(ExtCsd::parse(&[0; 512]), Option::None);
+        assert_eq!(ExtCsd::parse(&[0xFF; 512]), Option::None);
+        assert_eq!(ExtCsd::parse(&with(&[])[..511]), Option::None);
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_data_never_panic(data in proptest::collection::vec(any::<u8>(), 0..600)) {
+            let _ = ExtCsd::parse(&data).map(|found| (found.size(), found.last()));
+        }
+    }
+}

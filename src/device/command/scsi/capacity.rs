@@ -1,0 +1,205 @@
+//! READ CAPACITY (16) (SBC-5 5.21), and the block descriptor of MODE SENSE and MODE SELECT (SPC-6
+//! 7.4), by which a disk can be made to look smaller than it is.
+
+use super::Command;
+use crate::device::command::{be16, be24, be32, be64};
+use crate::units::{Bytes, Lba};
+
+/// READ CAPACITY (16): 32 bytes.
+pub fn read_capacity_16() -> Command {
+    Command { name: "READ CAPACITY (16)", cdb: vec![0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0] }
+}
+
+/// What READ CAPACITY (16) says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// The last logical block.
+    pub last: Lba,
+    /// Bytes in a logical block.
+    pub block: u32,
+    /// Protection information that the disk is formatted with.
+    pub protection: ProtectionType,
+    /// Logical blocks in a physical one, as a power of two.
+    pub blocks_per_physical_exponent: u8,
+    /// LBPME: blocks can be unmapped.
+    pub thin: bool,
+    /// LBPRZ: unmapped blocks read zeros, so that zeros are no evidence of an erase.
+    pub unmapped_reads_zeros: bool,
+}
+
+/// P_TYPE with PROT_EN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProtectionType {
+    /// None.
+    None,
+    /// Type 1.
+    One,
+    /// Type 2.
+    Two,
+    /// Type 3.
+    Three,
+    /// A reserved value of P_TYPE.
+    Reserved(u8),
+}
+
+impl Capacity {
+    /// Reads at least 16 bytes; `None` when there are fewer, or the block has no length.
+    pub fn parse(data: &[u8]) -> Option<Capacity> {
+        let head: &[u8; 16] = data.first_chunk()?;
+        let block = be32(head, 8).filter(|block| *block > 0)?;
+        Some(Capacity {
+            last: Lba(be64(head, 0)?),
+            block,
+            protection: match (head[12] & 1, head[12] >> 1 & 7) {
+                (0, _) => ProtectionType::None,
+                (_, 0) => ProtectionType::One,
+                (_, 1) => ProtectionType::Two,
+                (_, 2) => ProtectionType::Three,
+                (_, other) => ProtectionType::Reserved(other),
+            },
+            blocks_per_physical_exponent: head[13] & 0xF,
+            thin: head[14] & 0x80 != 0,
+            unmapped_reads_zeros: head[14] & 0x40 != 0,
+        })
+    }
+
+    /// Bytes in all; `None` when it is more than 64 bits hold.
+    pub fn size(&self) -> Option<Bytes> {
+        self.last.0.checked_add(1)?.checked_mul(u64::from(self.block)).map(Bytes)
+    }
+}
+
+/// Which values MODE SENSE returns (PC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageControl {
+    /// 0.
+    Current,
+    /// 2: as the maker set them.
+    Default,
+}
+
+/// MODE SENSE (10) with the long block descriptor allowed, of the read-write error recovery page:
+/// 252 bytes.
+pub fn mode_sense_10(control: PageControl) -> Command {
+    let control = match control {
+        PageControl::Current => 0x00,
+        PageControl::Default => 0x80,
+    };
+    Command { name: "MODE SENSE (10)", cdb: vec![0x5A, 0x10, control | 0x01, 0, 0, 0, 0, 0, 252, 0] }
+}
+
+/// The block descriptor of a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockDescriptor {
+    /// Number of logical blocks; `None` when the short form says FFFFFFFFh (more than it can hold).
+    pub blocks: Option<u64>,
+    /// Bytes in a logical block.
+    pub block: u32,
+}
+
+impl BlockDescriptor {
+    /// Reads MODE SENSE (10) data; `None` when there is no whole block descriptor in them.
+    pub fn parse(data: &[u8]) -> Option<BlockDescriptor> {
+        let header: &[u8; 8] = data.first_chunk()?;
+        let long = header[4] & 1 != 0;
+        let length = usize::from(be16(header, 6)?);
+        let descriptor = data.get(8..8 + if long { 16 } else { 8 })?;
+        if length < descriptor.len() {
+            return None;
+        }
+        match long {
+            true => Some(BlockDescriptor { blocks: be64(descriptor, 0), block: be32(descriptor, 12)? }),
+            false => Some(BlockDescriptor {
+                blocks: be32(descriptor, 0).filter(|n| *n != u32::MAX).map(u64::from),
+                block: be24(descriptor, 5)?,
+            }),
+        }
+    }
+}
+
+/// MODE SELECT (10) that gives a disk its whole capacity back, and the 24 bytes to send: a number of
+/// blocks of all ones. Kept over a power cycle where the disk can (`save`).
+pub fn restore_capacity(block: u32, save: bool) -> (Command, [u8; 24]) {
+    let mut list = [0; 24];
+    list[4] = 1; // LONGLBA
+    list[7] = 16; // BLOCK DESCRIPTOR LENGTH
+    list[8..16].fill(0xFF);
+    list[20..24].copy_from_slice(&block.to_be_bytes());
+    let cdb = vec![0x55, 0x10 | u8::from(save), 0, 0, 0, 0, 0, 0, 24, 0];
+    (Command { name: "MODE SELECT (10)", cdb }, list)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn cdbs() {
+        assert_eq!(read_capacity_16().cdb, [0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0]);
+        assert_eq!(mode_sense_10(PageControl::Current).cdb, [0x5A, 0x10, 0x01, 0, 0, 0, 0, 0, 252, 0]);
+        assert_eq!(mode_sense_10(PageControl::Default).cdb[2], 0x81);
+        let (select, list) = restore_capacity(4096, true);
+        assert_eq!(select.cdb, [0x55, 0x11, 0, 0, 0, 0, 0, 0, 24, 0]);
+        let mut expected = [0; 24];
+        expected[4] = 1;
+        expected[7] = 16;
+        expected[8..16].copy_from_slice(&[0xFF; 8]);
+        expected[22] = 0x10;
+        assert_eq!(list, expected);
+        assert_eq!(restore_capacity(512, false).0.cdb[1], 0x10);
+    }
+
+    #[test]
+    fn capacity_bit_by_bit() {
+        let of = |at: usize, value: u8| {
+            let mut data = [0; 32];
+            data[7] = 99;
+            data[10] = 2;
+            data[at] = value;
+            Capacity::parse(&data).unwrap()
+        };
+        let plain = of(31, 0);
+        assert_eq!((plain.last, plain.block, plain.size()), (Lba(99), 512, Some(Bytes(51_200))));
+        assert_eq!(plain.protection, ProtectionType::None);
+        for (byte, protection) in [
+            (0b0010, ProtectionType::None),
+            (0b0001, ProtectionType::One),
+            (0b0011, ProtectionType::Two),
+            (0b0101, ProtectionType::Three),
+            (0b0111, ProtectionType::Reserved(3)),
+        ] {
+            assert_eq!(of(12, byte).protection, protection);
+        }
+        assert_eq!(of(13, 0x73).blocks_per_physical_exponent, 3);
+        assert!(of(14, 0x80).thin && !of(14, 0x80).unmapped_reads_zeros);
+        assert!(of(14, 0x40).unmapped_reads_zeros && !of(14, 0x40).thin);
+        assert_eq!(Capacity::parse(&[0; 16]), None);
+        assert_eq!(Capacity::parse(&[0xFF; 15]), None);
+        assert_eq!(Capacity::parse(&[0xFF; 16]).unwrap().size(), None);
+    }
+
+    #[test]
+    fn block_descriptors_in_both_forms() {
+        let short = [0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 1, 0, 0, 0, 2, 0];
+        assert_eq!(BlockDescriptor::parse(&short), Some(BlockDescriptor { blocks: Some(256), block: 512 }));
+        let full = [0, 0, 0, 0, 0, 0, 0, 8, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 2, 0];
+        assert_eq!(BlockDescriptor::parse(&full).unwrap().blocks, None);
+        let mut long = vec![0, 0, 0, 0, 1, 0, 0, 16];
+        long.extend([0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0]);
+        assert_eq!(BlockDescriptor::parse(&long), Some(BlockDescriptor { blocks: Some(1 << 32), block: 4096 }));
+        long[7] = 8;
+        assert_eq!(BlockDescriptor::parse(&long), None);
+        assert_eq!(BlockDescriptor::parse(&[0, 0, 0, 0, 0, 0, 0, 0]), None);
+        assert_eq!(BlockDescriptor::parse(&short[..15]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_data_never_panic(data in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = Capacity::parse(&data).map(|capacity| capacity.size());
+            let _ = BlockDescriptor::parse(&data);
+        }
+    }
+}
