@@ -110,7 +110,7 @@ impl SecurityPage {
         let capabilities = le64(data, 48)?;
         // Bit 63 marks the header and the word; bits 23:16 of the header are the page.
         let valid = header >> 63 == 1 && header >> 16 & 0xFF == 0x06 && capabilities >> 63 == 1;
-        valid.then(|| SecurityPage {
+        valid.then_some(SecurityPage {
             encrypts_all: capabilities & 1 != 0,
             sanitize_overrides_security: capabilities >> 7 & 1 != 0,
         })
