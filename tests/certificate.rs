@@ -54,7 +54,7 @@ fn payload() -> Vec<u8> {
 }
 
 fn certificate() -> Vec<u8> {
-    sign(&payload(), DocumentKind::Certificate.typ(), &key(), Role::Station, iat()).to_bytes()
+    sign(&payload(), DocumentKind::Certificate.typ(), &key(), Role::Station, iat()).unwrap().to_bytes()
 }
 
 fn trust() -> TrustStore {
@@ -98,7 +98,7 @@ fn a_failure_report_reads_as_one() {
     }))
     .unwrap();
     let payload = serde_json::to_vec(&CertificatePayload::from_facts(&facts, Some(&failure), &context())).unwrap();
-    let report = sign(&payload, DocumentKind::FailureReport.typ(), &key(), Role::Station, iat()).to_bytes();
+    let report = sign(&payload, DocumentKind::FailureReport.typ(), &key(), Role::Station, iat()).unwrap().to_bytes();
     let verification = verify_document(&report, DocumentKind::FailureReport, None, Some(&trust()));
     assert_eq!(verification.verdict, Verdict::Valid, "{verification:#?}");
     insta::assert_snapshot!("failure_report", show(&report).unwrap());
@@ -121,11 +121,17 @@ fn each_bad_certificate_fails_where_it_is_bad() {
     assert_eq!(check(text.replacen('{', "{\"payload\":\"e30\",", 1).as_bytes(), &trust()), ["structure"]);
     // Another typ, as any other document of the house has.
     for other in ["vnd.lastwrite.custody-entry+json", "JWT", "vnd.lastwrite.certificate"] {
-        assert_eq!(check(&sign(&payload(), other, &key(), Role::Station, iat()).to_bytes(), &trust()), ["typ"]);
+        assert_eq!(
+            check(&sign(&payload(), other, &key(), Role::Station, iat()).unwrap().to_bytes(), &trust()),
+            ["typ"]
+        );
     }
     // Keys.
     let stranger = StationKey::from_seed(&[2; 32]);
-    assert_eq!(check(&sign(&payload(), typ, &stranger, Role::Station, iat()).to_bytes(), &trust()), ["key known"]);
+    assert_eq!(
+        check(&sign(&payload(), typ, &stranger, Role::Station, iat()).unwrap().to_bytes(), &trust()),
+        ["key known"]
+    );
     let mut expired = trust();
     expired.find_mut(key().kid()).unwrap().valid_until = Some(iat() - TimeDelta::seconds(1));
     assert_eq!(check(&good, &expired), ["key validity"]);
@@ -135,7 +141,7 @@ fn each_bad_certificate_fails_where_it_is_bad() {
     revoked.find_mut(key().kid()).unwrap().revoked_at = Some(iat() + TimeDelta::days(9));
     assert_eq!(verify_file(&good, None, Some(&revoked)).verdict, Verdict::ConsistentSignerUnknown);
     assert_eq!(
-        check(&sign(&payload(), typ, &key(), Role::Witness, iat()).to_bytes(), &trust()),
+        check(&sign(&payload(), typ, &key(), Role::Witness, iat()).unwrap().to_bytes(), &trust()),
         ["key role", "issuer"]
     );
     // A payload with a member twice, one too many, one missing, a number that is no string.
@@ -153,7 +159,7 @@ fn each_bad_certificate_fails_where_it_is_bad() {
         "not JSON".to_owned(),
     ] {
         assert_ne!(changed, payload_text);
-        let bytes = sign(changed.as_bytes(), typ, &key(), Role::Station, iat()).to_bytes();
+        let bytes = sign(changed.as_bytes(), typ, &key(), Role::Station, iat()).unwrap().to_bytes();
         assert_eq!(check(&bytes, &trust()), ["content"], "{changed}");
     }
     // A payload changed after signing.
@@ -161,7 +167,7 @@ fn each_bad_certificate_fails_where_it_is_bad() {
     envelope["payload"] = json!(encode_base64url(payload_text.replace("S5Y2NJ0R123456", "S5Y2NJ0R123457").as_bytes()));
     assert_eq!(check(envelope.to_string().as_bytes(), &trust()), ["signature", "identity"]);
     // A signature before the run ended: the clock, not the document, is in doubt.
-    let early = sign(&payload(), typ, &key(), Role::Station, iat() - TimeDelta::hours(3)).to_bytes();
+    let early = sign(&payload(), typ, &key(), Role::Station, iat() - TimeDelta::hours(3)).unwrap().to_bytes();
     let early = verify_file(&early, None, Some(&trust()));
     assert_eq!(early.verdict, Verdict::Valid);
     assert!(early.checks.iter().any(|c| c.name == "signing time" && c.outcome == Outcome::Unknown));
@@ -188,7 +194,8 @@ fn text_from_a_document_cannot_steer_the_terminal() {
     facts.medium.identity.model = Some("A\u{1b}[2J\nOutcome passed\u{202e}B".into());
     facts.medium.identity_digest = facts.medium.identity.digest();
     let payload = serde_json::to_vec(&CertificatePayload::from_facts(&facts, None, &context())).unwrap();
-    let text = show(&sign(&payload, DocumentKind::Certificate.typ(), &key(), Role::Station, iat()).to_bytes()).unwrap();
+    let text = show(&sign(&payload, DocumentKind::Certificate.typ(), &key(), Role::Station, iat()).unwrap().to_bytes())
+        .unwrap();
     assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}') && !text.contains("\nOutcome"));
 }
 

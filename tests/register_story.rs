@@ -239,7 +239,7 @@ fn an_event_that_was_slipped_in_is_found() {
                 act,
             };
             let payload = serde_json::to_vec(&event).unwrap();
-            let jws = sign(&payload, EVENT_TYP, signer, SignerRole::Operator, event.at).to_bytes();
+            let jws = sign(&payload, EVENT_TYP, signer, SignerRole::Operator, event.at).unwrap().to_bytes();
             let hash: String = Sha256::digest(&jws).iter().map(|b| format!("{b:02x}")).collect();
             let sql = "INSERT INTO event(stream, revision, hash, at, actor, type, jws) VALUES ($1,$2,$3,'','','',$4)";
             let insert = sqlx::query(sql).bind(stream.clone()).bind(last + 1).bind(hash);

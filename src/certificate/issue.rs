@@ -6,7 +6,7 @@ use super::form::GivenForm;
 use super::payload::{CertificatePayload, id_of};
 use super::semantics;
 use crate::sanitize::record::{FailureRecord, SanitizationRecord};
-use crate::signed::{Outcome, Role, StationKey, sign};
+use crate::signed::{KeyError, Outcome, Role, StationKey, sign};
 
 /// Who issues, and what people gave for the form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,9 @@ pub enum IssueError {
     /// The facts contradict themselves; a verifier would refuse the certificate.
     #[error("no certificate was issued, because its facts contradict each other: {0}")]
     Contradiction(String),
+    /// The key could not sign.
+    #[error("no certificate was issued: {0}")]
+    Key(#[from] KeyError),
 }
 
 /// Signs a certificate for a run that passed. The same record, context and time give the same
@@ -69,7 +72,7 @@ fn seal(payload: &CertificatePayload, key: &StationKey, iat: DateTime<Utc>) -> R
         }
     }
     let text = serde_json::to_vec(payload)?;
-    let mut bytes = sign(&text, payload.kind.typ(), key, Role::Station, iat).to_bytes();
+    let mut bytes = sign(&text, payload.kind.typ(), key, Role::Station, iat)?.to_bytes();
     bytes.push(b'\n');
     Ok(Issued { id: id_of(&text), bytes })
 }

@@ -73,6 +73,7 @@ pub fn verify_document(
     if let Some(document) = &document {
         checks.extend(semantics::check(document));
         checks.push(semantics::check_signing_time(document, &jws));
+        checks.extend(check_operator(document, &jws));
     }
     Verification { id: Some(id), kind, verdict: verdict(&checks), checks, document }
 }
@@ -99,6 +100,34 @@ fn check_issuer(jws: &Jws) -> Check {
             Check::new("issuer", Outcome::Failed, "no station has signed; others can only agree with its document")
         }
     }
+}
+
+/// An operator with a key is proven by the signature of that very key, and by nothing else.
+fn check_operator(document: &CertificatePayload, jws: &Jws) -> Option<Check> {
+    let name = "operator";
+    let operator = document.facts.operator.as_ref()?;
+    let signed = |kid: &str| {
+        let header = |s: &crate::signed::Signature| (s.header().role, s.header().kid.as_deref() == Some(kid));
+        jws.signatures().iter().any(|s| header(s) == (Some(Role::Operator), true))
+    };
+    Some(match (operator.standing.as_str(), operator.kid.as_deref()) {
+        ("claimed", None) => Check::new(
+            name,
+            Outcome::Passed,
+            format!("{:?} is claimed as the operator; a claim is all it is", operator.name),
+        ),
+        ("signed", Some(kid)) if signed(kid) => {
+            Check::new(name, Outcome::Passed, format!("the operator {:?} has signed with key {kid}", operator.name))
+        }
+        ("signed", Some(kid)) => Check::new(
+            name,
+            Outcome::Unknown,
+            format!("the operator {:?} has key {kid}, but its signature is not there yet", operator.name),
+        ),
+        (standing, _) => {
+            Check::new(name, Outcome::Failed, format!("standing {standing:?} and key of the operator do not fit"))
+        }
+    })
 }
 
 fn check_file_name(id: &str, file_name: Option<&str>) -> Option<Check> {

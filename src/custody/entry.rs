@@ -1,9 +1,12 @@
 //! One line of the log: a signed CloudEvents-shaped JSON that names the line before it.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::error::LogError;
 use super::merkle::Hash;
 use crate::signed::{Jws, JwsError, Role, StationKey, parse_json_exact, sign};
 use crate::units::Bytes;
@@ -121,8 +124,9 @@ impl Entry {
     }
 
     /// The signed line, without newline.
-    pub(super) fn line(&self, signer: &StationKey) -> Result<Vec<u8>, serde_json::Error> {
-        let payload = serde_json::to_vec(self)?;
-        Ok(sign(&payload, ENTRY_TYP, signer, Role::Station, self.time).to_bytes())
+    pub(super) fn line(&self, signer: &StationKey) -> Result<Vec<u8>, LogError> {
+        let payload = serde_json::to_vec(self).map_err(|e| LogError::Json(e.to_string()))?;
+        let jws = sign(&payload, ENTRY_TYP, signer, Role::Station, self.time);
+        Ok(jws.map_err(|e| LogError::Key(Arc::new(e)))?.to_bytes())
     }
 }

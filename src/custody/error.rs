@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::entry::{EntryError, MAX_LINE};
 use super::merkle::ProofError;
 use super::note::NoteError;
-use crate::signed::DurableError;
+use crate::signed::{DurableError, KeyError};
 
 /// Why the log could not be used. Cloned to every thread whose event was in a failed write.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -80,6 +80,9 @@ pub enum LogError {
     /// The event's JSON could not be written.
     #[error("the event could not be written as JSON: {0}")]
     Json(String),
+    /// The key could not sign; nothing was appended.
+    #[error("nothing was appended to the custody log: {0}")]
+    Key(#[source] Arc<KeyError>),
     /// The run has its one outcome already.
     #[error("run {run_id} has an outcome already: {typ} in entry {index}")]
     OutcomeExists {

@@ -198,6 +198,29 @@ impl Log {
         Ok((leaves.len() as u64, merkle::root(&leaves), proof))
     }
 
+    /// Proof that entry `index` is in the log as it was with `size` entries: its line, the root then
+    /// and the hashes.
+    pub fn prove_inclusion_at(&self, index: u64, size: u64) -> Result<(String, Hash, Vec<Hash>), LogError> {
+        let path = self.folder.join(LOG_FILE);
+        let (mut leaves, mut line) = (Vec::new(), None);
+        {
+            let mut inner = self.inner();
+            let _held = self.hold()?;
+            self.catch_up(&mut inner)?;
+            scan(&inner.file, inner.tip.bytes, |_, text| {
+                if leaves.len() as u64 == index {
+                    line = Some(String::from_utf8_lossy(text).into_owned());
+                }
+                leaves.push(leaf_hash(text));
+            })
+            .map_err(io_error("reading", &path))?;
+        }
+        let count = usize::try_from(size).map_err(|_| ProofError::Sizes)?;
+        let leaves = leaves.get(..count).ok_or(ProofError::Sizes)?;
+        let proof = merkle::inclusion_proof(leaves, usize::try_from(index).map_err(|_| ProofError::Sizes)?)?;
+        Ok((line.ok_or(ProofError::Sizes)?, merkle::root(leaves), proof))
+    }
+
     /// Proof that the log as it is now grew from its first `size` entries.
     pub fn prove_consistency(&self, size: u64) -> Result<(u64, Hash, Vec<Hash>), LogError> {
         let leaves = self.leaves()?;
@@ -298,7 +321,7 @@ impl Log {
             previous: tip.last,
             data: waiting.event.data,
         };
-        let bytes = entry.line(&waiting.signer).map_err(|e| LogError::Json(e.to_string()))?;
+        let bytes = entry.line(&waiting.signer)?;
         if bytes.len() > MAX_LINE {
             return Err(LogError::TooLarge { size: bytes.len() });
         }

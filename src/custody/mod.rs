@@ -7,6 +7,7 @@ mod checkpoint;
 mod entries;
 mod entry;
 mod error;
+mod inclusion;
 mod index;
 mod log;
 mod merkle;
@@ -18,6 +19,7 @@ pub use checkpoint::{Checkpoint, checkpoint, cosign, origin, read_checkpoint};
 pub use entries::{Entries, Logged};
 pub use entry::{ENTRY_TYP, Entry, EntryError, NewEvent};
 pub use error::LogError;
+pub use inclusion::{Growth, Included, Inclusion, InclusionError};
 pub use log::{LOCK_FILE, LOG_FILE, Log, Receipt, Recovered};
 pub use merkle::{
     Frontier, Hash, HashError, ProofError, consistency_proof, inclusion_proof, leaf_hash, root, verify_consistency,

@@ -76,6 +76,9 @@ pub enum NoteError {
     /// No known key signed.
     #[error("no known key has signed the note")]
     Unsigned,
+    /// The key could not sign.
+    #[error("{0}")]
+    Key(String),
     /// The text is no checkpoint.
     #[error("not a checkpoint: {0}")]
     Checkpoint(&'static str),
@@ -163,7 +166,7 @@ impl Note {
     /// Adds a plain Ed25519 signature.
     pub fn sign(&mut self, name: &str, signer: &StationKey) -> Result<(), NoteError> {
         let key = NoteKey::new(name, SignatureKind::Ed25519, signer.public().clone())?;
-        let value = signer.sign_bytes(self.text.as_bytes()).to_vec();
+        let value = signer.sign_bytes(self.text.as_bytes()).map_err(|e| NoteError::Key(e.to_string()))?.to_vec();
         self.signatures.push(NoteSignature { key_id: key.id(), name: key.name, value });
         Ok(())
     }
@@ -173,7 +176,7 @@ impl Note {
     pub fn cosign(&mut self, name: &str, signer: &StationKey, at: DateTime<Utc>) -> Result<(), NoteError> {
         let key = NoteKey::new(name, SignatureKind::Cosignature, signer.public().clone())?;
         let seconds = u64::try_from(at.timestamp()).map_err(|_| NoteError::Format("a time before 1970"))?;
-        let signature = signer.sign_bytes(&cosigned(seconds, &self.text));
+        let signature = signer.sign_bytes(&cosigned(seconds, &self.text)).map_err(|e| NoteError::Key(e.to_string()))?;
         let value = [&seconds.to_be_bytes()[..], &signature].concat();
         self.signatures.push(NoteSignature { key_id: key.id(), name: key.name, value });
         Ok(())

@@ -59,6 +59,9 @@ pub enum RegisterError {
     /// The database's schema could not be made.
     #[error("the tables could not be made: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The actor's key could not sign.
+    #[error("nothing was stored: {0}")]
+    Key(#[from] crate::signed::KeyError),
     /// An event could not be written.
     #[error("an event could not be written: {0}")]
     Event(String),

@@ -49,7 +49,7 @@ impl Event {
     /// Signs it.
     pub(super) fn seal(self, key: &StationKey) -> Result<Stored, RegisterError> {
         let payload = serde_json::to_vec(&self).map_err(|e| RegisterError::Event(e.to_string()))?;
-        let jws = sign(&payload, EVENT_TYP, key, Role::Operator, self.at).to_bytes();
+        let jws = sign(&payload, EVENT_TYP, key, Role::Operator, self.at)?.to_bytes();
         let jws = String::from_utf8(jws).map_err(|e| RegisterError::Event(e.to_string()))?;
         Ok(Stored { hash: sha256(jws.as_bytes()), jws, event: self })
     }

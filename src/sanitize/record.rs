@@ -275,8 +275,23 @@ pub enum ClockQuality {
 pub struct Operator {
     /// Name as given.
     pub name: String,
-    /// `claimed`.
+    /// `claimed`, or `signed`: the document is complete only with the signature of that key.
     pub standing: String,
+    /// RFC 7638 thumbprint of the operator's key, where they have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kid: Option<String>,
+}
+
+impl Operator {
+    /// Somebody who gave a name and nothing else.
+    pub fn claimed(name: impl Into<String>) -> Operator {
+        Operator { name: name.into(), standing: "claimed".to_owned(), kid: None }
+    }
+
+    /// Somebody whose own key signs the document.
+    pub fn signed(name: impl Into<String>, kid: impl Into<String>) -> Operator {
+        Operator { name: name.into(), standing: "signed".to_owned(), kid: Some(kid.into()) }
+    }
 }
 
 /// Where the run's intent stands in the custody log.

@@ -1,11 +1,17 @@
 //! Checks of a signed document, each reported on its own.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::delegation::Reason;
+use super::evidence::TimeEvidence;
 use super::header::Header;
 use super::jws::Jws;
 use super::time;
-use super::trust::{Standing, TrustStore, TrustedKey};
+use super::trust::{TrustStore, TrustedKey};
+
+/// Name of the check that tells of evidence for the time of a signature.
+pub const TIME_EVIDENCE: &str = "time evidence";
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -42,10 +48,17 @@ impl Check {
 /// Checks type, signatures and keys of a document. Without a trust store no signature can be
 /// checked at all, because a key is never taken from the evidence; those checks are unknown.
 pub fn verify(jws: &Jws, typ: &str, trust: Option<&TrustStore>) -> Vec<Check> {
+    verify_with(jws, typ, trust, &[])
+}
+
+/// As [`verify`], with evidence for the time of the signatures. What is not about this document is
+/// left alone.
+pub fn verify_with(jws: &Jws, typ: &str, trust: Option<&TrustStore>, evidence: &[TimeEvidence]) -> Vec<Check> {
     let mut checks = vec![check_typ(jws, typ)];
     for (index, signature) in jws.signatures().iter().enumerate() {
         let numbered = |check: Check| Check { signature: Some(index + 1), ..check };
-        checks.extend(check_signature(jws, index, signature.header(), trust).into_iter().map(numbered));
+        let about: Vec<_> = evidence.iter().filter(|e| e.is_about(jws, index)).collect();
+        checks.extend(check_signature(jws, index, signature.header(), trust, &about).into_iter().map(numbered));
     }
     checks
 }
@@ -59,17 +72,24 @@ fn check_typ(jws: &Jws, typ: &str) -> Check {
     Check::new("typ", outcome, detail)
 }
 
-fn check_signature(jws: &Jws, index: usize, header: &Header, trust: Option<&TrustStore>) -> Vec<Check> {
+fn check_signature(
+    jws: &Jws,
+    index: usize,
+    header: &Header,
+    trust: Option<&TrustStore>,
+    evidence: &[&TimeEvidence],
+) -> Vec<Check> {
     let kid = header.kid.as_deref();
     let known = match (trust, kid) {
         (_, None) => Err((Outcome::Failed, "the signature names no key (kid)".to_owned())),
         (None, Some(kid)) => Err((Outcome::Unknown, format!("no trust store was given to look up key {kid} in"))),
         (Some(store), Some(kid)) => {
-            store.find(kid).ok_or_else(|| (Outcome::Failed, format!("key {kid} is not in the trust store")))
+            let key = store.find(kid).map(|key| (store, key));
+            key.ok_or_else(|| (Outcome::Failed, format!("key {kid} is not in the trust store")))
         }
     };
-    let key = match known {
-        Ok(key) => key,
+    let (store, key) = match known {
+        Ok(known) => known,
         Err((outcome, detail)) => {
             let needs_key = |name| Check::new(name, Outcome::Unknown, "cannot be checked without the signer's key");
             return vec![
@@ -89,30 +109,48 @@ fn check_signature(jws: &Jws, index: usize, header: &Header, trust: Option<&Trus
             format!("not made by key {}: the document or the signature was changed", key.kid),
         ),
     };
-    vec![
-        Check::new("key known", Outcome::Passed, format!("key {} is known as {:?} ({})", key.kid, key.name, key.role)),
+    let through = key.delegated_by.as_deref().and_then(|root| store.find(root));
+    let through = through.map(|root| format!(", vouched for by the root {:?}", root.name)).unwrap_or_default();
+    let known = format!("key {} is known as {:?} ({}){through}", key.kid, key.name, key.roles_text());
+    let mut checks = vec![
+        Check::new("key known", Outcome::Passed, known),
         genuine,
         check_role(header, key),
-        check_validity(header, key),
-        check_revocation(header, key),
-    ]
+        check_validity(header, key, evidence),
+        check_revocation(header, store.revocation(key), store.revocation_reason(&key.kid), evidence),
+    ];
+    checks.extend(evidence.iter().map(|e| {
+        let detail = format!("it existed on {} at the latest: {} by {}", time::format(e.at), e.kind, e.by);
+        Check::new(TIME_EVIDENCE, Outcome::Passed, detail)
+    }));
+    checks
 }
 
 fn check_role(header: &Header, key: &TrustedKey) -> Check {
     let (outcome, detail) = match header.role {
-        Some(role) if role == key.role => (Outcome::Passed, format!("signed as {role}, which the key may")),
-        Some(role) => (Outcome::Failed, format!("signed as {role}, but the key is trusted as {} only", key.role)),
+        Some(role) if key.may(role) => (Outcome::Passed, format!("signed as {role}, which the key may")),
+        Some(role) => {
+            (Outcome::Failed, format!("signed as {role}, but the key is trusted as {} only", key.roles_text()))
+        }
         None => (Outcome::Failed, "the signature does not say in which role it was made".to_owned()),
     };
     Check::new("key role", outcome, detail)
 }
 
-fn check_validity(header: &Header, key: &TrustedKey) -> Check {
+fn check_validity(header: &Header, key: &TrustedKey, evidence: &[&TimeEvidence]) -> Check {
     let name = "key validity";
     let Some(iat) = header.iat else {
         return Check::new(name, Outcome::Failed, "the signature does not say when it was made (iat)");
     };
     let signed = time::format(iat);
+    let earliest = evidence.iter().min_by_key(|e| e.at);
+    if let (Some(e), Some(from)) = (earliest, key.valid_from)
+        && e.at.timestamp() < from.timestamp()
+    {
+        let (at, from) = (time::format(e.at), time::format(from));
+        let detail = format!("it existed on {at} ({} by {}), before the key became valid on {from}", e.kind, e.by);
+        return Check::new(name, Outcome::Failed, detail);
+    }
     match (key.valid_from, key.valid_until) {
         (Some(from), _) if iat.timestamp() < from.timestamp() => Check::new(
             name,
@@ -125,38 +163,56 @@ fn check_validity(header: &Header, key: &TrustedKey) -> Check {
             format!("signed {signed}, after the key expired on {}", time::format(until)),
         ),
         _ => {
-            Check::new(name, Outcome::Passed, format!("signed {signed} by the signer's clock, within the key's window"))
+            let told = earliest.map_or_else(
+                || "; nobody else says when".to_owned(),
+                |e| format!(", and not after {} by others", time::format(e.at)),
+            );
+            let detail = format!("signed {signed} by the signer's clock, within the key's window{told}");
+            Check::new(name, Outcome::Passed, detail)
         }
     }
 }
 
-fn check_revocation(header: &Header, key: &TrustedKey) -> Check {
+fn check_revocation(
+    header: &Header,
+    revoked: Option<DateTime<Utc>>,
+    reason: Option<Reason>,
+    evidence: &[&TimeEvidence],
+) -> Check {
     let name = "revocation";
-    let Some(iat) = header.iat else {
-        return match key.revoked_at {
-            None => Check::new(name, Outcome::Passed, "the key is not revoked"),
-            Some(at) => Check::new(name, Outcome::Failed, format!("the key was revoked on {}", time::format(at))),
-        };
-    };
-    match key.standing(iat) {
-        Standing::Revoked(at) => Check::new(
-            name,
-            Outcome::Failed,
-            format!("signed {}, but the key was revoked on {}", time::format(iat), time::format(at)),
-        ),
-        Standing::RevokedLater(at) => Check::new(
-            name,
-            Outcome::Unknown,
-            format!(
-                "the key was revoked on {}; the signature says {}, but whoever holds a key can backdate. \
-                 Look for the document in a custody checkpoint older than the revocation",
-                time::format(at),
-                time::format(iat)
-            ),
-        ),
-        _ if key.revoked_at.is_some() => Check::new(name, Outcome::Unknown, "the key was revoked later"),
-        _ => Check::new(name, Outcome::Passed, "the key is not revoked"),
+    let Some(revoked) = revoked else { return Check::new(name, Outcome::Passed, "the key is not revoked") };
+    let why = reason.map(|r| format!(" ({})", r.as_str())).unwrap_or_default();
+    let at = time::format(revoked);
+    // Whoever holds a key can backdate what it signs, so only others can say that it was earlier.
+    if let Some(e) = evidence.iter().filter(|e| e.at.timestamp() < revoked.timestamp()).min_by_key(|e| e.at) {
+        let detail = format!(
+            "the key was revoked on {at}{why}, after this was signed: it existed on {} ({} by {})",
+            time::format(e.at),
+            e.kind,
+            e.by
+        );
+        return Check::new(name, Outcome::Passed, detail);
     }
+    let Some(iat) = header.iat else {
+        return Check::new(name, Outcome::Failed, format!("the key was revoked on {at}{why}"));
+    };
+    let signed = time::format(iat);
+    if iat.timestamp() >= revoked.timestamp() {
+        return Check::new(name, Outcome::Failed, format!("signed {signed}, but the key was revoked on {at}{why}"));
+    }
+    let others = match evidence.iter().min_by_key(|e| e.at) {
+        Some(e) => format!("the oldest evidence by others is of {}, which is not before that", time::format(e.at)),
+        None => {
+            "look for a time-stamp, a countersignature or a cosigned checkpoint older than the revocation".to_owned()
+        }
+    };
+    Check::new(
+        name,
+        Outcome::Unknown,
+        format!(
+            "the key was revoked on {at}{why}; the signature says {signed}, but whoever holds a key can backdate: {others}"
+        ),
+    )
 }
 
 #[cfg(test)]
@@ -183,14 +239,14 @@ mod tests {
         let key = StationKey::from_seed(&[1; 32]);
         let mut store = TrustStore::default();
         store.add(TrustedKey::new(key.public().clone(), "Bench", Role::Station, Some(at(1000)))).unwrap();
-        let good = sign(b"{}", "t+json", &key, Role::Station, at(2000));
+        let good = sign(b"{}", "t+json", &key, Role::Station, at(2000)).unwrap();
         assert!(outcomes(&good, Some(&store)).iter().all(|c| c.1 == Outcome::Passed));
 
-        assert_eq!(failed(&sign(b"{}", "u+json", &key, Role::Station, at(2000)), &store), ["typ"]);
-        assert_eq!(failed(&sign(b"{}", "t+json", &key, Role::Witness, at(2000)), &store), ["key role"]);
-        assert_eq!(failed(&sign(b"{}", "t+json", &key, Role::Station, at(999)), &store), ["key validity"]);
+        assert_eq!(failed(&sign(b"{}", "u+json", &key, Role::Station, at(2000)).unwrap(), &store), ["typ"]);
+        assert_eq!(failed(&sign(b"{}", "t+json", &key, Role::Witness, at(2000)).unwrap(), &store), ["key role"]);
+        assert_eq!(failed(&sign(b"{}", "t+json", &key, Role::Station, at(999)).unwrap(), &store), ["key validity"]);
         let stranger = StationKey::from_seed(&[2; 32]);
-        assert_eq!(failed(&sign(b"{}", "t+json", &stranger, Role::Station, at(2000)), &store), ["key known"]);
+        assert_eq!(failed(&sign(b"{}", "t+json", &stranger, Role::Station, at(2000)).unwrap(), &store), ["key known"]);
         store.find_mut(key.kid()).unwrap().valid_until = Some(at(1999));
         assert_eq!(failed(&good, &store), ["key validity"]);
         store.find_mut(key.kid()).unwrap().valid_until = None;
@@ -212,7 +268,7 @@ mod tests {
     #[test]
     fn without_a_trust_store_nothing_about_the_signer_passes() {
         let key = StationKey::from_seed(&[1; 32]);
-        let jws = sign(b"{}", "t+json", &key, Role::Station, at(2000));
+        let jws = sign(b"{}", "t+json", &key, Role::Station, at(2000)).unwrap();
         let outcomes = outcomes(&jws, None);
         assert_eq!(outcomes[0], ("typ", Outcome::Passed));
         assert!(outcomes[1..].iter().all(|c| c.1 == Outcome::Unknown));

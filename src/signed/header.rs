@@ -19,6 +19,20 @@ pub enum Role {
     Operator,
     /// Somebody who agrees with the document.
     Witness,
+    /// Judges that a sanitization was done as it should be (SP 800-88r2 section 4.5.2).
+    Validator,
+    /// Read the medium again, on another machine.
+    Verifier,
+    /// Hands media over.
+    Transferor,
+    /// Takes media over.
+    Receiver,
+    /// Puts an organisation's policy into force.
+    PolicyApprover,
+    /// Saw a document arrive, at that time.
+    Register,
+    /// The organisation's own key: says whose the others are, and revokes them. Signs nothing else.
+    Root,
 }
 
 /// Two names of one algorithm.
@@ -111,13 +125,39 @@ impl Header {
 }
 
 impl Role {
-    /// As written in headers and trust stores.
+    /// All of them.
+    pub const ALL: [Role; 10] = [
+        Role::Station,
+        Role::Operator,
+        Role::Witness,
+        Role::Validator,
+        Role::Verifier,
+        Role::Transferor,
+        Role::Receiver,
+        Role::PolicyApprover,
+        Role::Register,
+        Role::Root,
+    ];
+
+    /// As written in headers, trust stores and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Role::Station => "station",
             Role::Operator => "operator",
             Role::Witness => "witness",
+            Role::Validator => "validator",
+            Role::Verifier => "verifier",
+            Role::Transferor => "transferor",
+            Role::Receiver => "receiver",
+            Role::PolicyApprover => "policy_approver",
+            Role::Register => "register",
+            Role::Root => "root",
         }
+    }
+
+    /// The role of that name.
+    pub fn of_name(name: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|role| role.as_str() == name)
     }
 }
 
@@ -143,8 +183,7 @@ fn text(name: &'static str, value: &Value) -> Result<String, HeaderError> {
 }
 
 fn role(value: &Value) -> Result<Role, HeaderError> {
-    Role::deserialize(value)
-        .map_err(|_| HeaderError::Shape { name: "role", expected: "one of station, operator, witness" })
+    Role::deserialize(value).map_err(|_| HeaderError::Shape { name: "role", expected: "a role that is known here" })
 }
 
 fn time(value: &Value) -> Result<DateTime<Utc>, HeaderError> {

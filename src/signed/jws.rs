@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::base64url;
 use super::header::{Header, HeaderError, Role};
 use super::json::{JsonError, parse_strict};
-use super::{PublicKey, StationKey};
+use super::{KeyError, PublicKey, StationKey};
 
 /// The largest document that is read, in bytes.
 pub const MAX_DOCUMENT: usize = 16 * 1024 * 1024;
@@ -87,6 +87,9 @@ pub enum SignError {
     /// The first signature says not what the document is.
     #[error("the document has no typ, so it is not one of ours")]
     NoTyp,
+    /// The key could not sign.
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -104,11 +107,11 @@ struct EnvelopeSignature {
 }
 
 /// Signs `payload` as a document of type `typ`. Deterministic: the same input gives the same bytes.
-pub fn sign(payload: &[u8], typ: &str, signer: &StationKey, role: Role, iat: DateTime<Utc>) -> Jws {
+pub fn sign(payload: &[u8], typ: &str, signer: &StationKey, role: Role, iat: DateTime<Utc>) -> Result<Jws, KeyError> {
     let mut jws =
         Jws { payload_text: base64url::encode(payload), payload: payload.to_vec(), signatures: Vec::with_capacity(1) };
-    jws.push_signature(typ, signer, role, iat);
-    jws
+    jws.push_signature(typ, signer, role, iat)?;
+    Ok(jws)
 }
 
 impl Jws {
@@ -162,8 +165,7 @@ impl Jws {
             return Err(SignError::Twice { kid: signer.kid().to_owned(), role });
         }
         let typ = self.typ().ok_or(SignError::NoTyp)?.to_owned();
-        self.push_signature(&typ, signer, role, iat);
-        Ok(())
+        Ok(self.push_signature(&typ, signer, role, iat)?)
     }
 
     /// The document on one line, without a final newline.
@@ -199,9 +201,15 @@ impl Jws {
         self.signatures.get(index).map(|s| signing_input(&s.protected, &self.payload_text))
     }
 
-    fn push_signature(&mut self, typ: &str, signer: &StationKey, role: Role, iat: DateTime<Utc>) {
+    fn push_signature(
+        &mut self,
+        typ: &str,
+        signer: &StationKey,
+        role: Role,
+        iat: DateTime<Utc>,
+    ) -> Result<(), KeyError> {
         let protected = Header::encode(signer.kid(), typ, role, iat);
-        let signature = signer.sign_bytes(&signing_input(&protected, &self.payload_text));
+        let signature = signer.sign_bytes(&signing_input(&protected, &self.payload_text))?;
         let header = Header {
             alg: super::Algorithm::Ed25519,
             kid: Some(signer.kid().to_owned()),
@@ -210,6 +218,7 @@ impl Jws {
             iat: DateTime::from_timestamp(iat.timestamp(), 0),
         };
         self.signatures.push(Signature { protected, header, signature });
+        Ok(())
     }
 }
 
@@ -250,14 +259,14 @@ mod tests {
 
     fn document() -> (StationKey, Jws) {
         let key = StationKey::from_seed(&[7; 32]);
-        let jws = sign(br#"{"a":1}"#, "test+json", &key, Role::Station, at(1_800_000_000));
+        let jws = sign(br#"{"a":1}"#, "test+json", &key, Role::Station, at(1_800_000_000)).unwrap();
         (key, jws)
     }
 
     fn with_header(header: &str) -> Vec<u8> {
         let (key, jws) = document();
         let protected = base64url::encode(header.as_bytes());
-        let signature = key.sign_bytes(&signing_input(&protected, &jws.payload_text));
+        let signature = key.sign_bytes(&signing_input(&protected, &jws.payload_text)).unwrap();
         json!({"payload": jws.payload_text, "signatures": [{"protected": protected, "signature": base64url::encode(&signature)}]})
             .to_string()
             .into_bytes()

@@ -1,4 +1,5 @@
-//! The station's signing key: PKCS#8 PEM on disk, readable by its owner only.
+//! A signing key, of a station or a person: PKCS#8 PEM on disk, readable by its owner only, or a
+//! key that never leaves its token.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -21,12 +22,27 @@ const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 /// Far more than a key file needs.
 const MAX_FILE: u64 = 16 * 1024;
 
-/// An Ed25519 signing key. Clones share one copy in memory, which is wiped with the last of them.
+/// An Ed25519 signing key, of a station or a person. Clones share one copy in memory, which is wiped
+/// with the last of them.
 #[derive(Clone)]
 pub struct StationKey {
-    signing: Arc<SigningKey>,
+    secret: Secret,
     public: PublicKey,
     kid: Arc<str>,
+}
+
+#[derive(Clone)]
+enum Secret {
+    Memory(Arc<SigningKey>),
+    Elsewhere(Arc<dyn RemoteKey>),
+}
+
+/// A private key that cannot be read, only asked to sign: on a token, say.
+pub trait RemoteKey: Send + Sync {
+    /// Ed25519 over the message (RFC 8032, not prehashed).
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], KeyError>;
+    /// Where it is, for a person.
+    fn place(&self) -> String;
 }
 
 /// Why there is no key.
@@ -96,6 +112,20 @@ pub enum KeyError {
         /// What is wrong.
         detail: String,
     },
+    /// A key on hardware could not be used.
+    #[error("the key {place} could not be used: {detail}")]
+    Elsewhere {
+        /// Where the key is.
+        place: String,
+        /// What went wrong.
+        detail: String,
+    },
+    /// A key that never leaves its token has nothing to store.
+    #[error("the key {place} does not leave its token and cannot be stored in a file")]
+    StaysThere {
+        /// Where the key is.
+        place: String,
+    },
 }
 
 impl StationKey {
@@ -111,14 +141,24 @@ impl StationKey {
         let signing = SigningKey::from_bytes(seed);
         let public = PublicKey::from(signing.verifying_key());
         let kid = public.kid().into();
-        StationKey { signing: Arc::new(signing), public, kid }
+        StationKey { secret: Secret::Memory(Arc::new(signing)), public, kid }
+    }
+
+    /// A key that signs elsewhere, with its public half.
+    pub fn elsewhere(remote: Arc<dyn RemoteKey>, public: PublicKey) -> StationKey {
+        let kid = public.kid().into();
+        StationKey { secret: Secret::Elsewhere(remote), public, kid }
     }
 
     /// Stores the key as PKCS#8 PEM with mode 0600, encrypted (PBES2: scrypt, AES-256-CBC) when a
     /// passphrase is given. Refuses when the file exists.
     pub fn save_new(&self, path: &Path, passphrase: Option<&Passphrase>) -> Result<(), KeyError> {
+        let signing = match &self.secret {
+            Secret::Memory(signing) => signing,
+            Secret::Elsewhere(remote) => return Err(KeyError::StaysThere { place: remote.place() }),
+        };
         // PKCS#8 version 1, without the public key: OpenSSL 3.0 cannot read version 2.
-        let pair = KeypairBytes { secret_key: self.signing.to_bytes(), public_key: None };
+        let pair = KeypairBytes { secret_key: signing.to_bytes(), public_key: None };
         let pem = match passphrase {
             None => pair.to_pkcs8_pem(LineEnding::LF),
             Some(passphrase) => pair.to_pkcs8_encrypted_pem(passphrase.as_bytes(), LineEnding::LF),
@@ -171,9 +211,22 @@ impl StationKey {
         serde_json::json!({"kty": "OKP", "crv": "Ed25519", "x": self.public.x(), "kid": self.kid(), "use": "sig"})
     }
 
-    /// Signs raw bytes (deterministic, RFC 8032). Documents go through [`super::sign`].
-    pub fn sign_bytes(&self, message: &[u8]) -> [u8; 64] {
-        self.signing.sign(message).to_bytes()
+    /// Signs raw bytes (deterministic, RFC 8032). Documents go through [`super::sign`]. What a token
+    /// gives back is verified before anybody sees it.
+    pub fn sign_bytes(&self, message: &[u8]) -> Result<[u8; 64], KeyError> {
+        match &self.secret {
+            Secret::Memory(signing) => Ok(signing.sign(message).to_bytes()),
+            Secret::Elsewhere(remote) => {
+                let signature = remote.sign(message)?;
+                match self.public.verifies(message, &signature) {
+                    true => Ok(signature),
+                    false => Err(KeyError::Elsewhere {
+                        place: remote.place(),
+                        detail: "what it signed does not verify with its public key".to_owned(),
+                    }),
+                }
+            }
+        }
     }
 }
 
@@ -295,7 +348,7 @@ mod tests {
         ] {
             let key = StationKey::from_seed(&hex(seed).try_into().unwrap());
             assert_eq!(key.public().to_bytes().to_vec(), hex(public));
-            assert_eq!(key.sign_bytes(&hex(message)).to_vec(), hex(signature));
+            assert_eq!(key.sign_bytes(&hex(message)).unwrap().to_vec(), hex(signature));
             assert!(key.public().verifies(&hex(message), &hex(signature).try_into().unwrap()));
         }
     }

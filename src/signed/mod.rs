@@ -4,8 +4,14 @@
 //! were signed as. Reading is strict. A signature proves that its key said so, nothing more.
 
 mod base64url;
+mod bundle;
+mod card;
 mod check;
+mod cosign;
+mod countersign;
+mod delegation;
 mod durable;
+mod evidence;
 mod header;
 mod json;
 mod jws;
@@ -13,19 +19,29 @@ mod key;
 mod printable;
 mod public;
 mod time;
+mod timestamp;
 mod trust;
 
 pub use base64url::{decode as decode_base64url, encode as encode_base64url};
-pub use check::{Check, Outcome, verify};
+pub use bundle::{BundleError, append_to_bundle, bundle_beside};
+pub use card::{CardError, PublicCard, check_person_name};
+pub use check::{Check, Outcome, verify, verify_with};
+pub use cosign::{CosignError, cosign_file};
+pub use countersign::{COUNTERSIGNATURE_TYP, CountersignError, countersign, read_countersignature};
+pub use delegation::{
+    DELEGATION_TYP, Delegation, REVOCATION_LIST_TYP, Reason, Revocation, RevocationList, StatementError,
+};
 pub use durable::{DurableError, atomic_write, remove_drafts, sync_folder, write_new};
+pub use evidence::{EvidenceKind, Existed, TimeEvidence, sha256};
 pub use header::{Algorithm, Header, HeaderError, Role};
 pub use json::{JsonError, parse_exact as parse_json_exact, parse_strict as parse_json_strict};
 pub use jws::{Jws, JwsError, MAX_DOCUMENT, MAX_SIGNATURES, SignError, Signature, sign};
-pub use key::{KeyError, StationKey};
+pub use key::{KeyError, RemoteKey, StationKey};
 pub use printable::printable;
 pub use public::{PublicKey, PublicKeyError};
 pub use time::{format as format_time, parse as parse_time};
-pub use trust::{Standing, TrustError, TrustStore, TrustedKey};
+pub use timestamp::{Authorities, MAX_TOKEN, TimestampError, TimestampQuery};
+pub use trust::{Standing, TrustError, TrustStore, TrustedKey, check_roles};
 
 /// A passphrase; wiped from memory when dropped.
 pub type Passphrase = zeroize::Zeroizing<String>;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::bundle::{BundleError, Delegated, bundle_beside};
 use super::durable::{DurableError, atomic_write, write_new};
 use super::header::Role;
 use super::json::{JsonError, parse_strict};
@@ -19,6 +20,8 @@ const MAX_FILE: u64 = 16 * 1024 * 1024;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustStore {
     keys: Vec<TrustedKey>,
+    /// What its roots have said; never written to its file.
+    pub(super) delegated: Delegated,
 }
 
 /// A known key.
@@ -30,14 +33,17 @@ pub struct TrustedKey {
     pub kid: String,
     /// Whose it is, for a person.
     pub name: String,
-    /// The only capacity it may sign in.
-    pub role: Role,
+    /// The only capacities it may sign in; a station's or root key has that one alone.
+    pub roles: Vec<Role>,
     /// Signatures dated before are not its own. `None`: since ever.
     pub valid_from: Option<DateTime<Utc>>,
     /// Signatures dated after are not accepted. `None`: no end.
     pub valid_until: Option<DateTime<Utc>>,
-    /// From when on its owner disowns it.
+    /// From when on its owner disowns it. What a root's list says comes on top of it:
+    /// [`TrustStore::revocation`].
     pub revoked_at: Option<DateTime<Utc>>,
+    /// The root that vouches for it. `None`: it stands in the trust store itself.
+    pub delegated_by: Option<String>,
 }
 
 /// How a key stands at a time.
@@ -93,6 +99,9 @@ pub enum TrustError {
         /// What is wrong.
         detail: String,
     },
+    /// The bundle beside it.
+    #[error(transparent)]
+    Bundle(BundleError),
     /// A key stands twice.
     #[error("key {kid} stands in the trust store already")]
     Twice {
@@ -122,7 +131,11 @@ struct Jwk {
     #[serde(default, skip_serializing)]
     d: Option<String>,
     name: String,
-    role: Role,
+    /// One of the two: `role` for one, `roles` for several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    role: Option<Role>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    roles: Option<Vec<Role>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     valid_from: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,8 +145,18 @@ struct Jwk {
 }
 
 impl TrustStore {
-    /// Reads a trust store file.
+    /// Reads a trust store file, and the bundle of what its roots signed that lies beside it
+    /// (`trust.bundle.jsonl` for `trust.jwks.json`), where there is one.
     pub fn load(path: &Path) -> Result<TrustStore, TrustError> {
+        let mut store = TrustStore::load_alone(path)?;
+        match store.take_bundle_file(&bundle_beside(path)) {
+            Err(BundleError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(store),
+            result => result.map(|()| store).map_err(TrustError::Bundle),
+        }
+    }
+
+    /// Reads a trust store file and nothing beside it.
+    pub fn load_alone(path: &Path) -> Result<TrustStore, TrustError> {
         let read = |source| TrustError::Read { path: path.to_owned(), source };
         let mut bytes = Vec::new();
         File::open(path).and_then(|f| f.take(MAX_FILE + 1).read_to_end(&mut bytes)).map_err(read)?;
@@ -174,28 +197,40 @@ impl TrustStore {
 
     /// Adds a key that is not there yet.
     pub fn add(&mut self, key: TrustedKey) -> Result<(), TrustError> {
-        match self.find(&key.kid) {
-            Some(_) => Err(TrustError::Twice { kid: key.kid }),
-            None => {
+        match self.keys.iter().any(|k| k.kid == key.kid) {
+            true => Err(TrustError::Twice { kid: key.kid }),
+            false => {
                 self.keys.push(key);
                 Ok(())
             }
         }
     }
 
-    /// The key with that thumbprint.
+    /// The key with that thumbprint: its own entry, or else what a root says of it.
     pub fn find(&self, kid: &str) -> Option<&TrustedKey> {
-        self.keys.iter().find(|key| key.kid == kid)
+        let own = self.keys.iter().find(|key| key.kid == kid);
+        own.or_else(|| self.delegated.keys.get(kid).map(|(_, key)| key))
     }
 
-    /// The same, to change its window or revoke it.
+    /// An entry of its own, to change its window or revoke it.
     pub fn find_mut(&mut self, kid: &str) -> Option<&mut TrustedKey> {
         self.keys.iter_mut().find(|key| key.kid == kid)
     }
 
-    /// All keys in order of the file.
+    /// Its own keys in order of the file.
     pub fn keys(&self) -> &[TrustedKey] {
         &self.keys
+    }
+
+    /// Its own keys and those that its roots vouch for.
+    pub fn all_keys(&self) -> impl Iterator<Item = &TrustedKey> {
+        let more = self.delegated_keys().filter(|key| !self.keys.iter().any(|own| own.kid == key.kid));
+        self.keys.iter().chain(more)
+    }
+
+    /// How a key stands for a signature dated `at`, with every revocation that is known.
+    pub fn standing(&self, key: &TrustedKey, at: DateTime<Utc>) -> Standing {
+        TrustedKey { revoked_at: self.revocation(key), ..key.clone() }.standing(at)
     }
 }
 
@@ -203,7 +238,31 @@ impl TrustedKey {
     /// A key without an end to its validity.
     pub fn new(key: PublicKey, name: impl Into<String>, role: Role, valid_from: Option<DateTime<Utc>>) -> TrustedKey {
         let kid = key.kid();
-        TrustedKey { key, kid, name: name.into(), role, valid_from, valid_until: None, revoked_at: None }
+        TrustedKey {
+            key,
+            kid,
+            name: name.into(),
+            roles: vec![role],
+            valid_from,
+            valid_until: None,
+            revoked_at: None,
+            delegated_by: None,
+        }
+    }
+
+    /// The same key with these roles.
+    pub fn with_roles(self, roles: &[Role]) -> TrustedKey {
+        TrustedKey { roles: roles.to_vec(), ..self }
+    }
+
+    /// Whether it may sign in that capacity.
+    pub fn may(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// Its roles, for a sentence.
+    pub fn roles_text(&self) -> String {
+        self.roles.iter().map(|r| r.as_str()).collect::<Vec<_>>().join(", ")
     }
 
     /// How it stands for a signature dated `at`. Compared in whole seconds, as `iat` has them.
@@ -230,7 +289,8 @@ impl Jwk {
             alg: None,
             d: None,
             name: key.name.clone(),
-            role: key.role,
+            role: if let [one] = key.roles.as_slice() { Some(*one) } else { None },
+            roles: (key.roles.len() != 1).then(|| key.roles.clone()),
             valid_from: key.valid_from.map(time::format),
             valid_until: key.valid_until.map(time::format),
             revoked_at: key.revoked_at.map(time::format),
@@ -256,6 +316,12 @@ impl Jwk {
         if kid != self.kid {
             return Err(entry(format!("its kid is {} but the key's thumbprint (RFC 7638) is {kid}", self.kid)));
         }
+        let roles = match (self.role, self.roles) {
+            (Some(role), None) => vec![role],
+            (None, Some(roles)) => roles,
+            _ => return Err(entry("it must have either a role or roles".to_owned())),
+        };
+        check_roles(&roles).map_err(|detail| entry(detail.to_owned()))?;
         let at = |name: &str, text: Option<String>| match text {
             None => Ok(None),
             Some(text) => match time::parse(&text) {
@@ -267,11 +333,26 @@ impl Jwk {
             key,
             kid,
             name: self.name,
-            role: self.role,
+            roles,
             valid_from: at("valid_from", self.valid_from)?,
             valid_until: at("valid_until", self.valid_until)?,
             revoked_at: at("revoked_at", self.revoked_at)?,
+            delegated_by: None,
         })
+    }
+}
+
+/// Roles that one key may hold: a machine, a register and a root stand alone, persons hold several.
+pub fn check_roles(roles: &[Role]) -> Result<(), &'static str> {
+    let alone = |role: &Role| matches!(role, Role::Station | Role::Register | Role::Root);
+    let twice = roles.iter().enumerate().any(|(i, role)| roles[..i].contains(role));
+    match roles {
+        [] => Err("it has no role"),
+        _ if twice => Err("a role stands twice"),
+        [_, _, ..] if roles.iter().any(alone) => {
+            Err("the roles station, register and root cannot be held together with another")
+        }
+        _ => Ok(()),
     }
 }
 
@@ -308,6 +389,20 @@ mod tests {
     }
 
     #[test]
+    fn a_person_holds_several_roles() {
+        let mut store = store();
+        let kim = StationKey::from_seed(&[2; 32]).public().clone();
+        let kim = TrustedKey::new(kim, "Kim", Role::Operator, None).with_roles(&[Role::Operator, Role::Witness]);
+        store.add(kim.clone()).unwrap();
+        let read = TrustStore::parse(&store.to_bytes()).unwrap();
+        assert_eq!(read, store);
+        assert!(read.find(&kim.kid).unwrap().may(Role::Witness) && !read.find(&kim.kid).unwrap().may(Role::Station));
+        let text: Value = serde_json::from_slice(&store.to_bytes()).unwrap();
+        assert_eq!(text["keys"][0]["role"], "station");
+        assert_eq!(text["keys"][1]["roles"], json!(["operator", "witness"]));
+    }
+
+    #[test]
     fn windows_and_revocation_decide_by_the_second() {
         let mut key = store().keys()[0].clone();
         key.valid_until = Some(at(3000));
@@ -336,6 +431,18 @@ mod tests {
         assert!(refusal(&|k| k["use"] = json!("enc")).contains("use"));
         assert!(refusal(&|k| k["valid_from"] = json!("yesterday")).contains("RFC 3339"));
         assert!(refusal(&|k| k["trusted"] = json!(true)).contains("unknown field"));
+        assert!(refusal(&|k| k["role"] = json!("king")).contains("king"));
+        assert!(refusal(&|k| k["roles"] = json!(["operator"])).contains("either"));
+        let roles = |roles: Value| {
+            refusal(&|k| {
+                k["roles"] = roles.clone();
+                k.as_object_mut().unwrap().remove("role");
+            })
+        };
+        assert!(roles(json!([])).contains("no role"));
+        assert!(roles(json!(["witness", "witness"])).contains("twice"));
+        assert!(roles(json!(["root", "witness"])).contains("together"));
+        assert!(roles(json!(["station", "operator"])).contains("together"));
         let twice = json!({"keys": [good["keys"][0], good["keys"][0]]});
         assert!(matches!(TrustStore::parse(twice.to_string().as_bytes()), Err(TrustError::Twice { .. })));
         for bad in ["", "[]", "{}", r#"{"keys":[],"keys":[]}"#, r#"{"keys":[]}x"#] {

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::folder::{Station, StationError};
@@ -15,7 +16,7 @@ use crate::custody::{self, AuditConfig, Log, LogError, NewEvent};
 use crate::sanitize::record::{ClockQuality, IntentReceipt, Proven, RunFacts, ToolFacts};
 use crate::sanitize::state::RunPlan;
 use crate::sanitize::{Run, Sealed, Verdict};
-use crate::signed::{StationKey, atomic_write, remove_drafts};
+use crate::signed::{Jws, Role, StationKey, atomic_write, remove_drafts};
 use crate::sys::clock;
 use crate::units::Bytes;
 
@@ -72,6 +73,7 @@ pub(super) fn store(
     station: &Station,
     log: &Log,
     key: &StationKey,
+    operator: Option<&StationKey>,
     out: Option<&Path>,
     run: Run<Sealed>,
 ) -> Result<TargetResult, Cut> {
@@ -95,7 +97,16 @@ pub(super) fn store(
             (issued, station.failures(), FAILED, Some(failure))
         }
     };
-    let issued = issued.map_err(|e| Cut::Station(StationError::Config { path: folder.clone(), why: e.to_string() }))?;
+    let not_signed = |why: String| Cut::Station(StationError::Config { path: folder.clone(), why });
+    let issued = issued.map_err(|e| not_signed(e.to_string()))?;
+    let named = plan.operator.as_ref().and_then(|o| o.kid.as_deref());
+    let issued = match operator.filter(|key| named == Some(key.kid())) {
+        Some(operator) => agreed(issued, operator, run.signed_at()).map_err(not_signed)?,
+        None => issued,
+    };
+    if named.is_some() && operator.is_none_or(|key| named != Some(key.kid())) {
+        message.push_str("the operator's signature is still missing; ");
+    }
     let file = put(&folder, &issued).map_err(Cut::Station)?;
     log_outcome(log, key, &plan, event, &issued.id).map_err(|e| Cut::Station(e.into()))?;
     if let Some(out) = out {
@@ -114,6 +125,16 @@ pub(super) fn store(
     })
 }
 
+/// Adds the operator's signature. Ed25519 is deterministic and the time is the run's, so that doing it
+/// again gives the same bytes.
+fn agreed(issued: Issued, operator: &StationKey, at: DateTime<Utc>) -> Result<Issued, String> {
+    let mut jws = Jws::parse(&issued.bytes).map_err(|e| e.to_string())?;
+    jws.add_signature(operator, Role::Operator, at).map_err(|e| e.to_string())?;
+    let mut bytes = jws.to_bytes();
+    bytes.push(b'\n');
+    Ok(Issued { bytes, ..issued })
+}
+
 fn words_of(facts: &RunFacts) -> &'static str {
     match facts.proven {
         Proven::FullReadback => "wiped; every byte was read back and matched",
@@ -129,12 +150,18 @@ fn put(folder: &Path, issued: &Issued) -> Result<PathBuf, StationError> {
     let io = |doing| super::folder::io_error(&path, doing);
     // A cut in the middle of this leaves a draft, which reads like a second certificate.
     remove_drafts(&path);
-    if std::fs::read(&path).is_ok_and(|there| there == issued.bytes) {
+    if std::fs::read(&path).is_ok_and(|there| holds(&there, &issued.bytes)) {
         return Ok(path);
     }
     std::fs::create_dir_all(folder).map_err(io("creating its folder"))?;
     atomic_write(&path, &issued.bytes)?;
     Ok(path)
+}
+
+/// Whether a file is what was issued, perhaps with signatures that were added since.
+fn holds(there: &[u8], issued: &[u8]) -> bool {
+    let (Ok(there), Ok(issued)) = (Jws::parse(there), Jws::parse(issued)) else { return false };
+    there.payload() == issued.payload() && issued.signatures().iter().all(|s| there.signatures().contains(s))
 }
 
 /// The trust store goes along, named after the station, so that the evidence can be checked there.

@@ -39,7 +39,7 @@ pub struct Wish {
     /// Read-back of the last pass.
     pub verification: VerificationLevel,
     /// Who does it.
-    pub operator: Option<String>,
+    pub operator: Option<Operator>,
     /// Whether a partition may be named.
     pub targets: TargetRule,
 }
@@ -211,7 +211,7 @@ fn plan_one(
         passes,
         verification: decision.verification,
         sample_seed: Some(hex(&seed)),
-        operator: wish.operator.clone().map(|name| Operator { name, standing: "claimed".to_owned() }),
+        operator: wish.operator.clone(),
         asset_tag: order.asset_tag.clone(),
         category: order.category.clone(),
         earlier_attempts,

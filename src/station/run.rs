@@ -37,6 +37,8 @@ pub struct Execution {
     pub faults: FaultLimits,
     /// How often progress is made durable.
     pub checkpoint_every: Duration,
+    /// The operator's own key, which signs the documents of the runs that name it.
+    pub operator: Option<StationKey>,
 }
 
 /// The batch could not be started at all.
@@ -106,6 +108,7 @@ pub fn execute(
         station: Arc::new(station.clone()),
         log: Arc::new(station.log()?),
         key: Arc::new(key),
+        operator: how.operator.clone(),
         out: how.out.clone(),
         bench,
         held: Arc::default(),
@@ -158,6 +161,7 @@ struct Desk<'a> {
     station: Arc<Station>,
     log: Arc<Log>,
     key: Arc<StationKey>,
+    operator: Option<StationKey>,
     out: Option<PathBuf>,
     bench: Bench,
     /// Media that wait to be judged.
@@ -268,7 +272,8 @@ impl Desk<'_> {
     /// harmless to repeat.
     async fn store(&self, run: Run<Sealed>) -> Result<TargetResult, Cut> {
         let (station, log, key, out) = (self.station.clone(), self.log.clone(), self.key.clone(), self.out.clone());
-        self.blocking(move || evidence::store(&station, &log, &key, out.as_deref(), run)).await?
+        let operator = self.operator.clone();
+        self.blocking(move || evidence::store(&station, &log, &key, operator.as_ref(), out.as_deref(), run)).await?
     }
 
     async fn blocking<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> Result<T, Cut> {

@@ -1,4 +1,4 @@
-//! `lastwrite certificate show | verify`
+//! `lastwrite certificate show | verify | sign`
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,8 @@ pub enum CertificateCommand {
     Show(ShowArgs),
     /// Check certificates, offline
     Verify(VerifyArgs),
+    /// Agree with a document as operator or witness: adds your signature to it
+    Sign(super::cosign::SignArgs),
 }
 
 #[derive(Debug, Args)]
@@ -50,6 +52,7 @@ pub fn run(common: &Common, command: CertificateCommand) -> Result<Exit, Failure
     match command {
         CertificateCommand::Show(args) => show(common, &args),
         CertificateCommand::Verify(args) => verify(common, &args),
+        CertificateCommand::Sign(args) => super::cosign::run(common, &args),
     }
 }
 

@@ -134,7 +134,7 @@ fn read_known(station: &Station, trust: Option<&TrustStore>, path: &Path) -> Res
     let keys: Vec<NoteKey> = trust
         .into_iter()
         .flat_map(|t| t.keys())
-        .filter(|k| k.role == Role::Station && k.revoked_at.is_none())
+        .filter(|k| k.may(Role::Station) && k.revoked_at.is_none())
         .filter_map(|k| NoteKey::new(&origin, SignatureKind::Ed25519, k.key.clone()).ok())
         .collect();
     let (checkpoint, _) = custody::read_checkpoint(&bytes, &keys)

@@ -5,7 +5,6 @@ use serde_json::json;
 
 use super::{Common, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::Passphrase;
 use crate::station::{Durability, Station};
 use crate::units::now;
 
@@ -25,7 +24,7 @@ pub struct InitArgs {
 pub fn run(common: &Common, args: InitArgs) -> Result<Exit, Failure> {
     let passphrase = match common.passphrase()? {
         Some(given) => Some(given),
-        None if args.passphrase => Some(ask_twice()?),
+        None if args.passphrase => Some(super::key::ask_twice()?),
         None => None,
     };
     let folder = common.folder();
@@ -57,19 +56,4 @@ pub fn run(common: &Common, args: InitArgs) -> Result<Exit, Failure> {
         ));
     }
     Ok(Exit::Done)
-}
-
-fn ask_twice() -> Result<Passphrase, Failure> {
-    let ask = |prompt| {
-        rpassword::prompt_password(prompt)
-            .map_err(|e| Failure::words(Exit::Usage, format!("the passphrase could not be read: {e}")))
-    };
-    let first = ask("new passphrase: ")?;
-    if first.is_empty() {
-        return Err(Failure::words(Exit::Usage, "the passphrase is empty"));
-    }
-    if first != ask("once more: ")? {
-        return Err(Failure::words(Exit::Usage, "the two passphrases differ"));
-    }
-    Ok(Passphrase::from(first))
 }

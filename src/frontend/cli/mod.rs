@@ -1,10 +1,12 @@
 //! The command line: one file a command.
 
 mod certificate;
+mod cosign;
 mod custody;
 #[cfg(feature = "erase")]
 mod drives;
 mod init;
+mod key;
 mod output;
 #[cfg(feature = "erase")]
 mod plan;
@@ -45,7 +47,7 @@ struct Common {
     /// State folder [default: /var/lib/lastwrite for root, else the XDG data folder]
     #[arg(long, global = true, env = "LASTWRITE_STATE", value_name = "DIR")]
     state: Option<PathBuf>,
-    /// File with the passphrase of the station key (first line)
+    /// File with the passphrase of the station key (first line); of your own key where only that is used
     #[arg(long, global = true, env = "LASTWRITE_PASSPHRASE_FILE", value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     /// Machine-readable output
@@ -72,6 +74,9 @@ enum Command {
     /// Read a medium back and compare it with a certificate
     #[cfg(feature = "erase")]
     VerifyMedia(verify_media::VerifyMediaArgs),
+    /// Keys of persons, and whom a trust store believes
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Show or verify certificates and failure reports
     #[command(subcommand)]
     Certificate(certificate::CertificateCommand),
@@ -125,6 +130,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Resume(args) => resume::run(common, args),
         #[cfg(feature = "erase")]
         Command::VerifyMedia(args) => verify_media::run(common, args),
+        Command::Key(command) => key::run(common, command),
         Command::Certificate(command) => certificate::run(common, command),
         Command::Custody(command) => custody::run(common, command),
         Command::Register(command) => register::run(common, command),
@@ -157,15 +163,7 @@ impl Common {
     }
 
     fn passphrase(&self) -> Result<Option<Passphrase>, Failure> {
-        let Some(path) = &self.passphrase_file else { return Ok(None) };
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Failure::words(Exit::Other, format!("the passphrase file {}: {e}", path.display())))?;
-        let line = text.lines().next().unwrap_or_default();
-        if line.is_empty() {
-            let message = format!("the passphrase file {} is empty", path.display());
-            return Err(Failure::words(Exit::Other, message));
-        }
-        Ok(Some(Passphrase::from(line.to_owned())))
+        self.passphrase_file.as_deref().map(key::read_passphrase).transpose()
     }
 
     /// Unlocks the station key, asking at a terminal when it needs a passphrase and none was given.

@@ -9,6 +9,7 @@ use super::{Common, drives, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::media::Medium;
 use crate::policy::{Method, VerificationLevel};
+use crate::sanitize::record::Operator;
 use crate::scheme::{self, PassVerify, Scheme};
 use crate::station::{self, Order, Preparation, Refused, RunPlan, TargetRule, Wish};
 use crate::units::{human_bytes, now};
@@ -31,7 +32,7 @@ pub struct WishArgs {
     /// Confidentiality category of what was on it, for the certificate
     #[arg(long, value_name = "CATEGORY")]
     pub category: Option<String>,
-    /// Who does it; recorded as claimed
+    /// Who does it; recorded as claimed unless their own key signs (--operator-key)
     #[arg(long, value_name = "NAME")]
     pub operator: Option<String>,
     /// Allow a partition as target
@@ -112,7 +113,7 @@ impl WishArgs {
                 Verify::Sample => VerificationLevel::Sample,
                 Verify::None => VerificationLevel::None,
             },
-            operator: self.operator.clone(),
+            operator: self.operator.clone().map(Operator::claimed),
             targets: if self.partition { TargetRule::PartitionAllowed } else { TargetRule::WholeDiskOnly },
         })
     }

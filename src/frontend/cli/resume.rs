@@ -47,6 +47,7 @@ pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
     }
     warn_if_forgetful(&station, args.execution.out.as_deref())?;
     let key = common.key(&station)?;
+    let operator = args.execution.operator(common)?;
     let mut ready: Vec<Ready> = Vec::new();
     let mut exit = Exit::Done;
     for run in chosen {
@@ -73,7 +74,7 @@ pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
             }
         }
     }
-    let results = execute(common, &station, key, ready, &args.execution)?;
+    let results = execute(common, &station, key, operator, ready, &args.execution)?;
     Ok(results.iter().fold(exit, |exit, result| exit.worst(exit_of(result))))
 }
 

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::key::{KeyArgs, name_beside};
 use super::plan::{self, WishArgs};
 use super::progress::Display;
 use super::{Common, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::media::{Kind, Medium};
+use crate::sanitize::record::Operator;
 use crate::scheme;
 use crate::signed::StationKey;
 use crate::station::{
@@ -45,6 +47,12 @@ pub struct WipeArgs {
 /// Options of everything that runs.
 #[derive(Debug, Args)]
 pub struct ExecutionArgs {
+    /// The operator's own key; it signs the certificate or failure report
+    #[arg(long, value_name = "FILE", env = "LASTWRITE_OPERATOR_KEY")]
+    pub operator_key: Option<PathBuf>,
+    /// File with the passphrase of the operator's key (first line) [default: asked for]
+    #[arg(long, value_name = "FILE", env = "LASTWRITE_OPERATOR_PASSPHRASE_FILE")]
+    pub operator_passphrase_file: Option<PathBuf>,
     /// A second place for certificates and failure reports
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -95,7 +103,7 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     if args.targets.is_empty() && args.manifest.is_none() {
         return Err(Failure::words(Exit::Usage, "no target").hint("lastwrite drives lists what is there"));
     }
-    let wish = args.wish.wish()?;
+    let mut wish = args.wish.wish()?;
     let station = common.station()?;
     warn_if_forgetful(&station, args.execution.out.as_deref())?;
     let mut request = Request::read(&args)?;
@@ -104,6 +112,14 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
             .hint("nothing was touched; name another file with --results"));
     }
     let key = common.key(&station)?;
+    let operator = args.execution.operator(common)?;
+    if let Some(operator) = &operator {
+        let name = wish.operator.map(|o| o.name).or(args.execution.operator_key.as_deref().and_then(name_beside));
+        let name = name.ok_or_else(|| {
+            Failure::words(Exit::Usage, "whose key is it?").hint("nothing was touched; name them with --operator NAME")
+        })?;
+        wish.operator = Some(Operator::signed(name, operator.kid()));
+    }
     let roots = station::live();
 
     let mut ready = Vec::new();
@@ -136,7 +152,7 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     unused_tokens(&request.tokens, results.iter().flatten())?;
 
     results.iter().flatten().for_each(|refused| report(common, refused));
-    let mut done = execute(common, &station, key, ready, &args.execution)?.into_iter();
+    let mut done = execute(common, &station, key, operator, ready, &args.execution)?.into_iter();
     let results: Vec<TargetResult> = results.into_iter().filter_map(|r| r.or_else(|| done.next())).collect();
     let mut exit = results.iter().fold(Exit::Done, |exit, result| exit.worst(exit_of(result)));
     if let Some(manifest) = &args.manifest {
@@ -159,6 +175,7 @@ pub fn execute(
     common: &Common,
     station: &Station,
     key: StationKey,
+    operator: Option<StationKey>,
     ready: Vec<Ready>,
     args: &ExecutionArgs,
 ) -> Result<Vec<TargetResult>, Failure> {
@@ -168,10 +185,11 @@ pub fn execute(
         display.ended(path, || report(common, result));
     };
     let audience = Audience { watch: &|event| display.show(event), ended: &ended };
-    let results = station::execute(station, key, ready, &args.execution(), audience).map_err(|error| match error {
-        ExecuteError::Station(error) => station_failure(&error),
-        other => Failure::new(Exit::Other, &other),
-    })?;
+    let results = station::execute(station, key, ready, &Execution { operator, ..args.execution() }, audience)
+        .map_err(|error| match error {
+            ExecuteError::Station(error) => station_failure(&error),
+            other => Failure::new(Exit::Other, &other),
+        })?;
     display.finish();
     Ok(results)
 }
@@ -237,7 +255,15 @@ impl ExecutionArgs {
                 stall_timeout: Duration::from_secs(self.stall_timeout.max(1)),
             },
             checkpoint_every: Duration::from_secs_f64(self.checkpoint),
+            operator: None,
         }
+    }
+
+    /// Unlocks the operator's own key, where one was named.
+    pub fn operator(&self, common: &Common) -> Result<Option<StationKey>, Failure> {
+        let Some(key) = &self.operator_key else { return Ok(None) };
+        let key_passphrase_file = self.operator_passphrase_file.clone();
+        KeyArgs { key: Some(key.clone()), key_passphrase_file }.load(common).map(Some)
     }
 }
 

@@ -15,10 +15,11 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::certificate::TrustArgs;
+use super::key::{KeyArgs, new_passphrase};
 use super::{Common, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::register::{Database, Register, RegisterError, Role, Verdict};
-use crate::signed::{KeyError, Passphrase, StationKey};
+use crate::signed::StationKey;
 use crate::station;
 
 #[derive(Debug, Subcommand)]
@@ -42,9 +43,8 @@ pub struct OpenArgs {
     /// SQLite file or postgres://... [default: register/register.db in the state folder]
     #[arg(long, env = "LASTWRITE_DATABASE", value_name = "URL")]
     database: Option<String>,
-    /// Key of the person who acts, PKCS#8 PEM [default: register/person.pem in the state folder]
-    #[arg(long, env = "LASTWRITE_KEY", value_name = "FILE")]
-    key: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyArgs,
 }
 
 #[derive(Debug, Args)]
@@ -58,6 +58,9 @@ pub struct InitArgs {
     /// Roles you take besides admin
     #[arg(long, value_name = "ROLE", value_parser = role, num_args = 1..)]
     role: Vec<Role>,
+    /// When a key is made for you: without a passphrase, so that whoever reads it can sign as you
+    #[arg(long, env = "LASTWRITE_UNPROTECTED_KEY", value_parser = clap::builder::FalseyValueParser::new())]
+    unprotected_key: bool,
     #[command(flatten)]
     open: OpenArgs,
 }
@@ -109,7 +112,7 @@ pub fn run_media(common: &Common, command: MediaCommand) -> Result<Exit, Failure
 
 fn init(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
     let at = args.open.at(common);
-    let key_path = args.open.key_path(common);
+    let key_path = args.open.key.path();
     for path in [Some(&key_path), if let Database::File(file) = &at { Some(file) } else { None }].into_iter().flatten()
     {
         if let Some(folder) = path.parent() {
@@ -118,10 +121,14 @@ fn init(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
         }
     }
     let key = match key_path.exists() {
-        true => args.open.key(common)?,
+        true => args.open.key.load(common)?,
         false => {
+            let passphrase = match args.unprotected_key {
+                true => args.open.key.passphrase(common)?,
+                false => Some(new_passphrase(args.open.key.passphrase(common)?)?.ok_or_else(no_passphrase)?),
+            };
             let key = StationKey::generate().map_err(|e| Failure::new(Exit::Other, &e))?;
-            key.save_new(&key_path, common.passphrase()?.as_ref()).map_err(|e| Failure::new(Exit::Other, &e))?;
+            key.save_new(&key_path, passphrase.as_ref()).map_err(|e| Failure::new(Exit::Other, &e))?;
             key
         }
     };
@@ -212,24 +219,6 @@ impl OpenArgs {
         }
     }
 
-    fn key_path(&self, common: &Common) -> PathBuf {
-        self.key.clone().unwrap_or_else(|| common.folder().join("register").join("person.pem"))
-    }
-
-    fn key(&self, common: &Common) -> Result<StationKey, Failure> {
-        use std::io::IsTerminal as _;
-        let path = self.key_path(common);
-        let failed = |e: &KeyError| Failure::new(Exit::Other, e).hint("name your key with --key FILE");
-        match StationKey::load(&path, common.passphrase()?.as_ref()) {
-            Err(KeyError::PassphraseNeeded { .. }) if std::io::stdin().is_terminal() => {
-                let typed = rpassword::prompt_password(format!("passphrase of {}: ", path.display()))
-                    .map_err(|e| Failure::words(Exit::Other, format!("the passphrase could not be read: {e}")))?;
-                StationKey::load(&path, Some(&Passphrase::from(typed))).map_err(|e| failed(&e))
-            }
-            other => other.map_err(|e| failed(&e)),
-        }
-    }
-
     /// Opens the register for something that needs no key.
     fn with<T>(
         &self,
@@ -247,7 +236,7 @@ impl OpenArgs {
         job: impl AsyncFnOnce(&mut Register, &StationKey) -> Result<T, RegisterError>,
     ) -> Result<T, Failure> {
         let at = self.at(common);
-        let key = self.key(common)?;
+        let key = self.key.load(common)?;
         block_on(async { job(&mut Register::open(&at).await?, &key).await })
     }
 }
@@ -275,6 +264,11 @@ fn register_failure(error: &RegisterError) -> Failure {
         RegisterError::NotFound { .. } => Failure::new(Exit::Usage, error),
         _ => Failure::new(Exit::Other, error),
     }
+}
+
+fn no_passphrase() -> Failure {
+    Failure::words(Exit::Usage, "a person's key needs a passphrase, and there is no terminal to ask at")
+        .hint("give it in a file: --key-passphrase-file FILE")
 }
 
 fn role(name: &str) -> Result<Role, String> {
