@@ -3,6 +3,7 @@
 //! The rooms and who may import whom are in `docs/architecture.md`; `tests/architecture.rs` checks it.
 #![deny(unsafe_code)]
 
+pub mod bundle;
 pub mod certificate;
 pub mod custody;
 #[cfg(feature = "erase")]

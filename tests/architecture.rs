@@ -19,11 +19,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("typeset", &[]),
     ("certificate", &["signed", "typeset", "media", "policy", "scheme", "units", "sanitize::record"]),
     ("custody", &["signed", "units"]),
+    ("bundle", &["certificate", "custody", "signed", "units"]),
     ("register", &["typeset", "certificate", "custody", "policy", "signed", "media", "units", "sanitize::record"]),
     (
         "station",
         &[
             "register",
+            "bundle",
             "sanitize",
             "certificate",
             "custody",
@@ -43,6 +45,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "typeset",
             "station",
             "register",
+            "bundle",
             "certificate",
             "custody",
             "signed",

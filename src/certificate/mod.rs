@@ -3,6 +3,7 @@
 //! A certificate and a failure report have one payload and two types; a failed run can be signed
 //! as a report but never becomes a certificate.
 
+pub mod document;
 mod form;
 mod issue;
 mod payload;
@@ -15,4 +16,4 @@ pub use form::{BackedUp, Destination, DestinationKind, Form, GivenForm, MediaFor
 pub use issue::{IssueContext, IssueError, Issued, issue, issue_failure};
 pub use payload::{CertificatePayload, DocumentKind, Job, ReadError, id_of, read};
 pub use show::{show, show_verification};
-pub use verify::{Verdict, Verification, verify_document, verify_file};
+pub use verify::{Verdict, Verification, verdict as judge, verify_document, verify_file};

@@ -62,7 +62,7 @@ pub fn show_verification(verification: &Verification) -> String {
     page.0
 }
 
-struct Page(String);
+pub(super) struct Page(pub(super) String);
 
 impl Page {
     fn head(&mut self, document: &CertificatePayload, id: &str) {
@@ -248,7 +248,7 @@ impl Page {
         self.field("Executable", &digest.map_or("could not be read".to_owned(), |d| format!("SHA-256 {d}")));
     }
 
-    fn signatures(&mut self, jws: &Jws) {
+    pub(super) fn signatures(&mut self, jws: &Jws) {
         self.section("Signatures (as claimed; verify them with `lastwrite certificate verify`)");
         for signature in jws.signatures() {
             let header = signature.header();
@@ -258,22 +258,22 @@ impl Page {
         }
     }
 
-    fn section(&mut self, title: &str) {
+    pub(super) fn section(&mut self, title: &str) {
         let _ = write!(self.0, "\n{title}\n{}\n", "-".repeat(title.chars().count()));
     }
 
-    fn optional(&mut self, label: &str, value: Option<&str>) {
+    pub(super) fn optional(&mut self, label: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.field(label, value);
         }
     }
 
-    fn field(&mut self, label: &str, value: &str) {
+    pub(super) fn field(&mut self, label: &str, value: &str) {
         self.wrapped(&format!("  {label:<LABEL$}"), value);
     }
 
     /// Words after `first`, further lines indented below it.
-    fn wrapped(&mut self, first: &str, text: &str) {
+    pub(super) fn wrapped(&mut self, first: &str, text: &str) {
         let indent = first.chars().count();
         let mut line = first.to_owned();
         let mut empty = true;
@@ -293,7 +293,7 @@ impl Page {
         self.line(line.trim_end());
     }
 
-    fn line(&mut self, text: &str) {
+    pub(super) fn line(&mut self, text: &str) {
         self.0.push_str(text);
         self.0.push('\n');
     }
@@ -332,7 +332,7 @@ fn destination_text(destination: &Destination) -> String {
 }
 
 /// The word a unit enum has in JSON, with spaces.
-fn word<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn word<T: serde::Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word.replace(['_', '-'], " "),
         _ => "unknown".to_owned(),
@@ -340,7 +340,7 @@ fn word<T: serde::Serialize>(value: &T) -> String {
 }
 
 /// `8001563222016` as `8,001,563,222,016`.
-fn grouped(n: u64) -> String {
+pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {

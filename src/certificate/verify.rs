@@ -78,7 +78,8 @@ pub fn verify_document(
     Verification { id: Some(id), kind, verdict: verdict(&checks), checks, document }
 }
 
-fn verdict(checks: &[Check]) -> Verdict {
+/// What checks come to: one that failed decides, and one that is unknown unless it is about times.
+pub fn verdict(checks: &[Check]) -> Verdict {
     let any = |outcome| checks.iter().any(|c| c.outcome == outcome && (outcome == Outcome::Failed || decides(c)));
     match (any(Outcome::Failed), any(Outcome::Unknown)) {
         (true, _) => Verdict::Invalid,
@@ -130,7 +131,7 @@ fn check_operator(document: &CertificatePayload, jws: &Jws) -> Option<Check> {
     })
 }
 
-fn check_file_name(id: &str, file_name: Option<&str>) -> Option<Check> {
+pub(super) fn check_file_name(id: &str, file_name: Option<&str>) -> Option<Check> {
     let claimed = file_name?.rsplit('/').next()?.strip_suffix(".json")?;
     let is_id = claimed.len() == 64 && claimed.bytes().all(|b| b.is_ascii_hexdigit());
     if !is_id {

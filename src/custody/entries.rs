@@ -44,12 +44,14 @@ impl Entries {
         let reader = BufReader::with_capacity(1 << 17, file).take(length);
         Ok(Entries { path, reader, id, index: 0, previous: None, stopped: false })
     }
-}
 
-impl Iterator for Entries {
-    type Item = Result<Logged, LogError>;
+    /// The log's id.
+    pub(super) fn log_id(&self) -> &str {
+        &self.id
+    }
 
-    fn next(&mut self) -> Option<Self::Item> {
+    /// The next entry with the bytes of its line, without the newline.
+    pub(super) fn next_line(&mut self) -> Option<Result<(Vec<u8>, Logged), LogError>> {
         if self.stopped {
             return None;
         }
@@ -68,13 +70,21 @@ impl Iterator for Entries {
                 let leaf_hash = leaf_hash(&bytes);
                 self.index += 1;
                 self.previous = Some(leaf_hash);
-                Some(Ok(Logged { leaf_hash, entry }))
+                Some(Ok((bytes, Logged { leaf_hash, entry })))
             }
             Err(e) => {
                 self.stopped = true;
                 Some(Err(LogError::Damaged { index: self.index, source: Arc::new(e) }))
             }
         }
+    }
+}
+
+impl Iterator for Entries {
+    type Item = Result<Logged, LogError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.next_line()?.map(|(_, logged)| logged))
     }
 }
 

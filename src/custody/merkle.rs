@@ -40,7 +40,7 @@ pub fn leaf_hash(data: &[u8]) -> Hash {
     Hash(Sha256::new().chain_update([0]).chain_update(data).finalize().into())
 }
 
-fn node_hash(left: &Hash, right: &Hash) -> Hash {
+pub(super) fn node_hash(left: &Hash, right: &Hash) -> Hash {
     Hash(Sha256::new().chain_update([1]).chain_update(left.0).chain_update(right.0).finalize().into())
 }
 

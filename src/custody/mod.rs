@@ -7,18 +7,21 @@ mod checkpoint;
 mod entries;
 mod entry;
 mod error;
+mod extract;
 mod inclusion;
 mod index;
 mod log;
 mod merkle;
 mod note;
 mod store;
+mod tree;
 
 pub use audit::{AuditConfig, AuditReport, Finding, KnownState, Severity, audit};
 pub use checkpoint::{Checkpoint, checkpoint, cosign, origin, read_checkpoint};
 pub use entries::{Entries, Logged};
 pub use entry::{ENTRY_TYP, Entry, EntryError, NewEvent};
 pub use error::LogError;
+pub use extract::{Extract, Line as ExtractedLine, extract};
 pub use inclusion::{Growth, Included, Inclusion, InclusionError};
 pub use log::{LOCK_FILE, LOG_FILE, Log, Receipt, Recovered};
 pub use merkle::{
@@ -26,3 +29,4 @@ pub use merkle::{
     verify_inclusion,
 };
 pub use note::{Note, NoteError, NoteKey, NoteSignature, SignatureKind, Signer};
+pub use tree::Tree;

@@ -1,0 +1,138 @@
+//! Verifying any document with nothing but the file and, where there is one, a trust store.
+
+use serde::Serialize;
+
+use super::{Document, DocumentType, signers};
+use crate::certificate::payload::id_of;
+use crate::certificate::semantics::SIGNING_TIME;
+use crate::certificate::verify::{Verdict, check_file_name, verdict, verify_document};
+use crate::certificate::{DocumentKind, Verification};
+use crate::signed::{Check, Jws, Outcome, TrustStore, format_time, verify};
+
+/// The result of a verification.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verified {
+    /// SHA-256 of the payload; `None` when the file is no signed document.
+    pub id: Option<String>,
+    /// What it is; `None` when that cannot be told.
+    pub kind: Option<DocumentType>,
+    /// What the checks come to.
+    pub verdict: Verdict,
+    /// Every check, in the order it was made.
+    pub checks: Vec<Check>,
+    /// The content, where it could be read. Not to be believed unless the verdict says so.
+    #[serde(skip)]
+    pub document: Option<Document>,
+    /// The keys that have signed, as claimed by the headers.
+    pub signers: Vec<String>,
+}
+
+impl Verified {
+    /// The checks that failed.
+    pub fn failed(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|c| c.outcome == Outcome::Failed)
+    }
+
+    /// Whether it says, if it is valid, that media hold nothing any more: a certificate, a record of
+    /// destruction, a complete computer or lot certificate. A failure report, a rejection or a
+    /// revocation can be valid too, and says nothing of the kind.
+    pub fn certifies(&self) -> bool {
+        match &self.document {
+            Some(Document::Run(run)) => run.kind == DocumentKind::Certificate,
+            Some(Document::Destruction(_)) => true,
+            Some(Document::Gathering(gathering)) => gathering.complete,
+            _ => false,
+        }
+    }
+
+    /// Adds checks and judges anew.
+    pub fn add(&mut self, checks: Vec<Check>) {
+        self.checks.extend(checks);
+        self.verdict = verdict(&self.checks);
+    }
+
+    fn of_run(verification: Verification, kind: DocumentType, jws: &Jws) -> Verified {
+        Verified {
+            id: verification.id,
+            kind: Some(kind),
+            verdict: verification.verdict,
+            checks: verification.checks,
+            document: verification.document.map(Document::Run),
+            signers: signers_of(jws),
+        }
+    }
+}
+
+/// Verifies a document of any sort. `file_name`, when given and of the form `<64 hex digits>.json`,
+/// must be the document's id.
+pub fn verify_any(bytes: &[u8], file_name: Option<&str>, trust: Option<&TrustStore>) -> Verified {
+    let nothing = |check: Check, id: Option<String>| Verified {
+        id,
+        kind: None,
+        verdict: Verdict::Invalid,
+        checks: vec![check],
+        document: None,
+        signers: Vec::new(),
+    };
+    let jws = match Jws::parse(bytes) {
+        Ok(jws) => jws,
+        Err(e) => return nothing(Check::new("structure", Outcome::Failed, e.to_string()), None),
+    };
+    let id = id_of(jws.payload());
+    let kind = match jws.typ().map(|typ| (typ, DocumentType::of_typ(typ))) {
+        Some((_, Some(kind))) => kind,
+        Some((typ, None)) => {
+            let detail = format!("a {typ} is no document of sanitization");
+            return nothing(Check::new("typ", Outcome::Failed, detail), Some(id));
+        }
+        None => {
+            let detail = "the signatures do not all name one sort of document";
+            return nothing(Check::new("typ", Outcome::Failed, detail), Some(id));
+        }
+    };
+    let run = match kind {
+        DocumentType::Certificate => Some(DocumentKind::Certificate),
+        DocumentType::FailureReport => Some(DocumentKind::FailureReport),
+        _ => None,
+    };
+    if let Some(run) = run {
+        return Verified::of_run(verify_document(bytes, run, file_name, trust), kind, &jws);
+    }
+    let mut checks =
+        vec![Check::new("structure", Outcome::Passed, "a JWS in JSON general serialization, read strictly")];
+    checks.extend(verify(&jws, kind.typ(), trust));
+    checks.extend(check_file_name(&id, file_name));
+    let document = match Document::of_payload(kind, jws.payload()) {
+        Ok(document) => {
+            checks.push(Check::new("content", Outcome::Passed, "the payload has exactly the documented members"));
+            Some(document)
+        }
+        Err(e) => {
+            checks.push(Check::new("content", Outcome::Failed, e.to_string()));
+            None
+        }
+    };
+    if let Some(payload) = document.as_ref().and_then(Document::payload) {
+        checks.extend(payload.check());
+        checks.extend(signers::check(&jws, &payload.demands()));
+        checks.extend(payload.check_signatures(&jws));
+        checks.push(check_signing_time(payload.dated(), &jws));
+    }
+    Verified { id: Some(id), kind: Some(kind), verdict: verdict(&checks), checks, document, signers: signers_of(&jws) }
+}
+
+pub(super) fn signers_of(jws: &Jws) -> Vec<String> {
+    jws.signatures().iter().filter_map(|s| s.header().kid.clone()).collect()
+}
+
+fn check_signing_time(dated: chrono::DateTime<chrono::Utc>, jws: &Jws) -> Check {
+    let early = jws.signatures().iter().filter_map(|s| s.header().iat).find(|iat| iat.timestamp() < dated.timestamp());
+    match early {
+        None => Check::new(SIGNING_TIME, Outcome::Passed, "signed after what it tells"),
+        Some(iat) => Check::new(
+            SIGNING_TIME,
+            Outcome::Unknown,
+            format!("signed {} by the signer's clock, but it tells of {}", format_time(iat), format_time(dated)),
+        ),
+    }
+}

@@ -1,0 +1,140 @@
+//! What documents say about each other.
+
+use std::slice::from_ref;
+
+use lastwrite::certificate::Verdict;
+use lastwrite::certificate::document::*;
+use lastwrite::signed::Role;
+
+use crate::samples::*;
+
+fn judged(of: &[u8], others: &[Vec<u8>]) -> (Verdict, Vec<&'static str>) {
+    let trust = trust();
+    let mut verified = verify_any(of, None, Some(&trust));
+    let related = Related::new(others.iter().map(Vec::as_slice), Some(&trust));
+    verified.add(related.checks(&verified));
+    let failed = verified.failed().map(|c| c.name).collect();
+    (verified.verdict, failed)
+}
+
+fn validated(change: impl FnOnce(&mut Validation)) -> Vec<u8> {
+    let mut validation = validation(Decision::Accepted);
+    change(&mut validation);
+    signed(&serde_json::to_vec(&validation).unwrap(), DocumentType::Validation.typ(), &[(VALIDATOR, Role::Validator)])
+}
+
+fn revoked(change: impl FnOnce(&mut Revocation)) -> Vec<u8> {
+    let mut revocation = revocation();
+    change(&mut revocation);
+    signed(&serde_json::to_vec(&revocation).unwrap(), DocumentType::Revocation.typ(), &[(VALIDATOR, Role::Validator)])
+}
+
+fn read_again(change: impl FnOnce(&mut MediaVerification)) -> Vec<u8> {
+    let mut reading = media_verification();
+    change(&mut reading);
+    let signers = [(OTHER_STATION, Role::Station), (VERIFIER, Role::Verifier)];
+    signed(&serde_json::to_vec(&reading).unwrap(), DocumentType::MediaVerification.typ(), &signers)
+}
+
+#[test]
+fn an_acceptance_is_said_and_a_rejection_or_revocation_undoes_the_certificate() {
+    let certificate = certificate();
+    let accepted = validated(|_| {});
+    let rejected = validated(|v| v.decision = Decision::Rejected);
+    assert_eq!(judged(&certificate, &[]), (Verdict::Valid, vec![]));
+    assert_eq!(judged(&certificate, from_ref(&accepted)), (Verdict::Valid, vec![]));
+    assert_eq!(judged(&certificate, from_ref(&rejected)), (Verdict::Invalid, vec!["validation"]));
+    assert_eq!(judged(&certificate, &[accepted.clone(), rejected.clone()]).0, Verdict::Invalid, "one no is enough");
+    assert_eq!(judged(&certificate, &[revoked(|_| {})]), (Verdict::Invalid, vec!["document revocation"]));
+    // About another document they say nothing.
+    let other = revoked(|r| r.document.id = "ab".repeat(32));
+    assert_eq!(judged(&certificate, &[other]), (Verdict::Valid, vec![]));
+}
+
+#[test]
+fn a_later_decision_takes_the_place_of_the_one_it_names_and_gives_it_back_when_revoked() {
+    let certificate = certificate();
+    let rejected = validated(|v| v.decision = Decision::Rejected);
+    let then = validated(|v| {
+        v.replaces = Some(id(&rejected));
+        v.reason = "read again by another station".into();
+    });
+    assert_eq!(judged(&certificate, &[rejected.clone(), then.clone()]).0, Verdict::Valid);
+    let undone = revoked(|r| r.document = reference(&then));
+    assert_eq!(judged(&certificate, &[rejected, then, undone]), (Verdict::Invalid, vec!["validation"]));
+}
+
+#[test]
+fn what_a_stranger_says_is_told_and_not_believed() {
+    let certificate = certificate();
+    let mut by_stranger = revocation();
+    by_stranger.by.kid = key(77).kid().to_owned();
+    let payload = serde_json::to_vec(&by_stranger).unwrap();
+    let stranger = signed(&payload, DocumentType::Revocation.typ(), &[(77, Role::Validator)]);
+    assert_eq!(judged(&certificate, &[stranger]), (Verdict::Valid, vec![]), "an unknown key revokes nothing");
+    // A validator's word by a key that is trusted as operator only.
+    let mut by_operator = revocation();
+    by_operator.by.kid = key(OPERATOR).kid().to_owned();
+    let payload = serde_json::to_vec(&by_operator).unwrap();
+    let operator = signed(&payload, DocumentType::Revocation.typ(), &[(OPERATOR, Role::Validator)]);
+    assert_eq!(judged(&certificate, &[operator]), (Verdict::Valid, vec![]));
+    // Without a trust store nobody is established, and unknown is not valid.
+    let mut verified = verify_any(&certificate, None, None);
+    let revoked = revoked(|_| {});
+    verified.add(Related::new([revoked.as_slice()], None).checks(&verified));
+    assert_eq!(verified.verdict, Verdict::ConsistentSignerUnknown);
+    assert!(verified.checks.iter().any(|c| c.name == "document revocation"));
+}
+
+#[test]
+fn a_second_reading_speaks_for_or_against_its_very_certificate() {
+    let certificate = certificate();
+    assert_eq!(judged(&certificate, &[read_again(|_| {})]).0, Verdict::Valid);
+    let differs = read_again(|v| {
+        v.matched.0 -= 512;
+        v.result = VerificationResult::Mismatched;
+    });
+    assert_eq!(judged(&certificate, &[differs]), (Verdict::Invalid, vec!["second reading"]));
+    // A swapped drive: the reading names the certificate and another medium.
+    let swapped = read_again(|v| {
+        v.medium.identity.serial = Some("other".into());
+        v.medium.identity_digest = v.medium.identity.digest();
+    });
+    assert_eq!(judged(&certificate, &[swapped]), (Verdict::Invalid, vec!["second reading"]));
+    let cut = read_again(|v| {
+        v.cut = Some("pulled".into());
+        v.result = VerificationResult::Incomplete;
+    });
+    assert_eq!(judged(&certificate, &[cut]), (Verdict::Valid, vec![]), "it says nothing");
+}
+
+#[test]
+fn a_replayed_certificate_meets_the_later_failure() {
+    assert_eq!(judged(&certificate(), &[failure_report()]), (Verdict::Invalid, vec!["later run"]));
+    let mut later = facts();
+    later.run_id = "ff".repeat(16);
+    later.ended += chrono::TimeDelta::hours(2);
+    assert_eq!(judged(&certificate_of(&later), &[failure_report()]), (Verdict::Valid, vec![]));
+}
+
+#[test]
+fn an_open_discrepancy_blocks_a_transfer_until_somebody_settles_it() {
+    let transfer = signed(
+        &serde_json::to_vec(&transfer()).unwrap(),
+        DocumentType::Transfer.typ(),
+        &[(SENDER, Role::Transferor), (RECEIVER, Role::Receiver)],
+    );
+    let report = signed(
+        &serde_json::to_vec(&discrepancy()).unwrap(),
+        DocumentType::Discrepancy.typ(),
+        &[(RECEIVER, Role::Receiver)],
+    );
+    assert_eq!(judged(&transfer, from_ref(&report)), (Verdict::Invalid, vec!["discrepancy"]));
+    let settled = validated(|v| {
+        v.document = reference(&report);
+        v.medium = None;
+    });
+    assert_eq!(judged(&transfer, &[report.clone(), settled.clone()]).0, Verdict::Valid);
+    let undone = revoked(|r| r.document = reference(&settled));
+    assert_eq!(judged(&transfer, &[report, settled, undone]).0, Verdict::Invalid);
+}
