@@ -84,6 +84,18 @@ impl Command {
     }
 }
 
+/// TRUSTED RECEIVE (5Ch): 512 bytes of a security protocol. LBA 7:0 is the upper byte of the length,
+/// LBA 23:8 is what the protocol defines (a ComID).
+pub fn trusted_receive(protocol: u8, specific: u16) -> Command {
+    Command {
+        protocol: Protocol::PioIn,
+        features: u16::from(protocol),
+        count: 1,
+        lba: u64::from(specific) << 8,
+        ..Command::non_data("TRUSTED RECEIVE", 0x5C)
+    }
+}
+
 /// The registers after a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registers {
@@ -138,5 +150,17 @@ impl Outcome {
     /// Positive evidence that the command completed without error.
     pub fn is_success(&self) -> bool {
         self.registers.is_some_and(|registers| registers.is_success())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trusted_receive_byte_by_byte() {
+        let command = trusted_receive(0x01, 0x0203);
+        assert_eq!(super::super::hex(&command.task_file()), "00010001000000020300405c");
+        assert_eq!((command.protocol, command.extended), (Protocol::PioIn, false));
     }
 }

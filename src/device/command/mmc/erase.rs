@@ -8,9 +8,11 @@ const PARTITION_CONFIG: u8 = 179;
 /// Index of SANITIZE_START.
 const SANITIZE_START: u8 = 165;
 
-/// The argument of CMD38. Plain erase, trim and discard are not here: none of them is sanitization.
+/// The argument of CMD38. Plain erase and discard are not here: neither is sanitization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EraseArgument {
+    /// 00000001h: blocks are not mapped any more. Erases nothing by itself; comes before SANITIZE.
+    Trim,
     /// 80000000h: erase groups, and every copy of what is in them, at once.
     SecureErase,
     /// 80000001h: blocks are marked.
@@ -22,6 +24,7 @@ pub enum EraseArgument {
 impl EraseArgument {
     fn code(self) -> u32 {
         match self {
+            EraseArgument::Trim => 0x0000_0001,
             EraseArgument::SecureErase => 0x8000_0000,
             EraseArgument::SecureTrimStep1 => 0x8000_0001,
             EraseArgument::SecureTrimStep2 => 0x8000_8000,
@@ -115,6 +118,7 @@ mod tests {
     #[test]
     fn sequences_byte_by_byte() {
         for (how, argument) in [
+            (EraseArgument::Trim, [0, 0, 0, 1]),
             (EraseArgument::SecureErase, [0x80, 0, 0, 0]),
             (EraseArgument::SecureTrimStep1, [0x80, 0, 0, 1]),
             (EraseArgument::SecureTrimStep2, [0x80, 0, 0x80, 0]),

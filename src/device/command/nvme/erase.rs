@@ -92,9 +92,21 @@ pub fn format_nvm(target: FormatTarget, keep: &Namespace, erase: SecureErase) ->
     AdminCommand { name: "Format NVM", opcode: 0x80, nsid, cdw10, ..AdminCommand::default() }
 }
 
+/// Security Receive (82h) of `bytes` bytes.
+pub fn security_receive(protocol: u8, specific: u16, bytes: u32) -> AdminCommand {
+    let cdw10 = u32::from(protocol) << 24 | u32::from(specific) << 8;
+    AdminCommand { name: "Security Receive", opcode: 0x82, cdw10, cdw11: bytes, ..AdminCommand::default() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn security_receive_bits() {
+        let command = security_receive(0x01, 0x0203, 512);
+        assert_eq!((command.opcode, command.cdw10, command.cdw11), (0x82, 0x0102_0300, 512));
+    }
 
     #[test]
     fn sanitize_bits() {

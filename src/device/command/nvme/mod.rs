@@ -4,7 +4,7 @@ mod erase;
 mod identify;
 mod logs;
 
-pub use erase::{FormatTarget, SanitizeAction, SecureErase, format_nvm, sanitize};
+pub use erase::{FormatTarget, SanitizeAction, SecureErase, format_nvm, sanitize, security_receive};
 pub use identify::{
     Controller, FormatAttributes, Namespace, NoDeallocate, SanitizeCapabilities, active_namespaces,
     allocated_namespaces, identify_controller, identify_namespace, namespace_list,

@@ -15,6 +15,13 @@ pub fn vital_product_data(page: VpdPage, length: u16) -> Command {
     Command { name: page.name(), cdb: vec![0x12, 1, page.code(), high, low, 0] }
 }
 
+/// SECURITY PROTOCOL IN (SPC-6 6.44) of `protocol`, one block of 512 bytes (INC_512).
+pub fn security_protocol_in(protocol: u8, specific: u16) -> Command {
+    let [high, low] = specific.to_be_bytes();
+    let cdb = vec![0xA2, protocol, high, low, 0x80, 0, 0, 0, 0, 1, 0, 0];
+    Command { name: "SECURITY PROTOCOL IN", cdb }
+}
+
 /// Vital product data pages that are used here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VpdPage {
@@ -214,6 +221,7 @@ mod tests {
 
     #[test]
     fn cdbs() {
+        assert_eq!(security_protocol_in(1, 0x0203).cdb, [0xA2, 1, 2, 3, 0x80, 0, 0, 0, 0, 1, 0, 0]);
         assert_eq!(inquiry().cdb, [0x12, 0, 0, 0, 96, 0]);
         assert_eq!(vital_product_data(VpdPage::AtaInformation, 572).cdb, [0x12, 1, 0x89, 2, 0x3C, 0]);
         for (page, code) in [

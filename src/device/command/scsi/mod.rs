@@ -10,7 +10,8 @@ pub use capacity::{
 };
 pub use erase::{SanitizeAction, Support, format_unit, overwrite_list, report_supported, sanitize};
 pub use inquiry::{
-    AtaInformation, BlockCharacteristics, BlockLimits, Inquiry, VpdPage, inquiry, supported_pages, vital_product_data,
+    AtaInformation, BlockCharacteristics, BlockLimits, Inquiry, VpdPage, inquiry, security_protocol_in,
+    supported_pages, vital_product_data,
 };
 pub(crate) use sense::descriptor_of;
 pub use sense::{Progress, Sense, SenseFormat, SenseKey, request_sense, test_unit_ready};
