@@ -5,7 +5,6 @@
 
 pub mod document;
 mod form;
-mod governed;
 mod issue;
 mod payload;
 mod semantics;

@@ -6,9 +6,16 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
+pub use super::facts::{ClosedOn, Details, MediumIdentity};
+use super::life::{
+    Acknowledgement, Certification, Configuration, DecisionFacts, Dispatch, Downtime, LotFacts, LotLine, ModelFacts,
+    PolicyText, PoolFacts, Purchase, Receipt, RequestFacts, Schedule, Valuation, VendorFacts, Weights, WorkFacts,
+    WorkKind, WorkResult,
+};
 use super::number::Money;
 use super::role::Grant;
 use super::stage::Stage;
+pub use super::words::{AssetClass, Condition, CostCategory, DataClass, Item, LineOutcome, MediumState, Route};
 use crate::media::MediumClass;
 use crate::units::Bytes;
 
@@ -93,6 +100,9 @@ pub enum Act {
         to: Stage,
         /// Why.
         reason: Option<String>,
+        /// Versions of the policies that were in force: of the stage it leaves and of the one it enters.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        policies: BTreeMap<Stage, u32>,
     },
     /// A: the order was cancelled and nothing arrived.
     OrderCancelled {
@@ -211,6 +221,9 @@ pub enum Act {
         seal: Option<String>,
         /// Why.
         reason: Option<String>,
+        /// The certification by which it was taken, as it stood then. Only [`super::Work::hand_over`] names one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        certification: Option<Certification>,
     },
     /// A: what became of it.
     OutcomeSet {
@@ -242,252 +255,184 @@ pub enum Act {
         /// The words.
         text: String,
     },
-}
-
-/// The evidence that closed an asset, medium by medium.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClosedOn {
-    /// Stream of the medium.
-    pub medium: String,
-    /// Its revision when it was judged.
-    pub revision: Bytes,
-    /// SHA-256 of the payload of the certificate.
-    pub document: String,
-}
-
-/// Everything of an asset that has no rule of its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Details {
-    /// Name for people.
-    pub name: Option<String>,
-    /// `laptop`, `server`.
-    pub category: Option<String>,
-    /// Maker.
-    pub manufacturer: Option<String>,
-    /// Model.
-    pub model: Option<String>,
-    /// The maker's number of the model.
-    pub model_number: Option<String>,
-    /// Serial number of the device.
-    pub serial: Option<String>,
-    /// Company or department it belongs to.
-    pub company: Option<String>,
-    /// Who sold it.
-    pub supplier: Option<String>,
-    /// Order.
-    pub order_number: Option<String>,
-    /// `2026-03-01`.
-    pub purchase_date: Option<String>,
-    /// Price.
-    pub purchase_cost: Option<Money>,
-    /// Length of the warranty.
-    pub warranty_months: Option<u32>,
-    /// End of life, `2030-03-01`.
-    pub eol_date: Option<String>,
-    /// Business need and approval, for procurement.
-    pub need: Option<String>,
-    /// Free words.
-    pub notes: Option<String>,
-    /// Columns of the organization's own.
-    pub custom: BTreeMap<String, String>,
-}
-
-/// What names a medium. At least one of serial, WWN and digest.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MediumIdentity {
-    /// Serial number as the drive reports it.
-    pub serial: Option<String>,
-    /// Model number.
-    pub model: Option<String>,
-    /// WWN, EUI-64 or NGUID, lower-case hex with `0x`.
-    pub wwn: Option<String>,
-    /// Capacity in bytes.
-    pub size: Option<Bytes>,
-    /// SHA-256 of the whole identity, where the drive itself was read.
-    pub digest: Option<String>,
-}
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum $name {
-            $($(#[$vdoc])* #[serde(rename = $word)] $variant,)+
-        }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &'static [$name] = &[$($name::$variant),+];
-
-            /// As in events and on the command line.
-            pub fn name(self) -> &'static str {
-                match self { $($name::$variant => $word),+ }
-            }
-
-            /// The one of that name.
-            pub fn of_name(name: &str) -> Option<$name> {
-                $name::ALL.iter().copied().find(|v| v.name() == name)
-            }
-        }
-    };
-}
-
-words!(
-    /// Whether the asset is a thing. A practice asset is virtual and closed by a virtual medium.
-    AssetClass {
-        /// A thing.
-        Physical = "physical",
-        /// For practice, or a virtual machine.
-        Virtual = "virtual",
-    }
-);
-words!(
-    /// The organization's data classes.
-    DataClass {
-        /// No data of anybody.
-        None = "none",
-        /// Internal.
-        Internal = "internal",
-        /// Confidential.
-        Confidential = "confidential",
-        /// Regulated: health, cards, personal data. Also what is assumed when nothing is said.
-        Regulated = "regulated",
-    }
-);
-words!(
-    /// The second dimension beside the stage.
-    Condition {
-        /// Works.
-        Ok = "ok",
-        /// Works in part.
-        Degraded = "degraded",
-        /// Does not work.
-        Failed = "failed",
-        /// Not found.
-        Missing = "missing",
-        /// Stolen.
-        Stolen = "stolen",
-    }
-);
-words!(
-    /// Steps of the two checklists.
-    Item {
-        /// Deployment: the tag is on it.
-        Tagged = "tagged",
-        /// Deployment: software.
-        SoftwareInstalled = "software_installed",
-        /// Deployment: security policy.
-        SecurityPolicyApplied = "security_policy_applied",
-        /// Deployment: network.
-        NetworkJoined = "network_joined",
-        /// Deployment: the user knows how.
-        UserTrained = "user_trained",
-        /// Decommissioning: what must be kept is kept elsewhere.
-        DataBackup = "data_backup",
-        /// Decommissioning: licences.
-        LicenceRemoval = "licence_removal",
-        /// Decommissioning: off the network.
-        NetworkDisconnect = "network_disconnect",
-        /// Decommissioning: credentials, certificates, accounts.
-        CredentialRevoke = "credential_revoke",
-        /// Decommissioning: out of device management, activation lock off.
-        MdmRelease = "mdm_release",
-        /// Decommissioning: labels that name the owner.
-        AssetLabelRemoved = "asset_label_removed",
-    }
-);
-words!(
-    /// What a medium is, as far as data goes.
-    MediumState {
-        /// Holds data.
-        InUse = "in_use",
-        /// Out of use, to be sanitized.
-        Awaiting = "awaiting",
-        /// A passing certificate stands.
-        Sanitized = "sanitized",
-        /// Sanitization failed: to be destroyed.
-        Failed = "failed",
-        /// Destroyed, by a record.
-        Destroyed = "destroyed",
-        /// Not where it should be.
-        Absent = "absent",
-    }
-);
-words!(
-    /// How an asset leaves.
-    Route {
-        /// Sold.
-        Resale = "resale",
-        /// Recycled.
-        Recycling = "recycling",
-        /// Destroyed.
-        Destruction = "destruction",
-        /// Given away.
-        Donation = "donation",
-        /// Back to its lessor.
-        LeaseReturn = "lease_return",
-    }
-);
-words!(
-    /// What became of it.
-    LineOutcome {
-        /// Sold.
-        Sold = "sold",
-        /// Recycled.
-        Recycled = "recycled",
-        /// Destroyed.
-        Destroyed = "destroyed",
-        /// Given away.
-        Donated = "donated",
-        /// Returned.
-        Returned = "returned",
-    }
-);
-words!(
-    /// What sort of amount.
-    CostCategory {
-        /// Price and everything until it works.
-        Acquisition = "acquisition",
-        /// Power, space, support, insurance, taxes.
-        Operational = "operational",
-        /// Repairs, parts.
-        Maintenance = "maintenance",
-        /// Costs of getting rid of it.
-        Disposition = "disposition",
-        /// What it brought at the end.
-        Recovery = "recovery",
-        /// What it brought in use.
-        Benefit = "benefit",
-    }
-);
-
-impl Item {
-    /// The steps of deployment.
-    pub const DEPLOYMENT: &'static [Item] =
-        &[Item::Tagged, Item::SoftwareInstalled, Item::SecurityPolicyApplied, Item::NetworkJoined, Item::UserTrained];
-    /// The steps of decommissioning, all of which the close rule wants.
-    pub const DECOMMISSIONING: &'static [Item] = &[
-        Item::DataBackup,
-        Item::LicenceRemoval,
-        Item::NetworkDisconnect,
-        Item::CredentialRevoke,
-        Item::MdmRelease,
-        Item::AssetLabelRemoved,
-    ];
-}
-
-impl Route {
-    /// The only outcome that fits the route.
-    pub fn outcome(self) -> LineOutcome {
-        match self {
-            Route::Resale => LineOutcome::Sold,
-            Route::Recycling => LineOutcome::Recycled,
-            Route::Destruction => LineOutcome::Destroyed,
-            Route::Donation => LineOutcome::Donated,
-            Route::LeaseReturn => LineOutcome::Returned,
-        }
-    }
+    /// R: what shall hold for a stage from a day on.
+    PolicyProposed(PolicyText),
+    /// R: a second person puts it in force.
+    PolicyApproved {
+        /// Of which stage.
+        stage: Stage,
+        /// Which version.
+        version: u32,
+    },
+    /// Model: a model that is bought; the whole of its facts.
+    ModelSet(ModelFacts),
+    /// Vendor: who sells, takes, recycles; the whole of its facts.
+    VendorSet(VendorFacts),
+    /// Vendor: by what it is certified, and until when.
+    VendorCertified(Certification),
+    /// Vendor: nothing is given to it any more.
+    VendorBarred {
+        /// Why.
+        reason: String,
+    },
+    /// Request: somebody needs something.
+    RequestOpened(RequestFacts),
+    /// Request: a second person grants it.
+    RequestApproved {
+        /// Why; demanded for a want and for a model that is no standard.
+        note: Option<String>,
+    },
+    /// Request: not granted.
+    RequestRefused {
+        /// Why.
+        reason: String,
+    },
+    /// Request: ordered.
+    RequestOrdered(Purchase),
+    /// Request: one of what was ordered has its record.
+    RequestReceived {
+        /// Stream of the asset.
+        asset: String,
+        /// Its tag.
+        tag: String,
+    },
+    /// A: it comes from that granted request.
+    RequestLinked {
+        /// Stream of the request.
+        request: String,
+        /// Its number.
+        number: String,
+    },
+    /// A: it appeared without a request, and that is accepted.
+    OriginAccepted {
+        /// Why.
+        reason: String,
+    },
+    /// A: what is on it, and how it is on the network.
+    Configured(Configuration),
+    /// A: the person who has it confirms that.
+    Acknowledged(Acknowledgement),
+    /// A: maintenance that comes back.
+    ScheduleSet(Schedule),
+    /// A: it comes back no longer.
+    ScheduleDropped {
+        /// Which.
+        name: String,
+    },
+    /// A: a work order was opened on it.
+    WorkBegun {
+        /// Stream of the work order.
+        work: String,
+        /// Its number.
+        number: String,
+        /// Its kind.
+        kind: WorkKind,
+    },
+    /// A: a work order came to its end.
+    WorkSettled {
+        /// Stream of the work order.
+        work: String,
+        /// Its kind.
+        kind: WorkKind,
+        /// Done, or cancelled.
+        done: bool,
+        /// How long it was out of service for it.
+        downtime: Vec<Downtime>,
+        /// The schedule it was opened by.
+        schedule: Option<String>,
+    },
+    /// Work order: the first event.
+    WorkOpened(WorkFacts),
+    /// Work order: free words.
+    WorkNoted {
+        /// The words.
+        text: String,
+    },
+    /// Work order: the asset was out of service.
+    WorkDown(Downtime),
+    /// Work order: done.
+    WorkDone(WorkResult),
+    /// Work order: not done.
+    WorkCancelled {
+        /// Why.
+        reason: String,
+    },
+    /// A: keep, upgrade, refresh or retire, and by which figures.
+    DecisionProposed(DecisionFacts),
+    /// A: a second person decides so.
+    DecisionApproved {
+        /// Words to it.
+        note: Option<String>,
+    },
+    /// A: decided against.
+    DecisionRefused {
+        /// Why.
+        reason: String,
+    },
+    /// A: its replacement is in use, so that nobody waits for it.
+    ReplacementReady {
+        /// Stream of the replacement.
+        replacement: String,
+        /// Its tag.
+        tag: String,
+        /// Its revision when it was looked at.
+        revision: Bytes,
+    },
+    /// A: it goes before a replacement is in use, by decision.
+    DisruptionWaived {
+        /// Why.
+        reason: String,
+    },
+    /// Licence: product and seats; the whole of its facts.
+    PoolSet(PoolFacts),
+    /// Licence: a seat is in use.
+    SeatTaken {
+        /// Stream of the asset.
+        asset: String,
+        /// Its tag.
+        tag: String,
+        /// It was not assigned but found in use.
+        found: bool,
+    },
+    /// Licence: the seat is free for use elsewhere.
+    SeatReleased {
+        /// Stream of the asset.
+        asset: String,
+    },
+    /// A: what it is worth.
+    Valued(Valuation),
+    /// Lot: a disposal order begins.
+    LotOpened(LotFacts),
+    /// Lot: an asset goes on it.
+    LotLineAdded(LotLine),
+    /// Lot: an asset is taken off it.
+    LotLineRemoved {
+        /// Stream of the asset.
+        asset: String,
+        /// Why.
+        reason: String,
+    },
+    /// Lot: the day it is fetched, as `2026-03-01`.
+    LotScheduled {
+        /// The day.
+        day: String,
+    },
+    /// Lot: it left; what was on it then. The actor's signature is the giver's.
+    LotDispatched(Dispatch),
+    /// Lot: the vendor has it.
+    LotReceived(Receipt),
+    /// Lot: where its mass went.
+    LotWeighed(Weights),
+    /// Lot: its final document came.
+    LotDocumented {
+        /// SHA-256 of the document; the register keeps it.
+        document: String,
+    },
+    /// Lot: nothing is open.
+    LotClosed,
+    /// Lot: it does not leave.
+    LotCancelled {
+        /// Why.
+        reason: String,
+    },
 }

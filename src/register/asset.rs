@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::act::{Act, AssetClass, Condition, CostCategory, DataClass, Details, Item, LineOutcome, Route};
 use super::error::Refusal;
+use super::life::{AssetLife, Certification};
 use super::stage::Stage;
 
 /// The state of one asset. Made from its events alone.
@@ -45,6 +46,9 @@ pub struct Asset {
     pub recovery: bool,
     /// When it was closed.
     pub closed: Option<DateTime<Utc>>,
+    /// Procurement, deployment, maintenance, decisions.
+    #[serde(default)]
+    pub life: AssetLife,
 }
 
 /// A step that was done or waived.
@@ -57,6 +61,9 @@ pub struct Tick {
     pub waived: Option<String>,
     /// How it was done.
     pub note: Option<String>,
+    /// Whose key ticked it.
+    #[serde(default)]
+    pub by: Option<String>,
 }
 
 /// The asset on its disposal order.
@@ -73,6 +80,9 @@ pub struct Line {
     pub outcome: Option<LineOutcome>,
     /// SHA-256 of the final certificate.
     pub final_document: Option<String>,
+    /// Whose key set the outcome.
+    #[serde(default)]
+    pub by: Option<String>,
 }
 
 /// From hand to hand.
@@ -85,6 +95,9 @@ pub struct HandOver {
     pub at: DateTime<Utc>,
     /// Seal.
     pub seal: Option<String>,
+    /// By which certification it was taken.
+    #[serde(default)]
+    pub certification: Option<Certification>,
 }
 
 impl Asset {
@@ -117,6 +130,7 @@ impl Asset {
             handed_over: Vec::new(),
             recovery: false,
             closed: None,
+            life: AssetLife::default(),
         })
     }
 
@@ -127,7 +141,7 @@ impl Asset {
             return Err(Refusal::rule(format!("{} is closed; nothing changes any more", self.tag)));
         }
         match act {
-            Act::StageMoved { to, reason } => self.check_stage(*to, reason.as_deref()),
+            Act::StageMoved { to, reason, .. } => self.check_stage(*to, reason.as_deref()),
             Act::OrderCancelled { .. } if self.stage != Stage::Procurement || !self.media.is_empty() => {
                 Err(Refusal::rule(format!(
                     "{} is in {}: only an order that never arrived is cancelled",
@@ -158,12 +172,12 @@ impl Asset {
                 ))
             }
             Act::AssetAdded { .. } => Err(Refusal::rule(format!("{} exists already", self.tag))),
-            _ => Ok(()),
+            _ => self.check_life(act),
         }
     }
 
     /// The state after the event. The act was checked.
-    pub fn apply(&mut self, act: &Act, at: DateTime<Utc>) {
+    pub fn apply(&mut self, act: &Act, actor: &str, at: DateTime<Utc>) {
         match act {
             Act::AssetChanged { details } => self.details = details.clone(),
             Act::Classified { data_class, .. } => self.data_class = *data_class,
@@ -173,15 +187,20 @@ impl Asset {
                 self.closed = Some(at);
             }
             Act::Assigned { custodian, location } => {
+                if self.custodian != *custodian {
+                    self.life.acknowledged = None;
+                }
                 self.custodian.clone_from(custodian);
                 self.location.clone_from(location);
             }
             Act::ConditionSet { condition, .. } => self.condition = *condition,
             Act::ChecklistDone { item, note } => {
-                self.checklist.insert(*item, Tick { at, waived: None, note: note.clone() });
+                let by = Some(actor.to_owned());
+                self.checklist.insert(*item, Tick { at, waived: None, note: note.clone(), by });
             }
             Act::ChecklistWaived { item, reason } => {
-                self.checklist.insert(*item, Tick { at, waived: Some(reason.clone()), note: None });
+                let by = Some(actor.to_owned());
+                self.checklist.insert(*item, Tick { at, waived: Some(reason.clone()), note: None, by });
             }
             Act::MediaCounted { count } => self.counted = Some(*count),
             Act::MediumInstalled { medium } => {
@@ -200,27 +219,49 @@ impl Asset {
             }
             Act::RouteChosen { route, order, vendor } => {
                 let (route, order, vendor) = (*route, order.clone(), vendor.clone());
-                self.line = Some(Line { route, order, vendor, outcome: None, final_document: None });
+                self.line = Some(Line { route, order, vendor, outcome: None, final_document: None, by: None });
             }
-            Act::HandedOver { to, seal, .. } => {
-                self.handed_over.push(HandOver { to: to.clone(), at, seal: seal.clone() });
+            Act::HandedOver { to, seal, certification, .. } => {
+                let (to, seal, certification) = (to.clone(), seal.clone(), certification.clone());
+                self.handed_over.push(HandOver { to, at, seal, certification });
             }
             Act::OutcomeSet { outcome, final_document } => {
                 if let Some(line) = &mut self.line {
                     line.outcome = Some(*outcome);
                     line.final_document.clone_from(final_document);
+                    line.by = Some(actor.to_owned());
                 }
             }
             Act::CostBooked { category: CostCategory::Recovery, .. } => {
                 self.recovery |= matches!(self.stage, Stage::Decommissioning | Stage::Disposition);
             }
-            _ => {}
+            _ => self.apply_life(act, actor, at),
         }
     }
 
     /// Steps of decommissioning that are neither done nor waived.
     pub fn open_items(&self) -> Vec<Item> {
-        Item::DECOMMISSIONING.iter().copied().filter(|item| !self.checklist.contains_key(item)).collect()
+        self.decommissioning_items().filter(|item| !self.checklist.contains_key(item)).collect()
+    }
+
+    /// Last day of its warranty, where its day of purchase and its months are known.
+    pub fn warranty_until(&self) -> Option<String> {
+        let bought: chrono::NaiveDate = self.details.purchase_date.as_deref()?.parse().ok()?;
+        let until = bought.checked_add_months(chrono::Months::new(self.details.warranty_months?))?;
+        Some(until.to_string())
+    }
+
+    /// The next day on which maintenance is due; `None` where none comes back, or it is on its way out.
+    pub fn maintenance_due(&self) -> Option<String> {
+        let here = matches!(self.stage, Stage::Deployment | Stage::Utilization | Stage::Upgrade);
+        self.life.schedules.values().map(|s| s.next.clone()).min().filter(|_| here)
+    }
+
+    /// Every step of its decommissioning: those of all assets, and those of the template for its
+    /// category.
+    pub fn decommissioning_items(&self) -> impl Iterator<Item = Item> {
+        let (_, template) = Item::template(self.details.category.as_deref());
+        Item::DECOMMISSIONING.iter().chain(template).copied()
     }
 
     fn enter(&mut self, to: Stage) {
@@ -238,6 +279,7 @@ impl Asset {
             }
             _ => {}
         }
+        self.enter_life(to);
         self.stage = to;
     }
 
@@ -256,9 +298,10 @@ impl Asset {
                 }
                 Ok(())
             }
-            Stage::Upgrade | Stage::Utilization if reason.is_none() => {
-                Err(Refusal::rule("upgrade or refresh is a decision and needs its reason (--reason)"))
+            Stage::Upgrade if reason.is_none() => {
+                Err(Refusal::rule("a review whether to keep it needs its reason (--reason)"))
             }
+            Stage::Utilization | Stage::Decommissioning if self.stage == Stage::Upgrade => self.check_review(to),
             Stage::Disposition => {
                 if let Some(item) = self.open_items().first() {
                     return Err(Refusal::rule(format!("{}: checklist item open: {}", self.tag, item.name()))

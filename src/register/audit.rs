@@ -8,7 +8,7 @@ use super::error::RegisterError;
 use super::event::{Event, sha256, signed_by};
 use super::people::{People, REGISTER_STREAM};
 use super::state::{Placed, State};
-use super::store::{ASSET_COLUMNS, MEDIUM_COLUMNS, Store, Value, shown_row};
+use super::store::{ASSET_COLUMNS, MEDIUM_COLUMNS, RECORD_COLUMNS, Store, Value, shown_row};
 use super::{Asset, Register, finish};
 use crate::signed::TrustStore;
 
@@ -74,6 +74,7 @@ impl Register {
             ("state", "SELECT stream FROM state WHERE stream NOT IN (SELECT stream FROM event)"),
             ("asset", "SELECT stream FROM asset WHERE stream NOT IN (SELECT stream FROM event)"),
             ("medium", "SELECT stream FROM medium WHERE stream NOT IN (SELECT stream FROM event)"),
+            ("record", "SELECT stream FROM record WHERE stream NOT IN (SELECT stream FROM event)"),
         ] {
             for stream in self.store.texts(sql, &[], 1).await?.into_iter().flatten().flatten() {
                 report.add("no_events", format!("{table} {stream}"), "a row without any event".to_owned());
@@ -119,7 +120,7 @@ impl Walk {
 }
 
 async fn rebuild(store: &mut Store) -> Result<u64, RegisterError> {
-    for sql in ["DELETE FROM state", "DELETE FROM asset", "DELETE FROM medium"] {
+    for sql in ["DELETE FROM state", "DELETE FROM asset", "DELETE FROM medium", "DELETE FROM record"] {
         store.execute(sql, &[], "emptying the tables").await?;
     }
     let (mut walk, mut count) = (Walk::new(), 0);
@@ -194,6 +195,9 @@ async fn judge_event(
         report.closed += 1;
         check_closure(register, asset, &event, people, &place(), report).await?;
     }
+    if let Act::ReplacementReady { replacement, revision, .. } = &event.act {
+        check_replacement(register, replacement, revision.0, &place(), report).await?;
+    }
     if let Act::EvidenceAccepted { evidence } = &event.act {
         let sql = "SELECT sha256, bytes, name FROM document WHERE id=$1 AND verdict='accepted'";
         let rows = register.store.texts(sql, &[Value::Text(Some(evidence.document.clone()))], 3).await?;
@@ -231,11 +235,16 @@ fn check_actor(
     }
     let mut places: Vec<Option<&str>> = match before.map(|p| &p.state) {
         Some(State::Asset(asset)) => vec![asset.location.as_deref()],
+        Some(State::Request(request)) => vec![request.facts.location.as_deref()],
+        Some(State::Lot(lot)) => vec![lot.facts.location.as_deref()],
         _ if event.stream == REGISTER_STREAM => vec![None],
         _ => Vec::new(),
     };
-    if let Act::AssetAdded { location, .. } | Act::Assigned { location, .. } = &event.act {
-        places.push(location.as_deref());
+    match &event.act {
+        Act::AssetAdded { location, .. } | Act::Assigned { location, .. } => places.push(location.as_deref()),
+        Act::RequestOpened(facts) => places.push(facts.location.as_deref()),
+        Act::LotOpened(facts) => places.push(facts.location.as_deref()),
+        _ => {}
     }
     if event.under.0 == 0 {
         let first = event.stream == REGISTER_STREAM && event.revision.0 == 1;
@@ -250,6 +259,7 @@ fn check_actor(
         true => judged.permit_somewhere(&event.actor, &event.act),
         false => judged.permit(&event.actor, &event.act, &places).map(|_| ()),
     };
+    let permitted = permitted.and_then(|()| judged.allow(&event.actor, &event.act, before.map(|p| &p.state), event.at));
     if let Err(refused) = permitted {
         report.add("rights", place.to_owned(), refused.to_string());
     }
@@ -287,6 +297,25 @@ async fn check_closure(
         Ok(_) => report.add("closure", place.to_owned(), "it was closed on other evidence than it says".to_owned()),
         Err(blockers) => {
             report.add("closure", place.to_owned(), format!("it should not have been closed: {}", blockers.join("; ")))
+        }
+    }
+    Ok(())
+}
+
+/// Whether the replacement was in use when it was looked at.
+async fn check_replacement(
+    register: &mut Register,
+    replacement: &str,
+    revision: u64,
+    place: &str,
+    report: &mut AuditReport,
+) -> Result<(), RegisterError> {
+    let past = register.history(replacement).await?;
+    let state = past.iter().filter(|e| e.revision.0 <= revision).try_fold(None, |s, e| State::replay(s, e).map(Some));
+    match state {
+        Ok(Some(State::Asset(asset))) if asset.stage == super::Stage::Utilization => {}
+        _ => {
+            report.add("replacement", place.to_owned(), format!("{replacement} was not in use at revision {revision}"))
         }
     }
     Ok(())
@@ -338,13 +367,14 @@ async fn compare(
         let (sql, columns) = match &placed.state {
             State::People(_) => continue,
             State::Asset(_) => (
-                "SELECT stream, tag, serial, category, manufacturer, model, class, data_class, stage, condition, location, custodian FROM asset WHERE stream=$1",
+                "SELECT stream, tag, serial, category, manufacturer, model, class, data_class, stage, condition, location, custodian, origin, warranty_until, maintenance_due FROM asset WHERE stream=$1",
                 ASSET_COLUMNS.len(),
             ),
             State::Medium(_) => (
                 "SELECT stream, name, serial, wwn, digest, asset, state, class FROM medium WHERE stream=$1",
                 MEDIUM_COLUMNS.len(),
             ),
+            _ => ("SELECT stream, kind, name, status, asset, due FROM record WHERE stream=$1", RECORD_COLUMNS.len()),
         };
         let rows = store.texts(sql, &[Value::Text(Some(stream.clone()))], columns).await?;
         let wanted: Option<Vec<Option<String>>> = shown_row(stream, &placed.state)

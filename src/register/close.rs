@@ -1,7 +1,8 @@
 //! The close rule: what keeps an asset from being closed, in plain words.
 
 use super::act::{AssetClass, ClosedOn, LineOutcome, MediumState};
-use super::asset::Asset;
+use super::asset::{Asset, HandOver};
+use super::life::day_of;
 use super::medium::Medium;
 use super::minimum::Minimum;
 use super::stage::Stage;
@@ -81,6 +82,7 @@ pub fn judge(
     }
     blockers.extend(asset.open_items().iter().map(|item| format!("checklist item open: {}", item.name())));
     blockers.extend(asset.licences.keys().map(|product| format!("licence still assigned: {product}")));
+    blockers.extend(asset.life.work.values().map(|work| format!("work order {} is open", work.number)));
     judge_route(asset, &mut blockers);
     match (minimum, blockers.is_empty()) {
         (Some(minimum), true) => Ok((minimum, closed_on)),
@@ -102,9 +104,16 @@ fn judge_route(asset: &Asset, blockers: &mut Vec<String>) {
         }
         Some(_) => {}
     }
-    if let Some(vendor) = &line.vendor
-        && !asset.handed_over.iter().any(|h| h.to == *vendor)
-    {
-        blockers.push(format!("no signed hand-over to {vendor}"));
+    let Some(vendor) = &line.vendor else { return };
+    let certified = |h: &HandOver| {
+        let day = day_of(h.at);
+        !line.route.needs_certified_vendor() || h.certification.as_ref().is_some_and(|c| c.holds_on(&day))
+    };
+    match asset.handed_over.iter().rev().find(|h| h.to == *vendor) {
+        None => blockers.push(format!("no signed hand-over to {vendor}")),
+        Some(taken) if !certified(taken) => {
+            blockers.push(format!("{vendor} held no certification on {} when it took it", day_of(taken.at)));
+        }
+        Some(_) => {}
     }
 }

@@ -144,18 +144,11 @@ impl Work<'_> {
         certificate: Option<&[u8]>,
     ) -> Result<(), RegisterError> {
         let (stream, _) = self.asset(tag).await?;
-        let digest = certificate.map(sha256);
-        self.act(&stream, Act::OutcomeSet { outcome, final_document: digest.clone() }).await?;
-        let (Some(bytes), Some(digest)) = (certificate, digest) else { return Ok(()) };
-        let text = |t: &str| Value::Text(Some(t.to_owned()));
-        // Any file can be a receipt, so it is kept as text that every database can hold.
-        let encoded = crate::signed::encode_base64url(bytes);
-        let none = || Value::Text(None);
-        let received = text(&format_time(self.now));
-        let row =
-            vec![text(&digest), none(), text("final"), text("attached"), none(), none(), received, text(&encoded)];
-        self.documents.insert(digest, row);
-        Ok(())
+        let final_document = match certificate {
+            Some(bytes) => Some(self.attach("final", bytes).await?),
+            None => None,
+        };
+        self.act(&stream, Act::OutcomeSet { outcome, final_document }).await
     }
 
     async fn keep(&mut self, file: &Received, digest: &str, result: &Ingested) -> Result<(), RegisterError> {

@@ -11,7 +11,9 @@ mod close;
 mod error;
 mod event;
 mod evidence;
+mod facts;
 mod ingest;
+mod life;
 mod medium;
 mod minimum;
 mod number;
@@ -21,6 +23,7 @@ mod sheet;
 mod stage;
 mod state;
 mod store;
+mod words;
 mod work;
 
 pub use act::{
@@ -34,6 +37,13 @@ pub use error::{Refusal, RegisterError};
 pub use event::{EVENT_TYP, Event, Stored};
 pub use evidence::{Evidence, EvidenceKind, EvidenceRefused, examine};
 pub use ingest::{Ingested, Received, Verdict};
+pub use life::{
+    Acknowledgement, Approval, AssetLife, Certification, Choice, Configuration, Crossing, CrossingReason, Decision,
+    DecisionFacts, DecisionInputs, Depreciation, Dispatch, Downtime, FullCost, Limit, Lot, LotFacts, LotLine, LotState,
+    Model, ModelFacts, NeedKind, OpenWork, Opening, Origin, PolicyRules, PolicyText, PolicyVersion, Pool, PoolFacts,
+    Purchase, Receipt, Request, RequestFacts, RequestState, Schedule, Seat, Valuation, ValuationBasis, Vendor,
+    VendorFacts, VendorKind, Weights, WorkFacts, WorkKind, WorkOrder, WorkResult, crossing,
+};
 pub use medium::{Held, Medium};
 pub use minimum::Minimum;
 pub use number::{Money, NotMoney, Whole};
@@ -60,6 +70,8 @@ const TRIES: u32 = 6;
 pub struct Register {
     store: Store,
     id: String,
+    /// Whose eyes it is read with; `None`: nobody is asked.
+    viewer: Option<Person>,
 }
 
 impl Register {
@@ -76,7 +88,7 @@ impl Register {
         store.begin().await?;
         let made = create(&mut store, &id, organization, name, roles, key).await;
         finish(&mut store, made).await?;
-        Ok(Register { store, id })
+        Ok(Register { store, id, viewer: None })
     }
 
     /// Opens a register.
@@ -89,12 +101,36 @@ impl Register {
             Err(error) => return Err(error),
         };
         let id = id.ok_or_else(|| RegisterError::NotInitialised(store.place.clone()))?;
-        Ok(Register { store, id })
+        Ok(Register { store, id, viewer: None })
     }
 
     /// The register's random id.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// From now on assets are shown only where this person's roles reach. The program keeps to it;
+    /// whoever can open the database can read all of it without the program.
+    pub async fn view_as(&mut self, kid: &str) -> Result<(), RegisterError> {
+        let refused = |why: String| RegisterError::Refused(Refusal::rule(why));
+        let people = self.people().await?;
+        let person = people.persons.get(kid).ok_or_else(|| {
+            let why = Refusal::rule(format!("key {kid} is not enrolled in this register, so it is shown nothing"));
+            RegisterError::Refused(why.hint("an administrator enrols it: lastwrite register person enrol"))
+        })?;
+        match (&person.barred, person.grants.is_empty()) {
+            (Some(reason), _) => Err(refused(format!("{} is barred: {reason}", person.name))),
+            (None, true) => Err(refused(format!("{} has no role, so nothing is shown", person.name))),
+            (None, false) => {
+                self.viewer = Some(person.clone());
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether what is at this place may be shown.
+    pub fn sees(&self, location: Option<&str>) -> bool {
+        self.viewer.as_ref().is_none_or(|person| person.sees(location))
     }
 
     /// Runs a unit of work as the owner of `key`: all of it is stored, or nothing. When somebody
@@ -137,7 +173,9 @@ impl Register {
         let rows = self.store.texts(sql, &[Value::Text(Some(tag.to_owned()))], 1).await?;
         let stream = rows.into_iter().flatten().flatten().next().ok_or_else(missing)?;
         match self.store.state(&stream).await? {
-            Some(Placed { state: State::Asset(asset), revision, .. }) => Ok((stream, revision, asset)),
+            Some(Placed { state: State::Asset(asset), revision, .. }) if self.sees(asset.location.as_deref()) => {
+                Ok((stream, revision, asset))
+            }
             _ => Err(missing()),
         }
     }
@@ -151,6 +189,22 @@ impl Register {
             }
         }
         Ok(media)
+    }
+
+    /// The medium of that stream.
+    pub async fn medium(&mut self, stream: &str) -> Result<Option<Medium>, RegisterError> {
+        match self.store.state(stream).await? {
+            Some(Placed { state: State::Medium(medium), .. }) => Ok(Some(medium)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The asset of that stream, wherever it is.
+    pub async fn asset_at(&mut self, stream: &str) -> Result<Option<Asset>, RegisterError> {
+        match self.store.state(stream).await? {
+            Some(Placed { state: State::Asset(asset), .. }) => Ok(Some(asset)),
+            _ => Ok(None),
+        }
     }
 
     /// The events of a stream in order.
@@ -188,13 +242,39 @@ impl Register {
     ) -> Result<Vec<Vec<Option<String>>>, RegisterError> {
         let sql = "SELECT tag, stage, condition, category, model, location, custodian FROM asset \
                    WHERE tag>$1 AND (stage=$2 OR $3=1) ORDER BY tag LIMIT $4";
-        let values = [
-            Value::Text(Some(after.to_owned())),
-            Value::Text(Some(stage.map_or("", Stage::name).to_owned())),
-            Value::Whole(i64::from(stage.is_none())),
-            Value::Whole(i64::from(limit)),
-        ];
-        self.store.texts(sql, &values, 7).await
+        let stage_values =
+            [Value::Text(Some(stage.map_or("", Stage::name).to_owned())), Value::Whole(i64::from(stage.is_none()))];
+        self.seen_rows(sql, after, &stage_values, limit).await
+    }
+
+    /// Assets that came without a granted request and that nobody accepted: shadow IT. As
+    /// [`Register::list`].
+    pub async fn shadow(&mut self, after: &str, limit: u32) -> Result<Vec<Vec<Option<String>>>, RegisterError> {
+        let sql = "SELECT tag, stage, condition, category, model, location, custodian FROM asset \
+                   WHERE tag>$1 AND origin=$2 AND $3=1 AND stage<>'closed' ORDER BY tag LIMIT $4";
+        let values = [Value::Text(Some(Origin::Shadow.name().to_owned())), Value::Whole(1)];
+        self.seen_rows(sql, after, &values, limit).await
+    }
+
+    async fn seen_rows(
+        &mut self,
+        sql: &'static str,
+        after: &str,
+        values: &[Value; 2],
+        limit: u32,
+    ) -> Result<Vec<Vec<Option<String>>>, RegisterError> {
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let (mut rows, mut after) = (Vec::new(), after.to_owned());
+        while rows.len() < wanted {
+            let [a, b] = values.clone();
+            let values = [Value::Text(Some(after.clone())), a, b, Value::Whole(i64::from(limit))];
+            let page = self.store.texts(sql, &values, 7).await?;
+            let Some(Some(last)) = page.last().and_then(|row| row.first()) else { break };
+            after.clone_from(last);
+            rows.extend(page.into_iter().filter(|row| self.sees(row.get(5).and_then(Option::as_deref))));
+        }
+        rows.truncate(wanted);
+        Ok(rows)
     }
 }
 

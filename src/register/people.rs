@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::act::Act;
 use super::error::Refusal;
+use super::life::PolicyVersion;
 use super::role::{Grant, Permission, Role};
+use super::stage::Stage;
 use crate::signed::PublicKey;
 
 /// Name of the stream.
@@ -20,6 +23,9 @@ pub struct People {
     pub organization: String,
     /// By thumbprint of the key.
     pub persons: BTreeMap<String, Person>,
+    /// Every version of the policy of each stage.
+    #[serde(default)]
+    pub policies: BTreeMap<Stage, Vec<PolicyVersion>>,
 }
 
 /// A person with a key of their own.
@@ -45,7 +51,8 @@ impl People {
         check_key(x, actor)?;
         let admin = Grant { role: Role::Admin, location: None };
         let person = Person { x: x.clone(), name: name.clone(), grants: vec![admin], barred: None };
-        Ok(People { organization: organization.clone(), persons: BTreeMap::from([(actor.to_owned(), person)]) })
+        let persons = BTreeMap::from([(actor.to_owned(), person)]);
+        Ok(People { organization: organization.clone(), persons, policies: BTreeMap::new() })
     }
 
     /// Whether the act may happen now.
@@ -80,12 +87,12 @@ impl People {
                     true => Ok(()),
                 }
             }
-            _ => Err(Refusal::rule("that is no change of the register itself")),
+            _ => self.check_policy(act),
         }
     }
 
     /// The state after the event. The act was checked.
-    pub fn apply(&mut self, act: &Act) {
+    pub fn apply(&mut self, act: &Act, actor: &str, at: DateTime<Utc>) {
         match act {
             Act::PersonEnrolled { kid, x, name } => {
                 let person = Person { x: x.clone(), name: name.clone(), grants: Vec::new(), barred: None };
@@ -106,7 +113,7 @@ impl People {
                     person.grants.retain(|g| g != grant);
                 }
             }
-            _ => {}
+            _ => self.apply_policy(act, actor, at),
         }
     }
 
@@ -120,6 +127,9 @@ impl People {
             return Err(Refusal::rule(format!("{} is barred: {reason}", person.name)));
         }
         let permission = Permission::of_act(act);
+        if permission == Permission::Acknowledge {
+            return Ok(person); // one's own word; whose it is, is judged elsewhere
+        }
         let permits = |place: &Option<&str>| {
             person.grants.iter().any(|g| g.role.permissions().contains(&permission) && g.reaches(*place))
         };
@@ -139,6 +149,7 @@ impl People {
         let permission = Permission::of_act(act);
         match self.persons.get(kid) {
             Some(person) if person.barred.is_some() => Err(Refusal::rule(format!("{} is barred", person.name))),
+            Some(_) if permission == Permission::Acknowledge => Ok(()),
             Some(person) if person.grants.iter().any(|g| g.role.permissions().contains(&permission)) => Ok(()),
             Some(person) => Err(Refusal::rule(format!("{} may not {} anywhere", person.name, permission.name()))),
             None => Err(Refusal::rule(format!("key {kid} is not enrolled in this register"))),
@@ -147,6 +158,11 @@ impl People {
 }
 
 impl Person {
+    /// Whether they may see what is at a place: by any role that reaches it.
+    pub fn sees(&self, location: Option<&str>) -> bool {
+        self.barred.is_none() && self.grants.iter().any(|g| g.reaches(location))
+    }
+
     fn holds(&self, role: Role) -> bool {
         self.grants.iter().any(|g| g.role == role && g.location.is_none())
     }

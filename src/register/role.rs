@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::act::{Act, MediumState};
+use super::act::{Act, CostCategory, MediumState};
 use super::stage::Stage;
 
 /// What a person is in the organization.
@@ -44,6 +44,16 @@ pub enum Permission {
     Ingest,
     /// Book costs and values.
     Book,
+    /// Book what a purchase costs.
+    BookPurchase,
+    /// Book what maintenance costs.
+    BookMaintenance,
+    /// Ask for something to be bought.
+    Request,
+    /// Grant requests, approve decisions: always as a second person.
+    Approve,
+    /// Say that one has what one was given. Nobody needs a role for it.
+    Acknowledge,
 }
 
 /// A role, and the location (and everything below it) it holds for. `None`: everywhere.
@@ -88,14 +98,19 @@ impl Role {
 
     /// What the role may change. An admin grants roles but runs no assets without a role for it.
     pub fn permissions(self) -> &'static [Permission] {
-        use Permission::{Administer, Book, Comply, Dispose, Ingest, Manage, Move, Work};
+        use Permission::{
+            Administer, Approve, Book, BookMaintenance, BookPurchase, Comply, Dispose, Ingest, Manage, Move, Request,
+            Work,
+        };
         match self {
             Role::Admin => &[Administer],
-            Role::AssetManager => &[Manage, Move, Work, Dispose, Ingest],
-            Role::Technician => &[Work, Ingest],
-            Role::ItadOperator => &[Work, Dispose, Ingest],
-            Role::Compliance => &[Comply, Ingest],
-            Role::Finance => &[Book],
+            Role::AssetManager => {
+                &[Manage, Move, Work, Dispose, Ingest, BookPurchase, BookMaintenance, Request, Approve]
+            }
+            Role::Technician => &[Work, Ingest, BookMaintenance, Request],
+            Role::ItadOperator => &[Work, Dispose, Ingest, Request],
+            Role::Compliance => &[Comply, Ingest, Request, Approve],
+            Role::Finance => &[Book, BookPurchase, BookMaintenance, Request, Approve],
             Role::Auditor => &[],
         }
     }
@@ -113,6 +128,11 @@ impl Permission {
             Permission::Dispose => "dispose",
             Permission::Ingest => "ingest",
             Permission::Book => "book",
+            Permission::BookPurchase => "book purchases",
+            Permission::BookMaintenance => "book maintenance",
+            Permission::Request => "ask for purchases",
+            Permission::Approve => "approve",
+            Permission::Acknowledge => "acknowledge",
         }
     }
 
@@ -124,7 +144,53 @@ impl Permission {
             | Act::PersonBarred { .. }
             | Act::RoleGranted { .. }
             | Act::RoleWithdrawn { .. } => Permission::Administer,
-            Act::AssetAdded { .. } | Act::AssetChanged { .. } => Permission::Manage,
+            Act::PolicyProposed(_) | Act::PolicyApproved { .. } => Permission::Comply,
+            Act::AssetAdded { .. }
+            | Act::AssetChanged { .. }
+            | Act::ModelSet(_)
+            | Act::VendorSet(_)
+            | Act::RequestOrdered(_)
+            | Act::RequestReceived { .. }
+            | Act::RequestLinked { .. }
+            | Act::PoolSet(_)
+            | Act::DecisionProposed(_)
+            | Act::ReplacementReady { .. } => Permission::Manage,
+            Act::VendorCertified(_)
+            | Act::VendorBarred { .. }
+            | Act::OriginAccepted { .. }
+            | Act::DisruptionWaived { .. } => Permission::Comply,
+            Act::RequestOpened(_) => Permission::Request,
+            Act::RequestApproved { .. }
+            | Act::RequestRefused { .. }
+            | Act::DecisionApproved { .. }
+            | Act::DecisionRefused { .. } => Permission::Approve,
+            Act::Acknowledged(said) if said.signed => Permission::Acknowledge,
+            Act::Acknowledged(_)
+            | Act::Configured(_)
+            | Act::ScheduleSet(_)
+            | Act::ScheduleDropped { .. }
+            | Act::WorkBegun { .. }
+            | Act::WorkSettled { .. }
+            | Act::WorkOpened(_)
+            | Act::WorkNoted { .. }
+            | Act::WorkDown(_)
+            | Act::WorkDone(_)
+            | Act::WorkCancelled { .. }
+            | Act::SeatTaken { .. }
+            | Act::SeatReleased { .. } => Permission::Work,
+            Act::LotOpened(_)
+            | Act::LotLineAdded(_)
+            | Act::LotLineRemoved { .. }
+            | Act::LotScheduled { .. }
+            | Act::LotDispatched(_)
+            | Act::LotReceived(_)
+            | Act::LotWeighed(_)
+            | Act::LotDocumented { .. }
+            | Act::LotClosed
+            | Act::LotCancelled { .. } => Permission::Dispose,
+            Act::CostBooked { category: CostCategory::Acquisition, .. } => Permission::BookPurchase,
+            Act::CostBooked { category: CostCategory::Maintenance, .. } => Permission::BookMaintenance,
+            Act::Valued(_) => Permission::Book,
             Act::StageMoved { to: Stage::Disposition, .. } => Permission::Dispose,
             // A medium that is said to be gone is no longer asked for a certificate.
             Act::MediumStateSet { state: MediumState::Absent, .. } => Permission::Comply,

@@ -137,6 +137,9 @@ pub async fn export_csv(register: &mut Register, out: &mut (dyn Write + Send)) -
         let Some((last, _)) = page.last() else { break };
         after.clone_from(last);
         for asset in page.iter().filter_map(|(_, placed)| asset_of(placed)) {
+            if !register.sees(asset.location.as_deref()) {
+                continue;
+            }
             let own = custom.iter().map(|name| asset.details.custom.get(name).cloned().unwrap_or_default());
             let cells = cells(asset).into_iter().chain(own).map(|cell| harmless(&cell));
             writer.write_record(cells).map_err(failed)?;

@@ -7,6 +7,7 @@ use super::act::{Act, MediumIdentity};
 use super::asset::Asset;
 use super::error::Refusal;
 use super::event::Event;
+use super::life::{Lot, Model, Pool, Request, Vendor, WorkOrder};
 use super::medium::Medium;
 use super::people::{People, REGISTER_STREAM};
 
@@ -21,6 +22,18 @@ pub enum State {
     Asset(Asset),
     /// `medium/ID`.
     Medium(Medium),
+    /// `model/ID`.
+    Model(Model),
+    /// `vendor/ID`.
+    Vendor(Vendor),
+    /// `request/ID`.
+    Request(Request),
+    /// `work/ID`.
+    Work(WorkOrder),
+    /// `licence/ID`.
+    Licence(Pool),
+    /// `lot/ID`.
+    Lot(Lot),
 }
 
 /// A state and how far it has come.
@@ -36,11 +49,17 @@ pub struct Placed {
 
 impl State {
     /// The state after the first event of a stream.
-    pub fn begin(stream: &str, act: &Act, actor: &str) -> Result<State, Refusal> {
+    pub fn begin(stream: &str, act: &Act, actor: &str, at: DateTime<Utc>) -> Result<State, Refusal> {
         match stream.split_once('/').map_or(stream, |(kind, _)| kind) {
             REGISTER_STREAM => People::begin(act, actor).map(State::People),
             "asset" => Asset::begin(act).map(State::Asset),
             "medium" => Medium::begin(act).map(State::Medium),
+            "model" => Model::begin(act).map(State::Model),
+            "vendor" => Vendor::begin(act).map(State::Vendor),
+            "request" => Request::begin(act, actor).map(State::Request),
+            "work" => WorkOrder::begin(act, at).map(State::Work),
+            "licence" => Pool::begin(act).map(State::Licence),
+            "lot" => Lot::begin(act).map(State::Lot),
             other => Err(Refusal::rule(format!("there are no streams of the kind {other:?}"))),
         }
     }
@@ -52,25 +71,37 @@ impl State {
             State::Asset(asset) if belongs_to_asset(act) => asset.check(act),
             State::Asset(_) => Err(Refusal::rule("that is no change of an asset")),
             State::Medium(medium) => medium.check(act),
+            State::Model(model) => model.check(act),
+            State::Vendor(vendor) => vendor.check(act),
+            State::Request(request) => request.check(act),
+            State::Work(work) => work.check(act),
+            State::Licence(pool) => pool.check(act),
+            State::Lot(lot) => lot.check(act),
         }
     }
 
     /// The state after a checked act.
-    pub fn apply(&mut self, act: &Act, at: DateTime<Utc>) {
+    pub fn apply(&mut self, act: &Act, actor: &str, at: DateTime<Utc>) {
         match self {
-            State::People(people) => people.apply(act),
-            State::Asset(asset) => asset.apply(act, at),
+            State::People(people) => people.apply(act, actor, at),
+            State::Asset(asset) => asset.apply(act, actor, at),
             State::Medium(medium) => medium.apply(act, at),
+            State::Model(model) => model.apply(act),
+            State::Vendor(vendor) => vendor.apply(act),
+            State::Request(request) => request.apply(act, actor, at),
+            State::Work(work) => work.apply(act, at),
+            State::Licence(pool) => pool.apply(act, at),
+            State::Lot(lot) => lot.apply(act, at),
         }
     }
 
     /// Takes in a stored event, as a rebuild and an audit do.
     pub fn replay(before: Option<State>, event: &Event) -> Result<State, Refusal> {
         match before {
-            None => State::begin(&event.stream, &event.act, &event.actor),
+            None => State::begin(&event.stream, &event.act, &event.actor, event.at),
             Some(mut state) => {
                 state.check(&event.act)?;
-                state.apply(&event.act, event.at);
+                state.apply(&event.act, &event.actor, event.at);
                 Ok(state)
             }
         }
@@ -91,18 +122,41 @@ impl MediumIdentity {
 }
 
 fn belongs_to_asset(act: &Act) -> bool {
-    !matches!(
+    matches!(
         act,
-        Act::RegisterCreated { .. }
-            | Act::PersonEnrolled { .. }
-            | Act::PersonBarred { .. }
-            | Act::RoleGranted { .. }
-            | Act::RoleWithdrawn { .. }
-            | Act::MediumAdded { .. }
-            | Act::MediumMoved { .. }
-            | Act::MediumStateSet { .. }
-            | Act::MediumRetired { .. }
-            | Act::EvidenceAccepted { .. }
-            | Act::EvidenceRevoked { .. }
+        Act::AssetAdded { .. }
+            | Act::AssetChanged { .. }
+            | Act::Classified { .. }
+            | Act::StageMoved { .. }
+            | Act::OrderCancelled { .. }
+            | Act::Assigned { .. }
+            | Act::ConditionSet { .. }
+            | Act::ChecklistDone { .. }
+            | Act::ChecklistWaived { .. }
+            | Act::MediaCounted { .. }
+            | Act::MediumInstalled { .. }
+            | Act::MediumRemoved { .. }
+            | Act::LicenceAssigned { .. }
+            | Act::LicenceReleased { .. }
+            | Act::RouteChosen { .. }
+            | Act::HandedOver { .. }
+            | Act::OutcomeSet { .. }
+            | Act::AssetClosed { .. }
+            | Act::CostBooked { .. }
+            | Act::Noted { .. }
+            | Act::RequestLinked { .. }
+            | Act::OriginAccepted { .. }
+            | Act::Configured(_)
+            | Act::Acknowledged(_)
+            | Act::ScheduleSet(_)
+            | Act::ScheduleDropped { .. }
+            | Act::WorkBegun { .. }
+            | Act::WorkSettled { .. }
+            | Act::DecisionProposed(_)
+            | Act::DecisionApproved { .. }
+            | Act::DecisionRefused { .. }
+            | Act::ReplacementReady { .. }
+            | Act::DisruptionWaived { .. }
+            | Act::Valued(_)
     )
 }

@@ -10,6 +10,9 @@ use super::error::{RegisterError, database};
 use super::event::{Event, Stored};
 use super::state::{Placed, State};
 
+/// Makes the tables, and what later versions add to them.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/register/migrations");
+
 /// A value of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
@@ -79,10 +82,18 @@ impl Store {
             }
         }
         let mut store = Store { connection, sqlite, place: at.place() };
-        if create {
-            sqlx::migrate!("src/register/migrations").run(&mut store.connection).await?;
+        if create || store.is_behind().await {
+            MIGRATIONS.run(&mut store.connection).await?;
         }
         Ok(store)
+    }
+
+    /// Whether an earlier version of the program made its tables.
+    async fn is_behind(&mut self) -> bool {
+        let sql = "SELECT CAST(COUNT(*) AS BIGINT) FROM _sqlx_migrations WHERE success";
+        let count = sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut self.connection).await;
+        count
+            .is_ok_and(|count| count > 0 && usize::try_from(count).is_ok_and(|count| count < MIGRATIONS.iter().count()))
     }
 
     /// Begins a transaction that may write.
@@ -199,19 +210,21 @@ impl Store {
     /// Writes the rows that states show themselves by.
     pub async fn project(&mut self, states: &[(&String, &Placed)]) -> Result<(), RegisterError> {
         let mut rows = Vec::with_capacity(states.len());
-        let (mut assets, mut media) = (Vec::new(), Vec::new());
+        let (mut assets, mut media, mut records) = (Vec::new(), Vec::new(), Vec::new());
         for (stream, placed) in states {
             rows.push(state_row(stream, placed)?);
             match &placed.state {
                 State::People(_) => {}
                 State::Asset(_) => assets.extend(shown_row(stream, &placed.state)),
                 State::Medium(_) => media.extend(shown_row(stream, &placed.state)),
+                _ => records.extend(shown_row(stream, &placed.state)),
             }
         }
         let columns = ["stream", "revision", "head", "document"];
         self.insert("state", &columns, "stream", &rows).await.map_err(wrap("writing states"))?;
         self.insert("asset", &ASSET_COLUMNS, "stream", &assets).await.map_err(taken("asset tag"))?;
-        self.insert("medium", &MEDIUM_COLUMNS, "stream", &media).await.map_err(taken("medium"))
+        self.insert("medium", &MEDIUM_COLUMNS, "stream", &media).await.map_err(taken("medium"))?;
+        self.insert("record", &RECORD_COLUMNS, "stream", &records).await.map_err(taken("name"))
     }
 
     /// Many rows by few statements. `replace`: the column by which an existing row is replaced.
@@ -252,7 +265,7 @@ impl Store {
 }
 
 /// Columns of the table `asset`.
-pub(super) const ASSET_COLUMNS: [&str; 12] = [
+pub(super) const ASSET_COLUMNS: [&str; 15] = [
     "stream",
     "tag",
     "serial",
@@ -265,7 +278,12 @@ pub(super) const ASSET_COLUMNS: [&str; 12] = [
     "condition",
     "location",
     "custodian",
+    "origin",
+    "warranty_until",
+    "maintenance_due",
 ];
+/// Columns of the table `record`.
+pub(super) const RECORD_COLUMNS: [&str; 6] = ["stream", "kind", "name", "status", "asset", "due"];
 /// Columns of the table `medium`.
 pub(super) const MEDIUM_COLUMNS: [&str; 8] = ["stream", "name", "serial", "wwn", "digest", "asset", "state", "class"];
 
@@ -288,6 +306,9 @@ pub(super) fn shown_row(stream: &str, state: &State) -> Option<Vec<Value>> {
             text(a.condition.name()),
             some(&a.location),
             some(&a.custodian),
+            text(a.life.origin().name()),
+            Value::Text(a.warranty_until()),
+            Value::Text(a.maintenance_due()),
         ],
         State::Medium(m) => vec![
             text(stream),
@@ -303,6 +324,17 @@ pub(super) fn shown_row(stream: &str, state: &State) -> Option<Vec<Value>> {
                 crate::media::MediumClass::Image => "image",
             }),
         ],
+        other => {
+            let shown = other.shown()?;
+            vec![
+                text(stream),
+                text(shown.kind),
+                text(&shown.name),
+                text(shown.status),
+                some(&shown.asset),
+                some(&shown.due),
+            ]
+        }
     })
 }
 

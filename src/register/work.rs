@@ -40,6 +40,7 @@ impl Work<'_> {
                 Refusal::rule("evidence comes in by ingest, and an asset is closed by the close rule alone").into()
             );
         }
+        super::life::check_alone(&act)?;
         self.append(stream, act).await
     }
 
@@ -95,7 +96,10 @@ impl Work<'_> {
     /// Moves the asset on. What that means for its media happens with it.
     pub async fn move_stage(&mut self, tag: &str, to: Stage, reason: Option<String>) -> Result<(), RegisterError> {
         let (stream, asset) = self.asset(tag).await?;
-        asset.check(&Act::StageMoved { to, reason: reason.clone() })?;
+        let now = self.now;
+        let policies = self.people().await?.policies_for(asset.stage, to, now);
+        let moved = Act::StageMoved { to, reason, policies };
+        asset.check(&moved)?;
         let media = self.media_of(&asset).await?;
         if asset.stage == Stage::Decommissioning && to == Stage::Deployment {
             // Back to stock for somebody else: the last user's data must be gone.
@@ -110,7 +114,7 @@ impl Work<'_> {
                 .into());
             }
         }
-        self.act(&stream, Act::StageMoved { to, reason }).await?;
+        self.append(&stream, moved).await?;
         let state = match to {
             Stage::Utilization => MediumState::InUse,
             Stage::Decommissioning => MediumState::Awaiting,
@@ -154,20 +158,32 @@ impl Work<'_> {
                 .into());
             }
         };
-        let before = match self.load(&medium).await?.map(|p| &p.state) {
+        self.put(&medium, &asset_stream, tag).await.map(|()| medium)
+    }
+
+    /// Puts a known medium into an asset; it leaves where it was.
+    pub async fn move_medium(&mut self, stream: &str, tag: &str) -> Result<(), RegisterError> {
+        let (asset_stream, asset) = self.asset(tag).await?;
+        if !matches!(self.load(stream).await?, Some(Placed { state: State::Medium(_), .. })) {
+            return Err(RegisterError::NotFound { what: "medium", name: stream.to_owned() });
+        }
+        self.put(stream, &asset_stream, &asset.tag).await
+    }
+
+    async fn put(&mut self, medium: &str, asset_stream: &str, tag: &str) -> Result<(), RegisterError> {
+        let before = match self.load(medium).await?.map(|p| &p.state) {
             Some(State::Medium(medium)) => medium.asset.clone(),
             _ => None,
         };
-        if before.as_ref() == Some(&asset_stream) {
+        if before.as_deref() == Some(asset_stream) {
             return Err(Refusal::rule(format!("the medium is in {tag} already")).into());
         }
         if let Some(before) = before {
             let reason = Some(format!("moved to {tag}"));
-            self.append(&before, Act::MediumRemoved { medium: medium.clone(), reason }).await?;
+            self.append(&before, Act::MediumRemoved { medium: medium.to_owned(), reason }).await?;
         }
-        self.append(&asset_stream, Act::MediumInstalled { medium: medium.clone() }).await?;
-        self.append(&medium, Act::MediumMoved { asset: Some(asset_stream) }).await?;
-        Ok(medium)
+        self.append(asset_stream, Act::MediumInstalled { medium: medium.to_owned() }).await?;
+        self.append(medium, Act::MediumMoved { asset: Some(asset_stream.to_owned()) }).await
     }
 
     /// Takes a medium out of its asset.
@@ -238,7 +254,15 @@ impl Work<'_> {
         let kid = self.key.kid().to_owned();
         let people = self.people().await?;
         let name = people.persons.get(&kid).map(|p| p.name.clone()).unwrap_or_default();
-        Ok(judge(asset, &media, Closer { kid: &kid, name: &name }))
+        let judged = judge(asset, &media, Closer { kid: &kid, name: &name });
+        Ok(match (people.may_close(&kid, asset, self.now), judged) {
+            (Ok(()), judged) => judged,
+            (Err(refused), Ok(_)) => Err(vec![refused.message]),
+            (Err(refused), Err(mut blockers)) => {
+                blockers.push(refused.message);
+                Err(blockers)
+            }
+        })
     }
 
     /// Everybody enrolled.
@@ -259,7 +283,7 @@ impl Work<'_> {
         Ok(rows.into_iter().flatten().flatten().next())
     }
 
-    async fn load(&mut self, stream: &str) -> Result<Option<&Placed>, RegisterError> {
+    pub(super) async fn load(&mut self, stream: &str) -> Result<Option<&Placed>, RegisterError> {
         if !self.states.contains_key(stream)
             && self.fresh.as_deref() != Some(stream)
             && let Some(placed) = self.store.state(stream).await?
@@ -279,15 +303,19 @@ impl Work<'_> {
     }
 
     /// As [`Work::append`]; rights are asked for the place of `for_stream`.
-    async fn append_at(&mut self, stream: &str, act: Act, for_stream: &str) -> Result<(), RegisterError> {
+    pub(super) async fn append_at(&mut self, stream: &str, act: Act, for_stream: &str) -> Result<(), RegisterError> {
         self.load(stream).await?;
         let place_of = self.place_of(for_stream).await?;
         let new_place = match &act {
             Act::AssetAdded { location, .. } | Act::Assigned { location, .. } => Some(location.clone()),
+            Act::RequestOpened(facts) => Some(facts.location.clone()),
+            Act::LotOpened(facts) => Some(facts.location.clone()),
             _ => None,
         };
         let kid = self.key.kid();
-        let under = match self.load(REGISTER_STREAM).await? {
+        self.load(REGISTER_STREAM).await?;
+        let before = self.states.get(stream).map(|p| &p.state);
+        let under = match self.states.get(REGISTER_STREAM) {
             Some(Placed { state: State::People(people), revision, .. }) => {
                 let mut places: Vec<Option<&str>> = place_of.iter().map(|p| p.as_deref()).collect();
                 places.extend(new_place.iter().map(|p| p.as_deref()));
@@ -295,17 +323,18 @@ impl Work<'_> {
                     places.push(None);
                 }
                 people.permit(kid, &act, &places)?;
+                people.allow(kid, &act, before, self.now)?;
                 *revision
             }
             _ if stream == REGISTER_STREAM && matches!(act, Act::RegisterCreated { .. }) => 0,
             _ => return Err(RegisterError::NotInitialised(self.store.place.clone())),
         };
         let (state, revision, previous) = match self.states.get(stream) {
-            None => (State::begin(stream, &act, self.key.kid())?, 1, None),
+            None => (State::begin(stream, &act, self.key.kid(), self.now)?, 1, None),
             Some(placed) => {
                 placed.state.check(&act)?;
                 let mut state = placed.state.clone();
-                state.apply(&act, self.now);
+                state.apply(&act, self.key.kid(), self.now);
                 (state, placed.revision + 1, Some(placed.head.clone()))
             }
         };
@@ -330,6 +359,9 @@ impl Work<'_> {
         let holder = match self.load(stream).await?.map(|p| &p.state) {
             Some(State::Asset(asset)) => return Ok(Some(asset.location.clone())),
             Some(State::Medium(medium)) => medium.asset.clone(),
+            Some(State::Work(work)) => Some(work.facts.asset.clone()),
+            Some(State::Request(request)) => return Ok(Some(request.facts.location.clone())),
+            Some(State::Lot(lot)) => return Ok(Some(lot.facts.location.clone())),
             _ => None,
         };
         let Some(holder) = holder else { return Ok(None) };

@@ -10,7 +10,6 @@ mod key;
 mod output;
 #[cfg(feature = "erase")]
 mod plan;
-mod policy;
 #[cfg(feature = "erase")]
 mod progress;
 mod register;
@@ -81,9 +80,6 @@ enum Command {
     /// Show or verify certificates and failure reports
     #[command(subcommand)]
     Certificate(certificate::CertificateCommand),
-    /// Show, check, sign and take the organization's policy
-    #[command(subcommand)]
-    Policy(policy::PolicyCommand),
     /// Show, sign or audit the custody log
     #[command(subcommand)]
     Custody(custody::CustodyCommand),
@@ -96,6 +92,33 @@ enum Command {
     /// The media inside assets
     #[command(subcommand)]
     Media(register::MediaCommand),
+    /// Models that are bought: standards, useful life, end of support
+    #[command(subcommand)]
+    Model(register::ModelCommand),
+    /// Who sells, takes or recycles, and by what they are certified
+    #[command(subcommand)]
+    Vendor(register::VendorCommand),
+    /// Needs, requests, approvals, orders, and what appeared without them
+    #[command(subcommand)]
+    Procure(register::ProcureCommand),
+    /// Work orders, help desk, and the calendar of what is due
+    #[command(subcommand)]
+    Work(register::WorkCommand),
+    /// Licences: seats, who uses them, what is free
+    #[command(subcommand)]
+    Licence(register::LicenceCommand),
+    /// Disposal orders as lots
+    #[command(subcommand)]
+    Dispose(register::DisposeCommand),
+    /// Amounts and values of assets
+    #[command(subcommand)]
+    Cost(register::CostCommand),
+    /// The policy of each stage
+    #[command(subcommand)]
+    Policy(register::PolicyCommand),
+    /// Who may do what, and where
+    #[command(subcommand)]
+    Role(register::RoleCommand),
 }
 
 /// Runs the program.
@@ -136,11 +159,19 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::VerifyMedia(args) => verify_media::run(common, args),
         Command::Key(command) => key::run(common, command),
         Command::Certificate(command) => certificate::run(common, command),
-        Command::Policy(command) => policy::run(common, command),
         Command::Custody(command) => custody::run(common, command),
         Command::Register(command) => register::run(common, command),
         Command::Asset(command) => register::run_asset(common, command),
         Command::Media(command) => register::run_media(common, command),
+        Command::Model(command) => register::run_model(common, command),
+        Command::Vendor(command) => register::run_vendor(common, command),
+        Command::Procure(command) => register::run_procure(common, command),
+        Command::Work(command) => register::run_work(common, command),
+        Command::Licence(command) => register::run_licence(common, command),
+        Command::Dispose(command) => register::run_dispose(common, command),
+        Command::Cost(command) => register::run_cost(common, command),
+        Command::Policy(command) => register::run_policy(common, command),
+        Command::Role(command) => register::run_role(common, command),
     }
 }
 

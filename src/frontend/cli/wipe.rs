@@ -103,9 +103,8 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     if args.targets.is_empty() && args.manifest.is_none() {
         return Err(Failure::words(Exit::Usage, "no target").hint("lastwrite drives lists what is there"));
     }
-    args.wish.scheme()?;
+    let mut wish = args.wish.wish()?;
     let station = common.station()?;
-    let mut wish = args.wish.wish(Some(&station))?;
     warn_if_forgetful(&station, args.execution.out.as_deref())?;
     let mut request = Request::read(&args)?;
     if let Some(path) = args.results.as_ref().filter(|path| path.exists()) {

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{OpenArgs, sheet, show};
+use super::values::{money, word};
+use super::{OpenArgs, life, sheet, show};
 use crate::frontend::cli::Common;
 use crate::frontend::exit::{Exit, Failure};
 use crate::register::{
@@ -52,15 +53,17 @@ pub enum AssetCommand {
     Close(TagArgs),
     /// Cancel an order that never arrived
     Cancel(WordArgs),
+    #[command(flatten)]
+    Life(life::LifeCommand),
 }
 
 #[derive(Debug, Args)]
 pub struct TagArgs {
     /// Asset tag
     #[arg(value_name = "TAG")]
-    tag: String,
+    pub tag: String,
     #[command(flatten)]
-    open: OpenArgs,
+    pub open: OpenArgs,
 }
 
 #[derive(Debug, Args)]
@@ -103,9 +106,12 @@ pub struct AddArgs {
     /// Months of warranty
     #[arg(long)]
     warranty: Option<u32>,
-    /// Business need, and who approved it
+    /// Business need
     #[arg(long)]
     need: Option<String>,
+    /// Number of the granted request that it comes of: its model, order, warranty and full cost are taken from there
+    #[arg(long, value_name = "NUMBER")]
+    request: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -293,15 +299,25 @@ pub fn run(common: &Common, command: AssetCommand) -> Result<Exit, Failure> {
         AssetCommand::Count(args) => act(common, args.of, vec![Act::MediaCounted { count: args.count }]),
         AssetCommand::Licence(args) => {
             let LicenceArgs { of, product, release, key_ref } = args;
-            let one =
-                if release { Act::LicenceReleased { product } } else { Act::LicenceAssigned { product, key_ref } };
-            act(common, of, vec![one])
+            of.open.change(common, async |work| match release {
+                true => work.release_licence(&of.tag, &product).await,
+                false => work.assign_licence(&of.tag, &product, key_ref.clone(), false).await,
+            })?;
+            show::told(common, &of.open, &of.tag)
         }
         AssetCommand::Route(args) => {
-            act(common, args.of, vec![Act::RouteChosen { route: args.route, order: args.order, vendor: args.vendor }])
+            let TagArgs { tag, open } = args.of;
+            open.change(common, async |work| {
+                work.choose_route(&tag, args.route, &args.order, args.vendor.clone()).await
+            })?;
+            show::told(common, &open, &tag)
         }
         AssetCommand::HandOver(args) => {
-            act(common, args.of, vec![Act::HandedOver { to: args.to, seal: args.seal, reason: args.reason }])
+            let TagArgs { tag, open } = args.of;
+            open.change(common, async |work| {
+                work.hand_over(&tag, &args.to, args.seal.clone(), args.reason.clone()).await
+            })?;
+            show::told(common, &open, &tag)
         }
         AssetCommand::Outcome(args) => outcome(common, args),
         AssetCommand::Cost(args) => {
@@ -322,6 +338,7 @@ pub fn run(common: &Common, command: AssetCommand) -> Result<Exit, Failure> {
             show::told(common, &args.open, &args.tag)
         }
         AssetCommand::Cancel(args) => act(common, args.of, vec![Act::OrderCancelled { reason: args.word }]),
+        AssetCommand::Life(command) => life::run(common, command),
     }
 }
 
@@ -349,12 +366,16 @@ fn add(common: &Common, args: AddArgs) -> Result<Exit, Failure> {
         details,
     };
     open.with_key(common, async |register, key| {
-        register.run(key, async |work| work.add_asset(added.clone()).await).await
+        let job = async |work: &mut crate::register::Work<'_>| match &args.request {
+            Some(number) => work.add_requested(number, added.clone()).await,
+            None => work.add_asset(added.clone()).await,
+        };
+        register.run(key, job).await
     })?;
     show::told(common, &open, &tag)
 }
 
-fn act(common: &Common, of: TagArgs, acts: Vec<Act>) -> Result<Exit, Failure> {
+pub fn act(common: &Common, of: TagArgs, acts: Vec<Act>) -> Result<Exit, Failure> {
     of.open.with_key(common, async |register, key| {
         let job = async |work: &mut crate::register::Work<'_>| {
             let (stream, _) = work.asset(&of.tag).await?;
@@ -384,15 +405,4 @@ fn find<T>(word: &str, kind: Kind, of_name: fn(&str) -> Option<T>) -> Result<T, 
         Kind::DataClass => "data class (none, internal, confidential, regulated)",
     };
     of_name(word).ok_or_else(|| Failure::words(Exit::Usage, format!("{word:?} is no {what}")))
-}
-
-fn word<T>(of_name: fn(&str) -> Option<T>) -> impl Fn(&str) -> Result<T, String> + Clone
-where
-    T: Clone + Send + Sync + 'static,
-{
-    move |text: &str| of_name(text).ok_or_else(|| format!("{text:?} is not known here"))
-}
-
-fn money(text: &str) -> Result<Money, String> {
-    Money::parse(text, "EUR").map_err(|e| e.to_string())
 }

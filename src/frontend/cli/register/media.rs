@@ -22,6 +22,10 @@ pub enum MediaCommand {
     State(StateArgs),
     /// A document about a medium counts no longer
     Revoke(RevokeArgs),
+    /// Put a known medium into another asset
+    Move(MoveArgs),
+    /// Show a medium: where it is, where it was, its certificates
+    Show(OneArgs),
 }
 
 #[derive(Debug, Args)]
@@ -69,8 +73,8 @@ pub struct StateArgs {
     #[command(flatten)]
     of: OneArgs,
     /// The state
-    #[arg(value_name = "STATE", value_parser = state)]
-    state: MediumState,
+    #[arg(value_name = "STATE", value_parser = medium_state)]
+    becomes: MediumState,
 }
 
 #[derive(Debug, Args)]
@@ -82,6 +86,15 @@ pub struct RevokeArgs {
     document: String,
 }
 
+#[derive(Debug, Args)]
+pub struct MoveArgs {
+    #[command(flatten)]
+    of: OneArgs,
+    /// Tag of the asset it goes into
+    #[arg(value_name = "TAG")]
+    to: String,
+}
+
 pub fn run(common: &Common, command: MediaCommand) -> Result<Exit, Failure> {
     let stream = match command {
         MediaCommand::Add(args) => add(common, &args)?,
@@ -89,6 +102,14 @@ pub fn run(common: &Common, command: MediaCommand) -> Result<Exit, Failure> {
             let job = async |work: &mut Work<'_>| {
                 let stream = find(work, &args.medium).await?;
                 work.remove(&stream, args.note.clone()).await.map(|()| stream)
+            };
+            register.run(key, job).await
+        })?,
+        MediaCommand::Show(args) => return show(common, &args),
+        MediaCommand::Move(MoveArgs { of, to }) => of.open.with_key(common, async |register, key| {
+            let job = async |work: &mut Work<'_>| {
+                let stream = find(work, &of.medium).await?;
+                work.move_medium(&stream, &to).await.map(|()| stream)
             };
             register.run(key, job).await
         })?,
@@ -104,10 +125,10 @@ pub fn run(common: &Common, command: MediaCommand) -> Result<Exit, Failure> {
                 register.run(key, job).await
             })?
         }
-        MediaCommand::State(StateArgs { of, state }) => of.open.with_key(common, async |register, key| {
+        MediaCommand::State(StateArgs { of, becomes }) => of.open.with_key(common, async |register, key| {
             let job = async |work: &mut Work<'_>| {
                 let stream = find(work, &of.medium).await?;
-                work.act(&stream, Act::MediumStateSet { state, note: of.note.clone() }).await.map(|()| stream)
+                work.act(&stream, Act::MediumStateSet { state: becomes, note: of.note.clone() }).await.map(|()| stream)
             };
             register.run(key, job).await
         })?,
@@ -116,6 +137,63 @@ pub fn run(common: &Common, command: MediaCommand) -> Result<Exit, Failure> {
         output::json(&json!({ "medium": stream }));
     } else {
         output::line(&stream);
+    }
+    Ok(Exit::Done)
+}
+
+fn show(common: &Common, args: &OneArgs) -> Result<Exit, Failure> {
+    let (stream, medium, tag, events) = args.open.with_key(common, async |register, key| {
+        register.view_as(key.kid()).await?;
+        let stream = register.run(key, async |work| find(work, &args.medium).await).await?;
+        let missing = || RegisterError::NotFound { what: "medium", name: args.medium.clone() };
+        let medium = register.medium(&stream).await?.ok_or_else(missing)?;
+        let asset = match &medium.asset {
+            Some(asset) => register.asset_at(asset).await?,
+            None => None,
+        };
+        // A medium is seen where its asset is.
+        if !register.sees(asset.as_ref().and_then(|a| a.location.as_deref())) {
+            return Err(missing());
+        }
+        let events = register.history(&stream).await?;
+        let mut told = Vec::new();
+        for event in events {
+            let into = match &event.act {
+                Act::MediumMoved { asset: Some(asset) } => register.asset_at(asset).await?.map(|a| a.tag),
+                _ => None,
+            };
+            told.push((event, into));
+        }
+        Ok((stream, medium, asset.map(|a| a.tag), told))
+    })?;
+    if common.json {
+        let events: Vec<_> = events.iter().map(|(event, into)| json!({ "event": event, "into": into })).collect();
+        output::json(&json!({ "stream": stream, "asset": tag, "medium": medium, "events": events }));
+        return Ok(Exit::Done);
+    }
+    let state = medium.state.name().replace('_', " ");
+    output::line(&format!("Medium         {}\nStream         {stream}", medium.identity.label()));
+    output::line(&format!("State          {state}\nAsset          {}", tag.as_deref().unwrap_or("none")));
+    for held in &medium.evidence {
+        let revoked = held.revoked.as_ref().map(|r| format!(", REVOKED: {r}")).unwrap_or_default();
+        output::line(&format!("Document       {} {}{revoked}", held.evidence.kind.name(), held.evidence.document));
+    }
+    for (event, into) in events {
+        let at = event.at.format("%Y-%m-%d %H:%M:%S");
+        let words = match &event.act {
+            Act::MediumAdded { .. } => "known".to_owned(),
+            Act::MediumMoved { asset: None } => "taken out".to_owned(),
+            Act::MediumMoved { .. } => format!("put into {}", into.as_deref().unwrap_or("an asset")),
+            Act::MediumStateSet { state, note } => {
+                let note = note.as_ref().map(|n| format!(": {n}")).unwrap_or_default();
+                format!("{}{note}", state.name().replace('_', " "))
+            }
+            Act::EvidenceAccepted { evidence } => format!("{} {}", evidence.kind.name(), evidence.document),
+            Act::EvidenceRevoked { document, reason } => format!("{document} revoked: {reason}"),
+            Act::MediumRetired { document, .. } => format!("left with its asset, by {document}"),
+            _ => "changed".to_owned(),
+        };
+        output::line(&format!("{:>4}  {at}  {words}", event.revision));
     }
     Ok(Exit::Done)
 }
@@ -159,6 +237,6 @@ async fn find(work: &mut Work<'_>, name: &str) -> Result<String, RegisterError> 
     }
 }
 
-fn state(text: &str) -> Result<MediumState, String> {
+fn medium_state(text: &str) -> Result<MediumState, String> {
     MediumState::of_name(text).ok_or_else(|| format!("there is no state {text}"))
 }

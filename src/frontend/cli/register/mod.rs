@@ -1,13 +1,29 @@
 //! `lastwrite register | asset | media`: the asset register.
 
 mod asset;
+mod cost;
+mod dispose;
+mod licence;
+mod life;
 mod media;
 mod people;
+mod policy;
+mod procure;
+mod record;
 mod sheet;
 mod show;
+mod values;
+mod work;
 
 pub use asset::AssetCommand;
+pub use cost::{CostCommand, run as run_cost};
+pub use dispose::{DisposeCommand, run as run_dispose};
+pub use licence::{LicenceCommand, run as run_licence};
 pub use media::MediaCommand;
+pub use people::{RoleCommand, run_role};
+pub use policy::{PolicyCommand, run as run_policy};
+pub use procure::{ModelCommand, ProcureCommand, VendorCommand, run as run_procure, run_model, run_vendor};
+pub use work::{WorkCommand, run as run_work};
 
 use std::path::PathBuf;
 
@@ -18,7 +34,7 @@ use super::certificate::TrustArgs;
 use super::key::{KeyArgs, new_passphrase};
 use super::{Common, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
-use crate::register::{Database, Register, RegisterError, Role, Verdict};
+use crate::register::{Database, Register, RegisterError, Role, Verdict, Work};
 use crate::signed::StationKey;
 use crate::station;
 
@@ -227,6 +243,27 @@ impl OpenArgs {
     ) -> Result<T, Failure> {
         let at = self.at(common);
         block_on(async { job(&mut Register::open(&at).await?).await })
+    }
+
+    /// Opens the register to show what the owner of the key may see.
+    fn view<T>(
+        &self,
+        common: &Common,
+        job: impl AsyncFnOnce(&mut Register) -> Result<T, RegisterError>,
+    ) -> Result<T, Failure> {
+        self.with_key(common, async |register, key| {
+            register.view_as(key.kid()).await?;
+            job(register).await
+        })
+    }
+
+    /// Makes one change: all of it, or nothing.
+    fn change<T>(
+        &self,
+        common: &Common,
+        job: impl AsyncFn(&mut Work<'_>) -> Result<T, RegisterError>,
+    ) -> Result<T, Failure> {
+        self.with_key(common, async |register, key| register.run(key, job).await)
     }
 
     /// Opens the register for a change.

@@ -23,6 +23,16 @@ pub enum PersonCommand {
     List(OpenArgs),
 }
 
+#[derive(Debug, Subcommand)]
+pub enum RoleCommand {
+    /// Give a role, for a location or everywhere
+    Grant(GrantArgs),
+    /// Take a role back
+    Withdraw(GrantArgs),
+    /// The roles and what they may; with people, who holds them
+    List(OpenArgs),
+}
+
 #[derive(Debug, Args)]
 pub struct EnrolArgs {
     /// Name
@@ -86,6 +96,36 @@ pub fn run(common: &Common, command: PersonCommand) -> Result<Exit, Failure> {
         output::json(&json!({ "act": act }));
     } else {
         output::line("done");
+    }
+    Ok(Exit::Done)
+}
+
+pub fn run_role(common: &Common, command: RoleCommand) -> Result<Exit, Failure> {
+    match command {
+        RoleCommand::Grant(args) => run(common, PersonCommand::Grant(args)),
+        RoleCommand::Withdraw(args) => run(common, PersonCommand::Withdraw(args)),
+        RoleCommand::List(open) => roles(common, &open),
+    }
+}
+
+fn roles(common: &Common, open: &OpenArgs) -> Result<Exit, Failure> {
+    let people = open.with(common, async |register| register.people().await)?;
+    let mut rows = Vec::new();
+    for role in Role::ALL {
+        let may: Vec<&str> = role.permissions().iter().map(|p| p.name()).collect();
+        let holders = people.persons.values().filter(|p| p.barred.is_none());
+        let held = holders.flat_map(|p| p.grants.iter().filter(|g| g.role == role).map(move |g| (p, g)));
+        let held: Vec<String> = held
+            .map(|(p, g)| g.location.as_ref().map_or_else(|| p.name.clone(), |l| format!("{} at {l}", p.name)))
+            .collect();
+        if common.json {
+            output::json(&json!({ "role": role, "may": may, "holders": held }));
+        }
+        let may = if may.is_empty() { "read".to_owned() } else { may.join(", ") };
+        rows.push(vec![role.name().to_owned(), held.join(", "), may]);
+    }
+    if !common.json {
+        output::line(&output::table(&["ROLE", "HELD BY", "MAY"], &rows));
     }
     Ok(Exit::Done)
 }

@@ -60,7 +60,7 @@ pub fn import(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
 
 pub fn export(common: &Common, args: &ExportArgs) -> Result<Exit, Failure> {
     let mut sheet = Vec::new();
-    let count = args.open.with(common, async |register| register::export_csv(register, &mut sheet).await)?;
+    let count = args.open.view(common, async |register| register::export_csv(register, &mut sheet).await)?;
     match &args.out {
         None => output::raw(String::from_utf8_lossy(&sheet).trim_end_matches('\n')),
         Some(path) => {

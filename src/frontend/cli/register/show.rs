@@ -36,7 +36,7 @@ pub struct ListArgs {
 }
 
 pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
-    let (revision, asset, media, events) = args.open.with(common, async |register| {
+    let (revision, asset, media, events) = args.open.view(common, async |register| {
         let (stream, revision, asset) = register.asset(&args.tag).await?;
         let media = register.media_of(&asset).await?;
         let events = if args.history { register.history(&stream).await? } else { Vec::new() };
@@ -61,8 +61,8 @@ pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-pub fn list(common: &Common, args: &ListArgs) -> Result<Exit, Failure> {
-    let rows = args.open.with(common, async |register| register.list(args.stage, &args.after, args.limit).await)?;
+/// Rows of [`crate::register::Register::list`].
+pub fn rows(common: &Common, rows: Vec<Vec<Option<String>>>) -> Result<Exit, Failure> {
     let header = ["TAG", "STAGE", "CONDITION", "CATEGORY", "MODEL", "LOCATION", "CUSTODIAN"];
     if common.json {
         for row in &rows {
@@ -76,6 +76,11 @@ pub fn list(common: &Common, args: &ListArgs) -> Result<Exit, Failure> {
         rows.into_iter().map(|row| row.into_iter().map(|c| c.unwrap_or_else(|| "-".into())).collect()).collect();
     output::line(&if cells.is_empty() { "No assets.".to_owned() } else { output::table(&header, &cells) });
     Ok(Exit::Done)
+}
+
+pub fn list(common: &Common, args: &ListArgs) -> Result<Exit, Failure> {
+    let rows = args.open.view(common, async |register| register.list(args.stage, &args.after, args.limit).await)?;
+    self::rows(common, rows)
 }
 
 /// What an asset is like after a command.
@@ -128,6 +133,48 @@ fn card(asset: &Asset, media: &[PlacedMedium]) -> String {
     fact("Bought", d.purchase_date.clone());
     fact("Price", d.purchase_cost.as_ref().map(ToString::to_string));
     fact("Warranty", d.warranty_months.map(|m| format!("{m} months")));
+    fact(
+        "Origin",
+        Some(match (&asset.life.request, &asset.life.accepted) {
+            (Some((_, number)), _) => format!("request {number}"),
+            (None, Some(reason)) => format!("without a request, accepted: {reason}"),
+            (None, None) => "without a request (shadow IT)".to_owned(),
+        }),
+    );
+    fact("Warranty ends", asset.warranty_until());
+    let life = &asset.life;
+    if let Some(c) = &life.configuration {
+        fact("Software", Some(c.software.join(", ")));
+        fact("Security", Some(c.security.join(", ")));
+        let network = [&c.hostname, &c.network].into_iter().flatten().chain(&c.mac).cloned();
+        fact("Network", Some(network.collect::<Vec<_>>().join(", ")));
+    }
+    if let Some((at, said)) = &life.acknowledged {
+        let how = if said.signed { "signed with their key" } else { "recorded" };
+        fact("Acknowledged", Some(format!("{} on {}, {how}", said.name, at.format("%Y-%m-%d"))));
+    }
+    for schedule in life.schedules.values() {
+        let (name, kind) = (&schedule.name, schedule.kind.name());
+        fact(
+            "Maintenance",
+            Some(format!("{name} ({kind}) every {} days, next {}", schedule.every_days, schedule.next)),
+        );
+    }
+    for work in life.work.values() {
+        fact("Open work", Some(format!("{} ({})", work.number, work.kind.name())));
+    }
+    if let Some(decision) = &life.decision {
+        let how = match (&decision.approved, &decision.refused) {
+            (Some(_), _) => "approved".to_owned(),
+            (None, Some(reason)) => format!("refused: {reason}"),
+            (None, None) => "proposed".to_owned(),
+        };
+        fact("Decision", Some(format!("{}, {how}: {}", decision.facts.choice.name(), decision.facts.rationale)));
+    }
+    fact("Replaced by", life.replacement.clone());
+    if let Some(v) = life.valuations.last() {
+        fact("Worth", Some(format!("{} ({}, {}, {})", v.money, v.basis.name(), v.on, v.source)));
+    }
     fact("Licences", Some(asset.licences.keys().cloned().collect::<Vec<_>>().join(", ")));
     if let Some(line) = &asset.line {
         let outcome = line.outcome.map_or("pending", |o| o.name());
