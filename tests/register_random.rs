@@ -3,8 +3,10 @@
 
 use lastwrite::media::MediumClass;
 use lastwrite::register::{
-    Act, AssetClass, ClosedOn, CostCategory, DataClass, Database, Details, Grant, Item, LineOutcome, MediumIdentity,
-    MediumState, Minimum, Money, REGISTER_STREAM, Register, RegisterError, Role, Route, Stage, Work,
+    Act, AssetClass, Certification, Choice, ClosedOn, CostCategory, DataClass, Database, DecisionInputs, Details,
+    Grant, Item, LineOutcome, LotState, MediumIdentity, MediumState, Minimum, Money, Opening, PolicyRules, PolicyText,
+    PoolFacts, REGISTER_STREAM, Receipt, Register, RegisterError, Role, Route, Stage, VendorFacts, VendorKind, Work,
+    WorkKind, WorkResult,
 };
 use lastwrite::signed::StationKey;
 use lastwrite::units::Bytes;
@@ -21,7 +23,7 @@ struct Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    (0..4usize, 0..3usize, 0..18u8, 0..7usize).prop_map(|(actor, tag, what, pick)| Step { actor, tag, what, pick })
+    (0..4usize, 0..3usize, 0..30u8, 0..7usize).prop_map(|(actor, tag, what, pick)| Step { actor, tag, what, pick })
 }
 
 async fn play(work: &mut Work<'_>, step: &Step) -> Result<(), RegisterError> {
@@ -38,7 +40,10 @@ async fn play(work: &mut Work<'_>, step: &Step) -> Result<(), RegisterError> {
         4 => Act::MediaCounted { count: u32::try_from(asset.media.len()).unwrap() + u32::from(pick == 6) },
         5..=7 => Act::ChecklistDone { item: Item::ALL[pick + 4], note: None },
         8 => Act::ChecklistWaived { item: Item::ALL[pick + 4], reason: "w".into() },
-        9 => Act::RouteChosen { route: Route::ALL[pick % 2], order: "L".into(), vendor: None },
+        9 => {
+            let vendor = (pick > 3).then(|| "V".to_owned());
+            return work.choose_route(tag, Route::ALL[pick % 2], &format!("L{pick}"), vendor).await;
+        }
         10 => return work.set_outcome(tag, LineOutcome::ALL[pick % 2], (pick > 3).then_some(b"receipt")).await,
         11 => Act::Classified { data_class: DataClass::ALL[pick % 4], reason: "r".into() },
         12 => Act::CostBooked {
@@ -58,6 +63,73 @@ async fn play(work: &mut Work<'_>, step: &Step) -> Result<(), RegisterError> {
             let minimum = Minimum::of(DataClass::None, Route::Resale);
             Act::AssetClosed { media: media.collect(), minimum }
         }
+        18 => return lot(work, &format!("L{pick}")).await,
+        19 => return work.add_to_lot(&format!("L{pick}"), tag, None).await,
+        20 => return work.hand_over(tag, if pick > 3 { "V" } else { "W" }, None, None).await,
+        21 => {
+            let (kind, number) = (WorkKind::ALL[pick], Some(format!("{tag}{pick}")));
+            let title = "t".to_owned();
+            let opening = Opening {
+                tag: tag.into(),
+                kind,
+                title,
+                number,
+                due: None,
+                schedule: None,
+                reporter: None,
+                assignee: None,
+            };
+            return work.open_work(opening).await.map(|_| ());
+        }
+        22 => {
+            let result = WorkResult { at: "2026-01-01T00:00:00Z".parse().unwrap(), result: "r".into(), cost: None };
+            return work.finish_work(&format!("{tag}{pick}"), result, Vec::new()).await;
+        }
+        23 => return work.assign_licence(tag, "P", None, pick == 6).await,
+        24 => return work.release_licence(tag, "P").await,
+        25 => return work.decide(tag, Choice::ALL[pick % 4], "r".into(), inputs()).await,
+        26 => match pick {
+            0..4 => Act::DecisionApproved { note: None },
+            4 => Act::DisruptionWaived { reason: "r".into() },
+            _ => return work.replaced(tag, TAGS[(step.tag + 1) % 3]).await,
+        },
+        27 => Act::Assigned { custodian: Some("Anna".into()), location: None },
+        28 => {
+            // Halves of what belongs together, and a hand-over under a made-up certification.
+            let certification = Certification {
+                scheme: "R2v3".into(),
+                number: "1".into(),
+                from: "2020-01-01".into(),
+                until: "2090-01-01".into(),
+                document: None,
+            };
+            match pick {
+                0 => Act::HandedOver { to: "V".into(), seal: None, reason: None, certification: Some(certification) },
+                1 => Act::LicenceReleased { product: "P".into() },
+                2 => Act::StageMoved { to: Stage::ALL[pick + 2], reason: None, policies: Default::default() },
+                3 => Act::RequestLinked { request: "request/1".into(), number: "1".into() },
+                _ => Act::ReplacementReady { replacement: stream.clone(), tag: tag.into(), revision: Bytes(1) },
+            }
+        }
+        29 => {
+            if pick > 2 {
+                return match asset.media.first() {
+                    Some(medium) => work.move_medium(medium, TAGS[pick % 3]).await,
+                    None => Ok(()),
+                };
+            }
+            let policy = PolicyText {
+                stage: [Stage::Decommissioning, Stage::Disposition][pick % 2],
+                version: u32::try_from(pick).unwrap() + 1,
+                title: "t".into(),
+                text: "t".into(),
+                rules: PolicyRules { second_person: true, ..PolicyRules::default() },
+                effective: "2026-01-01".into(),
+            };
+            let (stage, version) = (policy.stage, policy.version);
+            let act = if step.tag == 0 { Act::PolicyApproved { stage, version } } else { Act::PolicyProposed(policy) };
+            return work.act(REGISTER_STREAM, act).await;
+        }
         _ => {
             let Some(medium) = asset.media.first() else { return Ok(()) };
             let act = match step.what {
@@ -69,6 +141,36 @@ async fn play(work: &mut Work<'_>, step: &Step) -> Result<(), RegisterError> {
         }
     };
     work.act(&stream, act).await
+}
+
+/// The next step of a lot, whichever it is.
+async fn lot(work: &mut Work<'_>, number: &str) -> Result<(), RegisterError> {
+    let (stream, lot) = work.lot(number).await?;
+    match lot.state {
+        LotState::Draft => work.act(&stream, Act::LotScheduled { day: "2026-01-01".into() }).await,
+        LotState::Scheduled => work.dispatch_lot(number, None).await,
+        LotState::InTransit => {
+            let count = u32::try_from(lot.lines.len()).unwrap();
+            work.receive_lot(number, Receipt { by: "b".into(), count, reference: None, note: None }).await
+        }
+        LotState::Received => work.document_lot(number, b"final").await,
+        _ => work.close_lot(number).await.map(|_| ()),
+    }
+}
+
+fn inputs() -> DecisionInputs {
+    let money = |text| Money::parse(text, "EUR").unwrap();
+    DecisionInputs {
+        as_of: "2026-01-01".into(),
+        keep_per_year: money("300"),
+        keep_growth_bp: 5000,
+        replace_cost: money("1200"),
+        replace_life_months: 48,
+        replace_per_year: money("100"),
+        performance: None,
+        security: None,
+        end_of_support: None,
+    }
 }
 
 proptest! {
@@ -88,6 +190,15 @@ proptest! {
                     work.act(REGISTER_STREAM, Act::PersonEnrolled { kid: kid.clone(), x, name: role.name().into() }).await?;
                     work.act(REGISTER_STREAM, Act::RoleGranted { kid, grant: Grant { role, location: None } }).await?;
                 }
+                work.set_vendor(VendorFacts { name: "V".into(), kinds: vec![VendorKind::Recycler], contact: None }).await?;
+                let certification = Certification {
+                    scheme: "R2v3".into(), number: "1".into(), from: "2020-01-01".into(), until: "2090-01-01".into(), document: None,
+                };
+                work.certify_vendor("V", certification, None).await?;
+                let pool = PoolFacts {
+                    product: "P".into(), publisher: None, seats: 1, key_ref: None, expires: None, cost_per_year: None,
+                };
+                work.set_pool(pool).await?;
                 for tag in TAGS {
                     let stage = if tag == "C" { Stage::Procurement } else { Stage::Decommissioning };
                     let added = Act::AssetAdded {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
+#[path = "register_story/life.rs"]
+mod life;
 
 use common::postgres::Postgres;
 use lastwrite::media::MediumClass;
@@ -249,5 +251,69 @@ fn an_event_that_was_slipped_in_is_found() {
             assert!(findings.iter().any(|f| f.code == code), "{code}: {findings:?}");
         }
         assert_eq!(register.asset("A").await.unwrap().2.stage, Stage::Closed, "slipped in, and told");
+    });
+}
+
+/// Every kind of event of the rest of the life, on both databases: the register stays provable, and
+/// the tables are what the events make.
+#[test]
+fn a_whole_life_is_told_by_its_events() {
+    on_both(async |at, _| {
+        let (mia, fin) = (StationKey::from_seed(&[1; 32]), StationKey::from_seed(&[2; 32]));
+        let mut register = new_register(&at, &mia).await;
+        register
+            .run(&mia, async |work| {
+                let (kid, x) = (fin.kid().to_owned(), fin.public().x());
+                work.act(REGISTER_STREAM, Act::PersonEnrolled { kid: kid.clone(), x, name: "Fin".into() }).await?;
+                for role in [Role::Finance, Role::Compliance] {
+                    let grant = lastwrite::register::Grant { role, location: None };
+                    work.act(REGISTER_STREAM, Act::RoleGranted { kid: kid.clone(), grant }).await?;
+                }
+                for stage in &Stage::ALL[..6] {
+                    work.act(REGISTER_STREAM, Act::PolicyProposed(life::policy(*stage))).await?;
+                }
+                life::bought(work).await
+            })
+            .await
+            .unwrap();
+        let approved = async |work: &mut Work<'_>| {
+            for stage in &Stage::ALL[..6] {
+                work.act(REGISTER_STREAM, Act::PolicyApproved { stage: *stage, version: 1 }).await?;
+            }
+            let (stream, _) = work.request("R-1").await?;
+            work.act(&stream, Act::RequestApproved { note: None }).await
+        };
+        let own = words(register.run(&mia, approved).await);
+        assert!(own.contains("four eyes"), "{own}");
+        register.run(&fin, approved).await.unwrap();
+        register.run(&mia, async |work| life::used(work).await).await.unwrap();
+        let approve = async |work: &mut Work<'_>| {
+            let (stream, _) = work.asset("L-1").await?;
+            work.act(&stream, Act::DecisionApproved { note: None }).await
+        };
+        assert!(words(register.run(&mia, approve).await).contains("four eyes"));
+        register.run(&fin, approve).await.unwrap();
+        register.run(&mia, async |work| life::out(work).await).await.unwrap();
+        let open = register.run(&mia, async |work| work.close_lot("LOT-1").await).await.unwrap();
+        assert_eq!(open.len(), 1, "no evidence came in");
+        assert!(open[0].1[0].contains("awaiting"), "{open:?}");
+        // A name twice, whoever writes it how.
+        let twice = words(register.run(&mia, async |work| work.open_lot(life::lot("lot-1")).await).await);
+        assert!(twice.contains("stands in the register already"), "{twice}");
+        let report = register.audit(None).await.unwrap();
+        assert_eq!(report.findings, []);
+        let kinds = ["model", "vendor", "request", "work", "licence", "lot"];
+        let mut before = Vec::new();
+        for kind in kinds {
+            before.push(register.records(kind, None, "", 10).await.unwrap());
+        }
+        assert!(before.iter().all(|found| found.len() == 1), "{before:?}");
+        assert_eq!(register.rebuild().await.unwrap(), report.events);
+        for (kind, before) in kinds.into_iter().zip(before) {
+            assert_eq!(register.records(kind, None, "", 10).await.unwrap(), before);
+        }
+        assert_eq!(register.audit(None).await.unwrap().findings, []);
+        let feed = register.calendar("2026-01-01".parse().unwrap()).await.unwrap();
+        assert!(feed.contains("L-1: warranty ends"), "{feed}");
     });
 }

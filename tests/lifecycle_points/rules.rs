@@ -1,0 +1,226 @@
+//! Points 30, 32, 34, 44 to 46, 48, 55, 56: policies, roles, places, and the record itself.
+
+use crate::common::station::text;
+use crate::org::Org;
+
+#[test]
+fn point_30_clean_chain_of_custody() {
+    let org = Org::new();
+    let image = org.on_lot("A-1", "internal", "resale", "LOT-1");
+    org.by("Ida", 0, &["asset", "hand-over", "A-1", "--to", "Driver", "--seal", "S-1", "--reason", "to the depot"]);
+    org.refused("Anna", "may not dispose", &["asset", "hand-over", "A-1", "--to", "Anna"]);
+    org.by("Fin", 0, &["cost", "book", "A-1", "recovery", "1 EUR"]);
+    org.by("Ida", 0, &["asset", "outcome", "A-1", "sold"]);
+    org.wiped(&image);
+    let shown = &org.json("Mia", 0, &["asset", "show", "A-1", "--history"])[0];
+    assert_eq!(
+        (&shown["asset"]["handed_over"][0]["to"], &shown["asset"]["stage"]),
+        (&"Driver".into(), &"closed".into())
+    );
+    // Every event names who signed it, and the one before it.
+    for (n, event) in shown["events"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(event["previous"].is_string(), n > 0);
+        assert_eq!(event["actor"].as_str().unwrap().len(), 43);
+    }
+    org.sound();
+}
+
+#[test]
+fn point_32_everything_on_one_card() {
+    let org = Org::new();
+    org.catalogue();
+    org.ordered("R-1", "1");
+    org.mia(&["asset", "add", "L-1", "--request", "R-1", "--serial", "SN-1"]);
+    org.mia(&["asset", "move", "L-1", "deployment"]);
+    org.by("Tom", 0, &["asset", "configure", "L-1", "--software", "Office"]);
+    org.by("Tom", 0, &["asset", "assign", "L-1", "--to", "Anna", "--location", "Berlin/2"]);
+    org.by("Tom", 0, &["work", "open", "L-1", "repair", "hinge", "--number", "W-1"]);
+    org.by("Tom", 0, &["media", "add", "L-1", "--serial", "D-1", "--model", "SSD"]);
+    let card = org.mia(&["asset", "show", "L-1", "--history"]);
+    for words in [
+        "L-1",
+        "deployment",
+        "laptop Lenovo T14",
+        "SN-1",
+        "Berlin/2",
+        "Anna",
+        "2026-02-01",
+        "1150.00 EUR",
+        "Warranty ends",
+        "request R-1",
+        "Office",
+        "W-1 (repair)",
+        "SSD D-1: in use",
+        "work_begun",
+        "request_linked",
+    ] {
+        assert!(card.contains(words), "{words}: {card}");
+    }
+}
+
+#[test]
+fn point_34_policy_enforcement() {
+    let org = Org::new();
+    org.policy("decommissioning", &["--second-person", "--step", "data_backup"]);
+    org.policy("disposition", &["--second-person"]);
+    org.second_compliance();
+    let image = org.station.image("a.img", 1 << 16);
+    org.mia(&["asset", "add", "A-1", "--class", "virtual", "--data-class", "internal", "--stage", "decommissioning"]);
+    org.by("Tom", 0, &["media", "add", "A-1", "--drive", text(&image)]);
+    org.by("Tom", 0, &["asset", "count", "A-1", "1"]);
+    org.by("Mia", 0, &["asset", "check", "A-1", "data_backup"]);
+    org.by(
+        "Tom",
+        0,
+        &[
+            "asset",
+            "check",
+            "A-1",
+            "licence_removal",
+            "network_disconnect",
+            "credential_revoke",
+            "mdm_release",
+            "asset_label_removed",
+        ],
+    );
+    org.by("Ida", 0, &["asset", "route", "A-1", "resale", "--order", "LOT-1"]);
+    org.refused("Mia", "ticked its steps and may not move it on (four eyes)", &["asset", "move", "A-1", "disposition"]);
+    org.by("Ida", 0, &["asset", "move", "A-1", "disposition"]);
+    org.by("Fin", 0, &["cost", "book", "A-1", "recovery", "1 EUR"]);
+    org.by("Ida", 0, &["asset", "outcome", "A-1", "sold"]);
+    // Whoever set the outcome brings the certificate in, and it does not close by their hand.
+    let told = org.wiped(&image);
+    assert_eq!(told["blockers"][0], "Ida set its outcome and may not close it (four eyes)", "{told}");
+    org.refused("Ida", "four eyes", &["asset", "close", "A-1"]);
+    org.mia(&["asset", "close", "A-1"]);
+    org.sound();
+}
+
+#[test]
+fn point_44_a_policy_for_every_stage() {
+    let org = Org::new();
+    let words = org.file("words.txt", "What we do.");
+    org.second_compliance();
+    let stages = ["procurement", "deployment", "utilization", "upgrade", "decommissioning", "disposition"];
+    for stage in stages {
+        org.by("Cora", 0, &["policy", "propose", stage, "--title", stage, "--text", text(&words)]);
+        org.by("Mia", 2, &["policy", "show", stage]);
+        org.refused(
+            "Cora",
+            "proposed the policy and may not approve it (four eyes)",
+            &["policy", "approve", stage, "1"],
+        );
+        org.refused("Tom", "may not comply", &["policy", "approve", stage, "1"]);
+        org.mia(&["policy", "approve", stage, "1"]);
+        assert!(org.mia(&["policy", "show", stage]).contains("What we do."));
+    }
+    org.refused(
+        "Cora",
+        "the rule limits means nothing in upgrade",
+        &["policy", "propose", "upgrade", "--title", "t", "--text", text(&words), "--limit", "finance=1 EUR"],
+    );
+    // The next version holds from its day on; a move names the versions that were in force.
+    org.by(
+        "Cora",
+        0,
+        &["policy", "propose", "deployment", "--title", "next", "--text", text(&words), "--effective", "2090-01-01"],
+    );
+    org.mia(&["policy", "approve", "deployment", "2"]);
+    assert_eq!(org.json("Mia", 0, &["policy", "show", "deployment"])[0]["policy"]["version"], 1);
+    assert_eq!(org.json("Mia", 0, &["policy", "show", "deployment", "--at", "2090-01-02"])[0]["policy"]["version"], 2);
+    assert_eq!(org.json("Mia", 0, &["policy", "list"]).len(), 7);
+    org.mia(&["asset", "add", "L-1"]);
+    org.mia(&["asset", "move", "L-1", "deployment"]);
+    let shown = org.json("Mia", 0, &["asset", "show", "L-1", "--history"]);
+    let moved = &shown[0]["events"][1]["act"];
+    assert_eq!(moved["policies"], serde_json::json!({ "procurement": 1, "deployment": 1 }), "{moved}");
+    org.sound();
+}
+
+#[test]
+fn point_45_a_responsible_role() {
+    let org = Org::new();
+    let rows = org.json("Mia", 0, &["role", "list"]);
+    let holders = |role: &str| rows.iter().find(|r| r["role"] == role).unwrap()["holders"].clone();
+    assert_eq!(
+        (holders("compliance"), holders("itad_operator")),
+        (serde_json::json!(["Cora"]), serde_json::json!(["Ida"]))
+    );
+    org.refused("Tom", "roles that may: asset_manager", &["asset", "add", "L-1"]);
+    org.refused("Mia", "may not administer", &["role", "grant", "x", "finance"]);
+    org.refused("Ada", "may not manage", &["asset", "add", "L-1"]);
+}
+
+#[test]
+fn point_46_the_policy_dictates_how_data_is_sanitized() {
+    let org = Org::new();
+    for (tag, data_class, word) in [
+        ("A-1", "internal", "no certificate"),
+        ("A-2", "confidential", "no certificate"),
+        ("A-3", "regulated", "no certificate"),
+    ] {
+        org.on_lot(tag, data_class, "resale", &format!("LOT-{tag}"));
+        assert!(org.by("Mia", 3, &["asset", "blockers", tag]).contains(word));
+    }
+    let image = org.station.path("A-2.img");
+    assert!(org.wiped(&image)["blockers"][0].as_str().unwrap().contains("attained Clear, Purge is needed"));
+    // A lower class asks for less: that is a decision of compliance, with its reason.
+    org.refused("Mia", "may not comply", &["asset", "classify", "A-2", "internal", "--note", "nothing on it"]);
+    org.by("Cora", 0, &["asset", "classify", "A-2", "internal", "--note", "only the practice image was on it"]);
+    assert!(!org.by("Mia", 3, &["asset", "blockers", "A-2"]).contains("Purge"));
+}
+
+#[test]
+fn point_48_central_register_in_and_out_as_csv() {
+    let org = Org::new();
+    let sheet = org.file("sheet.csv", "asset_tag,serial,status,location,purchase_date,warranty_months,full_name\nL-1,S1,Deployed,Berlin,2026-01-31,13,Anna\n");
+    org.mia(&["asset", "import", text(&sheet)]);
+    let exported = org.mia(&["asset", "export"]);
+    assert!(exported.contains("L-1,S1") && exported.contains("Berlin") && exported.contains("Anna"), "{exported}");
+    assert!(org.mia(&["asset", "show", "L-1"]).contains("Warranty ends  2027-02-28"));
+    // What came by a sheet came without a request, until somebody accepts it.
+    assert_eq!(org.json("Mia", 0, &["procure", "shadow"])[0]["tag"], "L-1");
+    org.sound();
+}
+
+#[test]
+fn point_55_who_may_see_change_or_retire_assets() {
+    let org = Org::new();
+    org.mia(&["asset", "add", "B-1", "--location", "Berlin/2", "--stage", "utilization"]);
+    org.mia(&["asset", "add", "M-1", "--location", "Munich", "--stage", "utilization"]);
+    org.by("Tom", 0, &["work", "open", "M-1", "repair", "hinge", "--number", "W-1"]);
+    // Anna has no role and sees nothing; with one for Berlin she sees Berlin.
+    org.refused("Anna", "has no role, so nothing is shown", &["asset", "list"]);
+    let kid = org.kid("Anna");
+    org.by("Ada", 0, &["role", "grant", &kid, "technician", "--location", "Berlin"]);
+    let seen = org.json("Anna", 0, &["asset", "list"]);
+    assert_eq!((seen.len(), &seen[0]["tag"]), (1, &"B-1".into()));
+    org.by("Anna", 0, &["asset", "show", "B-1"]);
+    org.by("Anna", 2, &["asset", "show", "M-1"]);
+    org.by("Anna", 2, &["work", "show", "W-1"]);
+    assert!(!org.by("Anna", 0, &["asset", "export"]).contains("Munich"));
+    assert!(org.json("Anna", 0, &["work", "list"]).is_empty());
+    // Change and retire.
+    org.by("Anna", 0, &["asset", "condition", "B-1", "degraded"]);
+    org.refused("Anna", "at Munich", &["asset", "condition", "M-1", "degraded"]);
+    org.refused("Anna", "may not move", &["asset", "move", "B-1", "decommissioning"]);
+    org.refused("Fin", "may not move", &["asset", "move", "B-1", "decommissioning"]);
+}
+
+#[test]
+fn point_56_many_locations() {
+    let org = Org::new();
+    for (tag, place) in [("B-1", "Berlin/Building 2"), ("B-2", "Berlin"), ("X-1", "Berlinale"), ("M-1", "Munich")] {
+        org.mia(&["asset", "add", tag, "--location", place, "--stage", "utilization"]);
+    }
+    let kid = org.kid("Anna");
+    org.by("Ada", 0, &["role", "grant", &kid, "technician", "--location", "Berlin"]);
+    for (tag, code) in [("B-1", 0), ("B-2", 0), ("X-1", 3), ("M-1", 3)] {
+        org.by("Anna", code, &["asset", "condition", tag, "degraded"]);
+    }
+    // Out of one's own place, nothing is sent; into it, neither.
+    org.refused("Anna", "at Munich", &["asset", "assign", "B-1", "--to", "Bert", "--location", "Munich"]);
+    org.by("Anna", 0, &["asset", "assign", "B-1", "--to", "Bert", "--location", "Berlin/Cellar"]);
+    org.refused("Anna", "at Munich", &["work", "open", "M-1", "repair", "x"]);
+    org.sound();
+}
