@@ -231,7 +231,12 @@ fn is_same_medium(world: &World, drive: &Drive, node: &Node, facts: &DiskFacts) 
     let has_paths = |transport: Transport| {
         matches!(
             transport,
-            Transport::Sas | Transport::Scsi | Transport::Network | Transport::NvmePcie | Transport::NvmeFabrics
+            Transport::Sas
+                | Transport::Scsi
+                | Transport::Network
+                | Transport::NvmePcie
+                | Transport::NvmeFabrics
+                | Transport::Virtio
         )
     };
     let (a, b) = (&drive.facts.identity, &facts.identity);
@@ -243,7 +248,9 @@ fn is_same_medium(world: &World, drive: &Drive, node: &Node, facts: &DiskFacts) 
         return false;
     }
     let equal_name = names.iter().any(|(x, y)| x.is_some() && x == y);
-    equal_name || (a.serial.is_some() && a.serial == b.serial && a.model == b.model && a.vendor == b.vendor)
+    // Serial numbers of virtual disks are whatever somebody typed.
+    let typed = drive.facts.transport == Transport::Virtio;
+    equal_name || (!typed && a.serial.is_some() && a.serial == b.serial && a.model == b.model && a.vendor == b.vendor)
 }
 
 /// A boot or general purpose area of an eMMC: it shares the serial number of the main area, which

@@ -1,5 +1,19 @@
 //! Drives, as state machines after the standards, whose behaviour a test chooses.
 
+#![allow(dead_code)] // What the scenes of firmware techniques use follows with them.
+
+pub mod ahci;
+pub mod ata;
+mod ata_identify;
+mod ata_sanitize;
+mod ata_security;
+mod ata_tests;
+pub mod bridge;
 pub mod nvme;
 pub mod nvme_bus;
 mod nvme_tests;
+pub mod scsi;
+mod scsi_pages;
+mod scsi_tests;
+pub mod stock;
+pub mod vhost_scsi;

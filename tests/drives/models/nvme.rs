@@ -10,6 +10,10 @@ use crate::rig::{Erase, Medium};
 /// A status code with its type in bits 10:8.
 pub type Status = u16;
 pub const OK: Status = 0;
+/// No status of the standard: the answer comes when the format has ended.
+pub const LATER: Status = 0xffff;
+const INTERNAL_ERROR: Status = 0x0006;
+const FORMAT_IN_PROGRESS: Status = 0x0084;
 const INVALID_OPCODE: Status = 0x4001;
 const INVALID_FIELD: Status = 0x4002;
 const INVALID_NAMESPACE: Status = 0x400b;
@@ -30,6 +34,8 @@ pub enum Log {
     Missing,
     /// The page comes, and every byte of it is zero.
     Zeroed,
+    /// It is zero once a sanitize was started.
+    ZeroedAfterwards,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,12 +65,13 @@ pub struct Nvme {
     /// Off the bus; set by the drive itself once so many sectors were written.
     pub gone: bool,
     pub gone_after: Option<u64>,
-    /// How long each write takes.
+    /// How long 64 KiB take to be written.
     pub write_time: Duration,
     /// SPROG of an operation that never ends.
     pub stalled_at: u16,
     pub seen: Vec<Seen>,
     sanitize: Sanitize,
+    formatting: Option<Instant>,
     dword10: u32,
 }
 
@@ -100,6 +107,7 @@ impl Nvme {
             stalled_at: 655,
             seen: Vec::new(),
             sanitize: Sanitize::Never,
+            formatting: None,
             dword10: 0,
         }
     }
@@ -116,6 +124,28 @@ impl Nvme {
 
     pub fn sanitizing(&self) -> bool {
         matches!(self.sanitize, Sanitize::Running { .. })
+    }
+
+    pub fn busy(&self) -> bool {
+        self.sanitizing() || self.formatting.is_some()
+    }
+
+    /// Power goes: a sanitize goes on by itself later, a format is left where it was.
+    pub fn power_off(&mut self) {
+        self.tick();
+        if self.formatting.take().is_some() {
+            self.medium.fill(0, self.medium.sectors / 3, 0);
+        }
+    }
+
+    /// The answer to a Format NVM that was taken up, once it has ended.
+    pub fn format_ended(&mut self) -> Option<Status> {
+        let since = self.formatting?;
+        if since.elapsed() < self.erase_time || self.erase == Erase::Stalls {
+            return None;
+        }
+        self.formatting = None;
+        Some(if self.medium.erase(self.erase) { OK } else { INTERNAL_ERROR })
     }
 
     pub fn admin(&mut self, sqe: &[u8]) -> Answer {
@@ -149,6 +179,9 @@ impl Nvme {
         if self.sanitizing() {
             return SANITIZE_IN_PROGRESS;
         }
+        if self.formatting.is_some() {
+            return FORMAT_IN_PROGRESS;
+        }
         // FNA bit 3 set: the broadcast namespace is not allowed.
         let known = namespace == 1 || (namespace == u32::MAX && self.fna & 8 == 0);
         if !known {
@@ -163,8 +196,8 @@ impl Nvme {
             2 if self.fna & 4 != 0 => {}
             _ => return INVALID_FIELD,
         }
-        std::thread::sleep(self.erase_time);
-        if self.medium.erase(self.erase) { OK } else { 0x0006 }
+        self.formatting = Some(Instant::now());
+        LATER
     }
 
     fn start(&mut self, namespace: u32, dword10: u32) -> Status {
@@ -277,7 +310,8 @@ impl Nvme {
             0x81 => match self.log {
                 Log::Missing => return None,
                 Log::Zeroed => {}
-                Log::Honest => self.sanitize_status(&mut bytes),
+                Log::ZeroedAfterwards if self.sanitize != Sanitize::Never => {}
+                Log::Honest | Log::ZeroedAfterwards => self.sanitize_status(&mut bytes),
             },
             _ => return None,
         }
@@ -316,6 +350,7 @@ impl Nvme {
         match self.sanitize {
             Sanitize::Running { .. } => return (SANITIZE_IN_PROGRESS, None),
             Sanitize::Failed => return (SANITIZE_FAILED, None),
+            _ if self.formatting.is_some() => return (FORMAT_IN_PROGRESS, None),
             _ => {}
         }
         if matches!(opcode, 1 | 2 | 8) && first + count > self.medium.sectors {
@@ -330,7 +365,7 @@ impl Nvme {
                 Err(_) => (UNRECOVERED_READ, None),
             },
             1 => {
-                std::thread::sleep(self.write_time);
+                std::thread::sleep(self.write_time * count.div_ceil(128) as u32);
                 let status = self.medium.write(first, data).map_or(WRITE_FAULT, |()| OK);
                 self.gone |= self.gone_after.is_some_and(|n| self.medium.writes >= n);
                 (status, None)

@@ -1,13 +1,13 @@
 //! The registers and queues of an NVMe controller on PCI Express, before the model of `nvme`.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use super::nvme::Nvme;
+use super::nvme::{LATER, Nvme};
 use crate::rig::medium::SECTOR;
 use crate::rig::memory::{Memory, u16_at, u32_at, u64_at};
-use crate::rig::plug::{Plug, Socket, vfio_user};
+use crate::rig::plug::{Drive, Plug, Powered, Socket, Supply, vfio_user};
 use crate::rig::vfio::{Device, Host, serve};
 
 /// A drive that can be plugged; clones share the drive.
@@ -17,36 +17,23 @@ pub struct NvmeDrive {
     supply: Arc<Supply>,
 }
 
-/// Outside the drive's lock, which a busy drive seldom lets go.
-#[derive(Default)]
-struct Supply {
-    off: AtomicBool,
-    writes: AtomicU64,
-}
-
 impl NvmeDrive {
     pub fn new(drive: Nvme) -> NvmeDrive {
         let supply = Arc::new(Supply::default());
-        let bus =
-            Bus { drive, regs: Registers::default(), sqs: HashMap::new(), cqs: HashMap::new(), supply: supply.clone() };
+        let bus = Bus {
+            drive,
+            regs: Registers::default(),
+            sqs: HashMap::new(),
+            cqs: HashMap::new(),
+            format_command: None,
+            supply: supply.clone(),
+        };
         NvmeDrive { bus: Arc::new(Mutex::new(bus)), supply }
-    }
-
-    /// The drive's own power: without it, commands that were queued are lost.
-    pub fn power(&self, on: bool) {
-        self.supply.off.store(!on, Ordering::SeqCst);
     }
 
     /// Write commands taken up so far.
     pub fn writes(&self) -> u64 {
-        self.supply.writes.load(Ordering::SeqCst)
-    }
-
-    /// How many of the sectors in the cells still hold the old content, and how many did at first.
-    /// (One lock: two in one expression would wait for each other for ever.)
-    pub fn left(&self) -> (usize, usize) {
-        let drive = self.lock();
-        (drive.medium.left(), drive.medium.all())
+        self.supply.writes()
     }
 
     /// The drive itself, for a test to look into or change while it is in use.
@@ -75,6 +62,39 @@ impl Plug for NvmeDrive {
         let path = sockets.path();
         serve(&path, self.bus.clone());
         vfio_user(&path)
+    }
+}
+
+impl Powered for NvmeDrive {
+    fn power(&self, on: bool) {
+        self.supply.set(on);
+        if !on {
+            self.lock().power_off();
+        }
+    }
+
+    fn cut_after(&self, sectors: u64) {
+        self.lock().medium.cut_after = Some(sectors);
+    }
+
+    fn is_off(&self) -> bool {
+        self.supply.is_off()
+    }
+
+    fn busy(&self) -> bool {
+        self.lock().busy()
+    }
+
+    fn pace(&self, erase: Duration, write: Duration) {
+        let drive = &mut self.lock();
+        (drive.erase_time, drive.write_time) = (erase, write);
+    }
+}
+
+impl Drive for NvmeDrive {
+    fn left(&self) -> (usize, usize) {
+        let drive = self.lock();
+        (drive.medium.left(), drive.medium.all())
     }
 }
 
@@ -108,6 +128,8 @@ pub struct Bus {
     regs: Registers,
     sqs: HashMap<u16, Submission>,
     cqs: HashMap<u16, Completion>,
+    /// Waits for its end.
+    format_command: Option<u16>,
     supply: Arc<Supply>,
 }
 
@@ -166,14 +188,24 @@ impl Device for Bus {
         }
     }
 
-    fn tick(&mut self, _host: &Host) {
+    fn tick(&mut self, host: &Host) {
+        if self.supply.is_off() {
+            return;
+        }
         self.drive.tick();
+        if let Some(command) = self.format_command
+            && let Some(status) = self.drive.format_ended()
+        {
+            self.format_command = None;
+            self.complete(0, command, status, 0, host);
+        }
     }
 
     fn reset(&mut self) {
         self.regs = Registers::default();
         self.sqs.clear();
         self.cqs.clear();
+        self.format_command = None;
     }
 }
 
@@ -201,13 +233,17 @@ impl Bus {
     fn submit(&mut self, queue: u16, tail: u32, host: &Host) {
         loop {
             let Some(q) = self.sqs.get_mut(&queue) else { return };
-            if q.head == tail || self.drive.gone || self.supply.off.load(Ordering::SeqCst) {
+            if q.head == tail || self.drive.gone || self.supply.is_off() {
                 return;
             }
             let sqe = host.memory.read(q.base + u64::from(q.head) * 64, 64);
             q.head = (q.head + 1) % q.entries;
             let answer =
                 if queue == 0 { self.admin(&sqe, &host.memory) } else { Some((self.io(&sqe, &host.memory), 0)) };
+            if std::mem::take(&mut self.drive.medium.cut) {
+                self.supply.set(false);
+                return;
+            }
             if let Some((status, result)) = answer {
                 self.complete(queue, u16_at(&sqe, 2), status, result, host);
             }
@@ -239,6 +275,10 @@ impl Bus {
                 if let Some(data) = data {
                     scatter(memory, sqe, &data);
                 }
+                if status == LATER {
+                    self.format_command = Some(u16_at(sqe, 2));
+                    return None;
+                }
                 return Some((status, result));
             }
         }
@@ -247,7 +287,7 @@ impl Bus {
 
     fn io(&mut self, sqe: &[u8], memory: &Memory) -> u16 {
         if sqe[0] == 1 {
-            self.supply.writes.fetch_add(1, Ordering::SeqCst);
+            self.supply.count_write();
         }
         let count = u64::from(u32_at(sqe, 48) & 0xffff) + 1;
         let sent = match sqe[0] {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::nvme::{Answer, Log, Nvme, OK, Seen};
+use super::nvme::{Answer, LATER, Log, Nvme, OK, Seen};
 use crate::rig::Erase;
 use crate::rig::memory::{put, u16_at, u32_at};
 
@@ -82,7 +82,11 @@ fn commands_are_refused_as_the_standard_says() {
     assert_eq!(drive.medium.left(), 2048);
     assert_eq!(send(&mut drive, FORMAT, 1, 0).0, OK);
     assert_eq!(drive.medium.left(), 2048, "SES 0 erases nothing");
-    assert_eq!(send(&mut drive, FORMAT, 1, 1 << 9).0, OK);
+    assert_eq!(send(&mut drive, FORMAT, 1, 1 << 9).0, LATER);
+    assert_eq!(drive.format_ended(), None);
+    assert_eq!(drive.io(&[2; 64], &[]).0, 0x84, "no I/O meanwhile");
+    std::thread::sleep(drive.erase_time);
+    assert_eq!(drive.format_ended(), Some(OK));
     assert_eq!(drive.medium.left(), 0);
     let last = drive.seen.last().unwrap();
     assert_eq!(*last, Seen { opcode: FORMAT, namespace: 1, dword10: 1 << 9, dword11: 0 });

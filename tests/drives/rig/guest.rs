@@ -16,8 +16,8 @@ use super::qemu::Rig;
 use crate::common::station::json_lines;
 
 /// Under emulation, on a loaded machine.
-const BOOT: Duration = Duration::from_secs(150);
-const COMMAND: Duration = Duration::from_secs(150);
+const BOOT: Duration = Duration::from_secs(400);
+const COMMAND: Duration = Duration::from_secs(400);
 
 /// What a command line gave.
 #[derive(Debug)]
@@ -117,16 +117,19 @@ impl Guest {
         (ran, last)
     }
 
-    /// Starts to wipe the drive with this serial, and does not wait for it.
-    pub fn begin_wipe(&mut self, serial: &str, words: &[&str]) {
-        let (path, token) = self.drive(serial);
+    /// Starts to wipe the drives with these serials, and does not wait for it.
+    pub fn begin_wipe(&mut self, serials: &[&str], words: &[&str]) {
+        let mut all = String::new();
+        for serial in serials {
+            let (path, token) = self.drive(serial);
+            all += &format!(" {path} --confirm '{token}'");
+        }
         let words = words.join(" ");
-        self.run(&format!("lastwrite wipe {path} --confirm '{token}' {words} </dev/null >/share/begun 2>&1 &"))
-            .expect(0);
+        self.run(&format!("lastwrite wipe{all} {words} </dev/null >>/share/begun 2>&1 &")).expect(0);
     }
 
     /// The power goes: nothing is flushed, nothing said.
-    pub fn cut(mut self) {
+    pub fn cut(&mut self) {
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
     }
@@ -176,6 +179,7 @@ fn agent(place: &Path) -> BufReader<UnixStream> {
 fn bring_program(share: &Path) {
     let target = share.join("lastwrite");
     if !target.exists() {
-        fs::copy(env!("CARGO_BIN_EXE_lastwrite"), &target).unwrap();
+        let program = std::env::var("LASTWRITE_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_lastwrite").into());
+        fs::copy(program, &target).unwrap();
     }
 }

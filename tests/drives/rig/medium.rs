@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::common::station::{MARK, marked, marks_in};
 
@@ -40,6 +40,10 @@ pub struct Medium {
     /// The mapping is gone: every sector reads zeros.
     pub unmapped: bool,
     pub writes: u64,
+    /// Power fails when so many sectors were written.
+    pub cut_after: Option<u64>,
+    /// It did.
+    pub cut: bool,
 }
 
 pub const SECTOR: u64 = 512;
@@ -60,6 +64,8 @@ impl Medium {
             drops_writes: false,
             unmapped: false,
             writes: 0,
+            cut_after: None,
+            cut: false,
         }
     }
 
@@ -68,15 +74,20 @@ impl Medium {
         marks_in(&self.path)
     }
 
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// How many it held at first.
     pub fn all(&self) -> usize {
         self.sectors as usize
     }
 
-    /// Sectors `first..first + count`, or the first of them that cannot be read.
-    pub fn read(&self, first: u64, count: u64) -> Result<Vec<u8>, u64> {
+    /// Sectors `first..first + count`; or those before the first that cannot be read, and which it is:
+    /// a drive sends what it has, and the kernel takes it.
+    pub fn read(&self, first: u64, count: u64) -> Result<Vec<u8>, (Vec<u8>, u64)> {
         if let Some(bad) = self.bad_reads.range(first..first + count).next() {
-            return Err(*bad);
+            return Err((self.read(first, bad - first)?, *bad));
         }
         let mut bytes = vec![0; (count * SECTOR) as usize];
         if !self.unmapped {
@@ -85,12 +96,17 @@ impl Medium {
         Ok(bytes)
     }
 
+    /// Writes whole sectors; up to the first that cannot be written.
     pub fn write(&mut self, first: u64, bytes: &[u8]) -> Result<(), u64> {
         let count = bytes.len() as u64 / SECTOR;
-        if let Some(bad) = self.bad_writes.range(first..first + count).next() {
-            return Err(*bad);
+        if let Some(bad) = self.bad_writes.range(first..first + count).next().copied() {
+            self.write(first, &bytes[..((bad - first) * SECTOR) as usize])?;
+            return Err(bad);
         }
-        self.writes += count;
+        let reach = self.cut_after.map_or(count, |n| n.saturating_sub(self.writes).min(count));
+        self.cut |= reach < count;
+        let bytes = &bytes[..(reach * SECTOR) as usize];
+        self.writes += reach;
         if self.drops_writes {
             return Ok(());
         }
@@ -141,4 +157,7 @@ fn a_medium_counts_what_is_left_of_it() {
     assert_eq!(medium.left(), 0);
     medium.bad_writes.insert(5);
     assert_eq!(medium.write(4, &[1; 1024]), Err(5));
+    assert_eq!(medium.read(4, 1).unwrap(), [1; 512], "written up to there");
+    medium.bad_reads.insert(5);
+    assert_eq!(medium.read(4, 3), Err((vec![1; 512], 5)));
 }

@@ -5,7 +5,9 @@ pub mod medium;
 pub mod memory;
 pub mod plug;
 pub mod qemu;
+pub mod usbredir;
 pub mod vfio;
+pub mod vhost;
 
 pub use guest::Guest;
 pub use medium::{Erase, Medium};

@@ -27,7 +27,7 @@ impl Rig {
     pub fn start(&self, place: &Path, share: &Path, devices: &[String]) -> Child {
         let root = self.folder.join("root");
         let libraries = root.join("usr/lib/x86_64-linux-gnu");
-        let accelerator = std::env::var("LASTWRITE_ACCEL").unwrap_or_else(|_| "tcg".into());
+        let accelerator = std::env::var("LASTWRITE_ACCEL").unwrap_or_else(|_| accelerator().into());
         let at = |name: &str| place.join(name).display().to_string();
         let mut qemu = Command::new(root.join("usr/lib64/ld-linux-x86-64.so.2"));
         qemu.arg("--library-path").arg(format!("{0}:{0}/pulseaudio", libraries.display()));
@@ -54,4 +54,13 @@ impl Rig {
         qemu.stderr(std::fs::File::create(place.join("qemu.err")).unwrap());
         qemu.spawn().expect("qemu starts")
     }
+}
+
+/// KVM where the processor has it. A /dev/kvm alone is not enough: on some hosts it is there without the
+/// processor's help, and guests die of it.
+fn accelerator() -> &'static str {
+    let flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let helps = flags.split_whitespace().any(|word| matches!(word, "vmx" | "svm"));
+    let opens = std::fs::File::options().read(true).write(true).open("/dev/kvm").is_ok();
+    if helps && opens { "kvm" } else { "tcg" }
 }
