@@ -81,7 +81,8 @@ pub struct Ata {
     /// The cable is out; set by the drive itself once so many sectors were written.
     pub gone: bool,
     pub gone_after: Option<u64>,
-    /// After so many written sectors the drive says that it is this many sectors smaller.
+    /// After so many written sectors the drive says that it is this many sectors smaller. (Not as by an
+    /// HPA: libata would take that away.)
     pub shrinks_after: Option<(u64, u64)>,
     pub sanitize: Sanitize,
     pub security: Security,
@@ -225,7 +226,7 @@ impl Ata {
         }
         let done = self.medium.write(first, sent);
         if let Some((_, less)) = self.shrinks_after.take_if(|(n, _)| self.medium.writes >= *n) {
-            self.hpa += less;
+            self.dco += less;
         }
         match done {
             Ok(()) => Reply::good(),

@@ -21,7 +21,11 @@ fn sas() {
     let unwritable = drive("C-UNWRITABLE", |d| d.medium.bad_writes = (5000..5003).collect());
     let unreadable = drive("C-UNREADABLE", |d| d.medium.bad_reads = (5000..5003).collect());
     let protected = drive("C-PROTECTED", |d| d.write_protected = true);
-    let pulled = drive("C-PULLED", |d| d.gone_after = Some(4096));
+    let pulled = SasDrive::new({
+        let mut model = Scsi::new("C-PULLED", 1);
+        model.gone_after = Some(1000);
+        model
+    });
     let all = [&honest, &drops, &unwritable, &unreadable, &protected, &pulled];
     let plugs: Vec<_> = all.iter().map(|d| *d as &dyn Plug).collect();
     let Some(mut bench) = Bench::start("overwrite-sas", &plugs) else { return };
