@@ -50,7 +50,7 @@ fn serial_numbers_that_are_missing_strange_or_not_alone() {
         case(&strange, "", "SATA SSD", Honest, "is honest, and its serial number is no text"),
         case(&second, "0123456789AB", "USB bridge", Honest, "is honest; another bridge has the same serial number"),
     ];
-    bench.wipe(&cases, "overwrite", &["--scheme", "zero"]);
+    bench.wipe(&cases, "overwrite", &["--technique", "overwrite", "--scheme", "zero"]);
     assert_eq!(first.left().0, first.left().1, "the other one is whole");
 
     // Nothing tells the twins apart but where they hang: each has a token of its own, and one wipe
@@ -61,7 +61,17 @@ fn serial_numbers_that_are_missing_strange_or_not_alone() {
     assert_ne!(twins[0]["confirm_token"], twins[1]["confirm_token"]);
     let word = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     let (path, token) = (word(&twins[0]["path"]), word(&twins[0]["confirm_token"]));
-    let ran = bench.guest.lastwrite(&["--json", "wipe", &path, "--confirm", &token, "--scheme", "zero"]);
+    let ran = bench.guest.lastwrite(&[
+        "--json",
+        "wipe",
+        &path,
+        "--confirm",
+        &token,
+        "--technique",
+        "overwrite",
+        "--scheme",
+        "zero",
+    ]);
     let result = ran.json().pop().unwrap();
     let (wiped, whole) = if twin.left().0 == 0 { (&twin, &other_twin) } else { (&other_twin, &twin) };
     assert_eq!(whole.left().0, whole.left().1, "{result:#}");
@@ -85,7 +95,8 @@ fn names_that_change_hands() {
     let was = wait_for(&mut bench, "N-MOVER", true);
     let mover_case =
         case(&mover, "N-MOVER", "SATA SSD", Honest, "is pulled while it is written, and comes back under another name");
-    let interrupted = bench.guest.wipe("N-MOVER", &["--scheme", "zero", "--retries", "0"]).1;
+    let interrupted =
+        bench.guest.wipe("N-MOVER", &["--technique", "overwrite", "--scheme", "zero", "--retries", "0"]).1;
     assert_ne!(interrupted["outcome"], "pass", "{interrupted:#}");
     wait_for(&mut bench, "N-MOVER", false);
     late.lock().gone = false;
@@ -103,7 +114,8 @@ fn names_that_change_hands() {
     bench.judge(&mover_case, "overwrite, then `resume`", &result);
 
     let was = wait_for(&mut bench, "N-PULLED", true);
-    let interrupted = bench.guest.wipe("N-PULLED", &["--scheme", "zero", "--retries", "0"]).1;
+    let interrupted =
+        bench.guest.wipe("N-PULLED", &["--technique", "overwrite", "--scheme", "zero", "--retries", "0"]).1;
     assert_ne!(interrupted["outcome"], "pass", "{interrupted:#}");
     wait_for(&mut bench, "N-PULLED", false);
     let stranger = victim.swap(Ata::new("N-STRANGER", 4));

@@ -44,7 +44,10 @@ fn a_power_cut_is_resumed_in_the_next_boot_with_one_certificate() {
     assert!(!sas.lock().seen.iter().any(|cdb| matches!(cdb[0], 0x48 | 0x04 | 0x15 | 0x55)));
 
     drives.iter().for_each(|(.., drive)| drive.cut_after(5000));
-    bench.guest.begin_wipe(&drives.map(|(serial, ..)| serial), &["--scheme", "zero", "--checkpoint", "0.1"]);
+    bench.guest.begin_wipe(
+        &drives.map(|(serial, ..)| serial),
+        &["--technique", "overwrite", "--scheme", "zero", "--checkpoint", "0.1"],
+    );
     let start = Instant::now();
     while !drives.iter().all(|(.., drive)| drive.is_off()) {
         assert!(start.elapsed() < Duration::from_secs(240), "{}", bench.guest.console());
