@@ -12,7 +12,7 @@ use crate::models::nvme::Nvme;
 use crate::models::nvme_bus::NvmeDrive;
 use crate::models::scsi::Scsi;
 use crate::models::vhost_scsi::SasDrive;
-use crate::rig::plug::{Drive as _, Plug, Powered};
+use crate::rig::plug::{Plug, Powered};
 
 #[test]
 fn a_power_cut_is_resumed_in_the_next_boot_with_one_certificate() {

@@ -33,7 +33,9 @@ impl Row {
     }
 }
 
-const PARTS: [(&str, fn(Truth) -> bool); 2] = [
+type Belongs = fn(Truth) -> bool;
+
+const PARTS: [(&str, Belongs); 2] = [
     ("<!-- drives -->", |truth| truth != Truth::BeyondAnyHost),
     ("<!-- beyond any host -->", |truth| truth == Truth::BeyondAnyHost),
 ];
