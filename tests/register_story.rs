@@ -317,3 +317,34 @@ fn a_whole_life_is_told_by_its_events() {
         assert!(feed.contains("L-1: warranty ends"), "{feed}");
     });
 }
+
+/// A register that an earlier version made gets the tables it lacks, filled from its events.
+#[test]
+fn an_older_register_is_brought_up_to_date_when_it_is_opened() {
+    on_both(async |at, url| {
+        let key = StationKey::from_seed(&[1; 32]);
+        let mut register = new_register(&at, &key).await;
+        register.run(&key, async |work| prepare(work, "A").await).await.unwrap();
+        let before = register.asset("A").await.unwrap();
+        drop(register);
+        let mut hands = sqlx::AnyConnection::connect(&url).await.unwrap();
+        for sql in [
+            "DROP TABLE record",
+            "DROP INDEX asset_origin",
+            "DROP INDEX asset_warranty",
+            "DROP INDEX asset_maintenance",
+            "ALTER TABLE asset DROP COLUMN origin",
+            "ALTER TABLE asset DROP COLUMN warranty_until",
+            "ALTER TABLE asset DROP COLUMN maintenance_due",
+            "DELETE FROM _sqlx_migrations WHERE version=2",
+        ] {
+            sqlx::query(sql).execute(&mut hands).await.unwrap();
+        }
+        drop(hands);
+        let mut register = Register::open(&at).await.unwrap();
+        assert_eq!(register.asset("A").await.unwrap(), before);
+        assert_eq!(register.shadow("", 10).await.unwrap().len(), 1);
+        assert_eq!(register.records("lot", None, "", 10).await.unwrap().len(), 0);
+        assert_eq!(register.audit(None).await.unwrap().findings, []);
+    });
+}

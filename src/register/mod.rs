@@ -91,7 +91,8 @@ impl Register {
         Ok(Register { store, id, viewer: None })
     }
 
-    /// Opens a register.
+    /// Opens a register. One that an earlier version made gets the tables it lacks, filled from its
+    /// events.
     pub async fn open(at: &Database) -> Result<Register, RegisterError> {
         let mut store = Store::open(at, false).await?;
         let sql = "SELECT value FROM info WHERE key='register'";
@@ -101,7 +102,12 @@ impl Register {
             Err(error) => return Err(error),
         };
         let id = id.ok_or_else(|| RegisterError::NotInitialised(store.place.clone()))?;
-        Ok(Register { store, id, viewer: None })
+        let grown = std::mem::take(&mut store.grown);
+        let mut register = Register { store, id, viewer: None };
+        if grown {
+            register.rebuild().await?;
+        }
+        Ok(register)
     }
 
     /// The register's random id.

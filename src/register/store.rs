@@ -29,6 +29,8 @@ pub(super) struct Store {
     sqlite: bool,
     /// For messages: never with a password.
     pub(super) place: String,
+    /// Tables were added just now, and what was there before does not stand in them yet.
+    pub(super) grown: bool,
 }
 
 /// Where a register is.
@@ -81,8 +83,9 @@ impl Store {
                 sqlx::query(pragma).execute(&mut connection).await.map_err(database("setting up SQLite"))?;
             }
         }
-        let mut store = Store { connection, sqlite, place: at.place() };
-        if create || store.is_behind().await {
+        let mut store = Store { connection, sqlite, place: at.place(), grown: false };
+        store.grown = store.is_behind().await;
+        if create || store.grown {
             MIGRATIONS.run(&mut store.connection).await?;
         }
         Ok(store)
