@@ -39,10 +39,10 @@ pub use evidence::{Evidence, EvidenceKind, EvidenceRefused, examine};
 pub use ingest::{Ingested, Received, Verdict};
 pub use life::{
     Acknowledgement, Approval, AssetLife, Certification, Choice, Configuration, Crossing, CrossingReason, Decision,
-    DecisionFacts, DecisionInputs, Depreciation, Dispatch, Downtime, FullCost, Limit, Lot, LotFacts, LotLine, LotState,
-    Model, ModelFacts, NeedKind, OpenWork, Opening, Origin, PolicyRules, PolicyText, PolicyVersion, Pool, PoolFacts,
-    Purchase, Receipt, Request, RequestFacts, RequestState, Schedule, Seat, Valuation, ValuationBasis, Vendor,
-    VendorFacts, VendorKind, Weights, WorkFacts, WorkKind, WorkOrder, WorkResult, crossing,
+    DecisionFacts, DecisionInputs, Depreciation, Dispatch, Downtime, Due, FullCost, Limit, Lot, LotFacts, LotLine,
+    LotState, Model, ModelFacts, NeedKind, OpenWork, Opening, Origin, PolicyRules, PolicyText, PolicyVersion, Pool,
+    PoolFacts, Purchase, Receipt, Request, RequestFacts, RequestState, Schedule, Seat, Valuation, ValuationBasis,
+    Vendor, VendorFacts, VendorKind, Weights, WorkFacts, WorkKind, WorkOrder, WorkResult, crossing,
 };
 pub use medium::{Held, Medium};
 pub use minimum::Minimum;

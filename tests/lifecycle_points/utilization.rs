@@ -75,12 +75,28 @@ fn point_28_tracked_patched_and_accounted_for() {
     org.in_use("L-1");
     org.by("Tom", 0, &["asset", "assign", "L-1", "--to", "Anna", "--location", "Berlin/2"]);
     org.by("Tom", 0, &["asset", "schedule", "L-1", "updates", "--kind", "patch", "--every", "30"]);
+    // What the plan asks for becomes a work order, once.
+    org.by(
+        "Tom",
+        0,
+        &["asset", "schedule", "L-1", "dust", "--kind", "cleaning", "--every", "90", "--first", "2026-01-10"],
+    );
+    let due = |args: &[&str]| org.json("Tom", 0, &[&["work", "due"], args].concat());
+    assert_eq!((due(&["--by", "2026-01-09"]).len(), due(&[])[0]["number"].is_null()), (0, true));
+    let ordered = due(&["--order"]);
+    assert_eq!((ordered.len(), &ordered[0]["what"], &ordered[0]["day"]), (1, &"dust".into(), &"2026-01-10".into()));
+    let number = ordered[0]["number"].as_str().unwrap().to_owned();
+    assert_eq!(due(&["--order"]), ordered);
+    assert!(org.by("Tom", 0, &["work", "due"]).contains("overdue"));
+    org.by("Tom", 0, &["work", "done", &number, "cleaned"]);
+    assert!(due(&[]).is_empty());
     org.by("Tom", 0, &["work", "open", "L-1", "patch", "updates", "--number", "W-1", "--schedule", "updates"]);
     org.by("Tom", 0, &["work", "done", "W-1", "all updates"]);
     let row = &org.json("Mia", 0, &["asset", "list"])[0];
     assert_eq!((&row["location"], &row["custodian"]), (&"Berlin/2".into(), &"Anna".into()));
     let done = org.json("Mia", 0, &["work", "list", "--status", "done"]);
-    assert_eq!((&done[0]["work"]["facts"]["kind"], &done[0]["work"]["facts"]["tag"]), (&"patch".into(), &"L-1".into()));
+    assert_eq!((&done[1]["work"]["facts"]["kind"], &done[1]["work"]["facts"]["tag"]), (&"patch".into(), &"L-1".into()));
+    org.sound();
     assert!(org.mia(&["asset", "show", "L-1"]).contains("updates (patch) every 30 days"));
 }
 

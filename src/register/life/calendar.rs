@@ -53,7 +53,7 @@ impl Register {
         Ok(calendar.to_string())
     }
 
-    async fn every_record(
+    pub(crate) async fn every_record(
         &mut self,
         kind: &'static str,
         status: Option<&str>,

@@ -18,11 +18,13 @@ mod do_decide;
 mod do_dispose;
 mod do_procure;
 mod do_work;
+mod due;
 mod find;
 
 pub use decision::{Choice, Crossing, CrossingReason, Decision, DecisionFacts, DecisionInputs, crossing};
 pub use deploy::{Acknowledgement, Configuration, Valuation, ValuationBasis};
 pub use do_work::Opening;
+pub use due::Due;
 pub(crate) use find::check_alone;
 pub use job::{Downtime, OpenWork, Schedule, WorkFacts, WorkKind, WorkOrder, WorkResult};
 pub use lot::{Dispatch, Lot, LotFacts, LotLine, LotState, Receipt, Weights};

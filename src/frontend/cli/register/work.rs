@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 
 use super::OpenArgs;
 use super::record::{self, ListArgs, NamedArgs};
-use super::values::{downtime, money, span, time, word};
+use super::values::{day, downtime, money, span, time, word};
 use crate::frontend::cli::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
 use crate::register::{Act, Money, Opening, WorkKind, WorkResult};
@@ -27,6 +27,8 @@ pub enum WorkCommand {
     Show(NamedArgs),
     /// List work orders
     List(ListArgs),
+    /// What is due by a day, and what the maintenance plan asks for
+    Due(DueArgs),
     /// Write everything that is due as an iCalendar feed on standard output
     Calendar(OpenArgs),
 }
@@ -115,6 +117,18 @@ pub struct CancelArgs {
     reason: String,
 }
 
+#[derive(Debug, Args)]
+pub struct DueArgs {
+    /// By this day [default: today]
+    #[arg(long, value_parser = day, value_name = "DAY")]
+    by: Option<String>,
+    /// Open the work orders that the maintenance plan asks for
+    #[arg(long)]
+    order: bool,
+    #[command(flatten)]
+    open: OpenArgs,
+}
+
 pub fn run(common: &Common, command: WorkCommand) -> Result<Exit, Failure> {
     let (of, acts) = match command {
         WorkCommand::Open(args) => {
@@ -143,6 +157,7 @@ pub fn run(common: &Common, command: WorkCommand) -> Result<Exit, Failure> {
         }
         WorkCommand::Show(args) => return record::show(common, &args.open, "work", &args.name),
         WorkCommand::List(args) => return record::list(common, &args, "work"),
+        WorkCommand::Due(args) => return due(common, &args),
         WorkCommand::Calendar(open) => {
             let text = open.view(common, async |register| register.calendar(now().date_naive()).await)?;
             match common.json {
@@ -160,4 +175,27 @@ pub fn run(common: &Common, command: WorkCommand) -> Result<Exit, Failure> {
         Ok(())
     })?;
     record::told(common, &of.open, "work", &of.name)
+}
+
+fn due(common: &Common, args: &DueArgs) -> Result<Exit, Failure> {
+    let by = args.by.clone().unwrap_or_else(|| now().date_naive().to_string());
+    let mut due = args.open.view(common, async |register| register.due_by(&by).await)?;
+    if args.order {
+        args.open.change(common, async |work| work.open_planned(&due).await)?;
+        due = args.open.view(common, async |register| register.due_by(&by).await)?;
+    }
+    let today = now().date_naive().to_string();
+    let rows = due.iter().map(|d| {
+        let late = if d.day < today { "overdue" } else { "" };
+        let number = d.number.clone().unwrap_or_else(|| "-".to_owned());
+        [d.day.as_str(), &d.tag, d.kind.name(), &number, &d.what, late].map(str::to_owned).to_vec()
+    });
+    match common.json {
+        true => due.iter().for_each(output::json),
+        false if due.is_empty() => output::line(&format!("Nothing is due by {by}.")),
+        false => {
+            output::line(&output::table(&["DUE", "ASSET", "KIND", "WORK ORDER", "WHAT", ""], &rows.collect::<Vec<_>>()))
+        }
+    }
+    Ok(Exit::Done)
 }
