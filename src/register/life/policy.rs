@@ -1,6 +1,8 @@
 //! The policy of a stage: its text, the rules that the register enforces, from when it holds, and
 //! who approved it.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -63,8 +65,9 @@ pub struct PolicyText {
     pub version: u32,
     /// Title.
     pub title: String,
-    /// The policy in words.
-    pub text: String,
+    /// The policy in words; one copy, however many states hold it.
+    #[serde(with = "shared")]
+    pub text: Arc<str>,
     /// What of it the register enforces.
     pub rules: PolicyRules,
     /// First day, as `2026-03-01`.
@@ -167,5 +170,20 @@ impl People {
 
     pub(crate) fn version(&self, stage: Stage, version: u32) -> Option<&PolicyVersion> {
         self.policies.get(&stage)?.iter().find(|v| v.policy.version == version)
+    }
+}
+
+/// A shared text in JSON is a text.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(text: &Arc<str>, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(text)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Arc<str>, D::Error> {
+        String::deserialize(d).map(Arc::from)
     }
 }

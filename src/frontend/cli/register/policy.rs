@@ -112,7 +112,8 @@ pub fn run(common: &Common, command: PolicyCommand) -> Result<Exit, Failure> {
 
 fn propose(common: &Common, args: ProposeArgs) -> Result<Exit, Failure> {
     let bytes = read(Some(&args.text))?.unwrap_or_default();
-    let text = String::from_utf8(bytes)
+    let text: std::sync::Arc<str> = String::from_utf8(bytes)
+        .map(Into::into)
         .map_err(|_| Failure::words(Exit::Usage, format!("{} is not UTF-8", args.text.display())))?;
     let rules = PolicyRules {
         limits: args.limit,
