@@ -15,39 +15,39 @@ pub fn send_ext_csd() -> Command {
 /// The registers that decide something here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExtCsd {
-    /// EXT_CSD_REV [192].
+    /// EXT_CSD_REV \[192\].
     pub revision: u8,
-    /// SEC_COUNT [215:212]: sectors of 512 bytes of the user data area.
+    /// SEC_COUNT \[215:212\]: sectors of 512 bytes of the user data area.
     pub sectors: u64,
-    /// SEC_FEATURE_SUPPORT [231] bit 0: secure erase.
+    /// SEC_FEATURE_SUPPORT \[231\] bit 0: secure erase.
     pub secure_erase: bool,
     /// Bit 4: trim and secure trim.
     pub secure_trim: bool,
     /// Bit 6: sanitize.
     pub sanitize: bool,
-    /// ERASED_MEM_CONT [181]: what an erased byte reads as.
+    /// ERASED_MEM_CONT \[181\]: what an erased byte reads as.
     pub erased_byte: u8,
-    /// ERASE_GROUP_DEF [175] bit 0: the high-capacity erase group is in use.
+    /// ERASE_GROUP_DEF \[175\] bit 0: the high-capacity erase group is in use.
     pub high_capacity_groups: bool,
-    /// HC_ERASE_GRP_SIZE [224]; `None` when 0.
+    /// HC_ERASE_GRP_SIZE \[224\]; `None` when 0.
     pub erase_group: Option<Bytes>,
-    /// ERASE_TIMEOUT_MULT [223]: for one high-capacity erase group.
+    /// ERASE_TIMEOUT_MULT \[223\]: for one high-capacity erase group.
     pub erase_timeout: Option<Duration>,
-    /// SEC_ERASE_MULT [230] and SEC_TRIM_MULT [229]: secure erase and trim take so many times that.
+    /// SEC_ERASE_MULT \[230\] and SEC_TRIM_MULT \[229\]: secure erase and trim take so many times that.
     pub secure_multiples: (u8, u8),
-    /// SECURE_REMOVAL_TYPE [16].
+    /// SECURE_REMOVAL_TYPE \[16\].
     pub removal: SecureRemoval,
-    /// BOOT_SIZE_MULT [226]: each of the two boot partitions.
+    /// BOOT_SIZE_MULT \[226\]: each of the two boot partitions.
     pub boot_size: Bytes,
-    /// GP_SIZE_MULT [154:143]: the general purpose partitions, in their raw units; 0 where not made.
+    /// GP_SIZE_MULT \[154:143\]: the general purpose partitions, in their raw units; 0 where not made.
     pub general_purpose: [u32; 4],
-    /// PARTITION_CONFIG [179].
+    /// PARTITION_CONFIG \[179\].
     pub partition_config: u8,
-    /// BOOT_WP_STATUS [174]: boot partitions 1 and 2.
+    /// BOOT_WP_STATUS \[174\]: boot partitions 1 and 2.
     pub boot_protection: [WriteProtection; 2],
     /// What wears.
     pub health: Health,
-    /// PRE_EOL_INFO [267].
+    /// PRE_EOL_INFO \[267\].
     pub pre_end_of_life: PreEndOfLife,
 }
 
