@@ -9,6 +9,8 @@ mod decommissioning;
 mod deployment;
 #[path = "lifecycle_points/disposition.rs"]
 mod disposition;
+#[path = "lifecycle_points/measured.rs"]
+mod measured;
 #[path = "lifecycle_points/org.rs"]
 mod org;
 #[path = "lifecycle_points/procurement.rs"]

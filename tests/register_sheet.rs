@@ -70,3 +70,99 @@ fn one_bad_row_and_nothing_is_added() {
     station.ok(&["asset", "import", text(&dry)]);
     assert_eq!(station.json(0, &["asset", "list"]).len(), 2);
 }
+
+#[test]
+fn a_workbook_goes_in_and_out_as_csv_does() {
+    let station = register();
+    let file = station.path("fleet.xlsx");
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    for (column, name) in
+        ["Asset Tag", "serial", "purchase_date", "purchase_cost", "warranty_months", "notes"].iter().enumerate()
+    {
+        sheet.write_string(0, column as u16, *name).unwrap();
+    }
+    let day = rust_xlsxwriter::ExcelDateTime::from_ymd(2024, 3, 1).unwrap();
+    let format = rust_xlsxwriter::Format::new().set_num_format("yyyy-mm-dd");
+    sheet.write_string(1, 0, "X-1").unwrap();
+    sheet.write_string(1, 1, "00123").unwrap();
+    sheet.write_datetime_with_format(1, 2, &day, &format).unwrap();
+    sheet.write_number(1, 3, 1200.5).unwrap();
+    sheet.write_number(1, 4, 36.0).unwrap();
+    sheet.write_string(1, 5, "=1+1").unwrap();
+    sheet.write_string(3, 0, "X-2").unwrap(); // an empty row before it
+    book.save(&file).unwrap();
+    station.ok(&["asset", "import", text(&file)]);
+    let details = &station.json(0, &["asset", "show", "X-1"])[0]["asset"]["details"];
+    assert_eq!((&details["serial"], &details["purchase_date"]), (&"00123".into(), &"2024-03-01".into()));
+    assert_eq!((&details["purchase_cost"]["minor"], &details["notes"]), (&"120050".into(), &"=1+1".into()));
+
+    let out = station.path("out.xlsx");
+    station.ok(&["asset", "export", "--out", text(&out)]);
+    let second = register();
+    second.ok(&["asset", "import", text(&out)]);
+    assert_eq!(second.ok(&["asset", "export"]), station.ok(&["asset", "export"]));
+    let again = second.path("again.csv");
+    second.ok(&["asset", "export", "--out", text(&again)]);
+    assert_eq!(std::fs::read_to_string(&again).unwrap(), second.ok(&["asset", "export"]));
+
+    // Digits that the workbook has lost, an error, a tag that stands twice: none of it is taken.
+    for (row, place) in [
+        (&["B-1", "9007199254740993123", ""][..], "has lost digits"),
+        (&["X-1", "", ""], "line 2, asset_tag: \"X-1\" stands in the register"),
+    ] {
+        let file = station.path("bad.xlsx");
+        let mut book = rust_xlsxwriter::Workbook::new();
+        let sheet = book.add_worksheet();
+        sheet.write_string(0, 0, "asset_tag").unwrap();
+        sheet.write_string(0, 1, "serial").unwrap();
+        sheet.write_string(1, 0, row[0]).unwrap();
+        if let Ok(number) = row[1].parse::<f64>() {
+            sheet.write_number(1, 1, number).unwrap();
+        }
+        book.save(&file).unwrap();
+        let told = both(&station.expect(3, &["asset", "import", text(&file)]));
+        assert!(told.contains(place) && told.contains("nothing was added"), "{place}: {told}");
+    }
+    std::fs::write(station.path("broken.xlsx"), b"PK\x03\x04 nothing of the kind").unwrap();
+    let told = both(&station.expect(3, &["asset", "import", text(&station.path("broken.xlsx"))]));
+    assert!(told.contains("cannot be read"), "{told}");
+    assert_eq!(station.json(0, &["asset", "list"]).len(), 2);
+}
+
+#[test]
+fn a_sheet_of_another_system_is_read_by_its_mapping_and_encoding() {
+    let station = register();
+    let mapping = station.path("map.toml");
+    std::fs::write(
+        &mapping,
+        "currency = \"EUR\"\ndecimal_comma = true\nday = \"%d.%m.%Y\"\nignore = [\"Lfd. Nr.\"]\n\
+         [columns]\n\"Inventarnummer\" = \"asset_tag\"\n\"Standort\" = \"location\"\n\"Preis\" = \"purchase_cost\"\n\"Kauf\" = \"purchase_date\"\n\"Zustand\" = \"status\"\n\
+         [status]\n\"im Einsatz\" = \"utilization\"\n",
+    )
+    .unwrap();
+    let sheet = "Lfd. Nr.;Inventarnummer;Standort;Preis;Kauf;Zustand\n1;D-1;München;1.234,50;31.12.2024;Im Einsatz\n";
+    let latin: Vec<u8> = sheet.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    let utf16: Vec<u8> =
+        [0xfeff_u16].into_iter().chain(sheet.replace("D-1", "D-2").encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let (first, second) = (station.path("latin.csv"), station.path("wide.csv"));
+    std::fs::write(&first, latin).unwrap();
+    std::fs::write(&second, utf16).unwrap();
+    let told = both(&station.expect(3, &["asset", "import", text(&first), "--mapping", text(&mapping)]));
+    assert!(told.contains("line 2: the line is not UTF-8") && told.contains("--encoding"), "{told}");
+    station.ok(&["asset", "import", text(&first), "--mapping", text(&mapping), "--encoding", "windows-1252"]);
+    station.ok(&["asset", "import", text(&second), "--mapping", text(&mapping)]);
+    for tag in ["D-1", "D-2"] {
+        let asset = &station.json(0, &["asset", "show", tag])[0]["asset"];
+        assert_eq!((&asset["location"], &asset["stage"]), (&"München".into(), &"utilization".into()), "{asset}");
+        let details = &asset["details"];
+        assert_eq!(
+            (&details["purchase_cost"]["minor"], &details["purchase_date"]),
+            (&"123450".into(), &"2024-12-31".into())
+        );
+        assert_eq!(details["custom"], serde_json::json!({}));
+    }
+    std::fs::write(&mapping, "[status]\nx = \"gone\"\n").unwrap();
+    let told = both(&station.expect(3, &["asset", "import", text(&first), "--mapping", text(&mapping)]));
+    assert!(told.contains("there is no stage"), "{told}");
+}

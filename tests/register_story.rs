@@ -145,6 +145,13 @@ fn what_is_tampered_with_is_found() {
                 "UPDATE event SET revision=3 WHERE revision=99 AND stream LIKE 'asset/%'",
                 "chain",
             ),
+            ("UPDATE cost SET minor=minor+1", "UPDATE cost SET minor=minor-1", "table"),
+            (
+                "INSERT INTO sample(stream, revision, n, name, at, value, source) VALUES ('asset/x', 1, 0, 'cpu', 0, 0, 'x')",
+                "DELETE FROM sample",
+                "table",
+            ),
+            ("UPDATE asset SET cost_minor=1", "UPDATE asset SET cost_minor=NULL", "table"),
             ("UPDATE info SET value='another' WHERE key='register'", "", "register"),
         ];
         for (change, back, code) in changes {

@@ -19,8 +19,7 @@ pub use super::words::{AssetClass, Condition, CostCategory, DataClass, Item, Lin
 use crate::media::MediumClass;
 use crate::units::Bytes;
 
-/// One change. Which stream it belongs to is said in each line: the register (R), an asset (A), a
-/// medium (M).
+/// One change. Of which stream is said in each line: the register (R), an asset (A), a medium (M).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[allow(clippy::large_enum_variant)] // events are read one by one, never held in great number
@@ -435,4 +434,14 @@ pub enum Act {
         /// Why.
         reason: String,
     },
+    /// A: samples, and for how long it was used or down.
+    Measured(super::measure::Measured),
+    /// Books: what finance lays down for all assets.
+    BooksSet(super::books::Entry),
+    /// Observation: what was seen, or a part of it.
+    Sighted(super::observe::Sightings),
+    /// Finding: the record and what was seen do not agree.
+    FindingOpened(super::observe::Finding),
+    /// Finding: what it was.
+    FindingResolved(super::observe::Resolved),
 }

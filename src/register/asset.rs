@@ -49,6 +49,12 @@ pub struct Asset {
     /// Procurement, deployment, maintenance, decisions.
     #[serde(default)]
     pub life: AssetLife,
+    /// When its last service life began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_service: Option<DateTime<Utc>>,
+    /// When its last service life ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_of_service: Option<DateTime<Utc>>,
 }
 
 /// A step that was done or waived.
@@ -100,6 +106,15 @@ pub struct HandOver {
     pub certification: Option<Certification>,
 }
 
+/// A record that begins in mid-life knows of no beginning but the purchase.
+fn in_service_at_first(stage: Stage, details: &Details) -> Option<DateTime<Utc>> {
+    if matches!(stage, Stage::Procurement | Stage::Deployment) {
+        return None;
+    }
+    let day: chrono::NaiveDate = details.purchase_date.as_deref()?.parse().ok()?;
+    Some(day.and_hms_opt(0, 0, 0)?.and_utc())
+}
+
 impl Asset {
     /// The state after the first event of the stream.
     pub fn begin(act: &Act) -> Result<Asset, Refusal> {
@@ -131,6 +146,8 @@ impl Asset {
             recovery: false,
             closed: None,
             life: AssetLife::default(),
+            in_service: in_service_at_first(*stage, details),
+            out_of_service: None,
         })
     }
 
@@ -172,6 +189,7 @@ impl Asset {
                 ))
             }
             Act::AssetAdded { .. } => Err(Refusal::rule(format!("{} exists already", self.tag))),
+            Act::Measured(measured) => measured.check(),
             _ => self.check_life(act),
         }
     }
@@ -181,7 +199,10 @@ impl Asset {
         match act {
             Act::AssetChanged { details } => self.details = details.clone(),
             Act::Classified { data_class, .. } => self.data_class = *data_class,
-            Act::StageMoved { to, .. } => self.enter(*to),
+            Act::StageMoved { to, .. } => {
+                self.serve(*to, at);
+                self.enter(*to);
+            }
             Act::OrderCancelled { .. } | Act::AssetClosed { .. } => {
                 self.stage = Stage::Closed;
                 self.closed = Some(at);
@@ -262,6 +283,17 @@ impl Asset {
     pub fn decommissioning_items(&self) -> impl Iterator<Item = Item> {
         let (_, template) = Item::template(self.details.category.as_deref());
         Item::DECOMMISSIONING.iter().chain(template).copied()
+    }
+
+    /// Times of service, for the figures.
+    fn serve(&mut self, to: Stage, at: DateTime<Utc>) {
+        match to {
+            Stage::Utilization if self.stage == Stage::Deployment => {
+                (self.in_service, self.out_of_service) = (Some(at), None);
+            }
+            Stage::Decommissioning if self.out_of_service.is_none() => self.out_of_service = Some(at),
+            _ => {}
+        }
     }
 
     fn enter(&mut self, to: Stage) {

@@ -59,22 +59,27 @@ impl Register {
         let mut walk = Walk::new();
         let mut current: Option<(String, Placed)> = None;
         let mut finished: Vec<(String, Placed)> = Vec::new();
+        let mut counts = super::rows::Counts::default();
         while let Some(row) = walk.next(&mut self.store, None).await? {
             let before = current.take_if(|(stream, _)| *stream == row.0);
             finished.extend(current.take());
             let before = before.map(|(_, placed)| placed);
-            current = judge_event(self, &row, before, &people, &mut report, trust).await?.map(|p| (row.0.clone(), p));
+            current = judge_event(self, &row, before, &people, &mut report, (trust, &mut counts))
+                .await?
+                .map(|p| (row.0.clone(), p));
             if finished.len() >= 256 {
                 compare(&mut self.store, &std::mem::take(&mut finished), &mut report).await?;
             }
         }
         finished.extend(current);
         compare(&mut self.store, &finished, &mut report).await?;
+        counts.compare(&mut self.store, &mut report).await?;
         for (table, sql) in [
             ("state", "SELECT stream FROM state WHERE stream NOT IN (SELECT stream FROM event)"),
             ("asset", "SELECT stream FROM asset WHERE stream NOT IN (SELECT stream FROM event)"),
             ("medium", "SELECT stream FROM medium WHERE stream NOT IN (SELECT stream FROM event)"),
             ("record", "SELECT stream FROM record WHERE stream NOT IN (SELECT stream FROM event)"),
+            ("finding", "SELECT stream FROM finding WHERE stream NOT IN (SELECT stream FROM event)"),
         ] {
             for stream in self.store.texts(sql, &[], 1).await?.into_iter().flatten().flatten() {
                 report.add("no_events", format!("{table} {stream}"), "a row without any event".to_owned());
@@ -85,7 +90,7 @@ impl Register {
 }
 
 impl AuditReport {
-    fn add(&mut self, code: &'static str, place: String, detail: String) {
+    pub(super) fn add(&mut self, code: &'static str, place: String, detail: String) {
         self.findings.push(Finding { code, place, detail });
     }
 }
@@ -123,6 +128,9 @@ async fn rebuild(store: &mut Store) -> Result<u64, RegisterError> {
     for sql in ["DELETE FROM state", "DELETE FROM asset", "DELETE FROM medium", "DELETE FROM record"] {
         store.execute(sql, &[], "emptying the tables").await?;
     }
+    super::rows::empty(store).await?;
+    store.mark_tables().await?;
+    let mut rows: Vec<Event> = Vec::new();
     let (mut walk, mut count) = (Walk::new(), 0);
     let mut done: Vec<(String, Placed)> = Vec::new();
     let mut current: Option<(String, Placed)> = None;
@@ -134,11 +142,16 @@ async fn rebuild(store: &mut Store) -> Result<u64, RegisterError> {
         let state = State::replay(before.map(|(_, p)| p.state), &event).map_err(|e| damaged(e.to_string()))?;
         current = Some((stream, Placed { state, revision, head: hash }));
         count += 1;
+        rows.push(event);
+        if rows.len() >= 256 {
+            super::rows::store(store, std::mem::take(&mut rows).iter()).await?;
+        }
         if done.len() >= 256 {
             store.project(&done.iter().map(|(s, p)| (s, p)).collect::<Vec<_>>()).await?;
             done.clear();
         }
     }
+    super::rows::store(store, rows.iter()).await?;
     done.extend(current);
     store.project(&done.iter().map(|(s, p)| (s, p)).collect::<Vec<_>>()).await?;
     Ok(count)
@@ -163,7 +176,7 @@ async fn judge_event(
     before: Option<Placed>,
     people: &[People],
     report: &mut AuditReport,
-    trust: Option<&TrustStore>,
+    (trust, counts): (Option<&TrustStore>, &mut super::rows::Counts),
 ) -> Result<Option<Placed>, RegisterError> {
     let (stream, revision, hash, jws) = row;
     let place = || format!("{stream} revision {revision}");
@@ -179,6 +192,7 @@ async fn judge_event(
             return Ok(before);
         }
     };
+    counts.take(&event);
     let (expected, previous) = before.as_ref().map_or((1, None), |p| (p.revision + 1, Some(p.head.clone())));
     if event.stream != *stream || event.revision.0 != *revision || *revision != expected || event.previous != previous {
         report.add(
@@ -237,13 +251,16 @@ fn check_actor(
         Some(State::Asset(asset)) => vec![asset.location.as_deref()],
         Some(State::Request(request)) => vec![request.facts.location.as_deref()],
         Some(State::Lot(lot)) => vec![lot.facts.location.as_deref()],
-        _ if event.stream == REGISTER_STREAM => vec![None],
+        Some(State::Finding(finding)) => vec![finding.place.as_deref()],
+        _ if matches!(event.stream.as_str(), REGISTER_STREAM | super::BOOKS_STREAM) => vec![None],
         _ => Vec::new(),
     };
     match &event.act {
         Act::AssetAdded { location, .. } | Act::Assigned { location, .. } => places.push(location.as_deref()),
         Act::RequestOpened(facts) => places.push(facts.location.as_deref()),
         Act::LotOpened(facts) => places.push(facts.location.as_deref()),
+        Act::Sighted(sightings) => places.push(sightings.place.as_deref()),
+        Act::FindingOpened(finding) => places.push(finding.place.as_deref()),
         _ => {}
     }
     if event.under.0 == 0 {
@@ -365,9 +382,17 @@ async fn compare(
             );
         }
         let (sql, columns) = match &placed.state {
-            State::People(_) => continue,
+            State::People(_) | State::Books(_) | State::Observation(_) => continue,
+            State::Finding(_) => (
+                "SELECT stream, name, open_name, kind, asset, tag, place, detail, opened_day, resolution FROM finding WHERE stream=$1",
+                super::rows::FINDING_COLUMNS.len(),
+            ),
             State::Asset(_) => (
-                "SELECT stream, tag, serial, category, manufacturer, model, class, data_class, stage, condition, location, custodian, origin, warranty_until, maintenance_due FROM asset WHERE stream=$1",
+                "SELECT stream, tag, serial, category, manufacturer, model, class, data_class, stage, condition, location, custodian, \
+                 origin, warranty_until, maintenance_due, \
+                 company, purchase_day, CAST(cost_minor AS TEXT), currency, CAST(warranty_months AS TEXT), eol_day, \
+                 CAST(in_service AS TEXT), CAST(out_of_service AS TEXT), CAST(closed_at AS TEXT), closed_day, route, outcome, \
+                 vendor, lot, CAST(grams AS TEXT), serial_key, mac FROM asset WHERE stream=$1",
                 ASSET_COLUMNS.len(),
             ),
             State::Medium(_) => (
@@ -377,8 +402,11 @@ async fn compare(
             _ => ("SELECT stream, kind, name, status, asset, due FROM record WHERE stream=$1", RECORD_COLUMNS.len()),
         };
         let rows = store.texts(sql, &[Value::Text(Some(stream.clone()))], columns).await?;
-        let wanted: Option<Vec<Option<String>>> = shown_row(stream, &placed.state)
-            .map(|row| row.into_iter().map(|v| if let Value::Text(t) = v { t } else { None }).collect());
+        let wanted = match &placed.state {
+            State::Finding(finding) => Some(super::rows::finding(stream, finding)),
+            state => shown_row(stream, state),
+        };
+        let wanted = wanted.map(super::rows::shown);
         if rows.first() != wanted.as_ref() {
             report.add("table", stream.clone(), "its row in the tables is not what the events make it".to_owned());
         }

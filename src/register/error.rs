@@ -36,6 +36,9 @@ pub enum RegisterError {
     /// There is no register yet.
     #[error("{0} holds no register")]
     NotInitialised(String),
+    /// Its tables are of a newer program; the events are what they are.
+    #[error("the tables of {0} were made by a newer version of this program")]
+    OtherTables(String),
     /// There is one already.
     #[error("{0} holds a register already; init never overwrites")]
     AlreadyThere(String),

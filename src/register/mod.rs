@@ -7,6 +7,7 @@
 mod act;
 mod asset;
 mod audit;
+mod books;
 mod close;
 mod error;
 mod event;
@@ -14,11 +15,16 @@ mod evidence;
 mod facts;
 mod ingest;
 mod life;
+mod measure;
 mod medium;
+pub mod metrics;
 mod minimum;
 mod number;
+pub mod observe;
 mod people;
+pub mod report;
 mod role;
+mod rows;
 mod sheet;
 mod stage;
 mod state;
@@ -32,6 +38,7 @@ pub use act::{
 };
 pub use asset::{Asset, HandOver, Line, Tick};
 pub use audit::{AuditReport, Finding};
+pub use books::{BOOKS_STREAM, Books, Entry};
 pub use close::{Closer, PlacedMedium, judge};
 pub use error::{Refusal, RegisterError};
 pub use event::{EVENT_TYP, Event, Stored};
@@ -44,12 +51,13 @@ pub use life::{
     PoolFacts, Purchase, Receipt, Request, RequestFacts, RequestState, Schedule, Seat, Valuation, ValuationBasis,
     Vendor, VendorFacts, VendorKind, Weights, WorkFacts, WorkKind, WorkOrder, WorkResult, crossing,
 };
+pub use measure::{Lasted, Measured, Milli, Sample};
 pub use medium::{Held, Medium};
 pub use minimum::Minimum;
 pub use number::{Money, NotMoney, Whole};
 pub use people::{People, Person, REGISTER_STREAM};
 pub use role::{Grant, Permission, Role};
-pub use sheet::{ImportReport, RowError, export_csv};
+pub use sheet::{ImportOptions, ImportReport, Mapping, RowError, Sheet, export_csv, export_xlsx};
 pub use stage::{IllegalMove, Stage};
 pub use state::{Placed, State};
 pub use store::Database;
@@ -95,16 +103,22 @@ impl Register {
     /// events.
     pub async fn open(at: &Database) -> Result<Register, RegisterError> {
         let mut store = Store::open(at, false).await?;
-        let sql = "SELECT value FROM info WHERE key='register'";
-        let id = match store.texts(sql, &[], 1).await {
-            Ok(rows) => rows.into_iter().flatten().flatten().next(),
-            Err(RegisterError::Database { source, .. }) if source.as_database_error().is_some() => None,
+        let sql = "SELECT key, value FROM info WHERE key='register' OR key='tables'";
+        let rows = match store.texts(sql, &[], 2).await {
+            Ok(rows) => rows,
+            Err(RegisterError::Database { source, .. }) if source.as_database_error().is_some() => Vec::new(),
             Err(error) => return Err(error),
         };
-        let id = id.ok_or_else(|| RegisterError::NotInitialised(store.place.clone()))?;
-        let grown = std::mem::take(&mut store.grown);
+        let value = |key: &str| rows.iter().find(|row| row[0].as_deref() == Some(key)).and_then(|row| row[1].clone());
+        let id = value("register").ok_or_else(|| RegisterError::NotInitialised(store.place.clone()))?;
+        let (grown, ours) = (std::mem::take(&mut store.grown), store::tables());
+        let marked: Option<i64> = value("tables").and_then(|version| version.parse().ok());
+        if marked.is_some_and(|version| version > ours) {
+            return Err(RegisterError::OtherTables(store.place));
+        }
         let mut register = Register { store, id, viewer: None };
-        if grown {
+        // Also where somebody was interrupted between making the tables and filling them.
+        if grown || marked != Some(ours) {
             register.rebuild().await?;
         }
         Ok(register)
@@ -298,6 +312,7 @@ async fn create(
     }
     let values = [Value::Text(Some(id.to_owned()))];
     store.execute("INSERT INTO info(key, value) VALUES ('register', $1)", &values, "making the register").await?;
+    store.mark_tables().await?;
     let mut work = Work {
         store,
         register: id,

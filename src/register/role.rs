@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::act::{Act, CostCategory, MediumState};
+use super::observe::Resolution;
 use super::stage::Stage;
 
 /// What a person is in the organization.
@@ -206,7 +207,13 @@ impl Permission {
             | Act::MediumStateSet { .. }
             | Act::LicenceAssigned { .. }
             | Act::LicenceReleased { .. }
-            | Act::Noted { .. } => Permission::Work,
+            | Act::Noted { .. }
+            | Act::Measured(_)
+            | Act::Sighted(_)
+            | Act::FindingOpened(_) => Permission::Work,
+            // That a thing was found again is seen; everything else is judged.
+            Act::FindingResolved(resolved) if resolved.resolution == Resolution::Found => Permission::Work,
+            Act::FindingResolved(_) => Permission::Manage,
             Act::Classified { .. } | Act::ChecklistWaived { .. } | Act::EvidenceRevoked { .. } => Permission::Comply,
             Act::RouteChosen { .. }
             | Act::HandedOver { .. }
@@ -214,7 +221,7 @@ impl Permission {
             | Act::AssetClosed { .. }
             | Act::MediumRetired { .. } => Permission::Dispose,
             Act::EvidenceAccepted { .. } => Permission::Ingest,
-            Act::CostBooked { .. } => Permission::Book,
+            Act::CostBooked { .. } | Act::BooksSet(_) => Permission::Book,
         }
     }
 }

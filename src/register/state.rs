@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::act::{Act, MediumIdentity};
 use super::asset::Asset;
+use super::books::{BOOKS_STREAM, Books};
 use super::error::Refusal;
 use super::event::Event;
 use super::life::{Lot, Model, Pool, Request, Vendor, WorkOrder};
 use super::medium::Medium;
+use super::observe::{Finding, Run};
 use super::people::{People, REGISTER_STREAM};
 
 /// What a stream's events come to.
@@ -34,6 +36,12 @@ pub enum State {
     Licence(Pool),
     /// `lot/ID`.
     Lot(Lot),
+    /// The stream `books`.
+    Books(Books),
+    /// `observation/ID`.
+    Observation(Run),
+    /// `finding/ID`.
+    Finding(Finding),
 }
 
 /// A state and how far it has come.
@@ -60,6 +68,9 @@ impl State {
             "work" => WorkOrder::begin(act, at).map(State::Work),
             "licence" => Pool::begin(act).map(State::Licence),
             "lot" => Lot::begin(act).map(State::Lot),
+            BOOKS_STREAM => Books::begin(act).map(State::Books),
+            "observation" => Run::begin(act).map(State::Observation),
+            "finding" => Finding::begin(act).map(State::Finding),
             other => Err(Refusal::rule(format!("there are no streams of the kind {other:?}"))),
         }
     }
@@ -77,6 +88,9 @@ impl State {
             State::Work(work) => work.check(act),
             State::Licence(pool) => pool.check(act),
             State::Lot(lot) => lot.check(act),
+            State::Books(books) => books.check(act),
+            State::Observation(run) => run.check(act),
+            State::Finding(finding) => finding.check(act),
         }
     }
 
@@ -92,6 +106,9 @@ impl State {
             State::Work(work) => work.apply(act, at),
             State::Licence(pool) => pool.apply(act, at),
             State::Lot(lot) => lot.apply(act, at),
+            State::Books(books) => books.apply(act),
+            State::Observation(run) => run.apply(act),
+            State::Finding(finding) => finding.apply(act),
         }
     }
 
@@ -158,5 +175,6 @@ fn belongs_to_asset(act: &Act) -> bool {
             | Act::ReplacementReady { .. }
             | Act::DisruptionWaived { .. }
             | Act::Valued(_)
+            | Act::Measured(_)
     )
 }

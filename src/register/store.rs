@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use futures_util::TryStreamExt as _;
 use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection as _, Row as _};
@@ -13,6 +14,11 @@ use super::state::{Placed, State};
 /// Makes the tables, and what later versions add to them.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/register/migrations");
 
+/// Version of the tables: that of the last migration.
+pub(super) fn tables() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
 /// A value of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
@@ -20,6 +26,8 @@ pub(super) enum Value {
     Text(Option<String>),
     /// BIGINT.
     Whole(i64),
+    /// BIGINT, or NULL.
+    Number(Option<i64>),
 }
 
 /// One connection to the database.
@@ -99,6 +107,14 @@ impl Store {
             .is_ok_and(|count| count > 0 && usize::try_from(count).is_ok_and(|count| count < MIGRATIONS.iter().count()))
     }
 
+    /// Says in the database that its tables are this program's.
+    pub async fn mark_tables(&mut self) -> Result<(), RegisterError> {
+        let values = [Value::Text(Some(tables().to_string()))];
+        let sql =
+            "INSERT INTO info(key, value) VALUES ('tables', $1) ON CONFLICT(key) DO UPDATE SET value=excluded.value";
+        self.execute(sql, &values, "making the tables").await
+    }
+
     /// Begins a transaction that may write.
     pub async fn begin(&mut self) -> Result<(), RegisterError> {
         // A SQLite reader that turns writer can be refused; a writer from the start waits its turn.
@@ -144,6 +160,25 @@ impl Store {
         rows.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(&doing)
     }
 
+    /// Hands each row to `take`, one by one: for more rows than memory should hold. The statement is
+    /// put together from our own texts; what people wrote comes in `values`.
+    pub async fn each(
+        &mut self,
+        sql: String,
+        values: &[Value],
+        columns: usize,
+        mut take: impl FnMut(Vec<Option<String>>) -> Result<(), RegisterError>,
+    ) -> Result<(), RegisterError> {
+        let doing = database("reading the register");
+        let query = bind(sqlx::query(AssertSqlSafe(sql)), values);
+        let mut rows = query.fetch(&mut self.connection);
+        while let Some(row) = rows.try_next().await.map_err(&doing)? {
+            let cells = (0..columns).map(|i| row.try_get::<Option<String>, _>(i)).collect::<Result<Vec<_>, _>>();
+            take(cells.map_err(&doing)?)?;
+        }
+        Ok(())
+    }
+
     /// The state of a stream.
     pub async fn state(&mut self, stream: &str) -> Result<Option<Placed>, RegisterError> {
         let doing = database("reading the register");
@@ -180,15 +215,20 @@ impl Store {
 
     /// The assets after a stream, in the order in which they were added.
     pub async fn assets_after(&mut self, stream: &str) -> Result<Vec<(String, Placed)>, RegisterError> {
-        let sql = "SELECT stream FROM asset WHERE stream>$1 ORDER BY stream LIMIT 500";
-        let rows = self.texts(sql, &[Value::Text(Some(stream.to_owned()))], 1).await?;
-        let mut page = Vec::with_capacity(rows.len());
-        for stream in rows.into_iter().flatten().flatten() {
-            if let Some(placed) = self.state(&stream).await? {
-                page.push((stream, placed));
-            }
-        }
-        Ok(page)
+        let sql = "SELECT a.stream, CAST(s.revision AS TEXT), s.head, s.document FROM asset a \
+                   JOIN state s ON s.stream=a.stream WHERE a.stream>$1 ORDER BY a.stream LIMIT 500";
+        let rows = self.texts(sql, &[Value::Text(Some(stream.to_owned()))], 4).await?;
+        let read = |row: Vec<Option<String>>| {
+            let damaged = |place: &str, why: String| RegisterError::Damaged { place: format!("state of {place}"), why };
+            let Ok([Some(stream), Some(revision), Some(head), Some(document)]) = <[Option<String>; 4]>::try_from(row)
+            else {
+                return Err(damaged("an asset", "a column is empty".to_owned()));
+            };
+            let state: State = serde_json::from_str(&document).map_err(|e| damaged(&stream, e.to_string()))?;
+            let revision = revision.parse().map_err(|_| damaged(&stream, "its revision is no number".to_owned()))?;
+            Ok((stream, Placed { state, revision, head }))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// Those of these tags that assets have.
@@ -207,17 +247,20 @@ impl Store {
         let rows: Vec<Vec<Value>> = events.iter().map(event_row).collect();
         let columns = ["stream", "revision", "hash", "at", "actor", "type", "jws"];
         self.insert("event", &columns, "", &rows).await.map_err(|e| conflict(e, events))?;
+        super::rows::store(self, events.iter().map(|stored| &stored.event)).await?;
         self.project(states).await
     }
 
     /// Writes the rows that states show themselves by.
     pub async fn project(&mut self, states: &[(&String, &Placed)]) -> Result<(), RegisterError> {
         let mut rows = Vec::with_capacity(states.len());
-        let (mut assets, mut media, mut records) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut assets, mut media) = (Vec::new(), Vec::new());
+        let (mut records, mut findings) = (Vec::new(), Vec::new());
         for (stream, placed) in states {
             rows.push(state_row(stream, placed)?);
             match &placed.state {
-                State::People(_) => {}
+                State::People(_) | State::Books(_) | State::Observation(_) => {}
+                State::Finding(finding) => findings.push(super::rows::finding(stream, finding)),
                 State::Asset(_) => assets.extend(shown_row(stream, &placed.state)),
                 State::Medium(_) => media.extend(shown_row(stream, &placed.state)),
                 _ => records.extend(shown_row(stream, &placed.state)),
@@ -226,6 +269,7 @@ impl Store {
         let columns = ["stream", "revision", "head", "document"];
         self.insert("state", &columns, "stream", &rows).await.map_err(wrap("writing states"))?;
         self.insert("asset", &ASSET_COLUMNS, "stream", &assets).await.map_err(taken("asset tag"))?;
+        self.insert("finding", &super::rows::FINDING_COLUMNS, "stream", &findings).await.map_err(taken("finding"))?;
         self.insert("medium", &MEDIUM_COLUMNS, "stream", &media).await.map_err(taken("medium"))?;
         self.insert("record", &RECORD_COLUMNS, "stream", &records).await.map_err(taken("name"))
     }
@@ -268,7 +312,7 @@ impl Store {
 }
 
 /// Columns of the table `asset`.
-pub(super) const ASSET_COLUMNS: [&str; 15] = [
+pub(super) const ASSET_COLUMNS: [&str; 32] = [
     "stream",
     "tag",
     "serial",
@@ -284,6 +328,23 @@ pub(super) const ASSET_COLUMNS: [&str; 15] = [
     "origin",
     "warranty_until",
     "maintenance_due",
+    "company",
+    "purchase_day",
+    "cost_minor",
+    "currency",
+    "warranty_months",
+    "eol_day",
+    "in_service",
+    "out_of_service",
+    "closed_at",
+    "closed_day",
+    "route",
+    "outcome",
+    "vendor",
+    "lot",
+    "grams",
+    "serial_key",
+    "mac",
 ];
 /// Columns of the table `record`.
 pub(super) const RECORD_COLUMNS: [&str; 6] = ["stream", "kind", "name", "status", "asset", "due"];
@@ -295,24 +356,28 @@ pub(super) fn shown_row(stream: &str, state: &State) -> Option<Vec<Value>> {
     let text = |t: &str| Value::Text(Some(t.to_owned()));
     let some = |t: &Option<String>| Value::Text(t.clone());
     Some(match state {
-        State::People(_) => return None,
-        State::Asset(a) => vec![
-            text(stream),
-            text(&a.tag),
-            some(&a.details.serial),
-            some(&a.details.category),
-            some(&a.details.manufacturer),
-            some(&a.details.model),
-            text(a.class.name()),
-            text(a.data_class.name()),
-            text(a.stage.name()),
-            text(a.condition.name()),
-            some(&a.location),
-            some(&a.custodian),
-            text(a.life.origin().name()),
-            Value::Text(a.warranty_until()),
-            Value::Text(a.maintenance_due()),
-        ],
+        State::People(_) | State::Books(_) | State::Observation(_) | State::Finding(_) => return None,
+        State::Asset(a) => [
+            vec![
+                text(stream),
+                text(&a.tag),
+                some(&a.details.serial),
+                some(&a.details.category),
+                some(&a.details.manufacturer),
+                some(&a.details.model),
+                text(a.class.name()),
+                text(a.data_class.name()),
+                text(a.stage.name()),
+                text(a.condition.name()),
+                some(&a.location),
+                some(&a.custodian),
+                text(a.life.origin().name()),
+                Value::Text(a.warranty_until()),
+                Value::Text(a.maintenance_due()),
+            ],
+            super::rows::figures(a),
+        ]
+        .concat(),
         State::Medium(m) => vec![
             text(stream),
             text(&m.identity.name()),
@@ -369,6 +434,7 @@ fn bind<'q>(mut query: Query<'q, Any, AnyArguments>, values: &[Value]) -> Query<
         query = match value {
             Value::Text(text) => query.bind(text.clone()),
             Value::Whole(number) => query.bind(*number),
+            Value::Number(number) => query.bind(*number),
         };
     }
     query

@@ -65,7 +65,7 @@ impl Work<'_> {
     }
 
     /// Stores what happened so far, within the transaction, and lets go of it.
-    pub(super) async fn flush(&mut self) -> Result<(), RegisterError> {
+    pub async fn flush(&mut self) -> Result<(), RegisterError> {
         self.write().await?;
         self.events.clear();
         self.states.retain(|stream, _| stream == REGISTER_STREAM);
@@ -310,6 +310,8 @@ impl Work<'_> {
             Act::AssetAdded { location, .. } | Act::Assigned { location, .. } => Some(location.clone()),
             Act::RequestOpened(facts) => Some(facts.location.clone()),
             Act::LotOpened(facts) => Some(facts.location.clone()),
+            Act::Sighted(sightings) => Some(sightings.place.clone()),
+            Act::FindingOpened(finding) => Some(finding.place.clone()),
             _ => None,
         };
         let kid = self.key.kid();
@@ -362,6 +364,7 @@ impl Work<'_> {
             Some(State::Work(work)) => Some(work.facts.asset.clone()),
             Some(State::Request(request)) => return Ok(Some(request.facts.location.clone())),
             Some(State::Lot(lot)) => return Ok(Some(lot.facts.location.clone())),
+            Some(State::Finding(finding)) => return Ok(Some(finding.place.clone())),
             _ => None,
         };
         let Some(holder) = holder else { return Ok(None) };

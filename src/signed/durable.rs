@@ -47,6 +47,41 @@ pub fn atomic_write(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
     sync_folder(&folder_of(path))
 }
 
+/// A file that is written part by part and takes its name when it is whole, as [`atomic_write`].
+/// Dropped before that, it is gone.
+pub struct Part {
+    path: PathBuf,
+    file: File,
+    temporary: Temporary,
+}
+
+impl Part {
+    /// Begins a file that shall stand at `path`.
+    pub fn new(path: &Path) -> Result<Part, DurableError> {
+        let temporary = Temporary::write(path, &[], 0o644)?;
+        let opened = OpenOptions::new().append(true).open(&temporary.path);
+        let file = opened.map_err(failed("opening", &temporary.path))?;
+        Ok(Part { path: path.to_owned(), file, temporary })
+    }
+
+    /// Gives it its name, durably.
+    pub fn settle(self) -> Result<(), DurableError> {
+        self.file.sync_all().map_err(failed("syncing", &self.temporary.path))?;
+        if let Ok(meta) = fs::metadata(&self.path) {
+            fs::set_permissions(&self.temporary.path, meta.permissions())
+                .map_err(failed("setting the permissions of", &self.temporary.path))?;
+        }
+        fs::rename(&self.temporary.path, &self.path).map_err(failed("renaming a new file to", &self.path))?;
+        self.temporary.keep();
+        sync_folder(&folder_of(&self.path))
+    }
+
+    /// Where its parts are written.
+    pub fn writer(&self) -> Result<File, DurableError> {
+        self.file.try_clone().map_err(failed("opening", &self.temporary.path))
+    }
+}
+
 /// Creates `path` with `bytes` and permissions `mode`, durably; refuses when anything stands under
 /// that name. The file appears under its name only when it is complete.
 pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), DurableError> {

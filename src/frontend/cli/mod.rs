@@ -119,6 +119,15 @@ enum Command {
     /// Who may do what, and where
     #[command(subcommand)]
     Role(register::RoleCommand),
+    /// What was seen and measured: stock-take, network scan, agents, ledger, samples, times
+    #[command(subcommand)]
+    Observe(register::ObserveCommand),
+    /// What finance lays down: depreciation, what holding an asset costs
+    #[command(subcommand)]
+    Books(register::BooksCommand),
+    /// Costs, use, value, disposal, ghosts: as table, CSV, JSON, workbook or PDF
+    #[command(subcommand)]
+    Report(Box<register::ReportCommand>),
 }
 
 /// Runs the program.
@@ -172,6 +181,9 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Cost(command) => register::run_cost(common, command),
         Command::Policy(command) => register::run_policy(common, command),
         Command::Role(command) => register::run_role(common, command),
+        Command::Observe(command) => register::run_observe(common, command),
+        Command::Books(command) => register::run_books(common, command),
+        Command::Report(command) => register::run_report(common, *command),
     }
 }
 

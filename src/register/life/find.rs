@@ -36,6 +36,7 @@ impl State {
         let row = |kind, name: &str, status| Shown { kind, name: key(name), status, asset: None, due: None };
         Some(match self {
             State::People(_) | State::Asset(_) | State::Medium(_) => return None,
+            State::Books(_) | State::Observation(_) | State::Finding(_) => return None,
             State::Model(m) => {
                 let status = if m.facts.standard { "standard" } else { "other" };
                 Shown { due: m.facts.end_of_support.clone(), ..row("model", &m.facts.name(), status) }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::values::{money, word};
-use super::{OpenArgs, life, sheet, show};
+use super::{OpenArgs, life, observe, sheet, show};
 use crate::frontend::cli::Common;
 use crate::frontend::exit::{Exit, Failure};
 use crate::register::{
@@ -55,6 +55,12 @@ pub enum AssetCommand {
     Cancel(WordArgs),
     #[command(flatten)]
     Life(life::LifeCommand),
+    /// Hold what was seen against the record: ghosts, strangers, wrong places
+    Reconcile(observe::ReconcileArgs),
+    /// Findings that are open, or all
+    Findings(observe::FindingsArgs),
+    /// Say what a finding was
+    Resolve(observe::ResolveArgs),
 }
 
 #[derive(Debug, Args)]
@@ -244,6 +250,9 @@ pub struct CostArgs {
     /// Invoice or contract
     #[arg(long)]
     reference: Option<String>,
+    /// Day it was due [default: today]
+    #[arg(long, value_name = "DAY")]
+    on: Option<chrono::NaiveDate>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -321,8 +330,9 @@ pub fn run(common: &Common, command: AssetCommand) -> Result<Exit, Failure> {
         }
         AssetCommand::Outcome(args) => outcome(common, args),
         AssetCommand::Cost(args) => {
-            let CostArgs { of, category, amount, reference } = args;
-            act(common, of, vec![Act::CostBooked { category, money: amount, on: now(), reference }])
+            let CostArgs { of, category, amount, reference, on } = args;
+            let on = on.map_or_else(now, |day| day.and_time(chrono::NaiveTime::MIN).and_utc());
+            act(common, of, vec![Act::CostBooked { category, money: amount, on, reference }])
         }
         AssetCommand::Blockers(args) => {
             let blockers = args.open.with_key(common, async |register, key| {
@@ -337,6 +347,9 @@ pub fn run(common: &Common, command: AssetCommand) -> Result<Exit, Failure> {
             })?;
             show::told(common, &args.open, &args.tag)
         }
+        AssetCommand::Reconcile(args) => observe::reconcile(common, &args),
+        AssetCommand::Findings(args) => observe::findings(common, &args),
+        AssetCommand::Resolve(args) => observe::resolve(common, &args),
         AssetCommand::Cancel(args) => act(common, args.of, vec![Act::OrderCancelled { reason: args.word }]),
         AssetCommand::Life(command) => life::run(common, command),
     }

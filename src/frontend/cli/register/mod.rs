@@ -1,28 +1,34 @@
 //! `lastwrite register | asset | media`: the asset register.
 
 mod asset;
+mod books;
 mod cost;
 mod dispose;
 mod licence;
 mod life;
 mod media;
+mod observe;
 mod people;
 mod policy;
 mod procure;
 mod record;
+mod report;
 mod sheet;
 mod show;
 mod values;
 mod work;
 
 pub use asset::AssetCommand;
+pub use books::{BooksCommand, run as run_books};
 pub use cost::{CostCommand, run as run_cost};
 pub use dispose::{DisposeCommand, run as run_dispose};
 pub use licence::{LicenceCommand, run as run_licence};
 pub use media::MediaCommand;
+pub use observe::{ObserveCommand, run as run_observe};
 pub use people::{RoleCommand, run_role};
 pub use policy::{PolicyCommand, run as run_policy};
 pub use procure::{ModelCommand, ProcureCommand, VendorCommand, run as run_procure, run_model, run_vendor};
+pub use report::{ReportCommand, run as run_report};
 pub use work::{WorkCommand, run as run_work};
 
 use std::path::PathBuf;
@@ -298,6 +304,9 @@ fn register_failure(error: &RegisterError) -> Failure {
         RegisterError::Damaged { .. } => Failure::new(Exit::Evidence, error).hint("lastwrite register audit says more"),
         RegisterError::NotInitialised(_) => Failure::new(Exit::Other, error)
             .hint("make one with: lastwrite register init --organization NAME --name NAME"),
+        RegisterError::OtherTables(_) => {
+            Failure::new(Exit::Other, error).hint("use the newer program; the events are the same for both")
+        }
         RegisterError::NotFound { .. } => Failure::new(Exit::Usage, error),
         _ => Failure::new(Exit::Other, error),
     }

@@ -125,7 +125,12 @@ fn status(state: &State) -> String {
         State::Licence(p) if p.over() > 0 => format!("over by {}", p.over()),
         State::Licence(p) => format!("{} free", p.free()),
         State::Lot(l) => l.state.name().to_owned(),
-        State::People(_) | State::Asset(_) | State::Medium(_) => String::new(),
+        State::People(_)
+        | State::Asset(_)
+        | State::Medium(_)
+        | State::Books(_)
+        | State::Observation(_)
+        | State::Finding(_) => String::new(),
     }
 }
 
@@ -175,7 +180,12 @@ fn row(state: &State) -> Vec<String> {
             let (number, route) = (f.number.clone(), f.route.name().to_owned());
             vec![number, status, route, or(f.vendor.clone()), l.lines.len().to_string(), mass]
         }
-        State::People(_) | State::Asset(_) | State::Medium(_) => Vec::new(),
+        State::People(_)
+        | State::Asset(_)
+        | State::Medium(_)
+        | State::Books(_)
+        | State::Observation(_)
+        | State::Finding(_) => Vec::new(),
     }
 }
 
