@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::bench::{Bench, case};
-use super::table::Truth::{Faulty, Honest};
+use super::table::Truth::{Faulty, Honest, NotLookedAt};
 use crate::models::ahci::SataDrive;
 use crate::models::ata::Ata;
 use crate::models::bridge::{Sat, UsbDrive};
@@ -50,7 +50,7 @@ fn serial_numbers_that_are_missing_strange_or_not_alone() {
         case(&strange, "", "SATA SSD", Honest, "is honest, and its serial number is no text"),
         case(&second, "0123456789AB", "USB bridge", Honest, "is honest; another bridge has the same serial number"),
     ];
-    bench.wipe(&cases, "overwrite", &["--technique", "overwrite", "--scheme", "zero"]);
+    bench.wipe(&cases, "overwrite", &["--method", "clear", "--scheme", "zero"]);
     assert_eq!(first.left().0, first.left().1, "the other one is whole");
 
     // Nothing tells the twins apart but where they hang: each has a token of its own, and one wipe
@@ -61,23 +61,14 @@ fn serial_numbers_that_are_missing_strange_or_not_alone() {
     assert_ne!(twins[0]["confirm_token"], twins[1]["confirm_token"]);
     let word = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     let (path, token) = (word(&twins[0]["path"]), word(&twins[0]["confirm_token"]));
-    let ran = bench.guest.lastwrite(&[
-        "--json",
-        "wipe",
-        &path,
-        "--confirm",
-        &token,
-        "--technique",
-        "overwrite",
-        "--scheme",
-        "zero",
-    ]);
+    let ran =
+        bench.guest.lastwrite(&["--json", "wipe", &path, "--confirm", &token, "--method", "clear", "--scheme", "zero"]);
     let result = ran.json().pop().unwrap();
     let (wiped, whole) = if twin.left().0 == 0 { (&twin, &other_twin) } else { (&other_twin, &twin) };
     assert_eq!(whole.left().0, whole.left().1, "{result:#}");
     bench.judge(
         &case(wiped, "I-TWIN", "SATA SSD", Honest, "is honest, and has a twin that differs in nothing"),
-        "overwrite",
+        "clear",
         &result,
     );
     bench.end();
@@ -95,8 +86,7 @@ fn names_that_change_hands() {
     let was = wait_for(&mut bench, "N-MOVER", true);
     let mover_case =
         case(&mover, "N-MOVER", "SATA SSD", Honest, "is pulled while it is written, and comes back under another name");
-    let interrupted =
-        bench.guest.wipe("N-MOVER", &["--technique", "overwrite", "--scheme", "zero", "--retries", "0"]).1;
+    let interrupted = bench.guest.wipe("N-MOVER", &["--method", "clear", "--scheme", "zero", "--retries", "0"]).1;
     assert_ne!(interrupted["outcome"], "pass", "{interrupted:#}");
     wait_for(&mut bench, "N-MOVER", false);
     late.lock().gone = false;
@@ -114,8 +104,7 @@ fn names_that_change_hands() {
     bench.judge(&mover_case, "overwrite, then `resume`", &result);
 
     let was = wait_for(&mut bench, "N-PULLED", true);
-    let interrupted =
-        bench.guest.wipe("N-PULLED", &["--technique", "overwrite", "--scheme", "zero", "--retries", "0"]).1;
+    let interrupted = bench.guest.wipe("N-PULLED", &["--method", "clear", "--scheme", "zero", "--retries", "0"]).1;
     assert_ne!(interrupted["outcome"], "pass", "{interrupted:#}");
     wait_for(&mut bench, "N-PULLED", false);
     let stranger = victim.swap(Ata::new("N-STRANGER", 4));
@@ -128,5 +117,27 @@ fn names_that_change_hands() {
     let behaviour = "is pulled while it is written, and another drive comes back under its name";
     let case = case(&victim, "N-STRANGER", "SATA SSD", Faulty, behaviour);
     bench.put_down(&case, "overwrite, then `resume`", "no pass; the other drive is not touched");
+    bench.end();
+}
+
+/// What an HPA or a DCO hides is not reached by an overwrite, and the certificate says so.
+#[test]
+fn hidden_areas_are_named() {
+    let hpa = SataDrive::new(model("H-HPA", 4, |d| d.hpa = 1024));
+    let dco = SataDrive::new(model("H-DCO", 4, |d| d.dco = 1024));
+    let Some(mut bench) = Bench::start("hidden", &[&hpa, &dco]) else { return };
+    for (drive, serial, behaviour) in [
+        (&hpa, "H-HPA", "is honest, and hides 1,024 sectors behind an HPA"),
+        (&dco, "H-DCO", "is honest, and hides 1,024 sectors behind a DCO"),
+    ] {
+        let (ran, result) = bench.guest.wipe(serial, &["--method", "clear", "--scheme", "zero"]);
+        assert_eq!(drive.left().0, 1024, "{result:#} {}", ran.stderr);
+        let certificates = bench.documents("certificates");
+        let says = certificates.iter().find(|d| d["facts"]["run_id"] == result["run_id"]).unwrap();
+        assert_eq!(says["facts"]["hidden_areas"]["state"], "not_examined", "{says:#}");
+        assert!(says["statement"].to_string().contains("were not reached and not examined"), "{says:#}");
+        let case = case(drive, serial, "SATA SSD", NotLookedAt, behaviour);
+        bench.put_down(&case, "overwrite", "pass, certificate: hidden areas `not_examined`");
+    }
     bench.end();
 }

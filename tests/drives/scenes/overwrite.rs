@@ -46,7 +46,7 @@ fn a_power_cut_is_resumed_in_the_next_boot_with_one_certificate() {
     drives.iter().for_each(|(.., drive)| drive.cut_after(5000));
     bench.guest.begin_wipe(
         &drives.map(|(serial, ..)| serial),
-        &["--technique", "overwrite", "--scheme", "zero", "--checkpoint", "0.1"],
+        &["--method", "clear", "--scheme", "zero", "--checkpoint", "0.1"],
     );
     let start = Instant::now();
     while !drives.iter().all(|(.., drive)| drive.is_off()) {

@@ -51,7 +51,7 @@ fn sata() {
         case(&shrinks, "S-SHRINKS", KIND, Faulty, "says in the middle that it is half as large"),
         case(&pulled, "S-PULLED", KIND, Faulty, "is pulled while it is written"),
     ];
-    bench.wipe(&cases, "overwrite", &["--technique", "overwrite", "--scheme", "zero", "--retries", "1"]);
+    bench.wipe(&cases, "overwrite", &["--method", "clear", "--scheme", "zero", "--retries", "1"]);
     bench.end();
 }
 
@@ -71,6 +71,6 @@ fn usb() {
         case(&emmc, "0xdeadbeef", "eMMC of qemu", Honest, "is honest"),
         case(&bad, "U-BAD", "USB bridge without SAT", Faulty, "cannot write three sectors"),
     ];
-    bench.wipe(&cases, "overwrite", &["--technique", "overwrite", "--scheme", "zero", "--retries", "1"]);
+    bench.wipe(&cases, "overwrite", &["--method", "clear", "--scheme", "zero", "--retries", "1"]);
     bench.end();
 }

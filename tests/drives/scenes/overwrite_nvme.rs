@@ -37,6 +37,6 @@ fn nvme() {
         case(&read_only, "READONLY-1", KIND, Faulty, "takes no writes any more"),
         case(&pulled, "PULLED-1", KIND, Faulty, "is pulled while it is written"),
     ];
-    bench.wipe(&cases, "overwrite", &["--technique", "overwrite", "--scheme", "zero", "--retries", "1"]);
+    bench.wipe(&cases, "overwrite", &["--method", "clear", "--scheme", "zero", "--retries", "1"]);
     bench.end();
 }

@@ -37,6 +37,6 @@ fn sas() {
         case(&protected, "C-PROTECTED", KIND, Faulty, "is write-protected"),
         case(&pulled, "C-PULLED", KIND, Faulty, "is pulled while it is written"),
     ];
-    bench.wipe(&cases, "overwrite", &["--technique", "overwrite", "--scheme", "zero", "--retries", "1"]);
+    bench.wipe(&cases, "overwrite", &["--method", "clear", "--scheme", "zero", "--retries", "1"]);
     bench.end();
 }

@@ -36,7 +36,7 @@ fn stock_drives() {
         case(&unreadable, "Q-UNREADABLE", "SCSI disk of qemu", Faulty, "cannot read one sector"),
         case(&unwritable, "Q-UNWRITABLE", "SCSI disk of qemu", Faulty, "cannot write one sector"),
     ];
-    bench.wipe(&cases, "overwrite", &["--technique", "overwrite", "--scheme", "zero", "--retries", "1"]);
+    bench.wipe(&cases, "overwrite", &["--method", "clear", "--scheme", "zero", "--retries", "1"]);
     assert_eq!((second.left(), second.all()), (10240, 10240), "the other namespace is whole");
     bench.end();
 }
