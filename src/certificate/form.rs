@@ -233,11 +233,14 @@ fn verification(facts: &RunFacts) -> String {
     let asked = match facts.verification.level {
         VerificationLevel::Full => "Full",
         VerificationLevel::Sample => "Representative sampling",
+        VerificationLevel::Quick => "Quick check",
         VerificationLevel::None => "None",
     };
     let shown = match facts.proven {
         Proven::FullReadback => "every addressable byte was read back and matched",
         Proven::SampledReadback => "every sampled byte was read back and matched",
+        Proven::QuickReadback => "a few hundred places were read back and matched",
+        Proven::ReadbackWithExceptions => "what was read back matched, with the exceptions that are listed",
         Proven::CompletionOnly => "completion only, nothing was read back",
         Proven::Nothing => "nothing is proven",
     };

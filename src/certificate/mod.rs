@@ -5,6 +5,7 @@
 
 pub mod document;
 mod form;
+mod governed;
 mod issue;
 mod payload;
 mod semantics;

@@ -101,6 +101,8 @@ impl Page {
         let proven = match facts.proven {
             Proven::FullReadback => "every addressable byte was read back and matched",
             Proven::SampledReadback => "representative samples were read back and matched",
+            Proven::QuickReadback => "a few hundred places were read back and matched; no representative sampling",
+            Proven::ReadbackWithExceptions => "what was read back matched, with the exceptions listed below",
             Proven::CompletionOnly => "completion only; nothing was read back",
             Proven::Nothing => "nothing",
         };
@@ -300,10 +302,11 @@ impl Page {
 }
 
 fn readback(v: &VerificationFacts) -> String {
-    use crate::policy::VerificationLevel::{Full, None, Sample};
+    use crate::policy::VerificationLevel::{Full, None, Quick, Sample};
     let of = format!("{} of {} bytes matched", grouped(v.matched.0), grouped(v.wanted.0));
     match v.level {
         Full => format!("full, {of}"),
+        Quick => format!("quick check, {of}"),
         Sample => format!("representative sampling, {of}"),
         None => "none".to_owned(),
     }

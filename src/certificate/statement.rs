@@ -74,6 +74,14 @@ fn proven(proven: Proven) -> &'static str {
             "After the last pass representative samples were read back from the medium and matched; the rest was not \
              read."
         }
+        Proven::QuickReadback => {
+            "After the last pass a few hundred places were read back from the medium and matched; this is no \
+             representative sampling, and the rest was not read."
+        }
+        Proven::ReadbackWithExceptions => {
+            "What was read back from the medium matched, except the blocks that are listed: they could not be written \
+             or read back and may still hold data. The policy that is named allows them."
+        }
         Proven::CompletionOnly => {
             "Nothing was read back. The medium acknowledged every write and the final flush; that is all that is known."
         }

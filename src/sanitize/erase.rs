@@ -239,8 +239,8 @@ async fn prepare(claimed: &Claimed, stage: Stage, bench: &Bench) -> Result<Optio
 
 fn job(plan: &RunPlan, stage: Stage, from: Bytes, disk: Arc<ClaimedDisk>, bench: &Bench) -> PassJob {
     let (op, extents) = match stage.work {
-        StageWork::Verify { level: VerificationLevel::Sample } => {
-            let all = plan.sample_extents().unwrap_or_else(|| vec![0..plan.medium.geometry.size.0]);
+        StageWork::Verify { level: level @ (VerificationLevel::Sample | VerificationLevel::Quick) } => {
+            let all = plan.extents(level).unwrap_or_else(|| vec![0..plan.medium.geometry.size.0]);
             (PassOp::Verify, Extents::Sample(all.into_iter().filter_map(|e| above(e, from.0)).collect()))
         }
         StageWork::Verify { .. } => (PassOp::Verify, Extents::All { from }),

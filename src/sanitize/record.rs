@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::media::{Geometry, Identity, Kind, MediumClass, Partition, Transport, Zoned};
-use crate::policy::{Method, VerificationLevel};
+use crate::policy::{Applied, Method, VerificationLevel};
 use crate::scheme::Pattern;
 use crate::units::{Bytes, LbaRange};
 
@@ -95,6 +95,9 @@ pub struct RunFacts {
     pub asset_tag: Option<String>,
     /// Confidentiality category before sanitization, as given.
     pub category: Option<String>,
+    /// The rules that governed the run; absent in documents of versions without policies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Applied>,
     /// The run's entry in the custody log, made durable before the first write.
     pub intent: IntentReceipt,
     /// Earlier runs on the same medium that the log knows of.
@@ -139,6 +142,10 @@ pub enum Proven {
     FullReadback,
     /// Representative samples were read back and matched.
     SampledReadback,
+    /// A few hundred places were read back and matched: no representative sampling.
+    QuickReadback,
+    /// What was read back matched, but for blocks that the ledger lists and the policy allows.
+    ReadbackWithExceptions,
     /// Completion only: the writes were acknowledged and flushed, nothing was read.
     CompletionOnly,
     /// Nothing is proven.
@@ -212,6 +219,32 @@ pub struct LedgerFacts {
 }
 
 impl LedgerFacts {
+    /// Blocks that could not be written or read back, each counted once; `None` when others went wrong
+    /// too: blocks that read back as something else although they were written, or were not reached.
+    pub fn exceptions(&self) -> Option<u64> {
+        let covered = |range: &LbaRange| {
+            let end = range.first.0.saturating_add(range.count.0);
+            self.unwritten.iter().any(|u| u.first <= range.first && end <= u.first.0.saturating_add(u.count.0))
+        };
+        if !self.unreached.is_empty() || !self.mismatched.iter().all(covered) {
+            return None;
+        }
+        let mut ranges: Vec<(u64, u64)> = self
+            .unwritten
+            .iter()
+            .chain(&self.unread)
+            .map(|r| (r.first.0, r.first.0.saturating_add(r.count.0)))
+            .collect();
+        ranges.sort_unstable();
+        let (mut blocks, mut reached) = (0u64, 0u64);
+        for (start, end) in ranges {
+            let start = start.max(reached);
+            blocks = blocks.saturating_add(end.saturating_sub(start));
+            reached = reached.max(end);
+        }
+        Some(blocks)
+    }
+
     /// Nothing went wrong anywhere.
     pub fn is_clean(&self) -> bool {
         self.unwritten.is_empty() && self.unread.is_empty() && self.mismatched.is_empty() && self.unreached.is_empty()

@@ -44,6 +44,7 @@ pub fn plan(patterns: &[u8], verification: VerificationLevel) -> RunPlan {
         attainable: Method::Clear,
         scheme: SchemeFacts { name: "t".into(), title: "t".into(), definition: "t".into(), source: "t".into() },
         passes: patterns.iter().map(pass).collect(),
+        policy: None,
         verification,
         sample_seed: Some("11".repeat(32)),
         operator: None,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::record::{EarlierAttempt, Failure, IntentReceipt, Operator, ResumeFacts, RunFacts, SchemeFacts};
 use crate::media::Medium;
 use crate::overwrite::Ledger;
-use crate::policy::{Method, VerificationLevel};
+use crate::policy::{Applied, Method, VerificationLevel};
 use crate::scheme::{PassVerify, PlannedPass};
 use crate::units::{Bytes, SectorSize};
 
@@ -29,6 +29,9 @@ pub struct RunPlan {
     pub scheme: SchemeFacts,
     /// The passes with their drawn keys and bytes.
     pub passes: Vec<PlannedPass>,
+    /// The rules that govern the run; absent in journals of versions without policies.
+    #[serde(default)]
+    pub policy: Option<Applied>,
     /// How the last pass is verified.
     pub verification: VerificationLevel,
     /// Hex seed of the sample positions, drawn when sampling is asked for.

@@ -9,7 +9,7 @@ use super::record::{
 };
 use super::state::{RunPlan, RunState, Stage, StageState, StageWork};
 use crate::media::{MediumClass, Transport};
-use crate::overwrite::{Ledger, sample_extents};
+use crate::overwrite::{Ledger, quick_extents, sample_extents};
 use crate::policy::VerificationLevel;
 use crate::units::{Bytes, LbaRange};
 
@@ -25,12 +25,15 @@ pub fn judge(
     let plan = &state.plan;
     let ledger = total_ledger(state);
     let failure = broken.or_else(|| find_failure(state, &ledger));
+    let exceptions = failure.is_none() && !ledger.is_clean();
     let verification = final_verification(state);
     let proven = match (&failure, verification.level) {
         (Some(_), _) => Proven::Nothing,
+        (None, VerificationLevel::None) => Proven::CompletionOnly,
+        (None, _) if exceptions => Proven::ReadbackWithExceptions,
         (None, VerificationLevel::Full) => Proven::FullReadback,
         (None, VerificationLevel::Sample) => Proven::SampledReadback,
-        (None, VerificationLevel::None) => Proven::CompletionOnly,
+        (None, VerificationLevel::Quick) => Proven::QuickReadback,
     };
     let facts = RunFacts {
         run_id: plan.run_id.clone(),
@@ -52,6 +55,7 @@ pub fn judge(
         operator: plan.operator.clone(),
         asset_tag: plan.asset_tag.clone(),
         category: plan.category.clone(),
+        policy: plan.policy.clone(),
         intent,
         earlier_attempts: plan.earlier_attempts.clone(),
         tool,
@@ -76,6 +80,10 @@ fn find_failure(state: &RunState, ledger: &LedgerFacts) -> Option<Failure> {
             format!("pass {} ({}) is not complete", open.stage.pass, open.stage.work.word()),
             "resume the run, or wipe the medium again",
         ));
+    }
+    let allowed = state.plan.policy.as_ref().map_or(0, |policy| policy.bad_blocks_allowed);
+    if ledger.exceptions().is_some_and(|blocks| blocks <= u64::from(allowed)) {
+        return None;
     }
     let destroy = "the medium still holds data at these places: wipe it again, or destroy it";
     let problems = [
@@ -166,8 +174,8 @@ fn verification(plan: &RunPlan, stage: &StageState) -> VerificationFacts {
     // What lies below the watermark was read back; what of it went wrong stands in the ledger.
     let settled = if stage.ended.is_some() { size } else { stage.watermark.0 };
     let (wanted, reached) = match level {
-        VerificationLevel::Sample => {
-            let extents = plan.sample_extents().unwrap_or_default();
+        VerificationLevel::Sample | VerificationLevel::Quick => {
+            let extents = plan.extents(level).unwrap_or_default();
             let below = |limit: u64| {
                 extents.iter().map(|e| e.end.min(limit).saturating_sub(e.start)).fold(0u64, u64::saturating_add)
             };
@@ -178,7 +186,10 @@ fn verification(plan: &RunPlan, stage: &StageState) -> VerificationFacts {
     };
     VerificationFacts {
         level,
-        seed: plan.sample_seed.clone().filter(|_| level == VerificationLevel::Sample),
+        seed: plan
+            .sample_seed
+            .clone()
+            .filter(|_| matches!(level, VerificationLevel::Sample | VerificationLevel::Quick)),
         matched: Bytes(reached.saturating_sub(bad_bytes(plan, &stage.ledger))),
         wanted: Bytes(wanted),
         started: stage.started,
@@ -236,10 +247,15 @@ fn io_facts(state: &RunState) -> IoFacts {
 }
 
 impl RunPlan {
-    /// The extents a sampled verification reads, from the journalled seed. `None` without one.
-    pub fn sample_extents(&self) -> Option<Vec<std::ops::Range<u64>>> {
+    /// The extents that a verification in part reads, from the journalled seed. `None` without one, and
+    /// for a level that reads everything or nothing.
+    pub fn extents(&self, level: VerificationLevel) -> Option<Vec<std::ops::Range<u64>>> {
         let seed = parse_seed(self.sample_seed.as_deref()?)?;
-        Some(sample_extents(self.medium.geometry.size, self.block, seed))
+        match level {
+            VerificationLevel::Sample => Some(sample_extents(self.medium.geometry.size, self.block, seed)),
+            VerificationLevel::Quick => Some(quick_extents(self.medium.geometry.size, self.block, seed)),
+            VerificationLevel::Full | VerificationLevel::None => None,
+        }
     }
 }
 

@@ -139,6 +139,8 @@ fn words_of(facts: &RunFacts) -> &'static str {
     match facts.proven {
         Proven::FullReadback => "wiped; every byte was read back and matched",
         Proven::SampledReadback => "wiped; every sample that was read back matched",
+        Proven::QuickReadback => "wiped; the few places that were read back matched",
+        Proven::ReadbackWithExceptions => "wiped, with exceptions that the policy allows: see the certificate",
         Proven::CompletionOnly => "complete, not proven: nothing was read back",
         Proven::Nothing => "nothing is proven",
     }

@@ -6,6 +6,7 @@ mod evidence;
 mod folder;
 #[cfg(feature = "erase")]
 mod manifest;
+mod policy;
 #[cfg(feature = "erase")]
 mod prepare;
 mod received;
@@ -32,6 +33,10 @@ pub use audit::{audit, known_state};
 pub use folder::{Durability, Station, StationConfig, StationError, default_folder, second_place};
 #[cfg(feature = "erase")]
 pub use manifest::{ManifestError, ManifestRow, read_manifest, write_results};
+pub use policy::{
+    Found, POLICY_TYP, PolicyFileError, adopt_policy, find_policy, policy_in_force, policy_path, policy_text,
+    sign_policy, station_policy, write_policy,
+};
 #[cfg(feature = "erase")]
 pub use prepare::{Order, Preparation, Refused, Wish, inventory, live, look_at, prepare};
 pub use received::received;

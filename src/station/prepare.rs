@@ -9,8 +9,11 @@ use rand::RngExt as _;
 use super::folder::{Station, StationError};
 use crate::custody::{Log, LogError};
 use crate::device::{self, InventoryError, ResolveError, Roots, TargetRule};
-use crate::media::{Medium, MediumClass};
-use crate::policy::{self, Decision, Method, PolicyRequest, Refusal, Scope, VerificationLevel};
+use crate::media::{Medium, MediumClass, Transport};
+use crate::policy::{
+    self, Decision, HiddenAreaState, InForce, Offer, OperatorStanding, PolicyRequest, Refusal, Route, Scope, StepDown,
+    Storage, VerificationLevel, Wanted,
+};
 use crate::sanitize::journal::{self, Journal};
 use crate::sanitize::record::{EarlierAttempt, Operator, SchemeFacts};
 use crate::sanitize::state::{RunPlan, RunState};
@@ -32,8 +35,16 @@ pub struct Order {
 /// How all media of a call are to be wiped.
 #[derive(Debug, Clone)]
 pub struct Wish {
-    /// Asked-for method.
-    pub method: Method,
+    /// The rules.
+    pub policy: InForce,
+    /// Asked-for method or technique.
+    pub wanted: Wanted,
+    /// Where the media go.
+    pub route: Option<Route>,
+    /// How far a run may step down.
+    pub step_down: StepDown,
+    /// The media are destroyed afterwards.
+    pub before_destruction: bool,
     /// Scheme.
     pub scheme: &'static Scheme,
     /// Read-back of the last pass.
@@ -184,15 +195,8 @@ fn plan_one(
 ) -> Result<Preparation, Refused> {
     let bytes = medium.geometry.logical_block;
     let block = SectorSize::new(bytes).ok_or_else(|| Refused::BlockSize { path: medium.path.clone(), bytes })?;
-    let request = PolicyRequest {
-        method: wish.method,
-        scheme: wish.scheme,
-        verification: wish.verification,
-        kind: medium.kind,
-        class: medium.class,
-        scope: if medium.partition.is_some() { Scope::Partition } else { Scope::WholeMedium },
-    };
-    let decision = policy::plan(&request).map_err(|refusal| Refused::Policy { path: medium.path.clone(), refusal })?;
+    let decision = decide(&medium, &policy::host_writing(), order, wish)
+        .map_err(|refusal| Refused::Policy { path: medium.path.clone(), refusal })?;
     let mut rng = rand::rng();
     let passes = wish.scheme.instantiate(&mut rng);
     // Drawn whatever level is asked for: a scheme may demand a sampled read-back of its own.
@@ -202,6 +206,7 @@ fn plan_one(
         block,
         requested: decision.requested,
         attainable: decision.attainable,
+        policy: Some(decision.applied.clone()),
         scheme: SchemeFacts {
             name: wish.scheme.name.to_owned(),
             title: wish.scheme.title.to_owned(),
@@ -219,6 +224,41 @@ fn plan_one(
         medium,
     };
     Ok(Preparation { run: Run::new(plan), decision })
+}
+
+/// What the policy says to this medium, to which `offers` can be done.
+fn decide(medium: &Medium, offers: &[Offer], order: &Order, wish: &Wish) -> Result<Decision, Refusal> {
+    let category = order.category.as_deref().map(|word| wish.policy.policy.category(word)).transpose()?;
+    policy::plan(&PolicyRequest {
+        policy: &wish.policy,
+        category,
+        route: wish.route,
+        wanted: wish.wanted,
+        scheme: wish.scheme,
+        verification: wish.verification,
+        kind: medium.kind,
+        class: medium.class,
+        storage: Storage::of(medium.kind, medium.class, medium.rotational),
+        scope: if medium.partition.is_some() { Scope::Partition } else { Scope::WholeMedium },
+        offers,
+        hidden_areas: match medium.class {
+            MediumClass::Image => HiddenAreaState::Open,
+            _ if matches!(medium.transport, Transport::Loop | Transport::Memory) => HiddenAreaState::Open,
+            MediumClass::Virtual => {
+                HiddenAreaState::NotExamined("what the host keeps behind a virtual disk is out of reach".to_owned())
+            }
+            MediumClass::Physical => {
+                HiddenAreaState::NotExamined("HPA, DCO and over-provisioned areas were not examined".to_owned())
+            }
+        },
+        step_down: wish.step_down,
+        operator: match &wish.operator {
+            Some(operator) if operator.kid.is_some() => OperatorStanding::OwnKey,
+            Some(_) => OperatorStanding::Claimed,
+            None => OperatorStanding::Nobody,
+        },
+        before_destruction: wish.before_destruction,
+    })
 }
 
 /// Unfinished runs by the identity of their medium. A journal that cannot be read stands in nobody's

@@ -103,8 +103,9 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     if args.targets.is_empty() && args.manifest.is_none() {
         return Err(Failure::words(Exit::Usage, "no target").hint("lastwrite drives lists what is there"));
     }
-    let mut wish = args.wish.wish()?;
+    args.wish.scheme()?;
     let station = common.station()?;
+    let mut wish = args.wish.wish(Some(&station))?;
     warn_if_forgetful(&station, args.execution.out.as_deref())?;
     let mut request = Request::read(&args)?;
     if let Some(path) = args.results.as_ref().filter(|path| path.exists()) {
