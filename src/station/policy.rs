@@ -1,8 +1,8 @@
 //! Which policy a station works under: the one in its state folder, one that is named, or the default.
 //!
-//! An organization's policy is its TOML text inside a JWS; the text is never re-encoded. In the state
-//! folder it lies as `policy.json` and is signed like any other; a ready-made one is signed by the
-//! station when it is taken, so that a changed file is found.
+//! An organization's policy is its TOML text inside a JWS; the text is never re-encoded, and a policy
+//! approver must have signed it. In the state folder it lies as `policy.json`; a ready-made one is signed
+//! by the station when it is taken, so that a changed file is found.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use chrono::{DateTime, Utc};
 use super::folder::Station;
 use crate::policy::{InForce, Policy, PolicyError, Ready};
 use crate::signed::{
-    DurableError, Jws, JwsError, MAX_DOCUMENT, Outcome, Role, StationKey, TrustStore, atomic_write, sign, verify,
-    write_new,
+    DurableError, Jws, JwsError, KeyError, MAX_DOCUMENT, Outcome, Role, StationKey, TrustStore, atomic_write, sign,
+    verify, write_new,
 };
 
 /// `typ` of a signed policy. Its payload is TOML, not JSON: people read and write it.
@@ -69,6 +69,9 @@ pub enum PolicyFileError {
         /// The one that was named.
         named: String,
     },
+    /// The key did not sign.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// It could not be stored.
     #[error(transparent)]
     Store(#[from] DurableError),
@@ -146,9 +149,10 @@ pub fn find_policy(name: &str) -> Result<Found, PolicyFileError> {
 }
 
 /// Signs the TOML text of a policy. The text must be one that can be used.
-pub fn sign_policy(toml: &[u8], key: &StationKey, role: Role, at: DateTime<Utc>) -> Result<Vec<u8>, PolicyError> {
-    InForce::read(toml, None)?;
-    let mut bytes = sign(toml, POLICY_TYP, key, role, at).to_bytes();
+pub fn sign_policy(toml: &[u8], key: &StationKey, role: Role, at: DateTime<Utc>) -> Result<Vec<u8>, PolicyFileError> {
+    let name = "the policy".to_owned();
+    InForce::read(toml, None).map_err(|source| PolicyFileError::Policy { name, source })?;
+    let mut bytes = sign(toml, POLICY_TYP, key, role, at)?.to_bytes();
     bytes.push(b'\n');
     Ok(bytes)
 }
@@ -179,8 +183,7 @@ pub fn adopt_policy(
             bytes.push(b'\n');
             bytes
         }
-        (None, Some(_)) => sign_policy(&found.toml, key, Role::Station, at)
-            .map_err(|source| PolicyFileError::Policy { name: name.to_owned(), source })?,
+        (None, Some(_)) => sign_policy(&found.toml, key, Role::Station, at)?,
         (None, None) => return Err(PolicyFileError::Unsigned(name.into())),
     };
     let path = policy_path(station);
@@ -220,22 +223,24 @@ fn find_file(path: &Path) -> Result<Found, PolicyFileError> {
     Ok(Found { in_force: InForce::read(&toml, signer).map_err(policy)?, toml, jws: Some(jws) })
 }
 
-/// Lets a policy through only when its signature holds, or when it came with the program.
+/// Lets a policy through only when its signatures hold and a policy approver is among the signers, or
+/// when it came with the program.
 fn follow(found: &Found, path: &Path, trust: Option<&TrustStore>) -> Result<InForce, PolicyFileError> {
-    match &found.jws {
-        Some(jws) => {
-            let bad = verify(jws, POLICY_TYP, trust).into_iter().find(|check| check.outcome != Outcome::Passed);
-            match bad {
-                None => Ok(found.in_force.clone()),
-                Some(check) => {
-                    let why = format!("{}: {}", check.name, check.detail);
-                    Err(PolicyFileError::Signature { path: path.to_owned(), why })
-                }
-            }
-        }
-        None if Ready::find(&found.in_force.policy.id).is_some_and(|r| r.digest() == found.in_force.digest) => {
-            Ok(found.in_force.clone())
-        }
-        None => Err(PolicyFileError::Unsigned(path.to_owned())),
+    let ready = Ready::find(&found.in_force.policy.id).is_some_and(|r| r.digest() == found.in_force.digest);
+    let Some(jws) = &found.jws else {
+        return match ready {
+            true => Ok(found.in_force.clone()),
+            false => Err(PolicyFileError::Unsigned(path.to_owned())),
+        };
+    };
+    let refused = |why: String| PolicyFileError::Signature { path: path.to_owned(), why };
+    let bad = verify(jws, POLICY_TYP, trust).into_iter().find(|check| check.outcome != Outcome::Passed);
+    if let Some(check) = bad {
+        return Err(refused(format!("{}: {}", check.name, check.detail)));
+    }
+    let approved = jws.signatures().iter().any(|s| s.header().role == Some(Role::PolicyApprover));
+    match approved || ready {
+        true => Ok(found.in_force.clone()),
+        false => Err(refused("no policy approver has signed it".to_owned())),
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::key::KeyArgs;
 use super::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
 use crate::policy::{self, Category, InForce, READY, Route};
@@ -20,7 +21,7 @@ pub enum PolicyCommand {
     Show(ShowArgs),
     /// Read a policy strictly, and say where it asks for less than the default
     Check(CheckArgs),
-    /// Sign a policy with the station's key, so that it can be followed
+    /// Sign a policy with your key, as a policy approver, so that it can be followed
     Sign(SignArgs),
     /// Make a ready-made or a signed policy the one that this station works under
     Use(UseArgs),
@@ -51,6 +52,8 @@ pub struct SignArgs {
     /// Where the signed policy goes [default: FILE.json beside it]; never overwritten
     #[arg(long, value_name = "FILE.json")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyArgs,
 }
 
 #[derive(Debug, Args)]
@@ -152,16 +155,14 @@ fn check(common: &Common, args: &CheckArgs) -> Result<Exit, Failure> {
 }
 
 fn sign(common: &Common, args: &SignArgs) -> Result<Exit, Failure> {
-    let station = common.station()?;
     let name = args.file.display().to_string();
     let found = station::find_policy(&name).map_err(|e| failure(&e))?;
     if found.jws.is_some() {
         return Err(Failure::words(Exit::Usage, format!("{name} is signed already"))
             .hint("sign the TOML text: lastwrite policy show FILE --toml"));
     }
-    let key = common.key(&station)?;
-    let signed = station::sign_policy(&found.toml, &key, Role::Station, now())
-        .map_err(|e| Failure::words(Exit::Usage, format!("{name}: {e}")))?;
+    let key = args.key.load(common)?;
+    let signed = station::sign_policy(&found.toml, &key, Role::PolicyApprover, now()).map_err(|e| failure(&e))?;
     let out = args.out.clone().unwrap_or_else(|| args.file.with_extension("json"));
     station::write_policy(&out, &signed).map_err(|e| failure(&e))?;
     if common.json {
@@ -212,14 +213,14 @@ pub fn failure(error: &PolicyFileError) -> Failure {
     let failure = |exit| Failure::new(exit, error);
     match error {
         PolicyFileError::Unknown(_) => failure(Exit::Usage).hint("lastwrite policy list shows the ready-made ones"),
-        PolicyFileError::Io { .. } | PolicyFileError::Store(_) => failure(Exit::Other),
+        PolicyFileError::Io { .. } | PolicyFileError::Key(_) | PolicyFileError::Store(_) => failure(Exit::Other),
         PolicyFileError::Policy { .. } => failure(Exit::Usage).hint("docs/policy.md explains every member"),
         PolicyFileError::Unsigned(path) => {
             failure(Exit::Refused).hint(format!("sign it with: lastwrite policy sign {}", path.display()))
         }
-        PolicyFileError::Envelope { .. } | PolicyFileError::Signature { .. } => {
-            failure(Exit::Evidence).hint("get the policy again from whoever is responsible for it")
-        }
+        PolicyFileError::Envelope { .. } | PolicyFileError::Signature { .. } => failure(Exit::Evidence).hint(
+            "lastwrite key list shows whom this station trusts; a policy needs a key with the role policy_approver",
+        ),
         PolicyFileError::Other { .. } => {
             failure(Exit::Refused).hint("leave --policy out, or change the station's with: lastwrite policy use NAME")
         }
