@@ -4,6 +4,7 @@
 //! as a report but never becomes a certificate.
 
 pub mod document;
+mod drive;
 mod form;
 mod governed;
 mod issue;

@@ -1,5 +1,6 @@
 //! Whether what a document says can be true: its facts against each other.
 
+use super::drive;
 use super::governed::{check_policy, excused, may_attain_less};
 use super::payload::{CertificatePayload, DocumentKind, SCHEMA, VERSION};
 use crate::media::{Kind, MediumClass};
@@ -28,6 +29,7 @@ pub(super) fn check(payload: &CertificatePayload) -> Vec<Check> {
             named("result", check_no_failure(payload)),
             named("method", check_method(facts)),
             named("passes", check_passes(facts)),
+            named("drive", drive::check(facts)),
             named("verification", check_verification(facts)),
             named("ledger", check_ledger(facts)),
             named("policy", check_policy(facts)),
@@ -165,6 +167,10 @@ fn check_method(facts: &RunFacts) -> Found {
 
 fn check_passes(facts: &RunFacts) -> Found {
     let size = facts.medium.geometry.size;
+    if facts.firmware.is_some() {
+        require(facts.passes.is_empty(), || "passes are listed although the drive erased itself".to_owned())?;
+        return Ok("none: the drive erased itself".to_owned());
+    }
     require(!facts.passes.is_empty() && size.0 > 0, || "there is no pass, or nothing to write".to_owned())?;
     for (pass, number) in facts.passes.iter().zip(1..) {
         require(pass.number == number, || format!("pass {number} is numbered {}", pass.number))?;
@@ -238,6 +244,11 @@ fn check_verification(facts: &RunFacts) -> Found {
         Proven::FullReadback => VerificationLevel::Full,
         Proven::SampledReadback => VerificationLevel::Sample,
         Proven::CompletionOnly => VerificationLevel::None,
+        Proven::ErasedFullRead | Proven::ErasedSampled | Proven::ErasedKnownContent => {
+            let fits = drive::level_fits(facts.proven, v.level) == Some(true);
+            require(fits, || format!("{:?} is claimed, but {:?} was read", facts.proven, v.level))?;
+            v.level
+        }
         Proven::Nothing => return Err("nothing is proven".to_owned()),
     };
     // Exceptions that no policy allows are the ledger's check.
@@ -272,6 +283,10 @@ fn check_times(facts: &RunFacts) -> Check {
     for pass in &facts.passes {
         times.push(("the start of a pass", pass.started));
         times.extend(pass.ended.map(|at| ("the end of a pass", at)));
+    }
+    if let Some(firmware) = &facts.firmware {
+        times.extend(firmware.sent.map(|at| ("the drive's command", at)));
+        times.extend(firmware.ended.map(|at| ("the end of the drive's erase", at)));
     }
     times.push(("the result", facts.ended));
     let backward = times.windows(2).find(|pair| pair[1].1 < pair[0].1);

@@ -165,6 +165,7 @@ impl<'a> StageRun<'a> {
             run_id: self.plan.run_id.clone(),
             path: self.plan.medium.path.clone(),
             medium: self.plan.medium.identity.label(),
+            technique: None,
             pass: self.stage.pass,
             passes: self.plan.passes.len() as u32,
             work: self.stage.work.word(),

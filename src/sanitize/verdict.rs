@@ -1,6 +1,8 @@
 //! The judgement over a run. Pure: what the journal says goes in, facts and perhaps a failure come out.
 //! A pass needs every stage complete, every flush acknowledged and a clean ledger; nothing else is one.
 
+mod drive;
+
 use chrono::{DateTime, Utc};
 
 use super::record::{
@@ -25,10 +27,12 @@ pub fn judge(
     let plan = &state.plan;
     let ledger = total_ledger(state);
     let failure = broken.or_else(|| find_failure(state, &ledger));
+    let by_host = state.rung().is_by_host();
     let exceptions = failure.is_none() && !ledger.is_clean();
-    let verification = final_verification(state);
+    let verification = if by_host { final_verification(state) } else { drive::verification(state) };
     let proven = match (&failure, verification.level) {
         (Some(_), _) => Proven::Nothing,
+        (None, level) if !by_host => drive::proven(state, level),
         (None, VerificationLevel::None) => Proven::CompletionOnly,
         (None, _) if exceptions => Proven::ReadbackWithExceptions,
         (None, VerificationLevel::Full) => Proven::FullReadback,
@@ -39,15 +43,17 @@ pub fn judge(
         run_id: plan.run_id.clone(),
         medium: medium_facts(plan),
         requested: plan.requested,
-        attained: failure.is_none().then_some(plan.attainable),
+        attained: failure.is_none().then_some(state.rung().attains),
         proven,
-        technique: "overwrite".to_owned(),
-        scheme: plan.scheme.clone(),
-        passes: passes(state),
+        technique: state.rung().technique.name().to_owned(),
+        scheme: if by_host { plan.scheme.clone() } else { state.rung().scheme() },
+        passes: if by_host { passes(state) } else { Vec::new() },
+        firmware: if by_host { None } else { Some(drive::facts(state)) },
+        steps_down: state.steps_down.clone(),
         verification,
         ledger,
-        hidden_areas: hidden_areas(plan),
-        io: io_facts(state),
+        hidden_areas: if by_host { hidden_areas(plan) } else { drive::hidden_areas(state) },
+        io: if by_host { io_facts(state) } else { drive::io_facts() },
         resumed: state.resumed.clone(),
         started,
         ended: at,
@@ -73,6 +79,9 @@ fn find_failure(state: &RunState, ledger: &LedgerFacts) -> Option<Failure> {
             ),
             "do not trust the medium; wipe it again on another port, or destroy it",
         ));
+    }
+    if !state.rung().is_by_host() {
+        return drive::find_failure(state);
     }
     if let Some(open) = state.next_stage() {
         return Some(failure(
@@ -107,7 +116,7 @@ fn describe(ranges: &[LbaRange]) -> String {
     format!("{blocks} {noun} ({}{more})", shown.join(", "))
 }
 
-fn failure(code: &str, message: String, advice: &str) -> Failure {
+pub(super) fn failure(code: &str, message: String, advice: &str) -> Failure {
     Failure { code: code.to_owned(), message, advice: advice.to_owned() }
 }
 
@@ -217,6 +226,9 @@ fn bad_bytes(plan: &RunPlan, ledger: &Ledger) -> u64 {
 }
 
 fn total_ledger(state: &RunState) -> LedgerFacts {
+    if !state.rung().is_by_host() {
+        return drive::ledger(state);
+    }
     let mut all = Ledger::default();
     for stage in &state.stages {
         all.merge(&stage.ledger);
@@ -247,10 +259,15 @@ fn io_facts(state: &RunState) -> IoFacts {
 }
 
 impl RunPlan {
+    /// The seed that every place is drawn from. `None` without one.
+    pub(super) fn seed(&self) -> Option<[u8; 32]> {
+        parse_seed(self.sample_seed.as_deref()?)
+    }
+
     /// The extents that a verification in part reads, from the journalled seed. `None` without one, and
     /// for a level that reads everything or nothing.
     pub fn extents(&self, level: VerificationLevel) -> Option<Vec<std::ops::Range<u64>>> {
-        let seed = parse_seed(self.sample_seed.as_deref()?)?;
+        let seed = self.seed()?;
         match level {
             VerificationLevel::Sample => Some(sample_extents(self.medium.geometry.size, self.block, seed)),
             VerificationLevel::Quick => Some(quick_extents(self.medium.geometry.size, self.block, seed)),

@@ -6,10 +6,14 @@ mod evidence;
 mod folder;
 #[cfg(feature = "erase")]
 mod manifest;
+#[cfg(feature = "erase")]
+mod offers;
 mod policy;
 #[cfg(feature = "erase")]
 mod prepare;
 mod received;
+#[cfg(feature = "erase")]
+mod report;
 #[cfg(feature = "erase")]
 mod result;
 #[cfg(feature = "erase")]
@@ -27,6 +31,7 @@ pub use crate::overwrite::{EngineConfig, FaultLimits, IoChoice};
 pub use crate::sanitize::{
     Confirmation, Confirmed, Run, StartError,
     journal::JournalError,
+    rung::Rung,
     state::{RunPlan, RunState},
 };
 pub use audit::{audit, known_state};
@@ -40,6 +45,8 @@ pub use policy::{
 #[cfg(feature = "erase")]
 pub use prepare::{Order, Preparation, Refused, Wish, inventory, live, look_at, prepare};
 pub use received::received;
+#[cfg(feature = "erase")]
+pub use report::{DriveReport, SecurityReport, TechniqueReport, reports};
 #[cfg(feature = "erase")]
 pub use result::{Outcome, TargetResult};
 #[cfg(feature = "erase")]

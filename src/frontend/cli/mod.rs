@@ -81,9 +81,9 @@ enum Command {
     /// Show or verify certificates and failure reports
     #[command(subcommand)]
     Certificate(certificate::CertificateCommand),
-    /// Show, check, sign and take the organization's policy
+    /// Show, check, sign and take the organization's sanitization policy
     #[command(subcommand)]
-    Policy(policy::PolicyCommand),
+    SanitizationPolicy(policy::PolicyCommand),
     /// Show, sign or audit the custody log
     #[command(subcommand)]
     Custody(custody::CustodyCommand),
@@ -163,7 +163,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::VerifyMedia(args) => verify_media::run(common, args),
         Command::Key(command) => key::run(common, command),
         Command::Certificate(command) => certificate::run(common, command),
-        Command::Policy(command) => policy::run(common, command),
+        Command::SanitizationPolicy(command) => policy::run(common, command),
         Command::Custody(command) => custody::run(common, command),
         Command::Register(command) => register::run(common, command),
         Command::Asset(command) => register::run_asset(common, command),

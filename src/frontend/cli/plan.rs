@@ -11,7 +11,7 @@ use crate::media::Medium;
 use crate::policy::{Method, Route, StepDown, Technique, VerificationLevel, Wanted};
 use crate::sanitize::record::Operator;
 use crate::scheme::{self, PassVerify, Scheme};
-use crate::station::{self, Order, Preparation, Refused, RunPlan, Station, TargetRule, Wish};
+use crate::station::{self, Order, Preparation, Refused, RunPlan, Rung, Station, TargetRule, Wish};
 use crate::units::{human_bytes, now};
 
 /// How the media are to be wiped.
@@ -32,7 +32,7 @@ pub struct WishArgs {
     /// How far to step down when a technique fails
     #[arg(long, value_enum, default_value_t = StepDownArg::Never)]
     pub step_down: StepDownArg,
-    /// Policy: an id from `policy list`, or a signed file [default: the station's]
+    /// Policy: an id from `sanitization-policy list`, or a signed file [default: the station's]
     #[arg(long, value_name = "POLICY")]
     pub policy: Option<String>,
     /// Where the medium goes: internal-reuse, resale, donation, lease-return, recycling, destruction
@@ -229,7 +229,21 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
     }
     fact("Identity", format!("sha256:{}", medium.identity.digest()));
     fact("Confirm token", medium.confirm_token.clone());
-    fact("Scheme", format!("{} - {}", plan.scheme.name, plan.scheme.title));
+    if let Some(rung) = plan.ladder.first() {
+        fact("Technique", format!("{} - {}", rung.technique.name(), rung.technique.describe()));
+        drive_facts(rung, &mut fact);
+    }
+    for other in &plan.also {
+        let words = format!("{}  {}, token {}", other.path.display(), other.identity.label(), other.confirm_token);
+        fact("Erases as well", words);
+    }
+    let by_host = plan.ladder.iter().any(Rung::is_by_host);
+    if by_host && !plan.ladder.first().is_some_and(Rung::is_by_host) {
+        fact("Step down", "should it come to the overwrite:".to_owned());
+    }
+    if by_host {
+        fact("Scheme", format!("{} - {}", plan.scheme.name, plan.scheme.title));
+    }
     fact("Definition", format!("{} [{}]", plan.scheme.definition, plan.scheme.source));
     for (number, pass) in (1..).zip(&plan.passes) {
         let readback = match pass.verify {
@@ -262,6 +276,9 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
     for (number, rung) in (1..).zip(&preparation.decision.ladder).skip(1) {
         let words = format!("{} ({}), attains {}", rung.technique, rung.technique.describe(), rung.method.name());
         fact(&format!("Step down {}", number - 1), words);
+        if let Some(rung) = plan.ladder.get(number - 1) {
+            drive_facts(rung, &mut fact);
+        }
     }
     for passed in &preparation.decision.passed_over {
         fact("Not used", format!("{}: {}", passed.technique, passed.why));
@@ -273,6 +290,22 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
         fact("WARNING", warning.clone());
     }
     lines.join("\n")
+}
+
+/// The commands of a technique of the drive's own, and what the drive says of it.
+fn drive_facts(rung: &Rung, fact: &mut impl FnMut(&str, String)) {
+    if rung.is_by_host() {
+        return;
+    }
+    for command in &rung.commands {
+        let data = command.data_out.as_ref().map(|data| format!(", data {data}")).unwrap_or_default();
+        fact("Command", format!("{}: {}{data}", command.name, command.command));
+    }
+    let time = rung.estimate_seconds.map_or("the drive does not say".to_owned(), output::duration);
+    fact("Estimated time", time);
+    for note in &rung.notes {
+        fact("Note", note.clone());
+    }
 }
 
 fn class_word(medium: &Medium) -> &'static str {
@@ -293,6 +326,18 @@ fn level_word(level: VerificationLevel) -> &'static str {
 }
 
 fn level_sentence(plan: &RunPlan) -> String {
+    if !plan.ladder.first().is_some_and(Rung::is_by_host) {
+        let read = match plan.verification {
+            VerificationLevel::Full => "every byte is read",
+            VerificationLevel::Sample => "samples of a tenth of it are read",
+            VerificationLevel::Quick => "a few hundred places are read",
+            VerificationLevel::None => "nothing else is read",
+        };
+        return format!(
+            "blocks of known content are written before and must be gone afterwards, and so must samples of what is \
+             there now; then {read}"
+        );
+    }
     match plan.verification {
         VerificationLevel::Full => {
             format!("every one of the {} bytes is read back and compared", plan.medium.geometry.size)
@@ -324,6 +369,9 @@ fn as_json(preparation: &Preparation) -> Value {
         "confirm_token": plan.medium.confirm_token,
         "requested": plan.requested,
         "attainable": plan.attainable,
+        "technique": plan.ladder.first().map(|rung| rung.technique),
+        "techniques": plan.ladder,
+        "also": plan.also,
         "scheme": plan.scheme,
         "passes": (0..plan.passes.len()).map(|i| pass_words(plan, i, Drawn::Later)).collect::<Vec<_>>(),
         "verification": plan.verification,
@@ -347,6 +395,7 @@ pub fn refusal(refused: &Refused) -> Failure {
             "go on with: lastwrite resume {run_id}; or give it up with: lastwrite resume --abandon {run_id} --reason TEXT"
         )),
         Refused::Twice { .. } => failure.hint("name it once"),
+        Refused::ErasedAlong { .. } => failure.hint("name one of them; `plan` shows what its command erases as well"),
         Refused::BlockSize { .. } => failure.hint("reformat it to 512 or 4096 bytes a block first (sg_format)"),
         // Its words say what would satisfy the rule.
         Refused::Policy { .. } => failure,
