@@ -12,6 +12,7 @@ use lastwrite::device::command::nvme::{self, AdminCommand, Completion};
 use lastwrite::device::command::scsi;
 use lastwrite::device::transport::{Script, Scripted, TransportError};
 use lastwrite::media::CommandSet;
+use lastwrite::policy::VerificationLevel;
 use lastwrite::sanitize::firmware::{
     Blocks, Canaries, Clock, Diary, DiaryError, End, Erase, Note, NvmeSanitize, Past, Procedure, Refusal, ScsiSanitize,
     Session, carry_out,
@@ -99,6 +100,8 @@ fn go(bench: &Bench, procedure: &dyn Procedure, mut path: Scripted, past: &Past)
         clock: &mut clock,
         identity: &mut || Ok(()),
         serial: Some("SERIAL-1"),
+        verification: VerificationLevel::Full,
+        seed: [7; 32],
     };
     carry_out(&mut session, past, fresh())
 }
@@ -171,12 +174,19 @@ fn an_honest_drive_passes_and_the_notes_come_before_what_they_announce() {
     let bench = bench(Truth::Erases);
     let (path, script) = nvme(&log(0, 0, 0), Ok(DONE), &[&log(2, 100, 2), &log(2, 900, 2), &log(1, 0xFFFF, 2)]);
     let end = go(&bench, &block(), path, &Past::default()).unwrap();
-    assert!(matches!(end, End::Erased { canaries, .. } if canaries as usize == fresh().lbas.len()), "{end:?}");
+    assert!(matches!(&end, End::Erased(erasure) if erasure.canaries as usize == fresh().lbas.len()), "{end:?}");
     let notes = bench.notes.borrow();
     assert!(
         matches!(
             &notes[..],
-            [Note::CanariesPlanned { .. }, Note::CanariesStored { .. }, Note::Sending { .. }, Note::Completed { .. }]
+            [
+                Note::SamplesTaken { .. },
+                Note::CanariesPlanned { .. },
+                Note::CanariesStored { .. },
+                Note::Sending { .. },
+                Note::Answered { .. },
+                Note::Completed { .. }
+            ]
         ),
         "{notes:?}"
     );
@@ -197,7 +207,7 @@ fn trap_2_nvme_sanitize_goes_to_namespace_0() {
 fn trap_4_sstat_4_is_a_success_too() {
     let (path, _script) = nvme(&log(0, 0, 0), Ok(DONE), &[&log(4, 0xFFFF, 2)]);
     let end = go(&bench(Truth::Erases), &block(), path, &Past::default());
-    assert!(matches!(end, Ok(End::Erased { .. })), "{end:?}");
+    assert!(matches!(end, Ok(End::Erased(_))), "{end:?}");
 }
 
 #[test]
@@ -252,7 +262,7 @@ fn trap_13_a_sanitize_that_outlived_a_power_cut_is_taken_up_and_not_sent_again()
     let (path, _script) = nvme(&log(0, 0, 0), Ok(DONE), &[&log(2, 100, 2)]);
     assert_eq!(go(&stopped, &block(), path, &Past::default()).unwrap(), End::Interrupted);
     let past = Past::fold(&*first.notes.borrow());
-    assert_eq!(past.sending, Some(block().operation()));
+    assert_eq!(past.sending, Some(block().technique()));
 
     for states in [vec![log(2, 200, 2), log(1, 0xFFFF, 2)], vec![log(1, 0xFFFF, 2)]] {
         let (path, script) = Scripted::new(&[CommandSet::Nvme]);
@@ -262,7 +272,7 @@ fn trap_13_a_sanitize_that_outlived_a_power_cut_is_taken_up_and_not_sent_again()
         });
         script.always_nvme_in(&NvmeSanitize::status_log(), states.last().unwrap(), Ok(DONE));
         let end = go(&first, &block(), path, &past);
-        assert!(matches!(end, Ok(End::Erased { .. })), "{end:?}");
+        assert!(matches!(end, Ok(End::Erased(_))), "{end:?}");
     }
 
     // It failed while nobody looked.
@@ -281,13 +291,13 @@ fn a_cut_before_the_command_left_sends_it_again() {
     let bench = bench(Truth::Erases);
     let canaries = fresh();
     let stored = canaries.store(&mut bench.clone()).unwrap();
-    let operation = block().operation();
+    let technique = block().technique();
     let at = lastwrite::units::now();
-    let notes = [Note::CanariesPlanned { canaries }, Note::CanariesStored { stored }, Note::Sending { operation, at }];
+    let notes = [Note::CanariesPlanned { canaries }, Note::CanariesStored { stored }, Note::Sending { technique, at }];
     // The success in the log is an older one: the canaries are all there.
     let (path, script) = nvme(&log(1, 0xFFFF, 2), Ok(DONE), &[&log(1, 0xFFFF, 2)]);
     let end = go(&bench, &block(), path, &Past::fold(&notes));
-    assert!(matches!(end, Ok(End::Erased { .. })), "{end:?}");
+    assert!(matches!(end, Ok(End::Erased(_))), "{end:?}");
     script.finish();
 }
 
@@ -334,7 +344,7 @@ fn scsi_success_needs_an_accepted_command_and_a_ready_drive() {
         }
         let end = go(&bench(truth), &block, path, &Past::default());
         match expected {
-            "pass" => assert!(matches!(end, Ok(End::Erased { .. })), "{end:?}"),
+            "pass" => assert!(matches!(end, Ok(End::Erased(_))), "{end:?}"),
             failure => assert_eq!(code(end), failure),
         }
         script.finish();

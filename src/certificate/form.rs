@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::drive;
 use crate::media::{Kind, MediumClass};
 use crate::policy::VerificationLevel;
-use crate::sanitize::record::{Proven, RunFacts};
+use crate::sanitize::record::RunFacts;
 use crate::units::human_bytes;
 
 /// The form, filled: what a person gave, and what follows from the run's facts.
@@ -224,6 +225,9 @@ fn media_type(facts: &RunFacts) -> String {
 }
 
 fn details(facts: &RunFacts) -> String {
+    if facts.firmware.is_some() {
+        return format!("{}: {}", facts.scheme.title, facts.scheme.definition);
+    }
     let passes = facts.passes.len();
     let plural = if passes == 1 { "pass" } else { "passes" };
     format!("{}: {}; {passes} {plural}", facts.scheme.title, facts.scheme.definition)
@@ -233,13 +237,9 @@ fn verification(facts: &RunFacts) -> String {
     let asked = match facts.verification.level {
         VerificationLevel::Full => "Full",
         VerificationLevel::Sample => "Representative sampling",
+        VerificationLevel::Quick => "Quick check",
         VerificationLevel::None => "None",
     };
-    let shown = match facts.proven {
-        Proven::FullReadback => "every addressable byte was read back and matched",
-        Proven::SampledReadback => "every sampled byte was read back and matched",
-        Proven::CompletionOnly => "completion only, nothing was read back",
-        Proven::Nothing => "nothing is proven",
-    };
+    let shown = drive::proven_briefly(facts.proven);
     format!("{asked}: {shown}")
 }

@@ -4,7 +4,9 @@
 //! as a report but never becomes a certificate.
 
 pub mod document;
+mod drive;
 mod form;
+mod governed;
 mod issue;
 mod payload;
 mod semantics;

@@ -1,8 +1,10 @@
 //! Whether what a document says can be true: its facts against each other.
 
+use super::drive;
+use super::governed::{check_policy, excused, may_attain_less};
 use super::payload::{CertificatePayload, DocumentKind, SCHEMA, VERSION};
 use crate::media::{Kind, MediumClass};
-use crate::policy::{Method, VerificationLevel};
+use crate::policy::{Method, Technique, VerificationLevel};
 use crate::sanitize::record::{Proven, RunFacts, VerificationFacts};
 use crate::scheme::Pattern;
 use crate::signed::{Check, Jws, Outcome, format_time};
@@ -27,8 +29,10 @@ pub(super) fn check(payload: &CertificatePayload) -> Vec<Check> {
             named("result", check_no_failure(payload)),
             named("method", check_method(facts)),
             named("passes", check_passes(facts)),
+            named("drive", drive::check(facts)),
             named("verification", check_verification(facts)),
             named("ledger", check_ledger(facts)),
+            named("policy", check_policy(facts)),
         ]),
         DocumentKind::FailureReport => checks.push(named("result", check_failure(payload))),
     }
@@ -143,35 +147,42 @@ fn check_no_failure(payload: &CertificatePayload) -> Found {
 fn check_failure(payload: &CertificatePayload) -> Found {
     let failure = payload.failure.as_ref().ok_or("a failure report without a failure")?;
     require(!failure.code.is_empty() && !failure.message.is_empty(), || "the failure is not described".to_owned())?;
-    let claims = matches!(payload.facts.proven, Proven::FullReadback | Proven::SampledReadback);
+    let claims = !matches!(payload.facts.proven, Proven::Nothing | Proven::CompletionOnly);
     require(!claims, || "a failure report claims a proven result".to_owned())?;
     Ok(format!("the run failed ({})", failure.code))
 }
 
 fn check_method(facts: &RunFacts) -> Found {
     let attained = facts.attained.ok_or("a certificate without an attained method")?;
-    require(attained >= facts.requested, || {
+    require(attained >= facts.requested || may_attain_less(facts, attained), || {
         format!("{:?} was requested, but only {attained:?} was attained", facts.requested)
     })?;
     require(attained != Method::Destroy, || "software cannot attain Destroy".to_owned())?;
-    require(facts.technique != "overwrite" || attained == Method::Clear, || {
-        format!("overwriting attains Clear, never {attained:?}")
+    let technique: Technique = facts.technique.parse().map_err(|e: crate::policy::UnknownTechnique| e.to_string())?;
+    require(attained <= technique.at_most(), || {
+        format!("{technique} attains at most {:?}, never {attained:?}", technique.at_most())
     })?;
     Ok(format!("{:?} requested, {attained:?} attained by {}", facts.requested, facts.technique))
 }
 
 fn check_passes(facts: &RunFacts) -> Found {
     let size = facts.medium.geometry.size;
+    if facts.firmware.is_some() {
+        require(facts.passes.is_empty(), || "passes are listed although the drive erased itself".to_owned())?;
+        return Ok("none: the drive erased itself".to_owned());
+    }
     require(!facts.passes.is_empty() && size.0 > 0, || "there is no pass, or nothing to write".to_owned())?;
     for (pass, number) in facts.passes.iter().zip(1..) {
         require(pass.number == number, || format!("pass {number} is numbered {}", pass.number))?;
-        require(pass.written == size, || format!("pass {number} wrote {} of {size} bytes", pass.written))?;
+        let missing = size.0.checked_sub(pass.written.0);
+        require(missing.is_some_and(|missing| missing <= excused(facts)), || {
+            format!("pass {number} wrote {} of {size} bytes", pass.written)
+        })?;
         require(pass.flushed && pass.ended.is_some(), || format!("pass {number} was not flushed to its end"))?;
         let sensible = !matches!(&pass.pattern, Pattern::Bytes { bytes } if bytes.len() < 2);
         require(sensible, || format!("pass {number} repeats a sequence of less than two bytes"))?;
         if let Some(v) = &pass.verified {
-            check_readback(v, size.0, facts.medium.geometry.logical_block)
-                .map_err(|e| format!("pass {number}: {e}"))?;
+            check_readback(v, facts).map_err(|e| format!("pass {number}: {e}"))?;
         }
     }
     let mut keys: Vec<_> = facts.passes.iter().filter_map(|p| random_key(&p.pattern)).collect();
@@ -190,8 +201,12 @@ fn random_key(pattern: &Pattern) -> Option<[u8; 16]> {
 }
 
 /// One read-back that succeeded.
-fn check_readback(v: &VerificationFacts, size: u64, block: u32) -> Result<(), String> {
-    require(v.matched == v.wanted, || format!("{} of {} bytes matched", v.matched, v.wanted))?;
+fn check_readback(v: &VerificationFacts, facts: &RunFacts) -> Result<(), String> {
+    let (size, block) = (facts.medium.geometry.size.0, facts.medium.geometry.logical_block);
+    let missing = v.wanted.0.checked_sub(v.matched.0);
+    require(missing.is_some_and(|missing| missing <= excused(facts)), || {
+        format!("{} of {} bytes matched", v.matched, v.wanted)
+    })?;
     match v.level {
         VerificationLevel::Full => {
             require(v.wanted.0 == size, || format!("a full read-back of {} of {size} bytes", v.wanted))
@@ -205,6 +220,11 @@ fn check_readback(v: &VerificationFacts, size: u64, block: u32) -> Result<(), St
             let seeded = v.seed.as_deref().is_some_and(|seed| is_hex(seed, 64));
             require(seeded, || "the samples' seed is not 64 hex digits".to_owned())
         }
+        VerificationLevel::Quick => {
+            require(v.wanted.0 > 0 && v.wanted.0 <= size, || format!("a quick check of {} of {size} bytes", v.wanted))?;
+            let seeded = v.seed.as_deref().is_some_and(|seed| is_hex(seed, 64));
+            require(seeded, || "the check's seed is not 64 hex digits".to_owned())
+        }
         VerificationLevel::None => {
             require(v.matched.0 == 0, || "bytes were read back although no verification was done".to_owned())
         }
@@ -213,13 +233,27 @@ fn check_readback(v: &VerificationFacts, size: u64, block: u32) -> Result<(), St
 
 fn check_verification(facts: &RunFacts) -> Found {
     let v = &facts.verification;
-    check_readback(v, facts.medium.geometry.size.0, facts.medium.geometry.logical_block)?;
+    check_readback(v, facts)?;
     let level = match facts.proven {
+        Proven::ReadbackWithExceptions => {
+            let excepted = !facts.ledger.is_clean() && v.level != VerificationLevel::None;
+            require(excepted, || "exceptions are claimed, and there are none".to_owned())?;
+            v.level
+        }
+        Proven::QuickReadback => VerificationLevel::Quick,
         Proven::FullReadback => VerificationLevel::Full,
         Proven::SampledReadback => VerificationLevel::Sample,
         Proven::CompletionOnly => VerificationLevel::None,
+        Proven::ErasedFullRead | Proven::ErasedSampled | Proven::ErasedKnownContent => {
+            let fits = drive::level_fits(facts.proven, v.level) == Some(true);
+            require(fits, || format!("{:?} is claimed, but {:?} was read", facts.proven, v.level))?;
+            v.level
+        }
         Proven::Nothing => return Err("nothing is proven".to_owned()),
     };
+    // Exceptions that no policy allows are the ledger's check.
+    let whole = excused(facts) == 0 || matches!(facts.proven, Proven::ReadbackWithExceptions | Proven::CompletionOnly);
+    require(whole, || format!("{:?} is claimed, but the ledger lists exceptions", facts.proven))?;
     require(v.level == level, || format!("{:?} is claimed, but the verification was {:?}", facts.proven, v.level))?;
     let from_medium = facts.io.direct || facts.medium.class == MediumClass::Image;
     require(level == VerificationLevel::None || from_medium, || {
@@ -227,13 +261,21 @@ fn check_verification(facts: &RunFacts) -> Found {
     })?;
     Ok(match level {
         VerificationLevel::None => "nothing was read back, and nothing is claimed of it".to_owned(),
+        _ if !facts.ledger.is_clean() => {
+            format!("{} of {} bytes were read back and matched; the ledger lists the rest", v.matched, v.wanted)
+        }
         _ => format!("{} bytes were read back and all matched", v.matched),
     })
 }
 
 fn check_ledger(facts: &RunFacts) -> Found {
-    require(facts.ledger.is_clean(), || "the ledger lists blocks that went wrong".to_owned())?;
-    Ok("no block went wrong".to_owned())
+    if facts.ledger.is_clean() {
+        return Ok("no block went wrong".to_owned());
+    }
+    require(excused(facts) > 0, || "the ledger lists blocks that went wrong".to_owned())?;
+    let allowed = facts.policy.as_ref().map_or(0, |policy| policy.bad_blocks_allowed);
+    let blocks = facts.ledger.exceptions().unwrap_or_default();
+    Ok(format!("{blocks} blocks could not be written or read back; the policy allows {allowed}"))
 }
 
 fn check_times(facts: &RunFacts) -> Check {
@@ -241,6 +283,10 @@ fn check_times(facts: &RunFacts) -> Check {
     for pass in &facts.passes {
         times.push(("the start of a pass", pass.started));
         times.extend(pass.ended.map(|at| ("the end of a pass", at)));
+    }
+    if let Some(firmware) = &facts.firmware {
+        times.extend(firmware.sent.map(|at| ("the drive's command", at)));
+        times.extend(firmware.ended.map(|at| ("the end of the drive's erase", at)));
     }
     times.push(("the result", facts.ended));
     let backward = times.windows(2).find(|pair| pair[1].1 < pair[0].1);

@@ -2,11 +2,15 @@
 
 use std::fmt::Write as _;
 
+use super::drive;
 use super::form::{BackedUp, Destination, DestinationKind, kind_name};
 use super::payload::{CertificatePayload, DocumentKind, ReadError, id_of, read};
 use super::statement::method_name;
 use super::verify::{Verdict, Verification};
-use crate::sanitize::record::{ClockQuality, HiddenAreas, PassFacts, Proven, VerificationFacts};
+use crate::media::{Exchange, Reply};
+use crate::sanitize::record::{
+    ClockQuality, FirmwareFacts, HiddenAreas, KnownContent, PassFacts, Proven, VerificationFacts,
+};
 use crate::scheme::Pattern;
 use crate::signed::{Jws, Outcome, format_time, printable};
 use crate::units::{LbaRange, human_bytes};
@@ -101,8 +105,11 @@ impl Page {
         let proven = match facts.proven {
             Proven::FullReadback => "every addressable byte was read back and matched",
             Proven::SampledReadback => "representative samples were read back and matched",
+            Proven::QuickReadback => "a few hundred places were read back and matched; no representative sampling",
+            Proven::ReadbackWithExceptions => "what was read back matched, with the exceptions listed below",
             Proven::CompletionOnly => "completion only; nothing was read back",
             Proven::Nothing => "nothing",
+            erased => drive::proven_briefly(erased),
         };
         self.field("Proven", proven);
         self.field("Technique", &facts.technique);
@@ -144,12 +151,28 @@ impl Page {
         self.optional("Backup location", form.backup_location.as_deref());
         match &document.facts.hidden_areas {
             HiddenAreas::Impossible => self.field("Hidden areas", "none possible on this medium"),
+            HiddenAreas::ReachedByCommand { why, areas } => {
+                self.field("Hidden areas", &format!("reached by the command: {why}"));
+                for area in areas {
+                    let size = area.size.map_or("size unknown".to_owned(), |size| format!("{} bytes", grouped(size.0)));
+                    self.field("", &format!("{}: {size}, {}", area.kind.replace('_', " "), area.note));
+                }
+            }
             HiddenAreas::NotExamined { why } => self.field("Hidden areas", &format!("not examined: {why}")),
         }
     }
 
     fn passes(&mut self, document: &CertificatePayload) {
-        self.section("Passes");
+        if let Some(firmware) = &document.facts.firmware {
+            self.drive(firmware);
+        }
+        for step in &document.facts.steps_down {
+            self.section("Step down");
+            self.field("From", &format!("{} to {}", step.from, step.to));
+            self.field("Because", &step.failure.message);
+            self.exchanges(&step.exchanges);
+        }
+        self.section(if document.facts.firmware.is_some() { "Reading afterwards" } else { "Passes" });
         for pass in &document.facts.passes {
             self.pass(pass);
         }
@@ -158,6 +181,54 @@ impl Page {
         let io = &document.facts.io;
         let direct = if io.direct { "direct (host cache bypassed)" } else { "through the host's cache" };
         self.field("Input/output", &format!("{}, {direct}", io.engine));
+    }
+
+    fn drive(&mut self, firmware: &FirmwareFacts) {
+        self.section("The drive's own command");
+        let agrees = match firmware.path.identity_agrees {
+            Some(true) => "the drive names the serial number that the kernel shows",
+            Some(false) => "the drive names ANOTHER serial number than the kernel shows",
+            None => "no serial number to compare",
+        };
+        let returns = if firmware.path.returns_status { "returns the drive's status" } else { "returns NO status" };
+        self.field("Path", &format!("{}, {returns}; {agrees}", word(&firmware.path.set)));
+        firmware.path.notes.iter().for_each(|note| self.field("", note));
+        for other in &firmware.also {
+            self.field("Erased as well", &format!("{} ({})", other.identity.label(), other.path.display()));
+        }
+        self.exchanges(&firmware.exchanges);
+        self.optional("Drive's last word", firmware.status.as_deref());
+        let of = |known: &KnownContent| format!("{} of {} gone", known.gone, known.known);
+        self.field("Known content", &format!("{} (blocks written and read back before)", of(&firmware.canaries)));
+        let blank = firmware.blank_samples;
+        self.field(
+            "Earlier content",
+            &format!("{} (sampled before; {blank} places were blank)", of(&firmware.samples)),
+        );
+        if let Some(found) = &firmware.found {
+            let counts = [("00", found.zeros), ("FF", found.ones), ("other", found.other)];
+            let words: Vec<String> = counts.iter().map(|(what, n)| format!("{} {what}", grouped(n.0))).collect();
+            self.field("Found afterwards", &format!("blocks of {}", words.join(", ")));
+        }
+        self.optional("Taken off again", firmware.cleaned_up.as_deref());
+    }
+
+    fn exchanges(&mut self, exchanges: &[Exchange]) {
+        for exchange in exchanges {
+            let reply = match &exchange.reply {
+                Reply::AtaRegisters { registers, .. } => format!("registers {registers}"),
+                Reply::NoRegisters => "NO registers".to_owned(),
+                Reply::Scsi { status, sense } if sense.is_empty() => format!("status {status}"),
+                Reply::Scsi { status, sense } => format!("status {status}, sense {sense}"),
+                Reply::Nvme { status, result } => format!("status {status}, dword 0 {result}"),
+                Reply::Mmc { responses } => format!("responses {responses}"),
+                Reply::Opal { code } => format!("code {code}"),
+                Reply::Done => "done".to_owned(),
+                Reply::Failed { error } => format!("NO answer: {error}"),
+            };
+            self.field("Sent", &format!("{}: {}", exchange.name, exchange.command));
+            self.field("", &format!("{reply}, {}", format_time(exchange.answered)));
+        }
     }
 
     fn pass(&mut self, pass: &PassFacts) {
@@ -300,10 +371,11 @@ impl Page {
 }
 
 fn readback(v: &VerificationFacts) -> String {
-    use crate::policy::VerificationLevel::{Full, None, Sample};
+    use crate::policy::VerificationLevel::{Full, None, Quick, Sample};
     let of = format!("{} of {} bytes matched", grouped(v.matched.0), grouped(v.wanted.0));
     match v.level {
         Full => format!("full, {of}"),
+        Quick => format!("quick check, {of}"),
         Sample => format!("representative sampling, {of}"),
         None => "none".to_owned(),
     }

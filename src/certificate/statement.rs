@@ -1,5 +1,6 @@
 //! What a document says and does not say, in plain sentences.
 
+use super::drive;
 use super::payload::DocumentKind;
 use crate::media::MediumClass;
 use crate::policy::Method;
@@ -19,8 +20,24 @@ pub(super) fn statement(kind: DocumentKind, facts: &RunFacts) -> Vec<String> {
                 .to_owned(),
         ),
         DocumentKind::Certificate => {
-            says.push(proven(facts.proven).to_owned());
+            says.push(match (&facts.firmware, facts.proven) {
+                (Some(_), Proven::CompletionOnly) => drive::ONLY_ITS_WORD.to_owned(),
+                (_, sort) => drive::proven(sort).unwrap_or_else(|| proven(sort)).to_owned(),
+            });
             says.push(reach(facts));
+            if let Some(firmware) = &facts.firmware {
+                says.push(drive::CANNOT_BE_TOLD.to_owned());
+                says.extend(firmware.also.iter().map(|other| {
+                    format!(
+                        "The command erased {} ({}) as well, which was not read afterwards.",
+                        other.identity.label(),
+                        other.identity.unit.as_deref().unwrap_or("another medium")
+                    )
+                }));
+            }
+            says.extend(facts.steps_down.iter().map(|step| {
+                format!("{} was meant and failed: {}. {} took its place.", step.from, step.failure.message, step.to)
+            }));
             if let Some(method) = facts.attained {
                 says.push(format!(
                     "The procedure is aligned with NIST SP 800-88 for the method {}. No assessment of conformity is \
@@ -74,17 +91,32 @@ fn proven(proven: Proven) -> &'static str {
             "After the last pass representative samples were read back from the medium and matched; the rest was not \
              read."
         }
+        Proven::QuickReadback => {
+            "After the last pass a few hundred places were read back from the medium and matched; this is no \
+             representative sampling, and the rest was not read."
+        }
+        Proven::ReadbackWithExceptions => {
+            "What was read back from the medium matched, except the blocks that are listed: they could not be written \
+             or read back and may still hold data. The policy that is named allows them."
+        }
         Proven::CompletionOnly => {
             "Nothing was read back. The medium acknowledged every write and the final flush; that is all that is known."
         }
-        Proven::Nothing => "Nothing is proven about the result.",
+        _ => "Nothing is proven about the result.",
     }
 }
 
 fn reach(facts: &RunFacts) -> String {
-    let reach = "Overwriting reaches the locations that the host can address.";
+    let reach = match facts.firmware {
+        None => "Overwriting reaches the locations that the host can address.",
+        Some(_) => "The drive was made to erase itself; the command is listed byte for byte.",
+    };
     match &facts.hidden_areas {
         HiddenAreas::Impossible => reach.to_owned(),
+        HiddenAreas::ReachedByCommand { why, .. } => format!(
+            "{reach} By its standard the command reaches also what the host cannot address ({why}); no host can read \
+             these areas and see."
+        ),
         HiddenAreas::NotExamined { why } => format!(
             "{reach} Reallocated blocks, spare and over-provisioned area and hidden areas (HPA, DCO) were not reached \
              and not examined: {why}."

@@ -5,9 +5,11 @@ mod health;
 mod identity;
 mod medium;
 mod protection;
+mod report;
 
 pub use exchange::{CommandSet, Exchange, Reply};
 pub use health::Health;
 pub use identity::{Backing, Difference, Identity};
 pub use medium::{Geometry, Kind, Medium, MediumClass, Partition, Signature, Transport, Zoned};
 pub use protection::Protection;
+pub use report::{HiddenArea, PlannedCommand, Reach};

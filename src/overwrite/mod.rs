@@ -15,7 +15,7 @@ mod uring;
 
 pub use disk::{Disk, FileDisk};
 pub use engine::{AUTO_WORKERS, Engine, EngineConfig, EngineError, IoChoice, IoMode, Tuning};
-pub use extents::{Extents, sample_extents};
+pub use extents::{Extents, quick_extents, sample_extents};
 pub use job::{FirstError, PassEnd, PassHandle, PassJob, PassOutcome, PassWatch, Progress};
 pub use ledger::Ledger;
 pub use pass::{FaultLimits, Pass, PassOp, Poll, Request};

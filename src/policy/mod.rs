@@ -1,8 +1,31 @@
 //! NIST SP 800-88 decisions. Pure: no I/O, no clock.
 
-mod builtin;
+mod applied;
+mod decide;
+mod ladder;
+mod organization;
+mod rating;
+mod ready;
+mod refusal;
+mod render;
+mod situation;
+mod technique;
+mod warnings;
 
-pub use builtin::{Decision, PolicyRequest, Refusal, Scope, plan};
+pub use applied::{Applied, InForce};
+pub use decide::{Decision, HiddenAreaState, OperatorStanding, PolicyRequest, Scope, host_writing, plan};
+pub use ladder::{Excluded, Ladder, Offer, PassedOver, Rung, Wanted, rated, usable};
+pub use organization::{
+    Assume, BadSectorRule, Columns, CryptoErase, FORMAT, HiddenAreaRule, HiddenAreas, Minimums, OperatorRule,
+    Operators, Policy, PolicyError, Retention, SecondPerson, StepDown, TechniqueRule, VerificationRule, digest,
+};
+pub use rating::{IEEE_2883, Rating, Row, SP_800_88R1, Shredding, Storage, Switches, rate};
+pub use ready::{DEFAULT, READY, Ready};
+pub use refusal::Refusal;
+pub use render::{render, weaker_than_default};
+pub use situation::{Category, Destination, Route, UnknownWord};
+pub use technique::{Technique, UnknownTechnique, Way};
+
 use serde::{Deserialize, Serialize};
 
 /// A sanitization method (SP 800-88r2 section 3.1). Ordered: each is at least the one before.
@@ -23,6 +46,8 @@ pub enum Method {
 pub enum VerificationLevel {
     /// Nothing is read: the run can only be complete, never proven (SP 800-88r2 section 4.5.1).
     None,
+    /// A few hundred places: notices a drive that did nothing, proves little.
+    Quick,
     /// Representative sampling (SP 800-88r1 section 4.7).
     Sample,
     /// Every addressable byte.
@@ -41,10 +66,11 @@ impl Method {
 }
 
 impl VerificationLevel {
-    /// The word of the command line: `none`, `sample`, `full`.
+    /// The word of the command line: `none`, `quick`, `sample`, `full`.
     pub fn name(self) -> &'static str {
         match self {
             VerificationLevel::None => "none",
+            VerificationLevel::Quick => "quick",
             VerificationLevel::Sample => "sample",
             VerificationLevel::Full => "full",
         }

@@ -122,6 +122,11 @@ fn verified(facts: &RunFacts) -> Option<VerificationLevel> {
     match facts.proven {
         Proven::FullReadback => Some(VerificationLevel::Full),
         Proven::SampledReadback => Some(VerificationLevel::Sample),
+        // The least that may hide behind exceptions: the register asks for more where it matters.
+        Proven::QuickReadback | Proven::ReadbackWithExceptions => Some(VerificationLevel::Quick),
+        Proven::ErasedFullRead => Some(VerificationLevel::Full),
+        Proven::ErasedSampled => Some(VerificationLevel::Sample),
+        Proven::ErasedKnownContent => Some(VerificationLevel::Quick),
         Proven::CompletionOnly => Some(VerificationLevel::None),
         Proven::Nothing => None,
     }

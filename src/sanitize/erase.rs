@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::by_drive;
 use super::event::Event;
 use super::journal::JournalError;
 use super::recheck::recheck;
-use super::record::Failure;
+use super::record::{Failure, StepTaken};
 use super::run::{Claimed, Erased, Intended, Run};
+use super::rung::{RungEnd, allows_a_step_down};
 use super::stage::{ClaimedDisk, Flushes, StageRun, settled, write_checkpoint};
 use super::state::{JournalEntry, RunPlan, Stage, StageWork};
 use crate::device::{Claim, Roots};
@@ -67,10 +69,10 @@ impl From<HelperGone> for Stopped {
 }
 
 impl Run<Intended> {
-    /// Writes and reads back every stage that is not complete yet.
+    /// Writes and reads back every stage that is not complete yet, or has the drive erase itself.
     pub async fn erase(self, bench: &Bench, watch: &dyn Fn(Event)) -> Result<Run<Erased>, Stopped> {
         let (plan, mut claimed) = self.into_parts();
-        match run_stages(&plan, &mut claimed, bench, watch).await {
+        match run_ladder(&plan, &mut claimed, bench, watch).await {
             Ok(broken) => Ok(Run::new_erased(plan, claimed, broken)),
             Err(stopped) => {
                 // Closing may wait for the medium: not here, among the tasks of all the others.
@@ -84,6 +86,44 @@ impl Run<Intended> {
 
 /// How long a stopped run waits for a flush or a close that is under way.
 pub(super) const STOP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// One technique after the other, until one of them did not fail or none is left that was allowed.
+async fn run_ladder(
+    plan: &RunPlan,
+    claimed: &mut Claimed,
+    bench: &Bench,
+    watch: &dyn Fn(Event),
+) -> Result<Option<Failure>, Stopped> {
+    loop {
+        if claimed.progress.rung().is_by_host() {
+            return run_stages(plan, claimed, bench, watch).await;
+        }
+        let failure = match &claimed.progress.rung_state().ended {
+            Some((_, RungEnd::Erased { .. })) => return Ok(None),
+            Some((_, RungEnd::Failed { failure })) => failure.clone(),
+            None if *bench.stop.borrow() => return Err(Stopped::Asked),
+            None => match by_drive::erase_by_drive(plan, claimed, bench, watch).await? {
+                None => return Ok(None),
+                Some(failure) => failure,
+            },
+        };
+        by_drive::end(claimed, &failure, bench).await?;
+        let at = claimed.progress.at;
+        let Some(next) = plan.ladder.get(at + 1).filter(|_| allows_a_step_down(&failure)) else {
+            return Ok(Some(failure));
+        };
+        let step = StepTaken {
+            from: plan.ladder[at].technique.name().to_owned(),
+            to: next.technique.name().to_owned(),
+            failure,
+            at: now(),
+            exchanges: claimed.progress.rung_state().exchanges.clone(),
+        };
+        let text = format!("{} failed ({}); going on with {}", step.from, step.failure.message, step.to);
+        watch(Event::Note { run_id: plan.run_id.clone(), path: plan.medium.path.clone(), text });
+        record(claimed, JournalEntry::SteppedDown { step }, bench).await?;
+    }
+}
 
 async fn run_stages(
     plan: &RunPlan,
@@ -239,8 +279,8 @@ async fn prepare(claimed: &Claimed, stage: Stage, bench: &Bench) -> Result<Optio
 
 fn job(plan: &RunPlan, stage: Stage, from: Bytes, disk: Arc<ClaimedDisk>, bench: &Bench) -> PassJob {
     let (op, extents) = match stage.work {
-        StageWork::Verify { level: VerificationLevel::Sample } => {
-            let all = plan.sample_extents().unwrap_or_else(|| vec![0..plan.medium.geometry.size.0]);
+        StageWork::Verify { level: level @ (VerificationLevel::Sample | VerificationLevel::Quick) } => {
+            let all = plan.extents(level).unwrap_or_else(|| vec![0..plan.medium.geometry.size.0]);
             (PassOp::Verify, Extents::Sample(all.into_iter().filter_map(|e| above(e, from.0)).collect()))
         }
         StageWork::Verify { .. } => (PassOp::Verify, Extents::All { from }),
@@ -283,14 +323,14 @@ async fn checkpoint_now(
 }
 
 /// Appends to the journal and to the state folded from it.
-async fn record(claimed: &mut Claimed, entry: JournalEntry, bench: &Bench) -> Result<(), Stopped> {
+pub(super) async fn record(claimed: &mut Claimed, entry: JournalEntry, bench: &Bench) -> Result<(), Stopped> {
     let journal = claimed.journal.clone();
     let line = entry.clone();
     bench.blocking.call(move || journal.append(&line)).await??;
     apply(claimed, &entry)
 }
 
-fn apply(claimed: &mut Claimed, entry: &JournalEntry) -> Result<(), Stopped> {
+pub(super) fn apply(claimed: &mut Claimed, entry: &JournalEntry) -> Result<(), Stopped> {
     claimed.progress.apply(entry).map_err(|why| {
         Stopped::Journal(JournalError::Corrupt { path: Default::default(), line: 0, why: why.to_owned() })
     })

@@ -36,11 +36,14 @@ pub struct Snapshot {
     pub path: PathBuf,
     /// Medium for a person.
     pub medium: String,
+    /// The technique of the drive's own that is at work; absent while the host writes or reads back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub technique: Option<&'static str>,
     /// Pass number, from 1.
     pub pass: u32,
     /// How many passes.
     pub passes: u32,
-    /// `write` or `verify`.
+    /// `write` or `verify`; of a technique of the drive's own `erase` or `check`.
     pub work: &'static str,
     /// Bytes of this stage that are settled.
     pub done: Bytes,

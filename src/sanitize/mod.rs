@@ -2,6 +2,8 @@
 //! irreversible one can only be reached through all before it. Knows no keys and no database.
 
 #[cfg(feature = "erase")]
+mod by_drive;
+#[cfg(feature = "erase")]
 mod erase;
 pub mod event;
 #[cfg(feature = "erase")]
@@ -13,6 +15,8 @@ mod recheck;
 pub mod record;
 #[cfg(feature = "erase")]
 mod run;
+#[cfg(feature = "erase")]
+pub mod rung;
 #[cfg(all(test, feature = "erase"))]
 mod samples;
 #[cfg(feature = "erase")]

@@ -8,10 +8,12 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::media::{Geometry, Identity, Kind, MediumClass, Partition, Transport, Zoned};
-use crate::policy::{Method, VerificationLevel};
+use crate::media::{
+    CommandSet, Exchange, Geometry, HiddenArea, Identity, Kind, MediumClass, Partition, Reach, Transport, Zoned,
+};
+use crate::policy::{Applied, Method, VerificationLevel};
 use crate::scheme::Pattern;
-use crate::units::{Bytes, LbaRange};
+use crate::units::{Bytes, LbaRange, Sectors};
 
 /// Proof that a run passed. Only `sanitize` makes one, at the end of the typestate chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,12 +69,18 @@ pub struct RunFacts {
     pub attained: Option<Method>,
     /// How the result was verified, never inferred from the other two.
     pub proven: Proven,
-    /// SP 800-88 technique: `overwrite`.
+    /// SP 800-88 technique by its command-line name: `overwrite`, `nvme-sanitize-block`.
     pub technique: String,
     /// Which scheme, by which definition.
     pub scheme: SchemeFacts,
-    /// The passes in order.
+    /// The passes in order; none for a technique of the drive's own.
     pub passes: Vec<PassFacts>,
+    /// What was sent to the drive, what came back, and what shows that it erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<FirmwareFacts>,
+    /// Techniques that were meant and failed before the one that this is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps_down: Vec<StepTaken>,
     /// The verification that decided.
     pub verification: VerificationFacts,
     /// Blocks that could not be written, read back, or did not match.
@@ -95,6 +103,9 @@ pub struct RunFacts {
     pub asset_tag: Option<String>,
     /// Confidentiality category before sanitization, as given.
     pub category: Option<String>,
+    /// The rules that governed the run; absent in documents of versions without policies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Applied>,
     /// The run's entry in the custody log, made durable before the first write.
     pub intent: IntentReceipt,
     /// Earlier runs on the same medium that the log knows of.
@@ -139,6 +150,17 @@ pub enum Proven {
     FullReadback,
     /// Representative samples were read back and matched.
     SampledReadback,
+    /// A few hundred places were read back and matched: no representative sampling.
+    QuickReadback,
+    /// What was read back matched, but for blocks that the ledger lists and the policy allows.
+    ReadbackWithExceptions,
+    /// A technique of the drive's own: its status says success, known content that was written and
+    /// sampled before is gone, and every addressable byte was read afterwards.
+    ErasedFullRead,
+    /// The same, with representative samples read afterwards.
+    ErasedSampled,
+    /// The same, with nothing read but the places of the known content.
+    ErasedKnownContent,
     /// Completion only: the writes were acknowledged and flushed, nothing was read.
     CompletionOnly,
     /// Nothing is proven.
@@ -212,6 +234,32 @@ pub struct LedgerFacts {
 }
 
 impl LedgerFacts {
+    /// Blocks that could not be written or read back, each counted once; `None` when others went wrong
+    /// too: blocks that read back as something else although they were written, or were not reached.
+    pub fn exceptions(&self) -> Option<u64> {
+        let covered = |range: &LbaRange| {
+            let end = range.first.0.saturating_add(range.count.0);
+            self.unwritten.iter().any(|u| u.first <= range.first && end <= u.first.0.saturating_add(u.count.0))
+        };
+        if !self.unreached.is_empty() || !self.mismatched.iter().all(covered) {
+            return None;
+        }
+        let mut ranges: Vec<(u64, u64)> = self
+            .unwritten
+            .iter()
+            .chain(&self.unread)
+            .map(|r| (r.first.0, r.first.0.saturating_add(r.count.0)))
+            .collect();
+        ranges.sort_unstable();
+        let (mut blocks, mut reached) = (0u64, 0u64);
+        for (start, end) in ranges {
+            let start = start.max(reached);
+            blocks = blocks.saturating_add(end.saturating_sub(start));
+            reached = reached.max(end);
+        }
+        Some(blocks)
+    }
+
     /// Nothing went wrong anywhere.
     pub fn is_clean(&self) -> bool {
         self.unwritten.is_empty() && self.unread.is_empty() && self.mismatched.is_empty() && self.unreached.is_empty()
@@ -224,11 +272,115 @@ impl LedgerFacts {
 pub enum HiddenAreas {
     /// There are none by the nature of the medium (image file, loop device).
     Impossible,
+    /// By the standard the drive's command reaches them too. No host can read them and see.
+    ReachedByCommand {
+        /// Which rule.
+        why: String,
+        /// Those that were found.
+        areas: Vec<HiddenArea>,
+    },
     /// Not examined; says why. They may exist and were not reached.
     NotExamined {
         /// Reason.
         why: String,
     },
+}
+
+/// A technique of the drive's own, as it was carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FirmwareFacts {
+    /// The path to the drive, tested before anything was believed that came over it.
+    pub path: PathFacts,
+    /// What the command reaches by the standard.
+    pub reach: Reach,
+    /// Other media that it erased along with this one. They were not read afterwards.
+    pub also: Vec<ReachedFacts>,
+    /// Every command that was sent, and what came back; of polling the first and the last.
+    pub exchanges: Vec<Exchange>,
+    /// When the erasing command was first sent.
+    pub sent: Option<DateTime<Utc>>,
+    /// When all of it had come to its end.
+    pub ended: Option<DateTime<Utc>>,
+    /// The drive's own estimate of the time.
+    pub estimate_seconds: Option<u64>,
+    /// The drive's last word on it; absent when it gave none.
+    pub status: Option<String>,
+    /// Blocks of known content, written and read back before the command.
+    pub canaries: KnownContent,
+    /// Blocks of the earlier content, by digest.
+    pub samples: KnownContent,
+    /// Blocks that were looked at before and held nothing to be known again.
+    pub blank_samples: u32,
+    /// What stands in the blocks that were read afterwards.
+    pub found: Option<FoundFacts>,
+    /// What the technique had put on the drive and was taken off it again.
+    pub cleaned_up: Option<String>,
+}
+
+/// What is known of the path to a drive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PathFacts {
+    /// The command set that was used.
+    pub set: CommandSet,
+    /// The serial number that the drive gives by its own command is the one that the kernel shows;
+    /// `None`: the kernel shows none.
+    pub identity_agrees: Option<bool>,
+    /// The drive's status was returned on this path before the erasing command was sent.
+    pub returns_status: bool,
+    /// What else was remarked.
+    pub notes: Vec<String>,
+}
+
+/// A medium that the command erased along.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReachedFacts {
+    /// Its identity.
+    pub identity: Identity,
+    /// SHA-256 of it.
+    pub identity_digest: String,
+    /// Kernel node at the time.
+    pub path: PathBuf,
+}
+
+/// Blocks whose content was known before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownContent {
+    /// How many were known.
+    pub known: u32,
+    /// How many hold something else now.
+    pub gone: u32,
+}
+
+/// What stands in the blocks that were read after the erase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FoundFacts {
+    /// Blocks of 00.
+    pub zeros: Sectors,
+    /// Blocks of FF.
+    pub ones: Sectors,
+    /// Blocks of anything else.
+    pub other: Sectors,
+}
+
+/// A technique failed, and the next one that had been allowed took its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepTaken {
+    /// The technique that failed.
+    pub from: String,
+    /// The one that took its place.
+    pub to: String,
+    /// Why it failed.
+    pub failure: Failure,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What was sent for it, and came back.
+    pub exchanges: Vec<Exchange>,
 }
 
 /// How the bytes travelled.
@@ -249,9 +401,9 @@ pub struct ResumeFacts {
     pub at: DateTime<Utc>,
     /// Kernel node at that time.
     pub path: PathBuf,
-    /// Pass number it went on in.
+    /// Pass number it went on in; 0 for a technique of the drive's own.
     pub pass: u32,
-    /// `write` or `verify`.
+    /// `write` or `verify`, or the technique of the drive's own.
     pub stage: String,
     /// Byte offset it went on from.
     pub offset: Bytes,

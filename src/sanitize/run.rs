@@ -30,16 +30,26 @@ pub struct Confirmed(());
 
 /// The medium is open, locked and is the one that was planned; it may still be protected.
 #[derive(Debug)]
-pub struct Held(device::Held);
+pub struct Held {
+    medium: device::Held,
+    /// What its command would erase along.
+    also: Vec<device::Held>,
+}
 
 /// And nothing stands against it.
 #[derive(Debug)]
-pub struct Free(Claim);
+pub struct Free {
+    claim: Claim,
+    also: Vec<Claim>,
+}
 
 /// The medium is open, locked and is the one that was planned; the journal says what will happen.
 #[derive(Debug)]
 pub struct Claimed {
     pub(super) claim: Arc<Claim>,
+    /// Held and nothing else: what the command erases along.
+    #[allow(dead_code)]
+    also: Vec<Claim>,
     pub(super) journal: SharedJournal,
     pub(super) progress: RunState,
 }
@@ -93,6 +103,16 @@ pub enum NotConfirmed {
         /// Its token.
         wanted: String,
     },
+    /// The command erases more than the medium that was confirmed.
+    #[error("the command for {path} erases {other} along with it, and that was not confirmed; its token is {wanted}")]
+    AlsoReached {
+        /// The medium that was named.
+        path: String,
+        /// The one that was not.
+        other: String,
+        /// Its token.
+        wanted: String,
+    },
     /// `--yes` does not confirm a block device.
     #[error("{path} is a block device: --yes does not confirm it, its token {wanted} does")]
     NeedsToken {
@@ -131,8 +151,16 @@ impl Run<Planned> {
         Run { plan, state: Planned(()) }
     }
 
-    /// Takes a person's word that this medium is meant.
-    pub fn confirm(self, word: Confirmation<'_>) -> Result<Run<Confirmed>, NotConfirmed> {
+    /// Takes a person's word that this medium is meant, and by the tokens of the `others` that what its
+    /// command erases along is meant too.
+    pub fn confirm(self, word: Confirmation<'_>, others: &[String]) -> Result<Run<Confirmed>, NotConfirmed> {
+        if let Some(missing) = self.plan.also.iter().find(|medium| !others.contains(&medium.confirm_token)) {
+            return Err(NotConfirmed::AlsoReached {
+                path: self.plan.medium.path.display().to_string(),
+                other: missing.path.display().to_string(),
+                wanted: missing.confirm_token.clone(),
+            });
+        }
         let medium = &self.plan.medium;
         let path = medium.path.display().to_string();
         let wanted = medium.confirm_token.clone();
@@ -153,24 +181,38 @@ impl Run<Confirmed> {
     /// Opens and locks the medium and checks that it still is the planned one. Blocks as long as the
     /// medium does.
     pub fn hold(self, roots: &Roots) -> Result<Run<Held>, StartError> {
-        let held = device::hold(roots, &self.plan.medium, ClaimMode::Write)?;
-        Ok(Run { plan: self.plan, state: Held(held) })
+        let medium = device::hold(roots, &self.plan.medium, ClaimMode::Write)?;
+        let also = self.plan.also.iter().map(|other| device::hold(roots, other, ClaimMode::Write));
+        let also = also.collect::<Result<_, _>>()?;
+        Ok(Run { plan: self.plan, state: Held { medium, also } })
     }
 }
 
 impl Run<Held> {
     /// Checks that nothing stands against the media, with one look at the host for all of them.
     pub fn judge(roots: &Roots, runs: Vec<Run<Held>>) -> Vec<Result<Run<Free>, StartError>> {
-        let (plans, held): (Vec<_>, Vec<_>) = runs.into_iter().map(|run| (run.plan, run.state.0)).unzip();
-        let claims = device::judge(roots, held);
-        plans.into_iter().zip(claims).map(|(plan, claim)| Ok(Run { plan, state: Free(claim?) })).collect()
+        let (mut plans, mut held) = (Vec::new(), Vec::new());
+        for run in runs {
+            plans.push((run.plan, run.state.also.len()));
+            held.push(run.state.medium);
+            held.extend(run.state.also);
+        }
+        let mut claims = device::judge(roots, held).into_iter();
+        let free = |(plan, others): (RunPlan, usize)| {
+            let mut own: Vec<_> = claims.by_ref().take(others + 1).collect();
+            let also = own.split_off(1.min(own.len()));
+            let gone = || StartError::Incoherent(Incoherent { number: 0, why: "a medium was not judged" });
+            let claim = own.pop().ok_or_else(gone)??;
+            Ok(Run { plan, state: Free { claim, also: also.into_iter().collect::<Result<_, _>>()? } })
+        };
+        plans.into_iter().map(free).collect()
     }
 }
 
 impl Run<Free> {
     /// Opens the journal.
     pub fn claim(self, journals: &Path) -> Result<Run<Claimed>, StartError> {
-        let claim = self.state.0;
+        let Free { claim, also } = self.state;
         let mut journal = Journal::create(journals, &self.plan.run_id)?;
         if let Err(error) = journal.append(&JournalEntry::Opened { version: 1, plan: Box::new(self.plan.clone()) }) {
             // Nothing has happened yet; an empty journal would only puzzle whoever reads it.
@@ -178,37 +220,40 @@ impl Run<Free> {
             return Err(error.into());
         }
         let progress = RunState::new(self.plan.clone());
-        let state = Claimed { claim: Arc::new(claim), journal: SharedJournal::new(journal), progress };
+        let state = Claimed { claim: Arc::new(claim), also, journal: SharedJournal::new(journal), progress };
         Ok(Run { plan: self.plan, state })
     }
 }
 
 impl Run<Claimed> {
-    /// Takes up an interrupted run on `medium`, the same one under whatever name it has now.
+    /// Takes up an interrupted run on `medium`, the same one under whatever name it has now; `also` are
+    /// the others that its command erases along.
     pub fn resume(
         roots: &Roots,
         medium: crate::media::Medium,
+        also: &[crate::media::Medium],
         journal: Journal,
         mut progress: RunState,
         at: DateTime<Utc>,
     ) -> Result<Run<Claimed>, StartError> {
         let now = crate::media::Medium { identity: progress.plan.medium.identity.clone(), ..medium };
+        let others = also.iter().map(|other| device::claim(roots, other, ClaimMode::Write));
+        let also = others.collect::<Result<Vec<_>, _>>()?;
         let claim = claim(roots, &now, ClaimMode::Write)?;
         let mut journal = journal;
-        if let (Some(next), Some(_)) = (progress.next_stage(), &progress.intent) {
-            let facts = ResumeFacts {
-                at,
-                path: now.path.clone(),
-                pass: next.stage.pass,
-                stage: next.stage.work.word().to_owned(),
-                offset: Bytes(next.watermark.0),
-            };
+        let place = match progress.next_stage() {
+            Some(next) => Some((next.stage.pass, next.stage.work.word().to_owned(), next.watermark)),
+            None if !progress.rung().is_by_host() => Some((0, progress.rung().technique.name().to_owned(), Bytes(0))),
+            None => None,
+        };
+        if let (Some((pass, stage, offset)), Some(_)) = (place, &progress.intent) {
+            let facts = ResumeFacts { at, path: now.path.clone(), pass, stage, offset };
             let entry = JournalEntry::Resumed { facts };
             journal.append(&entry)?;
             progress.apply(&entry).map_err(|why| Incoherent { number: 0, why })?;
         }
         let plan = progress.plan.clone();
-        let state = Claimed { claim: Arc::new(claim), journal: SharedJournal::new(journal), progress };
+        let state = Claimed { claim: Arc::new(claim), also, journal: SharedJournal::new(journal), progress };
         Ok(Run { plan, state })
     }
 

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::record::{ClockQuality, IntentReceipt, SchemeFacts, ToolFacts};
+use super::rung::Rung;
 use super::state::{JournalEntry, RunPlan, RunState};
 use crate::media::{Geometry, Identity, Kind, Medium, MediumClass, Transport, Zoned};
 use crate::overwrite::Ledger;
@@ -42,8 +43,11 @@ pub fn plan(patterns: &[u8], verification: VerificationLevel) -> RunPlan {
         block: SectorSize::B512,
         requested: Method::Clear,
         attainable: Method::Clear,
+        ladder: vec![Rung::overwrite()],
+        also: Vec::new(),
         scheme: SchemeFacts { name: "t".into(), title: "t".into(), definition: "t".into(), source: "t".into() },
         passes: patterns.iter().map(pass).collect(),
+        policy: None,
         verification,
         sample_seed: Some("11".repeat(32)),
         operator: None,

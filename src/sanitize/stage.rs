@@ -151,7 +151,9 @@ impl<'a> StageRun<'a> {
 
     fn snapshot(&self, progress: &crate::overwrite::Progress, pace: &mut Pace, now: Duration) -> Snapshot {
         let (done, total) = match self.stage.work {
-            StageWork::Verify { level: VerificationLevel::Sample } => (progress.done.0, progress.total.0),
+            StageWork::Verify { level: VerificationLevel::Sample | VerificationLevel::Quick } => {
+                (progress.done.0, progress.total.0)
+            }
             _ => (self.from.0.saturating_add(progress.done.0), self.plan.medium.geometry.size.0),
         };
         let (rate, average) = pace.tick(now, progress.done.0);
@@ -163,6 +165,7 @@ impl<'a> StageRun<'a> {
             run_id: self.plan.run_id.clone(),
             path: self.plan.medium.path.clone(),
             medium: self.plan.medium.identity.label(),
+            technique: None,
             pass: self.stage.pass,
             passes: self.plan.passes.len() as u32,
             work: self.stage.work.word(),

@@ -4,10 +4,12 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::record::{EarlierAttempt, Failure, IntentReceipt, Operator, ResumeFacts, RunFacts, SchemeFacts};
-use crate::media::Medium;
+use super::firmware::Note;
+use super::record::{EarlierAttempt, Failure, IntentReceipt, Operator, ResumeFacts, RunFacts, SchemeFacts, StepTaken};
+use super::rung::{Rung, RungEnd, RungState};
+use crate::media::{Exchange, Medium};
 use crate::overwrite::Ledger;
-use crate::policy::{Method, VerificationLevel};
+use crate::policy::{Applied, Method, VerificationLevel};
 use crate::scheme::{PassVerify, PlannedPass};
 use crate::units::{Bytes, SectorSize};
 
@@ -25,10 +27,17 @@ pub struct RunPlan {
     pub requested: Method,
     /// What the technique attains on this medium when it completes.
     pub attainable: Method,
+    /// The technique that is meant, and those that may take its place, in order. Never empty.
+    pub ladder: Vec<Rung>,
+    /// Media that the technique's command erases along with this one, confirmed like it.
+    pub also: Vec<Medium>,
     /// Which scheme.
     pub scheme: SchemeFacts,
     /// The passes with their drawn keys and bytes.
     pub passes: Vec<PlannedPass>,
+    /// The rules that govern the run; absent in journals of versions without policies.
+    #[serde(default)]
+    pub policy: Option<Applied>,
     /// How the last pass is verified.
     pub verification: VerificationLevel,
     /// Hex seed of the sample positions, drawn when sampling is asked for.
@@ -98,6 +107,33 @@ pub enum JournalEntry {
         engine: String,
         /// O_DIRECT was in force.
         direct: bool,
+    },
+    /// A note of a technique of the drive's own, with the commands that were sent since the last one.
+    DriveNoted {
+        /// Which rung of the ladder, from 0.
+        rung: u32,
+        /// What is about to happen, or what happened.
+        note: Note,
+        /// What was sent and came back.
+        exchanges: Vec<Exchange>,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// A technique of the drive's own came to its end.
+    DriveEnded {
+        /// Which rung.
+        rung: u32,
+        /// How.
+        end: RungEnd,
+        /// What was sent and came back since the last note.
+        exchanges: Vec<Exchange>,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// It failed, and the next technique of the ladder takes its place.
+    SteppedDown {
+        /// From which to which, and why.
+        step: StepTaken,
     },
     /// The run was taken up again.
     Resumed {
@@ -174,7 +210,13 @@ pub struct RunState {
     pub plan: RunPlan,
     /// Intent receipt, once it stands in the custody log.
     pub intent: Option<(IntentReceipt, DateTime<Utc>)>,
-    /// Every stage in order.
+    /// Which rung of the ladder the run stands on.
+    pub at: usize,
+    /// How far each rung of the drive's own came.
+    pub rungs: Vec<RungState>,
+    /// Steps down so far.
+    pub steps_down: Vec<StepTaken>,
+    /// Every stage in order; of a host's technique only.
     pub stages: Vec<StageState>,
     /// Resumptions so far.
     pub resumed: Vec<ResumeFacts>,
@@ -206,8 +248,11 @@ pub struct Incoherent {
 impl RunState {
     /// The state of a run of which only the plan is known.
     pub fn new(plan: RunPlan) -> RunState {
-        let stages = stages_of(&plan).into_iter().map(StageState::new).collect();
-        RunState { plan, intent: None, stages, resumed: Vec::new(), sealed: None }
+        let rungs = vec![RungState::default(); plan.ladder.len()];
+        let (intent, steps_down, resumed) = (None, Vec::new(), Vec::new());
+        let mut state = RunState { plan, intent, at: 0, rungs, steps_down, stages: Vec::new(), resumed, sealed: None };
+        state.enter_rung(0);
+        state
     }
 
     /// Folds a journal. `None` for an empty one: a crash before its first line, nothing happened.
@@ -266,6 +311,17 @@ impl RunState {
                 state.ledger = ledger.clone();
                 state.io = Some((engine.clone(), *direct));
             }
+            JournalEntry::DriveNoted { rung, note, exchanges, at } => {
+                self.rung_mut(*rung)?.note(note, exchanges, *at);
+            }
+            JournalEntry::DriveEnded { rung, end, exchanges, at } => self.rung_mut(*rung)?.end(end, exchanges, *at),
+            JournalEntry::SteppedDown { step } => {
+                if self.at + 1 >= self.plan.ladder.len() || self.rungs[self.at].failure().is_none() {
+                    return Err("it steps down where nothing failed, or where there is no further step");
+                }
+                self.steps_down.push(step.clone());
+                self.enter_rung(self.at + 1);
+            }
             JournalEntry::Resumed { facts } => {
                 self.resumed.push(facts.clone());
                 // All above the last good flush is written again, and flushed again.
@@ -281,6 +337,34 @@ impl RunState {
         Ok(())
     }
 
+    /// The technique that the run stands on.
+    pub fn rung(&self) -> &Rung {
+        &self.plan.ladder[self.at]
+    }
+
+    /// How far it came.
+    pub fn rung_state(&self) -> &RungState {
+        &self.rungs[self.at]
+    }
+
+    fn enter_rung(&mut self, at: usize) {
+        self.at = at;
+        if self.plan.ladder.get(at).is_none_or(Rung::is_by_host) {
+            self.stages = stages_of(&self.plan).into_iter().map(StageState::new).collect();
+        }
+    }
+
+    fn rung_mut(&mut self, rung: u32) -> Result<&mut RungState, &'static str> {
+        if self.intent.is_none() {
+            return Err("a technique begins before the intent is recorded");
+        }
+        let at = self.at;
+        match self.rungs.get_mut(at) {
+            Some(state) if rung as usize == at && state.ended.is_none() => Ok(state),
+            _ => Err("it speaks of a technique that is not the present one"),
+        }
+    }
+
     /// The first stage that is not complete.
     pub fn next_stage(&self) -> Option<&StageState> {
         self.stages.iter().find(|s| s.ended.is_none())
@@ -288,6 +372,9 @@ impl RunState {
 
     /// Share of the run's bytes that is settled, 0 to 1.
     pub fn fraction(&self) -> f64 {
+        if self.stages.is_empty() {
+            return if self.rung_state().ended.is_some() { 1.0 } else { 0.0 };
+        }
         let size = self.plan.medium.geometry.size.0.max(1) as f64;
         let sum: f64 = self.stages.iter().map(|s| s.watermark.0 as f64 / size).sum();
         sum / self.stages.len().max(1) as f64

@@ -1,6 +1,8 @@
 //! The judgement over a run. Pure: what the journal says goes in, facts and perhaps a failure come out.
 //! A pass needs every stage complete, every flush acknowledged and a clean ledger; nothing else is one.
 
+mod drive;
+
 use chrono::{DateTime, Utc};
 
 use super::record::{
@@ -9,7 +11,7 @@ use super::record::{
 };
 use super::state::{RunPlan, RunState, Stage, StageState, StageWork};
 use crate::media::{MediumClass, Transport};
-use crate::overwrite::{Ledger, sample_extents};
+use crate::overwrite::{Ledger, quick_extents, sample_extents};
 use crate::policy::VerificationLevel;
 use crate::units::{Bytes, LbaRange};
 
@@ -25,26 +27,33 @@ pub fn judge(
     let plan = &state.plan;
     let ledger = total_ledger(state);
     let failure = broken.or_else(|| find_failure(state, &ledger));
-    let verification = final_verification(state);
+    let by_host = state.rung().is_by_host();
+    let exceptions = failure.is_none() && !ledger.is_clean();
+    let verification = if by_host { final_verification(state) } else { drive::verification(state) };
     let proven = match (&failure, verification.level) {
         (Some(_), _) => Proven::Nothing,
+        (None, level) if !by_host => drive::proven(state, level),
+        (None, VerificationLevel::None) => Proven::CompletionOnly,
+        (None, _) if exceptions => Proven::ReadbackWithExceptions,
         (None, VerificationLevel::Full) => Proven::FullReadback,
         (None, VerificationLevel::Sample) => Proven::SampledReadback,
-        (None, VerificationLevel::None) => Proven::CompletionOnly,
+        (None, VerificationLevel::Quick) => Proven::QuickReadback,
     };
     let facts = RunFacts {
         run_id: plan.run_id.clone(),
         medium: medium_facts(plan),
         requested: plan.requested,
-        attained: failure.is_none().then_some(plan.attainable),
+        attained: failure.is_none().then_some(state.rung().attains),
         proven,
-        technique: "overwrite".to_owned(),
-        scheme: plan.scheme.clone(),
-        passes: passes(state),
+        technique: state.rung().technique.name().to_owned(),
+        scheme: if by_host { plan.scheme.clone() } else { state.rung().scheme() },
+        passes: if by_host { passes(state) } else { Vec::new() },
+        firmware: if by_host { None } else { Some(drive::facts(state)) },
+        steps_down: state.steps_down.clone(),
         verification,
         ledger,
-        hidden_areas: hidden_areas(plan),
-        io: io_facts(state),
+        hidden_areas: if by_host { hidden_areas(plan) } else { drive::hidden_areas(state) },
+        io: if by_host { io_facts(state) } else { drive::io_facts() },
         resumed: state.resumed.clone(),
         started,
         ended: at,
@@ -52,6 +61,7 @@ pub fn judge(
         operator: plan.operator.clone(),
         asset_tag: plan.asset_tag.clone(),
         category: plan.category.clone(),
+        policy: plan.policy.clone(),
         intent,
         earlier_attempts: plan.earlier_attempts.clone(),
         tool,
@@ -70,12 +80,19 @@ fn find_failure(state: &RunState, ledger: &LedgerFacts) -> Option<Failure> {
             "do not trust the medium; wipe it again on another port, or destroy it",
         ));
     }
+    if !state.rung().is_by_host() {
+        return drive::find_failure(state);
+    }
     if let Some(open) = state.next_stage() {
         return Some(failure(
             "incomplete",
             format!("pass {} ({}) is not complete", open.stage.pass, open.stage.work.word()),
             "resume the run, or wipe the medium again",
         ));
+    }
+    let allowed = state.plan.policy.as_ref().map_or(0, |policy| policy.bad_blocks_allowed);
+    if ledger.exceptions().is_some_and(|blocks| blocks <= u64::from(allowed)) {
+        return None;
     }
     let destroy = "the medium still holds data at these places: wipe it again, or destroy it";
     let problems = [
@@ -99,7 +116,7 @@ fn describe(ranges: &[LbaRange]) -> String {
     format!("{blocks} {noun} ({}{more})", shown.join(", "))
 }
 
-fn failure(code: &str, message: String, advice: &str) -> Failure {
+pub(super) fn failure(code: &str, message: String, advice: &str) -> Failure {
     Failure { code: code.to_owned(), message, advice: advice.to_owned() }
 }
 
@@ -166,8 +183,8 @@ fn verification(plan: &RunPlan, stage: &StageState) -> VerificationFacts {
     // What lies below the watermark was read back; what of it went wrong stands in the ledger.
     let settled = if stage.ended.is_some() { size } else { stage.watermark.0 };
     let (wanted, reached) = match level {
-        VerificationLevel::Sample => {
-            let extents = plan.sample_extents().unwrap_or_default();
+        VerificationLevel::Sample | VerificationLevel::Quick => {
+            let extents = plan.extents(level).unwrap_or_default();
             let below = |limit: u64| {
                 extents.iter().map(|e| e.end.min(limit).saturating_sub(e.start)).fold(0u64, u64::saturating_add)
             };
@@ -178,7 +195,10 @@ fn verification(plan: &RunPlan, stage: &StageState) -> VerificationFacts {
     };
     VerificationFacts {
         level,
-        seed: plan.sample_seed.clone().filter(|_| level == VerificationLevel::Sample),
+        seed: plan
+            .sample_seed
+            .clone()
+            .filter(|_| matches!(level, VerificationLevel::Sample | VerificationLevel::Quick)),
         matched: Bytes(reached.saturating_sub(bad_bytes(plan, &stage.ledger))),
         wanted: Bytes(wanted),
         started: stage.started,
@@ -206,6 +226,9 @@ fn bad_bytes(plan: &RunPlan, ledger: &Ledger) -> u64 {
 }
 
 fn total_ledger(state: &RunState) -> LedgerFacts {
+    if !state.rung().is_by_host() {
+        return drive::ledger(state);
+    }
     let mut all = Ledger::default();
     for stage in &state.stages {
         all.merge(&stage.ledger);
@@ -236,10 +259,20 @@ fn io_facts(state: &RunState) -> IoFacts {
 }
 
 impl RunPlan {
-    /// The extents a sampled verification reads, from the journalled seed. `None` without one.
-    pub fn sample_extents(&self) -> Option<Vec<std::ops::Range<u64>>> {
-        let seed = parse_seed(self.sample_seed.as_deref()?)?;
-        Some(sample_extents(self.medium.geometry.size, self.block, seed))
+    /// The seed that every place is drawn from. `None` without one.
+    pub(super) fn seed(&self) -> Option<[u8; 32]> {
+        parse_seed(self.sample_seed.as_deref()?)
+    }
+
+    /// The extents that a verification in part reads, from the journalled seed. `None` without one, and
+    /// for a level that reads everything or nothing.
+    pub fn extents(&self, level: VerificationLevel) -> Option<Vec<std::ops::Range<u64>>> {
+        let seed = self.seed()?;
+        match level {
+            VerificationLevel::Sample => Some(sample_extents(self.medium.geometry.size, self.block, seed)),
+            VerificationLevel::Quick => Some(quick_extents(self.medium.geometry.size, self.block, seed)),
+            VerificationLevel::Full | VerificationLevel::None => None,
+        }
     }
 }
 

@@ -60,6 +60,8 @@ fn intent_event(plan: &RunPlan, subject: String) -> NewEvent {
         "class": plan.medium.class,
         "path": plan.medium.path,
         "requested": plan.requested,
+        "techniques": plan.ladder.iter().map(|rung| rung.technique).collect::<Vec<_>>(),
+        "also": plan.also.iter().map(|other| other.identity.digest()).collect::<Vec<_>>(),
         "scheme": plan.scheme.name,
         "verification": plan.verification,
         "operator": plan.operator.as_ref().map(|o| &o.name),
@@ -85,9 +87,21 @@ pub(super) fn store(
         form: certificate::GivenForm::default(),
     };
     let mut message = String::new();
-    let (issued, folder, event, failure) = match run.verdict() {
+    let verdict = run.verdict();
+    let facts = match &verdict {
+        Verdict::Passed(record) => record.facts(),
+        Verdict::Failed(record) => record.facts(),
+    };
+    let told = TargetResult {
+        requested: Some(facts.requested),
+        attained: facts.attained,
+        proven: Some(facts.proven),
+        technique: Some(facts.technique.clone()),
+        ..blank(&plan)
+    };
+    let (issued, folder, event, failure) = match verdict {
         Verdict::Passed(record) => {
-            message.push_str(words_of(record.facts()));
+            message.push_str(&words_of(record.facts()));
             (certificate::issue(&record, &context, key, run.signed_at()), station.certificates(), PASSED, None)
         }
         Verdict::Failed(record) => {
@@ -121,7 +135,7 @@ pub(super) fn store(
         failure_report: (!passed).then_some(file),
         message,
         advice: failure.map(|f| f.advice),
-        ..blank(&plan)
+        ..told
     })
 }
 
@@ -135,12 +149,21 @@ fn agreed(issued: Issued, operator: &StationKey, at: DateTime<Utc>) -> Result<Is
     Ok(Issued { bytes, ..issued })
 }
 
-fn words_of(facts: &RunFacts) -> &'static str {
-    match facts.proven {
+fn words_of(facts: &RunFacts) -> String {
+    let words = match facts.proven {
         Proven::FullReadback => "wiped; every byte was read back and matched",
         Proven::SampledReadback => "wiped; every sample that was read back matched",
+        Proven::QuickReadback => "wiped; the few places that were read back matched",
+        Proven::ReadbackWithExceptions => "wiped, with exceptions that the policy allows: see the certificate",
+        Proven::ErasedFullRead => "erased by the drive; known content is gone, and every byte was read",
+        Proven::ErasedSampled => "erased by the drive; known content is gone, and samples were read",
+        Proven::ErasedKnownContent => "erased by the drive; known content is gone, nothing else was read",
         Proven::CompletionOnly => "complete, not proven: nothing was read back",
         Proven::Nothing => "nothing is proven",
+    };
+    match facts.steps_down.last() {
+        None => words.to_owned(),
+        Some(step) => format!("{words}; by {}, after {} failed: {}", step.to, step.from, step.failure.message),
     }
 }
 

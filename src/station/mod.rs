@@ -7,8 +7,13 @@ mod folder;
 #[cfg(feature = "erase")]
 mod manifest;
 #[cfg(feature = "erase")]
+mod offers;
+mod policy;
+#[cfg(feature = "erase")]
 mod prepare;
 mod received;
+#[cfg(feature = "erase")]
+mod report;
 #[cfg(feature = "erase")]
 mod result;
 #[cfg(feature = "erase")]
@@ -26,15 +31,22 @@ pub use crate::overwrite::{EngineConfig, FaultLimits, IoChoice};
 pub use crate::sanitize::{
     Confirmation, Confirmed, Run, StartError,
     journal::JournalError,
+    rung::Rung,
     state::{RunPlan, RunState},
 };
 pub use audit::{audit, known_state};
 pub use folder::{Durability, Station, StationConfig, StationError, default_folder, second_place};
 #[cfg(feature = "erase")]
 pub use manifest::{ManifestError, ManifestRow, read_manifest, write_results};
+pub use policy::{
+    Found, POLICY_TYP, PolicyFileError, adopt_policy, find_policy, policy_in_force, policy_path, policy_text,
+    sign_policy, station_policy, write_policy,
+};
 #[cfg(feature = "erase")]
 pub use prepare::{Order, Preparation, Refused, Wish, inventory, live, look_at, prepare};
 pub use received::received;
+#[cfg(feature = "erase")]
+pub use report::{DriveReport, SecurityReport, TechniqueReport, reports};
 #[cfg(feature = "erase")]
 pub use result::{Outcome, TargetResult};
 #[cfg(feature = "erase")]

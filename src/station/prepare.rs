@@ -7,12 +7,18 @@ use chrono::{DateTime, Utc};
 use rand::RngExt as _;
 
 use super::folder::{Station, StationError};
+use super::offers::Answers;
 use crate::custody::{Log, LogError};
 use crate::device::{self, InventoryError, ResolveError, Roots, TargetRule};
-use crate::media::{Medium, MediumClass};
-use crate::policy::{self, Decision, Method, PolicyRequest, Refusal, Scope, VerificationLevel};
+use crate::media::{Medium, MediumClass, Transport};
+use crate::policy::{
+    self, Decision, HiddenAreaState, InForce, Method, Offer, OperatorStanding, PolicyRequest, Refusal, Route, Scope,
+    StepDown, Storage, Technique, VerificationLevel, Wanted,
+};
+use crate::sanitize::firmware::candidates;
 use crate::sanitize::journal::{self, Journal};
 use crate::sanitize::record::{EarlierAttempt, Operator, SchemeFacts};
+use crate::sanitize::rung::Rung;
 use crate::sanitize::state::{RunPlan, RunState};
 use crate::sanitize::{Planned, Run};
 use crate::scheme::Scheme;
@@ -32,8 +38,16 @@ pub struct Order {
 /// How all media of a call are to be wiped.
 #[derive(Debug, Clone)]
 pub struct Wish {
-    /// Asked-for method.
-    pub method: Method,
+    /// The rules.
+    pub policy: InForce,
+    /// Asked-for method or technique.
+    pub wanted: Wanted,
+    /// Where the media go.
+    pub route: Option<Route>,
+    /// How far a run may step down.
+    pub step_down: StepDown,
+    /// The media are destroyed afterwards.
+    pub before_destruction: bool,
     /// Scheme.
     pub scheme: &'static Scheme,
     /// Read-back of the last pass.
@@ -87,6 +101,14 @@ pub enum Refused {
         path: PathBuf,
         /// Which rule, and what would satisfy it.
         refusal: Refusal,
+    },
+    /// The command for another target erases this one as well.
+    #[error("{path} is erased along with {other}: one command reaches both", path = path.display(), other = other.display())]
+    ErasedAlong {
+        /// This one.
+        path: PathBuf,
+        /// The target whose command reaches it.
+        other: PathBuf,
     },
     /// The same medium was named twice.
     #[error("{path} is the same medium as {other}", path = path.display(), other = other.display())]
@@ -145,9 +167,34 @@ pub fn prepare(
         };
         // A log that cannot be read cannot take the intent either: nothing may begin.
         let earlier = log.as_ref().map(|log| earlier_attempts(log, &medium)).transpose()?.unwrap_or_default();
-        Ok(plan_one(medium, earlier, order, wish, now))
+        Ok(plan_one(roots, medium, earlier, order, wish, now))
     };
-    orders.iter().zip(media).map(&mut prepare_one).collect()
+    let mut prepared: Vec<_> = orders.iter().zip(media).map(&mut prepare_one).collect::<Result<_, _>>()?;
+    refuse_what_others_erase(&mut prepared, &open_runs);
+    Ok(prepared)
+}
+
+/// Of two targets that one command erases only the first can be meant, and an unfinished run on a
+/// medium stands against erasing it along with another.
+fn refuse_what_others_erase(prepared: &mut [Result<Preparation, Refused>], open_runs: &HashMap<String, (String, f64)>) {
+    let mut reached: HashMap<String, PathBuf> = HashMap::new();
+    for one in prepared {
+        let Ok(preparation) = &*one else { continue };
+        let plan = preparation.run.plan();
+        let path = plan.medium.path.clone();
+        if let Some(other) = reached.get(&plan.medium.identity.digest()) {
+            *one = Err(Refused::ErasedAlong { path, other: other.clone() });
+            continue;
+        }
+        let open = plan.also.iter().find_map(|m| Some((m.path.clone(), open_runs.get(&m.identity.digest())?.clone())));
+        if let Some((path, (run_id, percent))) = open {
+            *one = Err(Refused::Unfinished { path, run_id, percent });
+            continue;
+        }
+        reached.extend(plan.also.iter().map(|medium| (medium.identity.digest(), path.clone())));
+        // Also the other way round: a first target that the second one's command would reach.
+        reached.insert(plan.medium.identity.digest(), path);
+    }
 }
 
 /// The medium of an order, if nothing stands against wiping it.
@@ -176,6 +223,7 @@ fn check(
 }
 
 fn plan_one(
+    roots: &Roots,
     medium: Medium,
     earlier_attempts: Vec<EarlierAttempt>,
     order: &Order,
@@ -184,17 +232,25 @@ fn plan_one(
 ) -> Result<Preparation, Refused> {
     let bytes = medium.geometry.logical_block;
     let block = SectorSize::new(bytes).ok_or_else(|| Refused::BlockSize { path: medium.path.clone(), bytes })?;
-    let request = PolicyRequest {
-        method: wish.method,
-        scheme: wish.scheme,
-        verification: wish.verification,
-        kind: medium.kind,
-        class: medium.class,
-        scope: if medium.partition.is_some() { Scope::Partition } else { Scope::WholeMedium },
+    let answers = match wish.wanted {
+        Wanted::Method(Method::Clear) | Wanted::Technique(Technique::Overwrite) => Answers::default(),
+        _ => Answers::ask(roots, &medium, &candidates(&medium)),
     };
-    let decision = policy::plan(&request).map_err(|refusal| Refused::Policy { path: medium.path.clone(), refusal })?;
+    let mut decision = decide(&medium, &answers.offers(), order, wish)
+        .map_err(|refusal| Refused::Policy { path: medium.path.clone(), refusal })?;
+    let rungs: Vec<Rung> = decision.ladder.iter().map(|step| rung(step, &answers)).collect();
+    let also = also(&rungs, &answers);
+    decision.warnings.extend(warnings(&rungs, &also));
+    let by_host = rungs.iter().any(Rung::is_by_host);
     let mut rng = rand::rng();
-    let passes = wish.scheme.instantiate(&mut rng);
+    let passes = if by_host { wish.scheme.instantiate(&mut rng) } else { Vec::new() };
+    let scheme = SchemeFacts {
+        name: wish.scheme.name.to_owned(),
+        title: wish.scheme.title.to_owned(),
+        definition: wish.scheme.definition.to_owned(),
+        source: wish.scheme.source.to_owned(),
+    };
+    let scheme = if by_host { scheme } else { rungs.first().map_or(scheme, Rung::scheme) };
     // Drawn whatever level is asked for: a scheme may demand a sampled read-back of its own.
     let seed: [u8; 32] = rng.random();
     let plan = RunPlan {
@@ -202,12 +258,10 @@ fn plan_one(
         block,
         requested: decision.requested,
         attainable: decision.attainable,
-        scheme: SchemeFacts {
-            name: wish.scheme.name.to_owned(),
-            title: wish.scheme.title.to_owned(),
-            definition: wish.scheme.definition.to_owned(),
-            source: wish.scheme.source.to_owned(),
-        },
+        policy: Some(decision.applied.clone()),
+        ladder: rungs,
+        also,
+        scheme,
         passes,
         verification: decision.verification,
         sample_seed: Some(hex(&seed)),
@@ -219,6 +273,82 @@ fn plan_one(
         medium,
     };
     Ok(Preparation { run: Run::new(plan), decision })
+}
+
+/// What the policy says to this medium, to which `offers` can be done.
+fn decide(medium: &Medium, offers: &[Offer], order: &Order, wish: &Wish) -> Result<Decision, Refusal> {
+    let category = order.category.as_deref().map(|word| wish.policy.policy.category(word)).transpose()?;
+    policy::plan(&PolicyRequest {
+        policy: &wish.policy,
+        category,
+        route: wish.route,
+        wanted: wish.wanted,
+        scheme: wish.scheme,
+        verification: wish.verification,
+        kind: medium.kind,
+        class: medium.class,
+        storage: Storage::of(medium.kind, medium.class, medium.rotational),
+        scope: if medium.partition.is_some() { Scope::Partition } else { Scope::WholeMedium },
+        offers,
+        hidden_areas: match medium.class {
+            MediumClass::Image => HiddenAreaState::Open,
+            _ if matches!(medium.transport, Transport::Loop | Transport::Memory) => HiddenAreaState::Open,
+            MediumClass::Virtual => {
+                HiddenAreaState::NotExamined("what the host keeps behind a virtual disk is out of reach".to_owned())
+            }
+            MediumClass::Physical => {
+                HiddenAreaState::NotExamined("HPA, DCO and over-provisioned areas were not examined".to_owned())
+            }
+        },
+        step_down: wish.step_down,
+        operator: match &wish.operator {
+            Some(operator) if operator.kid.is_some() => OperatorStanding::OwnKey,
+            Some(_) => OperatorStanding::Claimed,
+            None => OperatorStanding::Nobody,
+        },
+        before_destruction: wish.before_destruction,
+    })
+}
+
+fn rung(step: &policy::Rung, answers: &Answers) -> Rung {
+    let Some(look) = answers.look(step.technique) else {
+        return Rung { technique: step.technique, attains: step.method, ..Rung::overwrite() };
+    };
+    Rung {
+        technique: step.technique,
+        attains: step.method,
+        reach: look.reach,
+        commands: look.commands.clone(),
+        estimate_seconds: look.estimate.map(|time| time.as_secs()),
+        notes: look.notes.clone(),
+    }
+}
+
+/// What the commands erase along, whichever of them it comes to.
+fn also(rungs: &[Rung], answers: &Answers) -> Vec<Medium> {
+    let mut also: Vec<Medium> = Vec::new();
+    for other in rungs.iter().flat_map(|rung| answers.also(rung.reach)) {
+        if !also.iter().any(|known| known.path == other.path) {
+            also.push(other);
+        }
+    }
+    also
+}
+
+/// What a person should know of the drive's own techniques.
+fn warnings(rungs: &[Rung], also: &[Medium]) -> Vec<String> {
+    let mut warnings: Vec<String> = also
+        .iter()
+        .map(|other| format!("the command erases {} ({}) as well", other.path.display(), other.identity.label()))
+        .collect();
+    if rungs.iter().any(|rung| !rung.is_by_host()) {
+        warnings.push(
+            "a drive that only unmaps its blocks and reads zeros back cannot be told from one that erases them, by \
+             any host"
+                .to_owned(),
+        );
+    }
+    warnings
 }
 
 /// Unfinished runs by the identity of their medium. A journal that cannot be read stands in nobody's

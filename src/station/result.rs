@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use super::run::Cut;
 use crate::media::Medium;
+use crate::policy::Method;
+use crate::sanitize::record::Proven;
 use crate::sanitize::state::RunPlan;
 use crate::sanitize::{StartError, Stopped};
 
@@ -38,6 +40,14 @@ pub struct TargetResult {
     pub medium: Option<Box<Medium>>,
     /// Asset tag.
     pub asset_tag: Option<String>,
+    /// What was asked for.
+    pub requested: Option<Method>,
+    /// What was attained; nothing unless the run passed.
+    pub attained: Option<Method>,
+    /// How the result was verified; absent where there is no result.
+    pub proven: Option<Proven>,
+    /// The technique that it came to, by its command-line name.
+    pub technique: Option<String>,
     /// Where the certificate lies.
     pub certificate: Option<PathBuf>,
     /// Where the failure report lies.
@@ -56,6 +66,10 @@ pub(super) fn blank(plan: &RunPlan) -> TargetResult {
         run_id: Some(plan.run_id.clone()),
         medium: Some(Box::new(plan.medium.clone())),
         asset_tag: plan.asset_tag.clone(),
+        requested: Some(plan.requested),
+        attained: None,
+        proven: None,
+        technique: plan.ladder.first().map(|rung| rung.technique.name().to_owned()),
         certificate: None,
         failure_report: None,
         message: String::new(),

@@ -191,11 +191,30 @@ pub fn resume(roots: &Roots, journal: &Path) -> Result<Ready, ResumeError> {
         let reasons = found.protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         return Err(ResumeError::Protected { path: found.path, reasons });
     }
+    let also = state.plan.also.iter().map(|other| find_again(roots, other, &run_id)).collect::<Result<_, _>>()?;
     let (before, now_block) = (state.plan.medium.geometry.logical_block, found.geometry.logical_block);
     if before != now_block {
         return Err(ResumeError::OtherBlocks { path: found.path, run_id, before, now: now_block });
     }
-    Ok(Ready::Resumed(Box::new(TakenUp { medium: found, journal, state })))
+    Ok(Ready::Resumed(Box::new(TakenUp { medium: found, also, journal, state })))
+}
+
+/// One of the media that the run's command erases along, under the name it has now. One that was put
+/// to use since must not be erased: then the run waits.
+fn find_again(roots: &Roots, other: &Medium, run_id: &str) -> Result<Medium, ResumeError> {
+    let mut media = device::find_by_identity(roots, &other.identity)?;
+    media.retain(|m| m.kind == other.kind);
+    let medium = other.identity.label();
+    let found = match media.len() {
+        0 => return Err(ResumeError::Absent { run_id: run_id.to_owned(), medium }),
+        1 => media.remove(0),
+        count => return Err(ResumeError::Ambiguous { run_id: run_id.to_owned(), medium, count }),
+    };
+    if found.may_be_wiped() {
+        return Ok(found);
+    }
+    let reasons = found.protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    Err(ResumeError::Protected { path: found.path, reasons })
 }
 
 /// Gives a run up: it ends as a failure with a signed report, and the log gets its outcome. Of a

@@ -72,6 +72,8 @@ pub enum Ready {
 #[derive(Debug)]
 pub struct TakenUp {
     pub(super) medium: Medium,
+    /// What the command of the run erases along.
+    pub(super) also: Vec<Medium>,
     pub(super) journal: Journal,
     pub(super) state: RunState,
 }
@@ -192,10 +194,10 @@ impl Desk<'_> {
                 }
             }
             Ready::Resumed(taken) => {
-                let TakenUp { medium, journal, state } = *taken;
+                let TakenUp { medium, also, journal, state } = *taken;
                 let (plan, path) = (state.plan.clone(), medium.path.clone());
                 let roots = self.bench.roots.clone();
-                let open = self.blocking(move || Run::resume(&roots, medium, journal, state, now()));
+                let open = self.blocking(move || Run::resume(&roots, medium, &also, journal, state, now()));
                 let result = match tokio::time::timeout(self.bench.faults.stall_timeout, open).await {
                     Ok(Ok(Ok(run))) => self.on_claim(plan, run).await,
                     Ok(Ok(Err(error))) => result_of_start(&plan, error),

@@ -6,6 +6,7 @@ mod arena;
 mod blocking;
 pub mod clock;
 pub mod ioctl;
+pub mod passthrough;
 mod ring;
 
 pub use arena::{Arena, GRANULE, Run};

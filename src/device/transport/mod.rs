@@ -6,13 +6,15 @@
 #![allow(dead_code, unused_imports)] // The transports that use the rest follow.
 
 mod error;
+mod linux;
 mod record;
 mod scripted;
 
 use std::time::Duration;
 
 pub use error::TransportError;
-pub use record::Recorder;
+pub use linux::Linux;
+pub use record::{ExchangeLog, Recorder};
 pub use scripted::{Script, Scripted};
 
 use super::command::{Data, ata, block, mmc, nvme, opal, scsi};

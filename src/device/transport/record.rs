@@ -1,5 +1,6 @@
 //! A path that writes down what goes over it.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Transport, TransportError};
@@ -14,38 +15,45 @@ const MOST_DATA: usize = 512;
 /// and the latest exchange are kept.
 pub struct Recorder<T> {
     path: T,
-    exchanges: Vec<Exchange>,
+    log: ExchangeLog,
+}
+
+/// What a [`Recorder`] wrote down; others may take it while the path is in use.
+#[derive(Clone, Debug, Default)]
+pub struct ExchangeLog(Arc<Mutex<Vec<Exchange>>>);
+
+impl ExchangeLog {
+    /// What was recorded since the last call.
+    pub fn take(&self) -> Vec<Exchange> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, exchange: Exchange) {
+        let mut exchanges = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before_last = exchanges.len().checked_sub(2).and_then(|at| exchanges.get(at));
+        let polls = before_last.is_some_and(|b| exchange.repeats(b))
+            && exchanges.last().is_some_and(|last| exchange.repeats(last));
+        if polls {
+            exchanges.pop();
+        }
+        exchanges.push(exchange);
+    }
 }
 
 impl<T: Transport> Recorder<T> {
     /// Nothing is recorded yet.
     pub fn new(path: T) -> Recorder<T> {
-        Recorder { path, exchanges: Vec::new() }
+        Recorder { path, log: ExchangeLog::default() }
     }
 
-    /// What was recorded so far.
-    pub fn exchanges(&self) -> &[Exchange] {
-        &self.exchanges
-    }
-
-    /// What was recorded since the last call.
-    pub fn take(&mut self) -> Vec<Exchange> {
-        std::mem::take(&mut self.exchanges)
+    /// What is recorded.
+    pub fn log(&self) -> ExchangeLog {
+        self.log.clone()
     }
 
     /// The path itself.
     pub fn into_inner(self) -> T {
         self.path
-    }
-
-    fn note(&mut self, exchange: Exchange) {
-        let before_last = self.exchanges.len().checked_sub(2).and_then(|at| self.exchanges.get(at));
-        let polls = before_last.is_some_and(|b| exchange.repeats(b))
-            && self.exchanges.last().is_some_and(|last| exchange.repeats(last));
-        if polls {
-            self.exchanges.pop();
-        }
-        self.exchanges.push(exchange);
     }
 
     /// Sends, and notes what was sent and what came back.
@@ -81,7 +89,16 @@ impl<T: Transport> Recorder<T> {
             Ok(answer) => reply(answer),
             Err(error) => Reply::Failed { error: error.to_string() },
         };
-        self.note(Exchange { set, name: name.to_owned(), command, data_out, reply, data_in, sent, answered: now() });
+        self.log.note(Exchange {
+            set,
+            name: name.to_owned(),
+            command,
+            data_out,
+            reply,
+            data_in,
+            sent,
+            answered: now(),
+        });
         result
     }
 }
@@ -199,7 +216,7 @@ mod tests {
         for _ in 0..5 {
             recorder.scsi(&ready, Data::None, Duration::from_secs(1)).unwrap();
         }
-        let statuses: Vec<Reply> = recorder.take().into_iter().map(|exchange| exchange.reply).collect();
+        let statuses: Vec<Reply> = recorder.log().take().into_iter().map(|exchange| exchange.reply).collect();
         let scsi = |status: &str| Reply::Scsi { status: status.to_owned(), sense: String::new() };
         assert_eq!(statuses, [scsi("02"), scsi("00")]);
         script.finish();
@@ -214,7 +231,7 @@ mod tests {
         let mut recorder = Recorder::new(path);
         recorder.ata(&command, Data::Secret(b"password"), Duration::from_secs(1)).unwrap();
         recorder.ata(&command, Data::In(&mut [9; 4]), Duration::from_secs(1)).unwrap();
-        let exchanges = recorder.take();
+        let exchanges = recorder.log().take();
         assert_eq!(exchanges[0].data_out.as_deref(), Some("redacted"));
         assert_eq!(exchanges[0].reply, Reply::NoRegisters);
         assert_eq!(exchanges[0].command, format!("{}40f1", "00".repeat(10)));

@@ -1,20 +1,40 @@
 //! `lastwrite drives`
 
 use clap::Args;
+use serde::Serialize;
 use serde_json::json;
 
 use super::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
 use crate::media::{Kind, Medium, Transport};
-use crate::station;
+use crate::station::{self, DriveReport};
 use crate::units::human_bytes;
 
 #[derive(Debug, Args)]
-pub struct DrivesArgs {}
+pub struct DrivesArgs {
+    /// Only what the kernel knows; the drives themselves are not asked
+    #[arg(long)]
+    quick: bool,
+}
 
-pub fn run(common: &Common, _args: DrivesArgs) -> Result<Exit, Failure> {
+/// A drive with what it says of itself.
+#[derive(Debug, Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    medium: Medium,
+    /// Absent: it was not asked, or has no commands of its own.
+    report: Option<DriveReport>,
+}
+
+pub fn run(common: &Common, args: DrivesArgs) -> Result<Exit, Failure> {
     let drives = station::inventory()
         .map_err(|e| Failure::new(Exit::Other, &e).hint("is /sys mounted? lastwrite reads the drives from there"))?;
+    let reports = match args.quick {
+        true => drives.iter().map(|_| None).collect(),
+        false => station::reports(&station::live(), &drives),
+    };
+    let drives: Vec<Listed> =
+        drives.into_iter().zip(reports).map(|(medium, report)| Listed { medium, report }).collect();
     if common.json {
         output::json(&json!({ "schema": 1, "drives": drives }));
         return Ok(Exit::Done);
@@ -27,10 +47,10 @@ pub fn run(common: &Common, _args: DrivesArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn render(drives: &[Medium]) -> String {
+fn render(drives: &[Listed]) -> String {
     let header = ["DRIVE", "SIZE", "KIND", "BUS", "MODEL OR FILE", "SERIAL", "CONFIRM TOKEN", "MAY BE WIPED"];
     let mut rows = Vec::new();
-    for drive in drives {
+    for Listed { medium: drive, report } in drives {
         let verdict = match drive.protections.first() {
             None => "yes".to_owned(),
             Some(reason) => format!("no: {reason}"),
@@ -54,6 +74,11 @@ fn render(drives: &[Medium]) -> String {
             let others: Vec<_> = drive.other_paths.iter().map(|p| p.display().to_string()).collect();
             let mut row = vec![String::new(); header.len() - 1];
             row.push(format!("also reached as {}", others.join(", ")));
+            rows.push(row);
+        }
+        for line in report.iter().flat_map(DriveReport::lines) {
+            let mut row = vec![String::new(); header.len() - 1];
+            row.push(line);
             rows.push(row);
         }
     }

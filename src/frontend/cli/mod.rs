@@ -10,6 +10,7 @@ mod key;
 mod output;
 #[cfg(feature = "erase")]
 mod plan;
+mod policy;
 #[cfg(feature = "erase")]
 mod progress;
 mod register;
@@ -80,6 +81,9 @@ enum Command {
     /// Show or verify certificates and failure reports
     #[command(subcommand)]
     Certificate(certificate::CertificateCommand),
+    /// Show, check, sign and take the organization's sanitization policy
+    #[command(subcommand)]
+    SanitizationPolicy(policy::PolicyCommand),
     /// Show, sign or audit the custody log
     #[command(subcommand)]
     Custody(custody::CustodyCommand),
@@ -168,6 +172,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::VerifyMedia(args) => verify_media::run(common, args),
         Command::Key(command) => key::run(common, command),
         Command::Certificate(command) => certificate::run(common, command),
+        Command::SanitizationPolicy(command) => policy::run(common, command),
         Command::Custody(command) => custody::run(common, command),
         Command::Register(command) => register::run(common, command),
         Command::Asset(command) => register::run_asset(common, command),

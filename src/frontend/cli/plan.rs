@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::{Common, drives, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::media::Medium;
-use crate::policy::{Method, VerificationLevel};
+use crate::policy::{Method, Route, StepDown, Technique, VerificationLevel, Wanted};
 use crate::sanitize::record::Operator;
 use crate::scheme::{self, PassVerify, Scheme};
-use crate::station::{self, Order, Preparation, Refused, RunPlan, TargetRule, Wish};
+use crate::station::{self, Order, Preparation, Refused, RunPlan, Rung, Station, TargetRule, Wish};
 use crate::units::{human_bytes, now};
 
 /// How the media are to be wiped.
@@ -23,13 +23,28 @@ pub struct WishArgs {
     /// Read-back of the last pass
     #[arg(long, value_enum, default_value_t = Verify::Full)]
     pub verify: Verify,
-    /// SP 800-88 method that is wanted; host overwrite attains clear
-    #[arg(long, value_enum, default_value_t = MethodArg::Clear)]
-    pub method: MethodArg,
+    /// SP 800-88 method that is wanted; auto: the strongest that is there [default: what the policy demands]
+    #[arg(long, value_enum)]
+    pub method: Option<MethodArg>,
+    /// This technique and no other (nvme-sanitize-block, overwrite, ...)
+    #[arg(long, value_name = "NAME", conflicts_with = "method")]
+    pub technique: Option<Technique>,
+    /// How far to step down when a technique fails
+    #[arg(long, value_enum, default_value_t = StepDownArg::Never)]
+    pub step_down: StepDownArg,
+    /// Policy: an id from `sanitization-policy list`, or a signed file [default: the station's]
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<String>,
+    /// Where the medium goes: internal-reuse, resale, donation, lease-return, recycling, destruction
+    #[arg(long, value_name = "ROUTE")]
+    pub route: Option<Route>,
+    /// The medium is destroyed afterwards: this run releases nothing
+    #[arg(long)]
+    pub before_destruction: bool,
     /// Asset tag of the medium
     #[arg(long, value_name = "TAG")]
     pub asset: Option<String>,
-    /// Confidentiality category of what was on it, for the certificate
+    /// Confidentiality category of what was on it: none, low, moderate, high, or a word of the policy
     #[arg(long, value_name = "CATEGORY")]
     pub category: Option<String>,
     /// Who does it; recorded as claimed unless their own key signs (--operator-key)
@@ -46,6 +61,8 @@ pub enum Verify {
     Full,
     /// Representative sampling (SP 800-88r1 4.7)
     Sample,
+    /// A few hundred places: notices a drive that did nothing, proves little
+    Quick,
     /// Nothing: completion only, never proven
     None,
 }
@@ -55,6 +72,19 @@ pub enum MethodArg {
     Clear,
     Purge,
     Destroy,
+    /// The strongest that the medium and the path support
+    Auto,
+}
+
+/// How far a run may step down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StepDownArg {
+    /// One technique; when it fails, the run fails
+    Never,
+    /// To another technique for the same method
+    SameMethod,
+    /// Also to one that attains less, never below the policy's minimum
+    LowerMethod,
 }
 
 #[derive(Debug, Args)]
@@ -67,8 +97,9 @@ pub struct PlanArgs {
 }
 
 pub fn run(common: &Common, args: PlanArgs) -> Result<Exit, Failure> {
-    let wish = args.wish.wish()?;
+    args.wish.scheme()?;
     let station = common.station_if_any()?;
+    let wish = args.wish.wish(station.as_ref())?;
     let orders = args.wish.orders(args.targets);
     let roots = station::live();
     let mut exit = Exit::Done;
@@ -97,20 +128,37 @@ pub fn run(common: &Common, args: PlanArgs) -> Result<Exit, Failure> {
 }
 
 impl WishArgs {
+    /// The scheme, looked up before anything else.
+    pub fn scheme(&self) -> Result<&'static Scheme, Failure> {
+        scheme::find(&self.scheme).map_err(|e| Failure::new(Exit::Usage, &e).hint("lastwrite wipe --scheme list"))
+    }
+
     /// What the options mean.
-    pub fn wish(&self) -> Result<Wish, Failure> {
-        let scheme: &'static Scheme = scheme::find(&self.scheme)
-            .map_err(|e| Failure::new(Exit::Usage, &e).hint("lastwrite wipe --scheme list"))?;
+    pub fn wish(&self, station: Option<&Station>) -> Result<Wish, Failure> {
+        let scheme = self.scheme()?;
         Ok(Wish {
-            method: match self.method {
-                MethodArg::Clear => Method::Clear,
-                MethodArg::Purge => Method::Purge,
-                MethodArg::Destroy => Method::Destroy,
+            policy: station::policy_in_force(station, self.policy.as_deref())
+                .map_err(|e| super::policy::failure(&e))?,
+            wanted: match (self.technique, self.method) {
+                (Some(technique), _) => Wanted::Technique(technique),
+                (None, None) => Wanted::Least,
+                (None, Some(MethodArg::Clear)) => Wanted::Method(Method::Clear),
+                (None, Some(MethodArg::Purge)) => Wanted::Method(Method::Purge),
+                (None, Some(MethodArg::Destroy)) => Wanted::Method(Method::Destroy),
+                (None, Some(MethodArg::Auto)) => Wanted::Strongest,
             },
+            route: self.route,
+            step_down: match self.step_down {
+                StepDownArg::Never => StepDown::Never,
+                StepDownArg::SameMethod => StepDown::SameMethod,
+                StepDownArg::LowerMethod => StepDown::LowerMethod,
+            },
+            before_destruction: self.before_destruction,
             scheme,
             verification: match self.verify {
                 Verify::Full => VerificationLevel::Full,
                 Verify::Sample => VerificationLevel::Sample,
+                Verify::Quick => VerificationLevel::Quick,
                 Verify::None => VerificationLevel::None,
             },
             operator: self.operator.clone().map(Operator::claimed),
@@ -181,7 +229,21 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
     }
     fact("Identity", format!("sha256:{}", medium.identity.digest()));
     fact("Confirm token", medium.confirm_token.clone());
-    fact("Scheme", format!("{} - {}", plan.scheme.name, plan.scheme.title));
+    if let Some(rung) = plan.ladder.first() {
+        fact("Technique", format!("{} - {}", rung.technique.name(), rung.technique.describe()));
+        drive_facts(rung, &mut fact);
+    }
+    for other in &plan.also {
+        let words = format!("{}  {}, token {}", other.path.display(), other.identity.label(), other.confirm_token);
+        fact("Erases as well", words);
+    }
+    let by_host = plan.ladder.iter().any(Rung::is_by_host);
+    if by_host && !plan.ladder.first().is_some_and(Rung::is_by_host) {
+        fact("Step down", "should it come to the overwrite:".to_owned());
+    }
+    if by_host {
+        fact("Scheme", format!("{} - {}", plan.scheme.name, plan.scheme.title));
+    }
     fact("Definition", format!("{} [{}]", plan.scheme.definition, plan.scheme.source));
     for (number, pass) in (1..).zip(&plan.passes) {
         let readback = match pass.verify {
@@ -197,8 +259,30 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
         );
     }
     fact("Verification", level_sentence(plan));
+    if let Some(policy) = &plan.policy {
+        fact("Policy", policy.label());
+        let assumed = |what: &str| if policy.assumed.iter().any(|a| a == what) { " (assumed)" } else { "" };
+        if let Some(category) = policy.category {
+            fact("Category", format!("{category}{}", assumed("category")));
+        }
+        if let Some(route) = policy.route {
+            fact("Route", format!("{route}{}", assumed("route")));
+        }
+        let demands = policy.minimum.map_or("nothing is decided without --category and --route", method_word);
+        fact("Policy demands", demands.to_owned());
+    }
     fact("Requested", method_word(plan.requested).to_owned());
     fact("Will attain", method_word(plan.attainable).to_owned());
+    for (number, rung) in (1..).zip(&preparation.decision.ladder).skip(1) {
+        let words = format!("{} ({}), attains {}", rung.technique, rung.technique.describe(), rung.method.name());
+        fact(&format!("Step down {}", number - 1), words);
+        if let Some(rung) = plan.ladder.get(number - 1) {
+            drive_facts(rung, &mut fact);
+        }
+    }
+    for passed in &preparation.decision.passed_over {
+        fact("Not used", format!("{}: {}", passed.technique, passed.why));
+    }
     for reason in &preparation.decision.reasons {
         fact("Because", reason.clone());
     }
@@ -206,6 +290,22 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
         fact("WARNING", warning.clone());
     }
     lines.join("\n")
+}
+
+/// The commands of a technique of the drive's own, and what the drive says of it.
+fn drive_facts(rung: &Rung, fact: &mut impl FnMut(&str, String)) {
+    if rung.is_by_host() {
+        return;
+    }
+    for command in &rung.commands {
+        let data = command.data_out.as_ref().map(|data| format!(", data {data}")).unwrap_or_default();
+        fact("Command", format!("{}: {}{data}", command.name, command.command));
+    }
+    let time = rung.estimate_seconds.map_or("the drive does not say".to_owned(), output::duration);
+    fact("Estimated time", time);
+    for note in &rung.notes {
+        fact("Note", note.clone());
+    }
 }
 
 fn class_word(medium: &Medium) -> &'static str {
@@ -219,18 +319,31 @@ fn class_word(medium: &Medium) -> &'static str {
 fn level_word(level: VerificationLevel) -> &'static str {
     match level {
         VerificationLevel::None => "none",
+        VerificationLevel::Quick => "quick check",
         VerificationLevel::Sample => "samples",
         VerificationLevel::Full => "every byte",
     }
 }
 
 fn level_sentence(plan: &RunPlan) -> String {
+    if !plan.ladder.first().is_some_and(Rung::is_by_host) {
+        let read = match plan.verification {
+            VerificationLevel::Full => "every byte is read",
+            VerificationLevel::Sample => "samples of a tenth of it are read",
+            VerificationLevel::Quick => "a few hundred places are read",
+            VerificationLevel::None => "nothing else is read",
+        };
+        return format!(
+            "blocks of known content are written before and must be gone afterwards, and so must samples of what is \
+             there now; then {read}"
+        );
+    }
     match plan.verification {
         VerificationLevel::Full => {
             format!("every one of the {} bytes is read back and compared", plan.medium.geometry.size)
         }
-        VerificationLevel::Sample => {
-            let extents = plan.sample_extents().unwrap_or_default();
+        VerificationLevel::Sample | VerificationLevel::Quick => {
+            let extents = plan.extents(plan.verification).unwrap_or_default();
             let bytes: u64 = extents.iter().map(|e| e.end - e.start).sum();
             let share = bytes as f64 * 100.0 / plan.medium.geometry.size.0.max(1) as f64;
             format!("{} samples, {bytes} bytes ({share:.1} %), first and last block among them", extents.len())
@@ -256,9 +369,15 @@ fn as_json(preparation: &Preparation) -> Value {
         "confirm_token": plan.medium.confirm_token,
         "requested": plan.requested,
         "attainable": plan.attainable,
+        "technique": plan.ladder.first().map(|rung| rung.technique),
+        "techniques": plan.ladder,
+        "also": plan.also,
         "scheme": plan.scheme,
         "passes": (0..plan.passes.len()).map(|i| pass_words(plan, i, Drawn::Later)).collect::<Vec<_>>(),
         "verification": plan.verification,
+        "policy": plan.policy,
+        "ladder": preparation.decision.ladder,
+        "passed_over": preparation.decision.passed_over,
         "reasons": preparation.decision.reasons,
         "warnings": preparation.decision.warnings,
         "earlier_attempts": plan.earlier_attempts,
@@ -276,6 +395,7 @@ pub fn refusal(refused: &Refused) -> Failure {
             "go on with: lastwrite resume {run_id}; or give it up with: lastwrite resume --abandon {run_id} --reason TEXT"
         )),
         Refused::Twice { .. } => failure.hint("name it once"),
+        Refused::ErasedAlong { .. } => failure.hint("name one of them; `plan` shows what its command erases as well"),
         Refused::BlockSize { .. } => failure.hint("reformat it to 512 or 4096 bytes a block first (sg_format)"),
         // Its words say what would satisfy the rule.
         Refused::Policy { .. } => failure,

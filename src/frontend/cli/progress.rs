@@ -145,6 +145,9 @@ fn style(template: &str) -> ProgressStyle {
 
 fn begins(s: &Snapshot) -> String {
     let place = if s.done.0 == 0 { String::new() } else { format!(" goes on at {:.1} %", s.percent) };
+    if let Some(technique) = s.technique {
+        return format!("{}: {technique}", s.path.display());
+    }
     format!("{}: pass {}/{} {}{place}", s.path.display(), s.pass, s.passes, s.work)
 }
 
@@ -158,6 +161,11 @@ fn text(s: &Snapshot) -> String {
         Some(t) if t >= 5 => format!(", NO ANSWER for {}", output::duration(t)),
         _ => String::new(),
     };
+    if let Some(technique) = s.technique {
+        // A drive may erase without a word on its progress.
+        let share = if s.percent > 0.0 { format!(" {:.1} %", s.percent) } else { String::new() };
+        return format!("{technique}: {}{share}{eta}{silent}", s.work);
+    }
     format!(
         "pass {}/{} {} {:.1} %, {}/s (average {}/s){eta}, {}{silent}",
         s.pass,

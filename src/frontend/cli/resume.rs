@@ -167,6 +167,9 @@ fn row(run: &Interrupted) -> Vec<String> {
 fn stage_words(state: &RunState) -> String {
     match state.next_stage() {
         _ if state.sealed.is_some() => "result known, evidence not stored yet".to_owned(),
+        None if !state.rung().is_by_host() && state.rung_state().ended.is_none() => {
+            format!("{} by the drive", state.rung().technique)
+        }
         Some(next) => format!("pass {}/{} {}", next.stage.pass, state.plan.passes.len(), next.stage.work.word()),
         None => "all stages done, not judged yet".to_owned(),
     }

@@ -103,8 +103,9 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     if args.targets.is_empty() && args.manifest.is_none() {
         return Err(Failure::words(Exit::Usage, "no target").hint("lastwrite drives lists what is there"));
     }
-    let mut wish = args.wish.wish()?;
+    args.wish.scheme()?;
     let station = common.station()?;
+    let mut wish = args.wish.wish(Some(&station))?;
     warn_if_forgetful(&station, args.execution.out.as_deref())?;
     let mut request = Request::read(&args)?;
     if let Some(path) = args.results.as_ref().filter(|path| path.exists()) {
@@ -282,6 +283,15 @@ fn confirm(
     if let Some(plan) = shown {
         output::line_err(&plan);
     }
+    // What the command erases along has to be meant as well, each by its own token.
+    let mut others = Vec::new();
+    for other in &preparation.run.plan().also {
+        if let Some(at) = tokens.iter().position(|token| *token == other.confirm_token) {
+            others.push(tokens.remove(at));
+        } else if let Some(typed) = ask(other) {
+            others.push(typed);
+        }
+    }
     let by_flag = tokens.iter().position(|t| *t == medium.confirm_token).map(|i| tokens.remove(i));
     let word = match (&by_flag, row_token) {
         // A row that names another drive's token means another drive, whatever else was typed.
@@ -298,11 +308,11 @@ fn confirm(
             })?;
             return preparation
                 .run
-                .confirm(Confirmation::Token(&typed))
+                .confirm(Confirmation::Token(&typed), &others)
                 .map_err(|error| no(error.to_string(), "nothing was touched"));
         }
     };
-    preparation.run.confirm(word).map_err(|error| no(error.to_string(), "plan and drives print the token"))
+    preparation.run.confirm(word, &others).map_err(|error| no(error.to_string(), "plan and drives print the token"))
 }
 
 /// Asks at a terminal; `None` where there is none, or nothing was typed.
@@ -432,6 +442,10 @@ fn refused(
         run_id: None,
         medium: medium.map(|m| Box::new(m.clone())),
         asset_tag,
+        requested: None,
+        attained: None,
+        proven: None,
+        technique: None,
         certificate: None,
         failure_report: None,
         message,

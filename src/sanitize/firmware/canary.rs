@@ -1,6 +1,7 @@
 //! Blocks of known content: written before the erase, looked for after it.
 
 use std::io;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +9,11 @@ use crate::overwrite::sample_extents;
 use crate::scheme::{CompiledPattern, Pattern, StreamKey};
 use crate::units::{Bytes, Lba, SectorSize};
 
-/// How many blocks are marked. Spread by a seed over the whole medium, first and last included.
+/// How many blocks are marked, one in [`EVERY`] of a medium that is smaller than that gives. Spread by
+/// a seed over the whole medium, first and last included.
 const MOST: usize = 256;
+const LEAST: usize = 16;
+const EVERY: usize = 512;
 
 /// The medium's blocks, by way of the kernel.
 pub trait Blocks {
@@ -55,14 +59,17 @@ impl Canaries {
     /// Draws the places from `seed`: one block in each of evenly spread sample extents, the first
     /// and the last block.
     pub fn draw(size: Bytes, block: SectorSize, seed: [u8; 32], key: StreamKey) -> Canaries {
-        let extents = sample_extents(size, block, seed);
-        let step = extents.len().div_ceil(MOST).max(1);
         let last = block.blocks_in(size).0.saturating_sub(1);
-        let drawn = extents.iter().step_by(step).map(|extent| extent.start / block.bytes());
+        let drawn = places(size, block, seed).map(|extent| extent.start / block.bytes());
         let mut lbas: Vec<u64> = drawn.chain([0, last]).filter(|lba| *lba <= last).collect();
         lbas.sort_unstable();
         lbas.dedup();
         Canaries { key, lbas: lbas.into_iter().map(Lba).collect() }
+    }
+
+    /// None at all.
+    pub fn none() -> Canaries {
+        Canaries { key: StreamKey([0; 16]), lbas: Vec::new() }
     }
 
     /// Writes them, and counts those that the medium then gives back.
@@ -107,10 +114,18 @@ fn any_piece(content: &CompiledPattern, offset: u64, buf: &[u8]) -> bool {
     (offset..).step_by(32).zip(buf.chunks_exact(32)).any(|(at, piece)| content.first_mismatch(at, piece).is_none())
 }
 
-fn buffer(block: SectorSize) -> Vec<u8> {
+/// Evenly spread over the medium, at most so many as blocks are marked.
+pub(super) fn places(size: Bytes, block: SectorSize, seed: [u8; 32]) -> impl Iterator<Item = Range<u64>> {
+    let extents = sample_extents(size, block, seed);
+    let blocks = usize::try_from(block.blocks_in(size).0).unwrap_or(usize::MAX);
+    let step = extents.len().div_ceil((blocks / EVERY).clamp(LEAST, MOST)).max(1);
+    extents.into_iter().step_by(step)
+}
+
+pub(super) fn buffer(block: SectorSize) -> Vec<u8> {
     vec![0; usize::try_from(block.bytes()).unwrap_or(512)]
 }
 
-fn offset(block: SectorSize, lba: Lba) -> io::Result<Bytes> {
+pub(super) fn offset(block: SectorSize, lba: Lba) -> io::Result<Bytes> {
     block.offset_of(lba).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
 }

@@ -1,27 +1,48 @@
 //! A technique of the drive's own firmware, from the first look at the drive to the blocks that are
-//! read after it. Here: Sanitize of NVMe and SCSI.
+//! read after it.
 //!
-//! The order is fixed: what the drive is doing, which drive it is, what it can do, canaries written
-//! and read back, the note that the command is about to be sent, the command, polling, the drive's
-//! final status, the canaries again. Notes are durable before what they announce, and a run that
-//! was cut is taken up from its notes by the same function.
+//! The order is fixed: what the drive is doing, which drive it is, what it can do, samples of what is
+//! there, canaries written and read back, the note that the command is about to be sent, the command,
+//! polling, the drive's final status, canaries and samples again, then as much as was asked for. Notes
+//! are durable before what they announce, and a run that was cut is taken up from its notes by the
+//! same function.
 //!
 //! Nothing here turns a missing answer into success, and the drive's word alone is no success
-//! either: known content that is still there afterwards outweighs it. A Sanitize reaches all
-//! namespaces or the whole logical unit: whoever calls has made sure that nothing of it is in use.
+//! either: known content that is still there afterwards outweighs it. What a command reaches beyond
+//! the medium that was named is told by [`Look::reach`]: whoever calls has made sure that nothing of
+//! it is in use.
 
 mod canary;
+mod choose;
 mod note;
 mod nvme;
-mod operation;
+mod nvme_format;
 mod procedure;
 mod run;
+mod sample;
 mod scsi;
+mod scsi_format;
+mod survey;
 
 pub use canary::{Blocks, Canaries, Findings};
+pub use choose::{candidates, procedure_for};
 pub use note::{Diary, DiaryError, Note, Past};
 pub use nvme::NvmeSanitize;
-pub use operation::{Erase, Operation};
+pub use nvme_format::NvmeFormat;
 pub use procedure::{Look, Procedure, Started, State};
-pub use run::{Clock, End, Failure, Refusal, Session, carry_out};
+pub use run::{Clock, End, Erasure, Failure, Refusal, Session, carry_out};
+pub use sample::{Sample, Samples};
 pub use scsi::ScsiSanitize;
+pub use scsi_format::ScsiFormat;
+pub use survey::Survey;
+
+/// How a SANITIZE command erases (SBC-5 SANITIZE, NVM Express base 2.1 Sanitize).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Erase {
+    /// Block erase: the medium's own low-level erase of every block.
+    Block,
+    /// The media encryption keys are changed.
+    Crypto,
+    /// A fixed pattern, written by the drive, once.
+    Overwrite,
+}

@@ -4,12 +4,23 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::canary::Canaries;
-use super::operation::Operation;
+use super::sample::Samples;
+use crate::policy::Technique;
 
 /// One durable note. The journal keeps them in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "note", rename_all = "snake_case")]
 pub enum Note {
+    /// What stood on the medium before anything was written.
+    SamplesTaken {
+        /// Blocks by digest.
+        samples: Samples,
+    },
+    /// No known content can be written or read before.
+    WithoutCanaries {
+        /// Why.
+        why: String,
+    },
     /// These blocks are about to be overwritten with known content.
     CanariesPlanned {
         /// Where, and with what.
@@ -23,21 +34,28 @@ pub enum Note {
     /// The erasing command is about to be sent. From here on the drive may be erasing.
     Sending {
         /// Which.
-        operation: Operation,
+        technique: Technique,
         /// When.
         at: DateTime<Utc>,
+    },
+    /// What came back of it.
+    Answered {
+        /// Which.
+        technique: Technique,
+        /// In words.
+        answer: String,
     },
     /// The drive said positively that it did not begin.
     Rejected {
         /// Which.
-        operation: Operation,
+        technique: Technique,
         /// The drive's words.
         why: String,
     },
     /// The drive said that it came to a good end.
     Completed {
         /// Which.
-        operation: Operation,
+        technique: Technique,
         /// The drive's words.
         status: String,
         /// When.
@@ -62,9 +80,15 @@ pub struct Past {
     /// Blocks of known content, and whether they were seen to hold it.
     pub canaries: Option<(Canaries, Option<u32>)>,
     /// The command that may have been sent and whose end is not known.
-    pub sending: Option<Operation>,
+    pub sending: Option<Technique>,
     /// The command that came to a good end by the drive's word, and its status.
-    pub completed: Option<(Operation, String)>,
+    pub completed: Option<(Technique, String)>,
+    /// What stood on the medium before.
+    pub samples: Option<Samples>,
+    /// Why there are no canaries.
+    pub without_canaries: Option<String>,
+    /// When the command was first about to be sent.
+    pub first_sent: Option<DateTime<Utc>>,
 }
 
 impl Past {
@@ -78,20 +102,27 @@ impl Past {
     /// Takes one note into account.
     pub fn apply(&mut self, note: &Note) {
         match note {
+            Note::WithoutCanaries { why } => self.without_canaries = Some(why.clone()),
             Note::CanariesPlanned { canaries } => self.canaries = Some((canaries.clone(), None)),
             Note::CanariesStored { stored } => {
                 if let Some((_, seen)) = &mut self.canaries {
                     *seen = Some(*stored);
                 }
             }
-            Note::Sending { operation, .. } => {
-                self.sending = Some(*operation);
-                self.completed = None;
+            // Those of the first start: what a later one reads may be erased already.
+            Note::SamplesTaken { samples } => {
+                self.samples.get_or_insert_with(|| samples.clone());
             }
+            Note::Sending { technique, at } => {
+                self.sending = Some(*technique);
+                self.completed = None;
+                self.first_sent.get_or_insert(*at);
+            }
+            Note::Answered { .. } => {}
             Note::Rejected { .. } => self.sending = None,
-            Note::Completed { operation, status, .. } => {
+            Note::Completed { technique, status, .. } => {
                 self.sending = None;
-                self.completed = Some((*operation, status.clone()));
+                self.completed = Some((*technique, status.clone()));
             }
         }
     }

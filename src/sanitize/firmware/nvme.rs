@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::operation::{Erase, Operation};
+use super::Erase;
 use super::procedure::{Look, Procedure, Started, State};
-use crate::device::command::Data;
 use crate::device::command::nvme::{ALL_NAMESPACES, AdminCommand, status};
+use crate::device::command::{Data, hex};
 use crate::device::transport::Transport;
+use crate::media::{CommandSet, PlannedCommand, Reach};
+use crate::policy::Technique;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -63,17 +65,21 @@ impl NvmeSanitize {
 }
 
 impl Procedure for NvmeSanitize {
-    fn operation(&self) -> Operation {
-        Operation::NvmeSanitize(self.erase)
+    fn technique(&self) -> Technique {
+        match self.erase {
+            Erase::Block => Technique::NvmeSanitizeBlock,
+            Erase::Crypto => Technique::NvmeSanitizeCrypto,
+            Erase::Overwrite => Technique::NvmeSanitizeOverwrite,
+        }
+    }
+
+    fn leaves(&self) -> Option<u8> {
+        // CDW11 is the pattern.
+        (self.erase == Erase::Overwrite).then_some(0)
     }
 
     fn look(&self, path: &mut dyn Transport) -> Result<Look, String> {
-        let mut data = [0; 4096];
-        let command = NvmeSanitize::identify();
-        let done = path.nvme_admin(&command, Data::In(&mut data), PATIENCE).map_err(|e| e.to_string())?;
-        if !done.is_success() {
-            return Err(format!("{}: {}", command.name, done.meaning()));
-        }
+        let data = controller(path)?;
         let capability = long(&data, 328);
         let (bit, at) = match self.erase {
             Erase::Crypto => (0, 16),
@@ -83,10 +89,13 @@ impl Procedure for NvmeSanitize {
         let supported = capability >> bit & 1 != 0;
         let seconds = if supported { long(&NvmeSanitize::log(path)?, at) } else { 0 };
         Ok(Look {
-            serial: std::str::from_utf8(&data[4..24]).ok().map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()),
+            serial: serial(&data),
             supported,
+            reach: Reach::Subsystem,
+            commands: vec![planned(&self.command())],
             // All ones: no estimate.
             estimate: (seconds != 0 && seconds != u32::MAX).then(|| Duration::from_secs(u64::from(seconds))),
+            ..Look::default()
         })
     }
 
@@ -117,6 +126,29 @@ impl Procedure for NvmeSanitize {
             3 => State::Failed(words),
             _ => State::Unknown(words),
         }
+    }
+}
+
+/// The data of Identify Controller.
+pub(super) fn controller(path: &mut dyn Transport) -> Result<[u8; 4096], String> {
+    let mut data = [0; 4096];
+    let command = NvmeSanitize::identify();
+    let done = path.nvme_admin(&command, Data::In(&mut data), PATIENCE).map_err(|e| e.to_string())?;
+    if done.is_success() { Ok(data) } else { Err(format!("{}: {}", command.name, done.meaning())) }
+}
+
+/// SN of Identify Controller.
+pub(super) fn serial(controller: &[u8; 4096]) -> Option<String> {
+    std::str::from_utf8(&controller[4..24]).ok().map(|s| s.trim().to_owned()).filter(|s| !s.is_empty())
+}
+
+/// An admin command for a plan.
+pub(super) fn planned(command: &AdminCommand) -> PlannedCommand {
+    PlannedCommand {
+        set: CommandSet::Nvme,
+        name: command.name.to_owned(),
+        command: hex(&command.bytes()),
+        data_out: None,
     }
 }
 

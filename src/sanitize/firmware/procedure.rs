@@ -2,30 +2,64 @@
 
 use std::time::Duration;
 
-use super::operation::Operation;
+use super::canary::Blocks;
+use super::run::Clock;
 use crate::device::transport::Transport;
+use crate::media::{PlannedCommand, Reach};
+use crate::policy::Technique;
 
 /// One technique over one path.
-pub trait Procedure {
+pub trait Procedure: Send {
     /// Which.
-    fn operation(&self) -> Operation;
+    fn technique(&self) -> Technique;
     /// Who the drive says it is by its own command, and whether it can do this. `Err`: it did not say.
+    /// Changes nothing.
     fn look(&self, path: &mut dyn Transport) -> Result<Look, String>;
-    /// Sends the erasing command.
+    /// Sends the erasing command. Blocks as long as the drive does.
     fn start(&self, path: &mut dyn Transport) -> Started;
+    /// The same for a technique in which the host writes blocks itself.
+    fn start_with(&self, path: &mut dyn Transport, blocks: &mut dyn Blocks, clock: &mut dyn Clock) -> Started {
+        let _ = (blocks, clock);
+        self.start(path)
+    }
     /// What the drive is doing, or did last.
     fn status(&self, path: &mut dyn Transport) -> State;
+    /// Whether the drive names its serial number by a command of this path.
+    fn tells_serial(&self) -> bool {
+        true
+    }
+    /// What every block holds afterwards, by the standard; `None` where the standard leaves it open.
+    fn leaves(&self) -> Option<u8> {
+        None
+    }
+    /// Takes away what the technique had to put on the drive (a password), once the drive has ended,
+    /// well or badly, and before a run that was cut goes on. `Ok(None)`: there was nothing.
+    fn clean_up(&self, path: &mut dyn Transport) -> Result<Option<String>, String> {
+        let _ = path;
+        Ok(None)
+    }
 }
 
 /// What the drive says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Look {
     /// Serial number by the drive's own command, without spaces at its ends.
     pub serial: Option<String>,
-    /// It supports the operation.
+    /// It supports the technique.
     pub supported: bool,
+    /// Why it would refuse it now although it supports it (frozen, locked), and what helps.
+    pub obstacle: Option<String>,
+    /// Why no known content can be written or read before (blocks that are locked, zones that are
+    /// written in order). Then less can be shown afterwards.
+    pub without_canaries: Option<String>,
     /// Its own estimate of the time, where it gives one.
     pub estimate: Option<Duration>,
+    /// What the command reaches.
+    pub reach: Reach,
+    /// The erasing commands, byte for byte, in order.
+    pub commands: Vec<PlannedCommand>,
+    /// What else a person should know of this path or drive.
+    pub notes: Vec<String>,
 }
 
 /// What came back of the erasing command.
@@ -37,6 +71,17 @@ pub enum Started {
     Rejected(String),
     /// Nothing is known: it may be erasing.
     Unknown(String),
+}
+
+impl Started {
+    /// In words.
+    pub fn words(&self) -> String {
+        match self {
+            Started::Accepted => "accepted".to_owned(),
+            Started::Rejected(why) => format!("rejected: {why}"),
+            Started::Unknown(why) => format!("no answer: {why}"),
+        }
+    }
 }
 
 /// What the drive says of its sanitize operation.

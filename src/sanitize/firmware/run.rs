@@ -4,15 +4,22 @@ use std::time::Duration;
 
 use super::canary::{Blocks, Canaries};
 use super::note::{Diary, DiaryError, Note, Past};
-use super::procedure::{Procedure, Started, State};
+use super::procedure::{Look, Procedure, Started, State};
+use super::sample::Samples;
+use super::survey::Survey;
 use crate::device::transport::Transport;
+use crate::overwrite::{quick_extents, sample_extents};
+use crate::policy::VerificationLevel;
 use crate::units::now;
 
-/// Between two looks at the status.
+/// Between two looks at the status: often at first, some erases take a second.
+const FIRST_POLL: Duration = Duration::from_millis(250);
+/// And no more often than this later.
 const POLL: Duration = Duration::from_secs(5);
-/// The same progress for so long, or so often no status: it will not come any more.
+/// The same progress for so long: it will not come any more.
 const STALL: Duration = Duration::from_secs(2 * 3600);
-const SILENT_POLLS: u32 = 12;
+/// No status for so long.
+const SILENCE: Duration = Duration::from_secs(60);
 /// Without an estimate of the drive.
 const LONGEST: Duration = Duration::from_secs(96 * 3600);
 
@@ -32,28 +39,54 @@ pub struct Session<'a> {
     pub identity: &'a mut dyn FnMut() -> Result<(), String>,
     /// Serial number by the kernel's view.
     pub serial: Option<&'a str>,
+    /// How much is read after the erase.
+    pub verification: VerificationLevel,
+    /// Draws the places that are sampled before and read after.
+    pub seed: [u8; 32],
 }
 
 /// Time as it passes.
 pub trait Clock {
     /// Waits; `false` when the run was asked to stop.
     fn wait(&mut self, time: Duration) -> bool;
+    /// What the drive said of its progress.
+    fn saw(&mut self, state: &State) {
+        let _ = state;
+    }
+    /// So many of so many bytes are read; `false` when the run was asked to stop.
+    fn go_on(&mut self, read: u64, of: u64) -> bool {
+        let _ = (read, of);
+        true
+    }
 }
 
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// The drive says that it erased, and nothing of what was known to be there is there.
-    Erased {
-        /// The drive's words.
-        status: String,
-        /// Canaries that were stored, and are gone.
-        canaries: u32,
-    },
+    Erased(Box<Erasure>),
     /// No success.
     Failed(Failure),
     /// Asked to stop. The drive goes on by itself: take the run up again.
     Interrupted,
+}
+
+/// What shows that it erased.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erasure {
+    /// The drive's words.
+    pub status: String,
+    /// Canaries that were stored, and are gone.
+    pub canaries: u32,
+    /// Blocks of the earlier content that were sampled, and are gone.
+    pub samples: u32,
+    /// Blocks that were sampled and held nothing to be known again.
+    pub blank_samples: u32,
+    /// What was read afterwards.
+    pub survey: Survey,
+    /// What had to be taken off the drive again.
+    pub cleaned_up: Option<String>,
 }
 
 /// Why it is no success.
@@ -80,12 +113,18 @@ pub enum Refusal {
     /// It cannot do that.
     #[error("the drive does not support {0}")]
     Unsupported(String),
+    /// It would refuse it in its present state.
+    #[error("the drive would refuse it now: {0}")]
+    Obstacle(String),
     /// The path does not return the status.
     #[error("the drive's state cannot be read on this path: {0}; attach it directly")]
     NoStatus(String),
     /// Without known content a drive that does nothing would not be found out.
     #[error("known content could not be stored before the erase: {0}")]
     Canaries(String),
+    /// Something of ours is still on the drive.
+    #[error("what an earlier start left on the drive could not be taken off it: {0}")]
+    CleanUp(String),
     /// The journal.
     #[error(transparent)]
     Diary(#[from] DiaryError),
@@ -94,60 +133,101 @@ pub enum Refusal {
 /// Carries the technique out, or takes it up where `past` says that it was cut. `fresh` are canaries
 /// drawn for this run; those of `past` are kept. Blocks until the drive has ended.
 pub fn carry_out(session: &mut Session<'_>, past: &Past, fresh: Canaries) -> Result<End, Refusal> {
-    let operation = session.procedure.operation();
-    let ours = past.sending == Some(operation) || past.completed.as_ref().is_some_and(|(op, _)| *op == operation);
+    let technique = session.procedure.technique();
+    let ours = past.sending == Some(technique) || past.completed.as_ref().is_some_and(|(t, _)| *t == technique);
     // Before anything else: after a power cut the drive sanitizes on by itself.
     let state = session.procedure.status(session.path);
-    let kept = past.canaries.clone().and_then(|(canaries, stored)| Some((canaries, stored?)));
+    session.clock.saw(&state);
+    let stored = past.canaries.clone().and_then(|(canaries, stored)| Some((canaries, stored?)));
+    // Without canaries nothing tells an older end from the one that was meant.
+    let kept = stored.or_else(|| past.without_canaries.as_ref().map(|_| (Canaries::none(), 0)));
+    let known = |canaries, stored| Known { canaries, stored, samples: past.samples.clone().unwrap_or_default() };
     match (&state, kept) {
         (State::Unknown(why), _) => return Err(Refusal::NoStatus(why.clone())),
         (State::Running(_), _) if !ours => return Err(Refusal::Busy),
         (State::Running(_), Some((canaries, stored))) => {
             // It answers Identify while it sanitizes: another drive may hang in its place.
             identify(session)?;
-            return finish(session, &canaries, stored, Started::Accepted, LONGEST);
+            return finish(session, &known(canaries, stored), Started::Accepted, LONGEST);
         }
         (State::Running(_), None) => return Err(Refusal::Canaries("the journal knows of none".to_owned())),
         (State::Completed(words), Some((canaries, stored))) if ours => {
             identify(session)?;
             if canaries.find(session.blocks).all_gone() {
-                return judge(session, &canaries, stored, words.clone());
+                return judge(session, &known(canaries, stored), words.clone());
             }
             // The status is of an older one: this run's command never reached the drive.
         }
         (State::Failed(words), Some(_)) if ours => {
-            return Ok(End::Failed(failure("drive_failed", format!("the drive reports a failure: {words}"))));
+            let cleaned = clean_up(session)?;
+            return Ok(End::Failed(drive_failed(words, cleaned)));
         }
         _ => {}
     }
+    if ours {
+        clean_up(session)?;
+    }
     let look = identify(session)?;
     if !look.supported {
-        return Err(Refusal::Unsupported(operation.name()));
+        return Err(Refusal::Unsupported(technique.to_string()));
     }
-    let stored = store(session, &fresh)?;
+    if let Some(obstacle) = look.obstacle {
+        return Err(Refusal::Obstacle(obstacle));
+    }
+    let known = match look.without_canaries {
+        Some(why) => {
+            session.diary.note(Note::WithoutCanaries { why })?;
+            Known { canaries: Canaries::none(), stored: 0, samples: Samples::default() }
+        }
+        None => {
+            let samples = sample(session, past, &fresh)?;
+            let stored = store(session, &fresh)?;
+            Known { canaries: fresh, stored, samples }
+        }
+    };
     // The last look before what cannot be undone.
     identify(session)?;
-    session.diary.note(Note::Sending { operation, at: now() })?;
-    let started = session.procedure.start(session.path);
+    session.diary.note(Note::Sending { technique, at: now() })?;
+    let started = session.procedure.start_with(session.path, session.blocks, session.clock);
+    session.diary.note(Note::Answered { technique, answer: started.words() })?;
     if let Started::Rejected(why) = &started {
-        session.diary.note(Note::Rejected { operation, why: why.clone() })?;
-        return Ok(End::Failed(failure("rejected", format!("the drive did not begin {operation}: {why}"))));
+        let cleaned = clean_up(session)?;
+        session.diary.note(Note::Rejected { technique, why: why.clone() })?;
+        let message = format!("the drive did not begin {technique}: {why}{}", also(cleaned));
+        return Ok(End::Failed(failure("rejected", message)));
     }
     let deadline = look.estimate.map_or(LONGEST, |time| time * 3 + STALL);
-    finish(session, &fresh, stored, started, deadline)
+    finish(session, &known, started, deadline)
+}
+
+/// What was on the medium before the command.
+struct Known {
+    canaries: Canaries,
+    stored: u32,
+    samples: Samples,
 }
 
 /// The kernel's view, and the drive's own, of who it is.
-fn identify(session: &mut Session<'_>) -> Result<super::procedure::Look, Refusal> {
+fn identify(session: &mut Session<'_>) -> Result<Look, Refusal> {
     (session.identity)().map_err(Refusal::Identity)?;
     let look = session.procedure.look(session.path).map_err(Refusal::NoStatus)?;
-    match session.serial.map(str::trim) {
+    match session.serial.filter(|_| session.procedure.tells_serial()).map(str::trim) {
         Some(kernel) if look.serial.as_deref() != Some(kernel) => {
             let drive = look.serial.as_deref().unwrap_or("nothing");
             Err(Refusal::Identity(format!("the kernel says serial {kernel:?}, the drive itself {drive:?}")))
         }
         _ => Ok(look),
     }
+}
+
+fn sample(session: &mut Session<'_>, past: &Past, canaries: &Canaries) -> Result<Samples, Refusal> {
+    if let Some(samples) = &past.samples {
+        return Ok(samples.clone());
+    }
+    let (size, block) = session.blocks.geometry();
+    let samples = Samples::take(session.blocks, size, block, session.seed, canaries);
+    session.diary.note(Note::SamplesTaken { samples: samples.clone() })?;
+    Ok(samples)
 }
 
 fn store(session: &mut Session<'_>, canaries: &Canaries) -> Result<u32, Refusal> {
@@ -161,75 +241,140 @@ fn store(session: &mut Session<'_>, canaries: &Canaries) -> Result<u32, Refusal>
     Ok(stored)
 }
 
+fn clean_up(session: &mut Session<'_>) -> Result<Option<String>, Refusal> {
+    session.procedure.clean_up(session.path).map_err(Refusal::CleanUp)
+}
+
+fn also(cleaned: Option<String>) -> String {
+    cleaned.map(|what| format!("; {what}")).unwrap_or_default()
+}
+
+fn drive_failed(words: &str, cleaned: Option<String>) -> Failure {
+    failure("drive_failed", format!("the drive reports a failure: {words}{}", also(cleaned)))
+}
+
 /// Polls until the drive says that it ended, then looks at the blocks.
-fn finish(
-    session: &mut Session<'_>,
-    canaries: &Canaries,
-    stored: u32,
-    started: Started,
-    deadline: Duration,
-) -> Result<End, Refusal> {
-    let (mut waited, mut unchanged, mut silent) = (Duration::ZERO, Duration::ZERO, 0);
-    let (mut last, mut seen_running) = (None, false);
+fn finish(session: &mut Session<'_>, known: &Known, started: Started, deadline: Duration) -> Result<End, Refusal> {
+    let (mut waited, mut unchanged, mut silent) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    let (mut last, mut seen_running, mut pause) = (None, false, FIRST_POLL);
     let words = loop {
-        match session.procedure.status(session.path) {
+        let state = session.procedure.status(session.path);
+        session.clock.saw(&state);
+        match state {
             State::Completed(words) => break words,
             State::Ready if started == Started::Accepted || seen_running => {
-                break "ready, and neither a running nor a failed sanitize is reported".to_owned();
+                break "ready, and neither a running nor a failed erase is reported".to_owned();
             }
             State::Ready | State::Never => {
-                let message = format!("the drive knows of no sanitize after the command was sent ({started:?})");
+                let cleaned = clean_up(session)?;
+                let message = format!(
+                    "the drive knows of no erase after the command was sent ({}){}",
+                    started.words(),
+                    also(cleaned)
+                );
                 return Ok(End::Failed(failure("not_begun", message)));
             }
             State::Failed(words) => {
-                return Ok(End::Failed(failure("drive_failed", format!("the drive reports a failure: {words}"))));
+                let cleaned = clean_up(session)?;
+                return Ok(End::Failed(drive_failed(&words, cleaned)));
             }
             State::Running(progress) => {
-                (silent, seen_running) = (0, true);
-                unchanged = if progress == last { unchanged + POLL } else { Duration::ZERO };
+                (silent, seen_running) = (Duration::ZERO, true);
+                unchanged = if progress == last { unchanged + pause } else { Duration::ZERO };
                 last = progress;
                 if unchanged >= STALL && progress.is_some() || waited >= deadline {
                     let at = progress.map_or_else(|| "not reported".to_owned(), |p| format!("{p} of 65536"));
-                    let message = format!("the sanitize did not end within {} s; progress {at}", waited.as_secs());
+                    let message = format!("the erase did not end within {} s; progress {at}", waited.as_secs());
                     return Ok(End::Failed(failure("stalled", message)));
                 }
             }
             State::Unknown(why) => {
-                silent += 1;
-                if silent >= SILENT_POLLS {
-                    let message = format!("the drive's status could not be read {silent} times: {why}");
+                silent += pause;
+                if silent >= SILENCE {
+                    let message = format!("the drive's status could not be read for {} s: {why}", silent.as_secs());
                     return Ok(End::Failed(failure("status_lost", message)));
                 }
             }
         }
-        if !session.clock.wait(POLL) {
+        if !session.clock.wait(pause) {
             return Ok(End::Interrupted);
         }
-        waited += POLL;
+        waited += pause;
+        pause = (pause * 3 / 2).min(POLL);
     };
     if let Err(changed) = identify(session) {
-        return Ok(End::Failed(failure("identity_changed", format!("after the sanitize: {changed}"))));
+        return Ok(End::Failed(failure("identity_changed", format!("after the erase: {changed}"))));
     }
-    judge(session, canaries, stored, words)
+    judge(session, known, words)
 }
 
 /// What the blocks say outweighs what the drive says.
-fn judge(session: &mut Session<'_>, canaries: &Canaries, stored: u32, status: String) -> Result<End, Refusal> {
-    let operation = session.procedure.operation();
-    let found = canaries.find(session.blocks);
-    if found.all_gone() {
-        session.diary.note(Note::Completed { operation, status: status.clone(), at: now() })?;
-        return Ok(End::Erased { status, canaries: stored });
+fn judge(session: &mut Session<'_>, known: &Known, status: String) -> Result<End, Refusal> {
+    let technique = session.procedure.technique();
+    let cleaned_up = clean_up(session)?;
+    let found = known.canaries.find(session.blocks);
+    let samples = known.samples.find(session.blocks);
+    let looked = known.stored as usize + known.samples.blocks.len();
+    let left = found.survived.len() + samples.survived.len();
+    let unread = found.unread.len() + samples.unread.len();
+    let none_stored = known.canaries.lbas.is_empty();
+    if left > 0 || unread > 0 || !none_stored && !found.all_gone() {
+        let first = |a: &[crate::units::Lba], b: &[crate::units::Lba]| a.first().or(b.first()).map_or(0, |lba| lba.0);
+        let (code, count, what, at) = match left {
+            0 => ("unread", unread, "could not be read for", first(&found.unread, &samples.unread)),
+            _ => ("not_erased", left, "still hold", first(&found.survived, &samples.survived)),
+        };
+        let message = format!(
+            "the drive reports success ({status}), but {count} of {looked} blocks {what} what stood there before; the \
+             first is LBA {at}"
+        );
+        return Ok(End::Failed(failure(code, message)));
     }
-    let (left, unread) = (found.survived.len(), found.unread.len());
-    let first = found.survived.first().or(found.unread.first()).map_or(0, |lba| lba.0);
-    let (code, what) = if left > 0 { ("not_erased", "still hold") } else { ("unread", "could not be read for") };
-    let count = if left > 0 { left } else { unread };
-    let message = format!(
-        "the drive reports success ({status}), but {count} of {stored} blocks {what} what was written before; the \
-         first is LBA {first}"
-    );
-    Ok(End::Failed(failure(code, message)))
+    session.diary.note(Note::Completed { technique, status: status.clone(), at: now() })?;
+    let Some(survey) = survey(session, none_stored) else { return Ok(End::Interrupted) };
+    if !survey.is_clean() {
+        let (code, count, what, at) = match survey.mismatched.first() {
+            Some(first) => ("mismatch", blocks_of(&survey.mismatched), "hold something else than it leaves", first),
+            None => match survey.unread.first() {
+                Some(first) => ("read_errors", blocks_of(&survey.unread), "could not be read", first),
+                None => return Ok(End::Failed(failure("unread", "not all blocks were read".to_owned()))),
+            },
+        };
+        let message =
+            format!("the drive reports success ({status}), but {count} blocks {what} afterwards; the first: {at}");
+        return Ok(End::Failed(failure(code, message)));
+    }
+    Ok(End::Erased(Box::new(Erasure {
+        status,
+        canaries: known.stored,
+        samples: samples.gone,
+        blank_samples: known.samples.blank,
+        survey,
+        cleaned_up,
+    })))
+}
+
+/// Reads as much as was asked for. `None`: asked to stop.
+fn survey(session: &mut Session<'_>, nothing_known: bool) -> Option<Survey> {
+    let (size, block) = session.blocks.geometry();
+    // Where nothing is known of the content before or after, reading it shows nothing.
+    let level = if nothing_known && session.procedure.leaves().is_none() {
+        VerificationLevel::None
+    } else {
+        session.verification
+    };
+    let extents = match level {
+        VerificationLevel::None => return Some(Survey::none()),
+        VerificationLevel::Sample => sample_extents(size, block, session.seed),
+        VerificationLevel::Quick => quick_extents(size, block, session.seed),
+        VerificationLevel::Full => std::iter::once(0..size.0).collect(),
+    };
+    let leaves = session.procedure.leaves();
+    Survey::read(level, &extents, leaves, session.blocks, session.clock)
+}
+
+fn blocks_of(ranges: &[crate::units::LbaRange]) -> u64 {
+    ranges.iter().fold(0, |sum, range| sum.saturating_add(range.count.0))
 }
 
 fn failure(code: &'static str, message: String) -> Failure {

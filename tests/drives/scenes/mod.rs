@@ -2,6 +2,7 @@
 
 mod bench;
 mod identity;
+mod nvme_firmware;
 mod overwrite;
 mod overwrite_ata;
 mod overwrite_nvme;

@@ -1,0 +1,47 @@
+//! What a drive says of itself through its own commands, as plain data.
+
+use serde::{Deserialize, Serialize};
+
+use super::CommandSet;
+use crate::units::Bytes;
+
+/// One command as it will be sent. The bytes are laid out as in [`super::Exchange`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedCommand {
+    /// Which command set the bytes belong to.
+    pub set: CommandSet,
+    /// The command's name in its standard.
+    pub name: String,
+    /// The exact bytes, hex.
+    pub command: String,
+    /// What is sent along, hex; `redacted` where it holds a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_out: Option<String>,
+}
+
+/// How much an erasing command reaches beyond the block device it is sent through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// The drive, namespace or logical unit itself and no other.
+    #[default]
+    Unit,
+    /// Every namespace of the NVM subsystem.
+    Subsystem,
+    /// Every area of the card, boot areas included.
+    Card,
+}
+
+/// An area that the host cannot address now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HiddenArea {
+    /// `host_protected_area`, `device_configuration_overlay`, `accessible_max_address`,
+    /// `short_capacity`, `unallocated_capacity`.
+    pub kind: String,
+    /// How much is hidden, where the drive says.
+    pub size: Option<Bytes>,
+    /// What was done about it, in words.
+    pub note: String,
+}

@@ -1,0 +1,342 @@
+//! What the helper thread does: it may block as long as the drive likes.
+
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::super::firmware::{
+    Blocks, Canaries, Clock, Diary, DiaryError, End, Note, Past, Refusal, Session, State, carry_out, procedure_for,
+};
+use super::super::journal::JournalError;
+use super::super::record::Failure;
+use super::super::run::SharedJournal;
+use super::super::rung::RungEnd;
+use super::super::state::{JournalEntry, RunPlan};
+use super::Pulse;
+use crate::device::command::{Data, ata, block, mmc, nvme, opal, scsi};
+use crate::device::transport::{ExchangeLog, Linux, Recorder, Transport, TransportError};
+use crate::device::{Claim, Roots};
+use crate::media::{CommandSet, Exchange};
+use crate::scheme::StreamKey;
+use crate::sys::{Arena, Run as Memory};
+use crate::units::{Bytes, SectorSize, now};
+
+/// Bytes moved at once.
+const PIECE: usize = 1 << 20;
+/// Between two looks at the flag that asks to stop.
+const NAP: Duration = Duration::from_millis(100);
+
+/// Everything the thread needs of its own.
+pub(super) struct Work {
+    pub plan: RunPlan,
+    pub at: usize,
+    pub past: Past,
+    pub claim: Arc<Claim>,
+    pub journal: SharedJournal,
+    pub roots: Arc<Roots>,
+    pub pulse: Arc<Pulse>,
+    pub patience: Duration,
+}
+
+/// How the thread left.
+pub(super) enum Left {
+    Erased,
+    Failed(Failure),
+    Interrupted,
+    Journal(JournalError),
+}
+
+impl Work {
+    pub(super) fn carry_out(self) -> Left {
+        let technique = self.plan.ladder[self.at].technique;
+        let (Some(procedure), Some(seed)) = (procedure_for(technique, &self.plan.medium), self.plan.seed()) else {
+            return self.close(Vec::new(), Err(failed("unsupported", format!("{technique} cannot be sent to it"))));
+        };
+        let linux = match Linux::over(&self.roots, self.claim.file(), &self.plan.medium) {
+            Ok(linux) => linux,
+            Err(error) => return self.close(Vec::new(), Err(failed("no_path", error.to_string()))),
+        };
+        let mut recorder = Recorder::new(Watched { path: linux, pulse: self.pulse.clone(), patience: self.patience });
+        let log = recorder.log();
+        let mut blocks = match ClaimBlocks::new(&self) {
+            Ok(blocks) => blocks,
+            Err(error) => return self.close(Vec::new(), Err(failed("memory", error.to_string()))),
+        };
+        let broken = Arc::new(Mutex::new(None));
+        let mut diary = JournalDiary { work: &self, log: log.clone(), broken: broken.clone() };
+        let mut clock = PulseClock(self.pulse.clone());
+        let claim = self.claim.clone();
+        let mut identity = || claim.check_identity().map_err(|changed| changed.to_string());
+        let mut session = Session {
+            procedure: &*procedure,
+            path: &mut recorder,
+            blocks: &mut blocks,
+            diary: &mut diary,
+            clock: &mut clock,
+            identity: &mut identity,
+            serial: self.plan.medium.identity.serial.as_deref(),
+            verification: self.plan.verification,
+            seed,
+        };
+        let (size, block) = (self.plan.medium.geometry.size, self.plan.block);
+        let fresh = Canaries::draw(size, block, seed, self.canary_key(&seed));
+        let end = carry_out(&mut session, &self.past, fresh);
+        // The kernel may still hold what was there before.
+        let _ = self.claim.drop_caches();
+        if let Some(error) = broken.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Left::Journal(error);
+        }
+        let exchanges = log.take();
+        match end {
+            Ok(End::Erased(erasure)) => self.close(exchanges, Ok(RungEnd::Erased { erasure })),
+            Ok(End::Interrupted) => Left::Interrupted,
+            Ok(End::Failed(failure)) => {
+                let failure = Failure {
+                    code: failure.code.to_owned(),
+                    message: failure.message,
+                    advice: failure.advice.to_owned(),
+                };
+                self.close(exchanges, Err(failure))
+            }
+            Err(refusal) => self.close(exchanges, Err(refused(&refusal))),
+        }
+    }
+
+    /// Each start has canaries of its own: those of an earlier one may be gone for other reasons.
+    fn canary_key(&self, seed: &[u8; 32]) -> StreamKey {
+        let mut hash = Sha256::new();
+        hash.update(seed);
+        hash.update(b"lastwrite canaries");
+        hash.update(self.plan.run_id.as_bytes());
+        hash.update(self.at.to_be_bytes());
+        hash.update(now().timestamp_millis().to_be_bytes());
+        let digest = hash.finalize();
+        let mut key = [0; 16];
+        key.copy_from_slice(&digest[..16]);
+        StreamKey(key)
+    }
+
+    /// Journals the end. A drive that is gone has not ended: the run can go on when it is back.
+    fn close(&self, exchanges: Vec<Exchange>, end: Result<RungEnd, Failure>) -> Left {
+        if let Err(failure) = &end
+            && self.claim.gone().is_some()
+        {
+            return Left::Failed(failure.clone());
+        }
+        let failure = end.as_ref().err().cloned();
+        let end = end.unwrap_or_else(|failure| RungEnd::Failed { failure });
+        let rung = u32::try_from(self.at).unwrap_or(u32::MAX);
+        let entry = JournalEntry::DriveEnded { rung, end, exchanges, at: now() };
+        if let Err(error) = self.journal.append(&entry) {
+            return Left::Journal(error);
+        }
+        self.pulse.journalled(entry);
+        failure.map_or(Left::Erased, Left::Failed)
+    }
+}
+
+fn failed(code: &str, message: String) -> Failure {
+    let advice = "nothing was sent that erases; use another technique, or destroy the medium".to_owned();
+    Failure { code: code.to_owned(), message, advice }
+}
+
+fn refused(refusal: &Refusal) -> Failure {
+    let code = match refusal {
+        Refusal::Identity(_) => "identity_changed",
+        Refusal::Busy => "busy",
+        Refusal::Unsupported(_) => "unsupported",
+        Refusal::Obstacle(_) => "obstacle",
+        Refusal::NoStatus(_) => "no_status",
+        Refusal::Canaries(_) => "canaries",
+        Refusal::CleanUp(_) => "clean_up",
+        Refusal::Diary(_) => "journal",
+    };
+    failed(code, refusal.to_string())
+}
+
+/// Notes go to the run's journal, each with the commands sent since the last one.
+struct JournalDiary<'a> {
+    work: &'a Work,
+    log: ExchangeLog,
+    broken: Arc<Mutex<Option<JournalError>>>,
+}
+
+impl Diary for JournalDiary<'_> {
+    fn note(&mut self, note: Note) -> Result<(), DiaryError> {
+        let rung = u32::try_from(self.work.at).unwrap_or(u32::MAX);
+        let entry = JournalEntry::DriveNoted { rung, note, exchanges: self.log.take(), at: now() };
+        match self.work.journal.append(&entry) {
+            Ok(()) => {
+                self.work.pulse.journalled(entry);
+                Ok(())
+            }
+            Err(error) => {
+                let words = error.to_string();
+                *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                Err(DiaryError(words))
+            }
+        }
+    }
+}
+
+struct PulseClock(Arc<Pulse>);
+
+impl Clock for PulseClock {
+    fn wait(&mut self, time: Duration) -> bool {
+        let until = std::time::Instant::now() + time;
+        while !self.0.stops() {
+            let left = until.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            self.0.expect(NAP * 10);
+            std::thread::sleep(left.min(NAP));
+        }
+        false
+    }
+
+    fn saw(&mut self, state: &State) {
+        match state {
+            State::Running(progress) => self.0.show("erase", progress.map(|p| f64::from(p) / 65_536.0)),
+            _ => self.0.show("erase", None),
+        }
+    }
+
+    fn go_on(&mut self, read: u64, of: u64) -> bool {
+        self.0.show("check", Some(read as f64 / of.max(1) as f64));
+        !self.0.stops()
+    }
+}
+
+/// The held medium's blocks, through memory that direct I/O can use.
+struct ClaimBlocks {
+    claim: Arc<Claim>,
+    size: Bytes,
+    block: SectorSize,
+    memory: Memory,
+    pulse: Arc<Pulse>,
+    patience: Duration,
+}
+
+impl ClaimBlocks {
+    fn new(work: &Work) -> io::Result<ClaimBlocks> {
+        let arena = Arena::new(PIECE)?;
+        let memory = arena.take(PIECE).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        Ok(ClaimBlocks {
+            claim: work.claim.clone(),
+            size: work.plan.medium.geometry.size,
+            block: work.plan.block,
+            memory,
+            pulse: work.pulse.clone(),
+            patience: work.patience,
+        })
+    }
+}
+
+impl Blocks for ClaimBlocks {
+    fn geometry(&self) -> (Bytes, SectorSize) {
+        (self.size, self.block)
+    }
+
+    fn read(&mut self, offset: Bytes, buf: &mut [u8]) -> io::Result<()> {
+        let mut at = offset.0;
+        for piece in buf.chunks_mut(PIECE) {
+            self.pulse.expect(self.patience);
+            let memory = &mut self.memory.bytes_mut()[..piece.len()];
+            self.claim.file().read_exact_at(memory, at)?;
+            piece.copy_from_slice(memory);
+            at += piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, offset: Bytes, buf: &[u8]) -> io::Result<()> {
+        let mut at = offset.0;
+        for piece in buf.chunks(PIECE) {
+            self.pulse.expect(self.patience);
+            let memory = &mut self.memory.bytes_mut()[..piece.len()];
+            memory.copy_from_slice(piece);
+            self.claim.file().write_all_at(memory, at)?;
+            at += piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.pulse.expect(self.patience);
+        self.claim.file().sync_data()
+    }
+}
+
+/// Tells the watching task how long each command may take.
+struct Watched<T> {
+    path: T,
+    pulse: Arc<Pulse>,
+    patience: Duration,
+}
+
+impl<T> Watched<T> {
+    fn expect(&self, timeout: Duration) {
+        // The kernel's own error handling comes after the timeout.
+        self.pulse.expect(timeout + self.patience);
+    }
+}
+
+impl<T: Transport> Transport for Watched<T> {
+    fn offers(&self) -> Vec<CommandSet> {
+        self.path.offers()
+    }
+
+    fn ata(
+        &mut self,
+        command: &ata::Command,
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> Result<ata::Outcome, TransportError> {
+        self.expect(timeout);
+        self.path.ata(command, data, timeout)
+    }
+
+    fn scsi(
+        &mut self,
+        command: &scsi::Command,
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> Result<scsi::Outcome, TransportError> {
+        self.expect(timeout);
+        self.path.scsi(command, data, timeout)
+    }
+
+    fn nvme_admin(
+        &mut self,
+        command: &nvme::AdminCommand,
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> Result<nvme::Completion, TransportError> {
+        self.expect(timeout);
+        self.path.nvme_admin(command, data, timeout)
+    }
+
+    fn mmc(
+        &mut self,
+        commands: &[mmc::Command],
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> Result<mmc::Outcome, TransportError> {
+        self.expect(timeout);
+        self.path.mmc(commands, data, timeout)
+    }
+
+    fn opal(&mut self, request: &opal::Request<'_>, timeout: Duration) -> Result<opal::Outcome, TransportError> {
+        self.expect(timeout);
+        self.path.opal(request, timeout)
+    }
+
+    fn block(&mut self, request: &block::Request, timeout: Duration) -> Result<block::Outcome, TransportError> {
+        self.expect(timeout);
+        self.path.block(request, timeout)
+    }
+}

@@ -1,0 +1,192 @@
+//! The ladder of techniques of a run: what may be tried, in which order, and how far each came.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::firmware::{Erasure, Note, Past};
+use super::record::{Failure, SchemeFacts};
+use crate::media::{Exchange, PlannedCommand, Reach};
+use crate::policy::{Method, Technique, Way};
+
+/// One technique that a run may use. The first one of a plan is meant; each further one is a step
+/// down that was allowed and shown before the run began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rung {
+    /// Which.
+    pub technique: Technique,
+    /// What it attains on this medium when it completes.
+    pub attains: Method,
+    /// What its command reaches.
+    pub reach: Reach,
+    /// The commands of the drive's own techniques, byte for byte.
+    pub commands: Vec<PlannedCommand>,
+    /// The drive's own estimate.
+    pub estimate_seconds: Option<u64>,
+    /// What the drive or the path gave to remark.
+    pub notes: Vec<String>,
+}
+
+impl Rung {
+    /// Overwriting by the host.
+    pub fn overwrite() -> Rung {
+        Rung {
+            technique: Technique::Overwrite,
+            attains: Method::Clear,
+            reach: Reach::Unit,
+            commands: Vec::new(),
+            estimate_seconds: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// The host overwrites by a scheme; otherwise commands of the drive's own are part of it.
+    pub fn is_by_host(&self) -> bool {
+        self.technique == Technique::Overwrite
+    }
+
+    /// What a certificate says of a technique of the drive's own in the place of a scheme.
+    pub fn scheme(&self) -> SchemeFacts {
+        let source = match self.technique.way() {
+            Way::Nvme => "NVM Express base specification 2.1",
+            Way::Ata => "ACS-5",
+            Way::Scsi => "SBC-5",
+            Way::Mmc => "JESD84-B51",
+            Way::Tcg => "TCG Storage core specification, Opal and Pyrite SSC",
+            Way::Host | Way::Physical => "SP 800-88",
+        };
+        let commands: Vec<&str> = self.commands.iter().map(|command| command.name.as_str()).collect();
+        SchemeFacts {
+            name: self.technique.name().to_owned(),
+            title: self.technique.describe().to_owned(),
+            definition: format!("the drive's own command: {}", commands.join(", then ")),
+            source: source.to_owned(),
+        }
+    }
+}
+
+/// How far one technique of the drive's own came, folded from the journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RungState {
+    /// Its notes.
+    pub past: Past,
+    /// Every command that was sent, and what came back.
+    pub exchanges: Vec<Exchange>,
+    /// When its first note was written.
+    pub started: Option<DateTime<Utc>>,
+    /// How it ended, and when.
+    pub ended: Option<(DateTime<Utc>, RungEnd)>,
+}
+
+/// How a technique of the drive's own ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "snake_case")]
+pub enum RungEnd {
+    /// With what shows it.
+    Erased {
+        /// Evidence.
+        erasure: Box<Erasure>,
+    },
+    /// Not well.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+}
+
+impl RungState {
+    pub(super) fn note(&mut self, note: &Note, exchanges: &[Exchange], at: DateTime<Utc>) {
+        self.started.get_or_insert(at);
+        self.past.apply(note);
+        self.exchanges.extend_from_slice(exchanges);
+    }
+
+    pub(super) fn end(&mut self, end: &RungEnd, exchanges: &[Exchange], at: DateTime<Utc>) {
+        self.exchanges.extend_from_slice(exchanges);
+        self.ended = Some((at, end.clone()));
+    }
+
+    /// The failure it ended with.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.ended {
+            Some((_, RungEnd::Failed { failure })) => Some(failure),
+            _ => None,
+        }
+    }
+}
+
+/// After these ends of a technique the next one may be tried: the drive takes commands, and is known
+/// to do nothing any more.
+pub(super) fn allows_a_step_down(failure: &Failure) -> bool {
+    matches!(
+        failure.code.as_str(),
+        "rejected"
+            | "unsupported"
+            | "obstacle"
+            | "no_status"
+            | "not_begun"
+            | "drive_failed"
+            | "not_erased"
+            | "mismatch"
+            | "read_errors"
+            | "unread"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::StepTaken;
+    use super::super::samples::{at, intended, opened, plan};
+    use super::super::state::{JournalEntry, RunState};
+    use super::*;
+    use crate::policy::VerificationLevel;
+
+    fn failed(code: &str) -> JournalEntry {
+        let failure = Failure { code: code.into(), message: "m".into(), advice: "a".into() };
+        JournalEntry::DriveEnded { rung: 0, end: RungEnd::Failed { failure }, exchanges: Vec::new(), at: at(3) }
+    }
+
+    fn sending(rung: u32) -> JournalEntry {
+        let note = Note::Sending { technique: Technique::NvmeSanitizeBlock, at: at(2) };
+        JournalEntry::DriveNoted { rung, note, exchanges: Vec::new(), at: at(2) }
+    }
+
+    fn step() -> JournalEntry {
+        let failure = Failure { code: "rejected".into(), message: "m".into(), advice: "a".into() };
+        let (from, to) = ("nvme-sanitize-block".into(), "overwrite".into());
+        JournalEntry::SteppedDown { step: StepTaken { from, to, failure, at: at(4), exchanges: Vec::new() } }
+    }
+
+    #[test]
+    fn a_ladder_is_climbed_down_in_order_and_only_after_a_failure() {
+        let mut plan = plan(&[0], VerificationLevel::Full);
+        let drive = Rung { technique: Technique::NvmeSanitizeBlock, attains: Method::Purge, ..Rung::overwrite() };
+        plan.ladder.insert(0, drive);
+        let fold = |more: &[JournalEntry]| {
+            let entries: Vec<_> = [opened(&plan), intended()].iter().chain(more).cloned().collect();
+            RunState::fold(&entries).map(|state| state.unwrap())
+        };
+        let begun = fold(&[sending(0)]).unwrap();
+        assert_eq!(begun.rung_state().past.sending, Some(Technique::NvmeSanitizeBlock));
+        assert!(begun.next_stage().is_none(), "the host writes nothing yet");
+        let down = fold(&[sending(0), failed("rejected"), step()]).unwrap();
+        assert_eq!((down.at, down.steps_down.len()), (1, 1));
+        assert!(down.next_stage().is_some(), "now the host writes");
+        assert!(fold(&[sending(0), step()]).is_err(), "nothing failed");
+        assert!(fold(&[sending(1)]).is_err(), "a rung that is not reached");
+        assert!(fold(&[failed("rejected"), sending(0)]).is_err(), "a rung that has ended");
+        assert!(fold(&[failed("rejected"), step(), step()]).is_err(), "there is no further step");
+    }
+
+    #[test]
+    fn what_may_still_be_erasing_is_not_stepped_down_from() {
+        for (code, allowed) in [("rejected", true), ("not_erased", true), ("stalled", false), ("status_lost", false)] {
+            let failure = Failure { code: code.into(), message: String::new(), advice: String::new() };
+            assert_eq!(allows_a_step_down(&failure), allowed, "{code}");
+        }
+        for code in ["identity_changed", "busy", "clean_up", "canaries"] {
+            let failure = Failure { code: code.into(), message: String::new(), advice: String::new() };
+            assert!(!allows_a_step_down(&failure), "{code}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What a medium offers: it is asked by its own commands, and nothing on it is changed.
+
+use std::collections::HashMap;
+
+use crate::device::transport::Linux;
+use crate::device::{self, Roots};
+use crate::media::{Medium, Reach};
+use crate::policy::{self, Offer, Technique};
+use crate::sanitize::firmware::{Look, procedure_for};
+
+/// The answers of one medium.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    /// Each technique with what the drive and its path say of it.
+    pub looks: Vec<(Technique, Result<Look, String>)>,
+    /// What each reach would erase along; `Err`: that must not happen.
+    reached: HashMap<Reach, Result<Vec<Medium>, String>>,
+}
+
+impl Answers {
+    /// Asks the drive for each technique, and the host for everything that each would reach.
+    pub fn ask(roots: &Roots, medium: &Medium, techniques: &[Technique]) -> Answers {
+        let mut answers = Answers::default();
+        if techniques.is_empty() {
+            return answers;
+        }
+        let mut path = match Linux::to_ask(roots, medium) {
+            Ok(path) => path,
+            Err(error) => {
+                let why = format!("the drive could not be asked: {error}");
+                answers.looks = techniques.iter().map(|technique| (*technique, Err(why.clone()))).collect();
+                return answers;
+            }
+        };
+        for technique in techniques {
+            let look = match procedure_for(*technique, medium) {
+                None => Err("it cannot be sent to this medium".to_owned()),
+                Some(procedure) if procedure.tells_serial() => {
+                    procedure.look(&mut path).and_then(|look| checked(look, medium))
+                }
+                Some(procedure) => procedure.look(&mut path),
+            };
+            if let Ok(look) = &look {
+                let reach = look.reach;
+                answers.reached.entry(reach).or_insert_with(|| reached(roots, medium, reach));
+            }
+            answers.looks.push((*technique, look));
+        }
+        answers
+    }
+
+    /// As policy wants to know it: what the drive supports, and what it was not possible to ask for.
+    /// To be written by the host is what every medium offers.
+    pub fn offers(&self) -> Vec<Offer> {
+        let offer = |(technique, look): &(Technique, Result<Look, String>)| {
+            let obstacle = match look {
+                Err(why) => Some(why.clone()),
+                Ok(look) if !look.supported => return None,
+                Ok(look) => match self.reached.get(&look.reach) {
+                    Some(Err(why)) => Some(why.clone()),
+                    _ => look.obstacle.clone(),
+                },
+            };
+            Some(Offer { technique: *technique, obstacle })
+        };
+        self.looks.iter().filter_map(offer).chain(policy::host_writing()).collect()
+    }
+
+    /// What a technique's look said.
+    pub fn look(&self, technique: Technique) -> Option<&Look> {
+        self.looks.iter().find(|(t, _)| *t == technique).and_then(|(_, look)| look.as_ref().ok())
+    }
+
+    /// What a reach erases along.
+    pub fn also(&self, reach: Reach) -> Vec<Medium> {
+        self.reached.get(&reach).and_then(|media| media.as_ref().ok()).cloned().unwrap_or_default()
+    }
+}
+
+/// A path on which another drive answers is no path to this one.
+fn checked(look: Look, medium: &Medium) -> Result<Look, String> {
+    match medium.identity.serial.as_deref().map(str::trim) {
+        Some(kernel) if look.serial.as_deref() != Some(kernel) => {
+            let drive = look.serial.as_deref().unwrap_or("nothing");
+            Err(format!("the kernel says serial {kernel:?}, and on this path the drive itself says {drive:?}"))
+        }
+        _ => Ok(look),
+    }
+}
+
+fn reached(roots: &Roots, medium: &Medium, reach: Reach) -> Result<Vec<Medium>, String> {
+    let media = device::reached(roots, medium, reach).map_err(|error| error.to_string())?;
+    match media.iter().find(|other| !other.may_be_wiped()) {
+        None => Ok(media),
+        Some(other) => Err(format!(
+            "it would erase {} as well, which must not be wiped: {}",
+            other.path.display(),
+            other.protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        )),
+    }
+}

@@ -1,0 +1,262 @@
+//! What each drive says of itself when it is asked by its own commands: what it can do, what stands in
+//! the way, how it is. Changes nothing. What was not answered is said to be unknown.
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::offers::Answers;
+use crate::device::Roots;
+use crate::device::command::ata::identify::{Identify, identify_device};
+use crate::device::command::ata::smart;
+use crate::device::command::{Data, nvme};
+use crate::device::transport::{Linux, Transport};
+use crate::media::{CommandSet, Health, HiddenArea, Medium};
+use crate::policy::Technique;
+use crate::sanitize::firmware::candidates;
+use crate::units::Bytes;
+
+/// So long a drive may take to answer everything; one that is asleep spins up first.
+const PATIENCE: Duration = Duration::from_secs(20);
+const ONE: Duration = Duration::from_secs(10);
+
+/// The answers of one drive.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DriveReport {
+    /// Techniques of its own that are worth asking for on its bus.
+    pub techniques: Vec<TechniqueReport>,
+    /// ATA Security; absent where it does not have it or did not say.
+    pub security: Option<SecurityReport>,
+    /// Areas that the host cannot address; absent: not known.
+    pub hidden_areas: Option<Vec<HiddenArea>>,
+    /// Its health by its own account; absent: not known.
+    pub health: Option<Health>,
+    /// What could not be asked, and why.
+    pub unknown: Vec<String>,
+}
+
+/// One technique.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TechniqueReport {
+    /// Which.
+    pub technique: Technique,
+    /// Absent: it did not say.
+    pub supported: Option<bool>,
+    /// Why it would be refused now.
+    pub obstacle: Option<String>,
+    /// The drive's own estimate.
+    pub estimate_seconds: Option<u64>,
+}
+
+/// ATA Security (IDENTIFY DEVICE word 128).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SecurityReport {
+    /// A user password is set.
+    pub enabled: bool,
+    /// Reads and writes are refused until it is given.
+    pub locked: bool,
+    /// Security commands are refused until the next power cycle.
+    pub frozen: bool,
+    /// Too many wrong passwords were tried.
+    pub count_expired: bool,
+}
+
+/// Asks all drives side by side. `None` for what has no commands of its own; a drive that does not
+/// answer in time holds up nobody.
+pub fn reports(roots: &Roots, media: &[Medium]) -> Vec<Option<DriveReport>> {
+    let (sender, receiver) = mpsc::channel();
+    let mut reports: Vec<Option<DriveReport>> = media.iter().map(|_| None).collect();
+    let mut asked = Vec::new();
+    for (at, medium) in media.iter().enumerate().filter(|(_, medium)| !candidates(medium).is_empty()) {
+        let (sender, roots, medium) = (sender.clone(), roots.clone(), medium.clone());
+        // Without an answer its thread stays behind with the drive.
+        let thread = std::thread::Builder::new().name("lw-ask".into());
+        let started = thread.spawn(move || {
+            let _ = sender.send((at, ask(&roots, &medium)));
+        });
+        match started {
+            Ok(_) => asked.push(at),
+            Err(error) => reports[at] = Some(unknown(format!("it could not be asked: {error}"))),
+        }
+    }
+    drop(sender);
+    let until = Instant::now() + PATIENCE;
+    while let Ok((at, report)) = receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        reports[at] = Some(report);
+    }
+    for at in asked {
+        reports[at].get_or_insert_with(|| unknown(format!("it gave no answer within {} s", PATIENCE.as_secs())));
+    }
+    reports
+}
+
+fn unknown(why: String) -> DriveReport {
+    DriveReport { unknown: vec![why], ..DriveReport::default() }
+}
+
+fn ask(roots: &Roots, medium: &Medium) -> DriveReport {
+    let answers = Answers::ask(roots, medium, &candidates(medium));
+    let mut report = DriveReport::default();
+    let mut unanswered: Vec<String> = Vec::new();
+    for (technique, look) in &answers.looks {
+        let (supported, obstacle, estimate) = match look {
+            Ok(look) => (Some(look.supported), look.obstacle.clone(), look.estimate),
+            Err(why) => {
+                if !unanswered.contains(why) {
+                    unanswered.push(why.clone());
+                }
+                (None, None, None)
+            }
+        };
+        let estimate_seconds = estimate.map(|time| time.as_secs());
+        report.techniques.push(TechniqueReport { technique: *technique, supported, obstacle, estimate_seconds });
+    }
+    report.unknown = unanswered;
+    let Ok(mut path) = Linux::to_ask(roots, medium) else { return report };
+    let offers = path.offers();
+    if offers.contains(&CommandSet::Nvme) {
+        ask_nvme(&mut path, &mut report);
+    } else if offers.contains(&CommandSet::Ata) {
+        ask_ata(&mut path, &mut report);
+    }
+    report
+}
+
+fn ask_nvme(path: &mut Linux, report: &mut DriveReport) {
+    let mut read = |command: &nvme::AdminCommand, data: &mut [u8]| {
+        path.nvme_admin(command, Data::In(data), ONE).is_ok_and(|done| done.is_success())
+    };
+    let mut data = [0; 4096];
+    if read(&nvme::identify_controller(), &mut data)
+        && let Some(controller) = nvme::Controller::parse(&data)
+    {
+        let free = controller.unallocated_capacity;
+        let size = u64::try_from(free).ok().filter(|bytes| *bytes > 0).map(Bytes);
+        let area = |size| HiddenArea {
+            kind: "unallocated_capacity".to_owned(),
+            size: Some(size),
+            note: "belongs to no namespace: no host write reaches it, Sanitize does".to_owned(),
+        };
+        report.hidden_areas = Some(size.map(area).into_iter().collect());
+    }
+    let mut log = [0; 512];
+    if read(&nvme::health_log(), &mut log) {
+        report.health = nvme::health(&log).filter(|health| !health.is_empty());
+    }
+}
+
+fn ask_ata(path: &mut Linux, report: &mut DriveReport) {
+    let mut data = [0; 512];
+    let identified = path.ata(&identify_device(), Data::In(&mut data), ONE);
+    let Some(drive) = identified.ok().filter(|o| o.is_success()).and_then(|_| Identify::parse(&data).ok()) else {
+        return;
+    };
+    report.security = drive.security.map(|security| SecurityReport {
+        enabled: security.enabled,
+        locked: security.locked,
+        frozen: security.frozen,
+        count_expired: security.count_expired,
+    });
+    let mut health = Health::default();
+    if let Ok(outcome) = path.ata(&smart::return_status(), Data::None, ONE) {
+        health.failing = smart::is_failing(&outcome);
+    }
+    let mut values = [0; 512];
+    let read = path.ata(&smart::read_data(), Data::In(&mut values), ONE);
+    if read.is_ok_and(|outcome| outcome.is_success())
+        && let Some(more) = smart::attributes(&values)
+    {
+        health = health.or(more);
+    }
+    report.health = Some(health).filter(|health| !health.is_empty());
+}
+
+impl DriveReport {
+    /// A few lines for a person.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let names: Vec<String> = self.techniques.iter().filter(|t| t.supported == Some(true)).map(words).collect();
+        if !names.is_empty() {
+            lines.push(format!("can: {}", names.join(", ")));
+        }
+        if let Some(security) = &self.security {
+            let states = [
+                (security.enabled, "password set"),
+                (security.locked, "LOCKED"),
+                (security.frozen, "frozen"),
+                (security.count_expired, "too many wrong passwords"),
+            ];
+            let words: Vec<&str> = states.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
+            let words = if words.is_empty() { "no password, not frozen".to_owned() } else { words.join(", ") };
+            lines.push(format!("ATA security: {words}"));
+        }
+        for area in self.hidden_areas.iter().flatten() {
+            let size = area.size.map_or("size unknown".to_owned(), |size| crate::units::human_bytes(size.0));
+            lines.push(format!("hidden: {}, {size}", area.kind.replace('_', " ")));
+        }
+        lines.extend(self.health.as_ref().map(|health| format!("health: {}", health_words(health))));
+        lines.extend(self.unknown.iter().map(|why| format!("unknown: {why}")));
+        lines
+    }
+}
+
+fn words(technique: &TechniqueReport) -> String {
+    let name = technique.technique.name();
+    match (&technique.obstacle, technique.estimate_seconds) {
+        (Some(obstacle), _) => format!("{name} (not now: {obstacle})"),
+        (None, Some(seconds)) => format!("{name} ({seconds} s)"),
+        (None, None) => name.to_owned(),
+    }
+}
+
+fn health_words(health: &Health) -> String {
+    let mut words = Vec::new();
+    match health.failing {
+        Some(true) => words.push("EXPECTS TO FAIL".to_owned()),
+        Some(false) => words.push("good by its own account".to_owned()),
+        None => {}
+    }
+    let counts =
+        [("reallocated", health.reallocated), ("pending", health.pending), ("media errors", health.media_errors)];
+    words.extend(counts.iter().filter_map(|(what, n)| Some(format!("{} {what}", (*n)?))));
+    words.extend(health.wear.map(|wear| format!("{wear} % worn")));
+    words.extend(health.temperature.map(|degrees| format!("{degrees} °C")));
+    words.extend(health.hours.map(|hours| format!("{hours} hours")));
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_is_said_to_be_unknown() {
+        let technique = |technique, supported, obstacle: Option<&str>| TechniqueReport {
+            technique,
+            supported,
+            obstacle: obstacle.map(str::to_owned),
+            estimate_seconds: Some(120),
+        };
+        let report = DriveReport {
+            techniques: vec![
+                technique(Technique::AtaSanitizeBlock, Some(true), None),
+                technique(Technique::AtaSanitizeCrypto, Some(false), None),
+                technique(Technique::AtaSecurityErase, Some(true), Some("it is frozen")),
+                technique(Technique::AtaSecurityEraseEnhanced, None, None),
+            ],
+            security: Some(SecurityReport { enabled: false, locked: false, frozen: true, count_expired: false }),
+            unknown: vec!["no registers".to_owned()],
+            ..DriveReport::default()
+        };
+        assert_eq!(
+            report.lines(),
+            [
+                "can: ata-sanitize-block (120 s), ata-security-erase (not now: it is frozen)",
+                "ATA security: frozen",
+                "unknown: no registers"
+            ]
+        );
+        assert!(serde_json::to_value(&report).unwrap()["health"].is_null());
+    }
+}
