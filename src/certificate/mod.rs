@@ -7,6 +7,7 @@ pub mod document;
 mod form;
 mod issue;
 mod payload;
+mod route;
 mod semantics;
 mod show;
 mod statement;
