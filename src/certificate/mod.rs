@@ -9,6 +9,7 @@ mod form;
 mod governed;
 mod issue;
 mod payload;
+mod route;
 mod semantics;
 mod show;
 mod statement;

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::document::NextStep;
 use super::form::Form;
 use super::issue::IssueContext;
+use super::route::next_step;
 use super::statement::statement;
 use crate::sanitize::record::{Failure, RunFacts};
 use crate::signed::{JsonError, Jws, JwsError, parse_json_exact};
@@ -46,6 +48,8 @@ pub struct CertificatePayload {
     pub facts: RunFacts,
     /// Why it failed; `None` on a certificate.
     pub failure: Option<Failure>,
+    /// What happens to the medium next; `None` on a certificate.
+    pub next_step: Option<NextStep>,
     /// What this document says and does not say, for a person.
     pub statement: Vec<String>,
     /// Reserved: the job that ordered the run.
@@ -128,6 +132,7 @@ impl CertificatePayload {
             form: Form::fill(facts, &context.form),
             facts: facts.clone(),
             failure: failure.cloned(),
+            next_step: failure.map(|failure| next_step(failure, facts)),
             statement: statement(kind, facts),
             job: None,
             attestation: Map::new(),

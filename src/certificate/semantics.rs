@@ -139,7 +139,8 @@ fn check_ranges(facts: &RunFacts) -> Found {
 }
 
 fn check_no_failure(payload: &CertificatePayload) -> Found {
-    require(payload.failure.is_none(), || "a certificate carries a failure".to_owned())?;
+    let none = payload.failure.is_none() && payload.next_step.is_none();
+    require(none, || "a certificate carries a failure".to_owned())?;
     require(payload.facts.proven != Proven::Nothing, || "a certificate proves nothing".to_owned())?;
     Ok("the run passed".to_owned())
 }
@@ -147,6 +148,7 @@ fn check_no_failure(payload: &CertificatePayload) -> Found {
 fn check_failure(payload: &CertificatePayload) -> Found {
     let failure = payload.failure.as_ref().ok_or("a failure report without a failure")?;
     require(!failure.code.is_empty() && !failure.message.is_empty(), || "the failure is not described".to_owned())?;
+    require(payload.next_step.is_some(), || "what happens to the medium next is not told".to_owned())?;
     let claims = !matches!(payload.facts.proven, Proven::Nothing | Proven::CompletionOnly);
     require(!claims, || "a failure report claims a proven result".to_owned())?;
     Ok(format!("the run failed ({})", failure.code))

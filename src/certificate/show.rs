@@ -97,6 +97,7 @@ impl Page {
             self.field("Outcome", &format!("FAILED ({})", failure.code));
             self.field("What happened", &failure.message);
             self.field("What to do", &failure.advice);
+            self.optional("Next step", document.next_step.map(|step| step.words()));
         } else {
             self.field("Outcome", "passed");
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
 pub use super::facts::{ClosedOn, Details, MediumIdentity};
+use super::judgement::Judgement;
 use super::life::{
     Acknowledgement, Certification, Configuration, DecisionFacts, Dispatch, Downtime, LotFacts, LotLine, ModelFacts,
     PolicyText, PoolFacts, Purchase, Receipt, RequestFacts, Schedule, Valuation, VendorFacts, Weights, WorkFacts,
@@ -176,6 +177,11 @@ pub enum Act {
     EvidenceAccepted {
         /// What the document says.
         evidence: Evidence,
+    },
+    /// M: a verified document about a document that is held; its bytes are stored under its id.
+    EvidenceJudged {
+        /// What it says.
+        judgement: Judgement,
     },
     /// M: a document counts no longer.
     EvidenceRevoked {

@@ -6,6 +6,7 @@ use super::act::Act;
 use super::close::{Closer, PlacedMedium, judge};
 use super::error::RegisterError;
 use super::event::{Event, sha256, signed_by};
+use super::judgement::Arrived;
 use super::people::{People, REGISTER_STREAM};
 use super::state::{Placed, State};
 use super::store::{ASSET_COLUMNS, MEDIUM_COLUMNS, RECORD_COLUMNS, Store, Value, shown_row};
@@ -212,10 +213,15 @@ async fn judge_event(
     if let Act::ReplacementReady { replacement, revision, .. } = &event.act {
         check_replacement(register, replacement, revision.0, &place(), report).await?;
     }
-    if let Act::EvidenceAccepted { evidence } = &event.act {
+    let said = match &event.act {
+        Act::EvidenceAccepted { evidence } => Some((&evidence.document, Arrived::Evidence(evidence.clone()))),
+        Act::EvidenceJudged { judgement } => Some((&judgement.document, Arrived::Judgement(judgement.clone()))),
+        _ => None,
+    };
+    if let Some((id, said)) = said {
         let sql = "SELECT sha256, bytes, name FROM document WHERE id=$1 AND verdict='accepted'";
-        let rows = register.store.texts(sql, &[Value::Text(Some(evidence.document.clone()))], 3).await?;
-        check_document(&rows, evidence, trust, &place(), report);
+        let rows = register.store.texts(sql, &[Value::Text(Some(id.clone()))], 3).await?;
+        check_document(&rows, id, &said, trust, &place(), report);
     }
     match State::replay(before.map(|p| p.state), &event) {
         Ok(state) => Ok(Some(Placed { state, revision: *revision, head: hash.clone() })),
@@ -340,30 +346,25 @@ async fn check_replacement(
 
 fn check_document(
     rows: &[Vec<Option<String>>],
-    evidence: &super::Evidence,
+    id: &str,
+    said: &Arrived,
     trust: Option<&TrustStore>,
     place: &str,
     report: &mut AuditReport,
 ) {
     let Some([Some(digest), Some(bytes), name]) = rows.first().map(Vec::as_slice) else {
-        report.add("document_missing", place.to_owned(), format!("document {} is not stored", evidence.document));
+        report.add("document_missing", place.to_owned(), format!("document {id} is not stored"));
         return;
     };
     if sha256(bytes.as_bytes()) != *digest {
-        report.add("document_changed", place.to_owned(), format!("document {} was changed", evidence.document));
+        report.add("document_changed", place.to_owned(), format!("document {id} was changed"));
         return;
     }
     let Some(trust) = trust else { return };
-    match super::examine(bytes.as_bytes(), name.as_deref(), trust) {
-        Ok(found) if found == *evidence => {}
-        Ok(_) => report.add(
-            "document_differs",
-            place.to_owned(),
-            format!("document {} says something else", evidence.document),
-        ),
-        Err(refused) => {
-            report.add("document_refused", place.to_owned(), format!("document {}: {refused}", evidence.document))
-        }
+    match super::examine_any(bytes.as_bytes(), name.as_deref(), trust) {
+        Ok(found) if found == *said => {}
+        Ok(_) => report.add("document_differs", place.to_owned(), format!("document {id} says something else")),
+        Err(refused) => report.add("document_refused", place.to_owned(), format!("document {id}: {refused}")),
     }
 }
 

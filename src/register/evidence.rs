@@ -55,6 +55,8 @@ pub enum EvidenceKind {
     Certificate,
     /// A run failed.
     FailureReport,
+    /// A person destroyed or degaussed it.
+    Destruction,
 }
 
 /// Why a document is refused at the border.

@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::act::Act;
 use super::error::RegisterError;
 use super::event::sha256;
-use super::evidence::{Evidence, examine};
+use super::evidence::Evidence;
+use super::judgement::{Arrived, Judgement, examine_any};
 use super::state::State;
 use super::store::Value;
 use super::work::Work;
@@ -62,50 +63,99 @@ pub enum Verdict {
 }
 
 impl Register {
-    /// Takes files in. Doing it twice changes nothing.
+    /// Takes files in. Doing it twice changes nothing. What judges other documents comes after them;
+    /// the answers are in the order of the files.
     pub async fn ingest(
         &mut self,
         key: &StationKey,
         files: &[Received],
         trust: &TrustStore,
     ) -> Result<Vec<Ingested>, RegisterError> {
-        let mut done = Vec::with_capacity(files.len());
-        for chunk in files.chunks(CHUNK) {
-            let examined: Vec<_> = chunk.iter().map(|f| (f, examine(&f.bytes, Some(&f.name), trust))).collect();
+        let mut all: Vec<(usize, &Received, _)> = Vec::with_capacity(files.len());
+        for (place, file) in files.iter().enumerate() {
+            all.push((place, file, examine_any(&file.bytes, Some(&file.name), trust)));
+        }
+        let after = |arrived: &Result<Arrived, _>| match arrived {
+            Ok(Arrived::Judgement(judgement)) => (1, Some(judgement.at)),
+            _ => (0, None),
+        };
+        all.sort_by_key(|(_, _, arrived)| after(arrived));
+        let mut done: Vec<(usize, Ingested, Option<String>)> = Vec::with_capacity(files.len());
+        for examined in all.chunks(CHUNK) {
             let took = self
                 .run(key, async |work: &mut Work<'_>| {
                     let mut took = Vec::with_capacity(examined.len());
-                    for (file, evidence) in &examined {
+                    for (_, file, arrived) in examined {
                         let digest = sha256(&file.bytes);
-                        let result = match evidence {
-                            Ok(evidence) => work.take(file, evidence).await?,
-                            Err(refused) => blank(file, Verdict::Refused, Some(refused.to_string())),
+                        let (result, asset) = match arrived {
+                            Ok(Arrived::Evidence(evidence)) => work.take(file, evidence).await?,
+                            Ok(Arrived::Judgement(judgement)) => work.take_judgement(file, judgement).await?,
+                            Err(refused) => (blank(file, Verdict::Refused, Some(refused.to_string())), None),
                         };
                         work.keep(file, &digest, &result).await?;
-                        took.push(result);
+                        took.push((result, asset));
                     }
                     Ok(took)
                 })
                 .await?;
-            done.extend(took);
+            let places = examined.iter().map(|(place, _, _)| *place);
+            done.extend(places.zip(took).map(|(place, (result, asset))| (place, result, asset)));
         }
-        Ok(done)
+        done.sort_by_key(|(place, _, _)| *place);
+        self.close_what_is_ready(key, &mut done).await?;
+        Ok(done.into_iter().map(|(_, result, _)| result).collect())
+    }
+
+    /// After everything is in: a certificate must not close an asset before the rejection that came
+    /// with it is read.
+    async fn close_what_is_ready(
+        &mut self,
+        key: &StationKey,
+        done: &mut [(usize, Ingested, Option<String>)],
+    ) -> Result<(), RegisterError> {
+        let mut streams: Vec<String> = done.iter().filter_map(|(_, _, asset)| asset.clone()).collect();
+        streams.sort();
+        streams.dedup();
+        for chunk in streams.chunks(CHUNK) {
+            let settled = self
+                .run(key, async |work: &mut Work<'_>| {
+                    let mut settled = Vec::with_capacity(chunk.len());
+                    for stream in chunk {
+                        settled.push(work.close_if_ready(stream).await?);
+                    }
+                    Ok(settled)
+                })
+                .await?;
+            for (stream, (tag, closed, blockers)) in chunk.iter().zip(settled) {
+                let mut about = done.iter_mut().rev().filter(|(_, _, asset)| asset.as_ref() == Some(stream));
+                let mut closes = closed;
+                about.by_ref().for_each(|(_, result, _)| {
+                    result.asset.clone_from(&tag);
+                    result.closed = std::mem::take(&mut closes);
+                    result.blockers.clone_from(&blockers);
+                });
+            }
+        }
+        Ok(())
     }
 }
 
+/// What became of a file, and the stream of the asset that its medium is in.
+type Taken = (Ingested, Option<String>);
+
 impl Work<'_> {
-    async fn take(&mut self, file: &Received, evidence: &Evidence) -> Result<Ingested, RegisterError> {
+    async fn take(&mut self, file: &Received, evidence: &Evidence) -> Result<Taken, RegisterError> {
         let found = self.find_media(&evidence.identity).await?;
         let document = Some(evidence.document.clone());
         let (stream, medium) = match found.as_slice() {
             [one] => one.clone(),
             [] => {
                 let reason = format!("no medium of the register is {}", evidence.identity.label());
-                return Ok(Ingested { document, ..blank(file, Verdict::Unmatched, Some(reason)) });
+                return Ok((Ingested { document, ..blank(file, Verdict::Unmatched, Some(reason)) }, None));
             }
             several => {
                 let reason = format!("{} media of the register could be {}", several.len(), evidence.identity.label());
-                return Ok(Ingested { document, ..blank(file, Verdict::Unmatched, Some(reason)) });
+                return Ok((Ingested { document, ..blank(file, Verdict::Unmatched, Some(reason)) }, None));
             }
         };
         let mut result = Ingested { document, ..blank(file, Verdict::Known, None) };
@@ -114,26 +164,65 @@ impl Work<'_> {
                 Ok(()) => result.verdict = Verdict::Accepted,
                 Err(RegisterError::Refused(refused)) => {
                     (result.verdict, result.reason) = (Verdict::Refused, Some(refused.to_string()));
-                    return Ok(result);
+                    return Ok((result, None));
                 }
                 Err(error) => return Err(error),
             }
         }
-        let Some(asset) = medium.asset else { return Ok(result) };
-        if let Some(Placed { state: State::Asset(asset), .. }) = self.placed(&asset).await? {
-            result.asset = Some(asset.tag.clone());
-            if asset.stage == super::Stage::Disposition {
-                result.blockers = self.blockers(&asset.tag).await?;
-                if result.blockers.is_empty() {
-                    match self.close(&asset.tag).await {
-                        Ok(_) => result.closed = true,
-                        Err(RegisterError::Refused(refused)) => result.blockers.push(refused.to_string()),
-                        Err(error) => return Err(error),
-                    }
+        Ok((result, medium.asset))
+    }
+
+    async fn take_judgement(&mut self, file: &Received, judgement: &Judgement) -> Result<Taken, RegisterError> {
+        let document = Some(judgement.document.clone());
+        let unmatched =
+            |why: String| (Ingested { document: document.clone(), ..blank(file, Verdict::Unmatched, Some(why)) }, None);
+        let Some(identity) = &judgement.identity else {
+            return Ok(unmatched("it names no medium".to_owned()));
+        };
+        let mut found = self.find_media(identity).await?;
+        // The document that is judged decides, where media look alike.
+        let holds = |medium: &super::Medium| {
+            medium.held(&judgement.about).is_some() || medium.judgements.iter().any(|j| j.document == judgement.about)
+        };
+        found.retain(|(_, medium)| holds(medium));
+        let [(stream, medium)] = found.as_slice() else {
+            let about = judgement.about.get(..12).unwrap_or(&judgement.about);
+            return Ok(unmatched(format!("document {about}, which it judges, is not held here; bring it in first")));
+        };
+        let mut result = Ingested { document: document.clone(), ..blank(file, Verdict::Known, None) };
+        if !medium.judgements.iter().any(|j| j.document == judgement.document) {
+            match self.append(stream, Act::EvidenceJudged { judgement: judgement.clone() }).await {
+                Ok(()) => result.verdict = Verdict::Accepted,
+                Err(RegisterError::Refused(refused)) => {
+                    (result.verdict, result.reason) = (Verdict::Refused, Some(refused.to_string()));
+                    return Ok((result, None));
                 }
+                Err(error) => return Err(error),
             }
         }
-        Ok(result)
+        Ok((result, medium.asset.clone()))
+    }
+
+    /// Closes the asset when nothing is in the way any more, and else tells what is: its tag, whether
+    /// it was closed now, and what stands against it.
+    async fn close_if_ready(&mut self, asset: &str) -> Result<(Option<String>, bool, Vec<String>), RegisterError> {
+        let Some(Placed { state: State::Asset(asset), .. }) = self.placed(asset).await? else {
+            return Ok((None, false, Vec::new()));
+        };
+        let tag = asset.tag.clone();
+        if asset.stage != super::Stage::Disposition {
+            return Ok((Some(tag), false, Vec::new()));
+        }
+        let mut blockers = self.blockers(&tag).await?;
+        let mut closed = false;
+        if blockers.is_empty() {
+            match self.close(&tag).await {
+                Ok(_) => closed = true,
+                Err(RegisterError::Refused(refused)) => blockers.push(refused.to_string()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((Some(tag), closed, blockers))
     }
 
     /// Sets the outcome of a disposal; the final certificate's bytes are kept with it.

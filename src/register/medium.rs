@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::act::{Act, MediumIdentity, MediumState};
 use super::error::Refusal;
 use super::evidence::{Evidence, EvidenceKind};
+use super::judgement::Judgement;
 use super::minimum::Minimum;
 use crate::media::MediumClass;
 
@@ -25,6 +26,9 @@ pub struct Medium {
     pub in_use_since: Option<DateTime<Utc>>,
     /// Every accepted document, in the order of arrival.
     pub evidence: Vec<Held>,
+    /// Every accepted document about one of those, in the order of arrival.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judgements: Vec<Judgement>,
     /// It left with a closed asset.
     pub retired: bool,
 }
@@ -50,6 +54,7 @@ impl Medium {
                 state: MediumState::InUse,
                 in_use_since: None,
                 evidence: Vec::new(),
+                judgements: Vec::new(),
                 retired: false,
             }),
             Act::MediumAdded { .. } => {
@@ -82,6 +87,8 @@ impl Medium {
                     ))),
                 }
             }
+            // So may what others say of a document.
+            Act::EvidenceJudged { judgement } => self.check_judgement(judgement),
             _ if self.retired => Err(retired()),
             Act::MediumMoved { asset } if *asset == self.asset => Err(Refusal::rule("the medium is there already")),
             Act::MediumMoved { .. } | Act::MediumRetired { .. } => Ok(()),
@@ -124,6 +131,10 @@ impl Medium {
                 }
                 self.judge();
             }
+            Act::EvidenceJudged { judgement } => {
+                self.judgements.push(judgement.clone());
+                self.judge();
+            }
             Act::MediumRetired { .. } => self.retired = true,
             _ => {}
         }
@@ -156,7 +167,10 @@ impl Medium {
         if let Some(reason) = &held.revoked {
             return refuse(format!("revoked ({reason})"));
         }
-        if evidence.kind != EvidenceKind::Certificate {
+        if let Some(why) = self.spoken_against(held) {
+            return refuse(why);
+        }
+        if evidence.kind == EvidenceKind::FailureReport {
             return refuse("the run failed".to_owned());
         }
         if evidence.partial {
@@ -173,14 +187,15 @@ impl Medium {
             None => return refuse("it attained nothing".to_owned()),
         }
         match evidence.verification {
+            _ if Medium::is_destroyed_by(evidence) => {}
             Some(level) if level >= minimum.verification => {}
             Some(level) => {
                 return refuse(format!("verification {}, {} is needed", level.name(), minimum.verification.name()));
             }
             None => return refuse("nothing is proven".to_owned()),
         }
-        if minimum.validation {
-            return refuse("a validation that accepts it is needed".to_owned());
+        if let (true, Err(why)) = (minimum.validation, self.is_validated(evidence)) {
+            return refuse(why);
         }
         if self.in_use_since.is_some_and(|since| evidence.ended <= since) {
             return refuse("the medium was put to use again after it".to_owned());
@@ -197,14 +212,20 @@ impl Medium {
         failures.map(|h| h.evidence.ended).any(|ended| ended >= evidence.ended)
     }
 
-    /// Sets the state by the evidence. What a person said of it (absent, destroyed) stays.
+    /// Sets the state by the evidence. That a person said it is absent stays.
     fn judge(&mut self) {
-        if matches!(self.state, MediumState::Absent | MediumState::Destroyed) {
+        if self.state == MediumState::Absent {
+            return;
+        }
+        let counts = |h: &Held| h.revoked.is_none() && self.spoken_against(h).is_none();
+        // What is destroyed is not put to use again, and no run fails on it.
+        if self.evidence.iter().any(|h| counts(h) && Medium::is_destroyed_by(&h.evidence)) {
+            self.state = MediumState::Destroyed;
             return;
         }
         let passed = |h: &Held| {
-            h.revoked.is_none()
-                && h.evidence.kind == EvidenceKind::Certificate
+            counts(h)
+                && h.evidence.kind != EvidenceKind::FailureReport
                 && !h.evidence.partial
                 && self.in_use_since.is_none_or(|since| h.evidence.ended > since)
                 && !self.failed_after(&h.evidence)
@@ -226,6 +247,7 @@ impl EvidenceKind {
         match self {
             EvidenceKind::Certificate => "certificate",
             EvidenceKind::FailureReport => "failure report",
+            EvidenceKind::Destruction => "record of destruction",
         }
     }
 }

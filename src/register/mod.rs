@@ -14,6 +14,7 @@ mod event;
 mod evidence;
 mod facts;
 mod ingest;
+mod judgement;
 mod life;
 mod measure;
 mod medium;
@@ -44,6 +45,7 @@ pub use error::{Refusal, RegisterError};
 pub use event::{EVENT_TYP, Event, Stored};
 pub use evidence::{Evidence, EvidenceKind, EvidenceRefused, examine};
 pub use ingest::{Ingested, Received, Verdict};
+pub use judgement::{Arrived, Judgement, Saying, examine_any};
 pub use life::{
     Acknowledgement, Approval, AssetLife, Certification, Choice, Configuration, Crossing, CrossingReason, Decision,
     DecisionFacts, DecisionInputs, Depreciation, Dispatch, Downtime, Due, FullCost, Limit, Lot, LotFacts, LotLine,

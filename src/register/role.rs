@@ -220,7 +220,7 @@ impl Permission {
             | Act::OutcomeSet { .. }
             | Act::AssetClosed { .. }
             | Act::MediumRetired { .. } => Permission::Dispose,
-            Act::EvidenceAccepted { .. } => Permission::Ingest,
+            Act::EvidenceAccepted { .. } | Act::EvidenceJudged { .. } => Permission::Ingest,
             Act::CostBooked { .. } | Act::BooksSet(_) => Permission::Book,
         }
     }

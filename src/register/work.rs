@@ -35,7 +35,8 @@ pub struct Work<'a> {
 impl Work<'_> {
     /// Lets `act` happen to `stream`, if rights and rules allow it. Closing goes through [`Work::close`].
     pub async fn act(&mut self, stream: &str, act: Act) -> Result<(), RegisterError> {
-        if matches!(act, Act::AssetClosed { .. } | Act::MediumRetired { .. } | Act::EvidenceAccepted { .. }) {
+        let by_itself = matches!(act, Act::EvidenceAccepted { .. } | Act::EvidenceJudged { .. });
+        if by_itself || matches!(act, Act::AssetClosed { .. } | Act::MediumRetired { .. }) {
             return Err(
                 Refusal::rule("evidence comes in by ingest, and an asset is closed by the close rule alone").into()
             );

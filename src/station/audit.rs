@@ -1,13 +1,14 @@
 //! The audit of a station's log against the station's own evidence: every document names the log as
 //! it was at its run, and must stand in the log as the outcome of that run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
+use super::documents::RECEIVED;
 use super::folder::{Station, StationError};
 use crate::certificate;
-use crate::custody::{self, AuditConfig, AuditReport, Entries, Finding, KnownState, Severity};
-use crate::signed::TrustStore;
+use crate::custody::{self, AuditConfig, AuditReport, Entries, Entry, Finding, KnownState, Severity};
+use crate::signed::{Jws, TrustStore};
 
 /// Looks through the log. `known` are states of it that were kept elsewhere.
 pub fn audit(
@@ -20,9 +21,9 @@ pub fn audit(
     known.sort_by_key(|state| state.size);
     let folder = station.custody_folder();
     let mut report = custody::audit(&folder, trust, &known, &AuditConfig::default())?;
-    let logged = logged_documents(&folder);
+    let logged = Logged::read(&folder);
     for document in documents {
-        if logged.get(&document.id) == Some(&document.run_id) {
+        if logged.outcomes.get(&document.id) == Some(&document.run_id) {
             continue;
         }
         report.findings.push(Finding {
@@ -38,7 +39,44 @@ pub fn audit(
             ),
         });
     }
+    report.findings.extend(kept_documents(station, &logged));
+    report.findings.extend(logged.open());
+    report.findings.sort_by_key(|f| f.index.unwrap_or(u64::MAX));
     Ok(report)
+}
+
+/// The documents in the station's folders against those that the log names.
+fn kept_documents(station: &Station, logged: &Logged) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut here = HashSet::new();
+    for folder in [station.certificates(), station.failures(), station.documents()] {
+        for path in std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            let Some(jws) = std::fs::read(&path).ok().and_then(|bytes| Jws::parse(&bytes).ok()) else { continue };
+            let id = certificate::id_of(jws.payload());
+            if folder == station.documents() && !logged.named.contains_key(&id) {
+                findings.push(Finding {
+                    severity: Severity::Bad,
+                    code: "document_not_logged",
+                    index: None,
+                    detail: format!(
+                        "{} is named nowhere in the log: the log was cut, or the document was put there past it \
+                         (`lastwrite certificate add` names it)",
+                        path.display()
+                    ),
+                });
+            }
+            here.insert(id);
+        }
+    }
+    let mut gone: Vec<_> = logged.named.iter().filter(|(id, _)| !here.contains(*id)).collect();
+    gone.sort_by_key(|(_, (index, _))| *index);
+    findings.extend(gone.into_iter().map(|(id, (index, typ))| Finding {
+        severity: Severity::Attention,
+        code: "document_missing",
+        index: Some(*index),
+        detail: format!("{typ} names document {id}, which is not in the state folder: it was moved or removed"),
+    }));
+    findings
 }
 
 /// The state of the log that a document names. Nothing is verified: a wrong one can only raise an
@@ -75,15 +113,67 @@ fn documents(station: &Station) -> Vec<Document> {
     found
 }
 
-/// Document id to run id of every entry that names one. Stops at the first bad entry, which the
-/// audit reports by itself.
-fn logged_documents(folder: &Path) -> HashMap<String, String> {
-    let Ok(entries) = Entries::open(folder) else { return HashMap::new() };
-    entries
-        .map_while(Result::ok)
-        .filter_map(|logged| {
-            let document = logged.entry.data.get("document")?.as_str()?.to_owned();
-            Some((document, logged.entry.run_id()?.to_owned()))
-        })
-        .collect()
+/// What the log says of documents. Stops at the first bad entry, which the audit reports by itself.
+#[derive(Default)]
+struct Logged {
+    /// Document to run.
+    outcomes: HashMap<String, String>,
+    /// Document to the entry that names it first, and its type.
+    named: HashMap<String, (u64, String)>,
+    /// Transfers that nobody has received yet.
+    transfers: BTreeMap<String, u64>,
+    /// Discrepancies that nobody has settled yet.
+    discrepancies: BTreeMap<String, u64>,
+}
+
+impl Logged {
+    fn read(folder: &Path) -> Logged {
+        let mut logged = Logged::default();
+        for entry in Entries::open(folder).into_iter().flatten().map_while(Result::ok).map(|l| l.entry) {
+            logged.take(&entry);
+        }
+        logged
+    }
+
+    fn take(&mut self, entry: &Entry) {
+        let text = |member: &str| entry.data.get(member).and_then(|v| v.as_str()).map(str::to_owned);
+        let Some(document) = text("document") else { return };
+        let index = entry.index.0;
+        if let Some(run) = entry.run_id() {
+            self.outcomes.insert(document.clone(), run.to_owned());
+        }
+        self.named.entry(document.clone()).or_insert((index, entry.typ.clone()));
+        match entry.typ.as_str() {
+            "custody.transferred" => {
+                self.transfers.insert(document, index);
+            }
+            RECEIVED => {
+                self.transfers.remove(&document);
+            }
+            "custody.discrepancy" => {
+                self.discrepancies.insert(document, index);
+            }
+            "document.validated" if text("decision").as_deref() == Some("accepted") => {
+                self.discrepancies.remove(&text("about").unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+
+    fn open(&self) -> Vec<Finding> {
+        let finding = |code, index: u64, detail: String| Finding {
+            severity: Severity::Attention,
+            code,
+            index: Some(index),
+            detail,
+        };
+        let transfers = self.transfers.iter().map(|(id, index)| {
+            finding("open_transfer", *index, format!("transfer {id}: nobody has signed that it was received"))
+        });
+        let discrepancies = self
+            .discrepancies
+            .iter()
+            .map(|(id, index)| finding("open_discrepancy", *index, format!("discrepancy {id} is not settled")));
+        transfers.chain(discrepancies).collect()
+    }
 }

@@ -7,6 +7,7 @@
 //! custody/log.jsonl     append-only custody log
 //! certificates/ID.json  ID = SHA-256 of the signed payload
 //! failures/ID.json      signed failure reports
+//! documents/ID.json     validations, revocations and other documents about media
 //! journal/RUN.jsonl     runs that are under way or interrupted; closed/ holds the finished ones
 //! ```
 
@@ -193,6 +194,11 @@ impl Station {
     /// Failure reports by id.
     pub fn failures(&self) -> PathBuf {
         self.folder.join("failures")
+    }
+
+    /// Documents besides those of runs, by id. Made when the first one comes.
+    pub fn documents(&self) -> PathBuf {
+        self.folder.join("documents")
     }
 
     /// Journals of runs.

@@ -1,6 +1,7 @@
 //! The station: configuration and the order of the steps. The only place that knows the whole flow.
 
 mod audit;
+mod documents;
 #[cfg(feature = "erase")]
 mod evidence;
 mod folder;
@@ -35,6 +36,7 @@ pub use crate::sanitize::{
     state::{RunPlan, RunState},
 };
 pub use audit::{audit, known_state};
+pub use documents::{KeepError, Kept, Library, RECEIVED, keep_document, put_document};
 pub use folder::{Durability, Station, StationConfig, StationError, default_folder, second_place};
 #[cfg(feature = "erase")]
 pub use manifest::{ManifestError, ManifestRow, read_manifest, write_results};

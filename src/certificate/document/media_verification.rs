@@ -152,7 +152,7 @@ impl MediaVerification {
                 let seeded = self.seed.as_deref().is_some_and(|seed| is_hex(seed, 64));
                 require(seeded, || "the samples' seed is not 64 hex digits".to_owned())?;
             }
-            _ => return Err("a verification reads something".to_owned()),
+            VerificationLevel::None => return Err("a verification reads something".to_owned()),
         }
         let ranges = [&self.ledger.unread, &self.ledger.mismatched, &self.ledger.unreached];
         let blocks = size.div_ceil(u64::from(self.medium.logical_block.max(1)));

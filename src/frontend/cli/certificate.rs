@@ -1,43 +1,39 @@
-//! `lastwrite certificate show | verify | sign`
+//! `lastwrite certificate`
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+#[cfg(feature = "erase")]
+use std::path::Path;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 
-use super::{Common, output, station_failure};
-use crate::certificate::{self, DocumentKind, Verdict, Verification};
+use super::{Common, document, station_failure};
+#[cfg(feature = "erase")]
+use crate::certificate::{self, DocumentKind, Verification};
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::{MAX_DOCUMENT, TrustStore};
+#[cfg(feature = "erase")]
+use crate::signed::MAX_DOCUMENT;
+use crate::signed::TrustStore;
 
 #[derive(Debug, Subcommand)]
 pub enum CertificateCommand {
-    /// Show what a certificate or failure report says; verifies nothing
-    Show(ShowArgs),
-    /// Check certificates, offline
-    Verify(VerifyArgs),
+    /// Show what a document says; verifies nothing
+    Show(document::ShowArgs),
+    /// Check certificates, other documents and bundles, offline
+    Verify(document::VerifyArgs),
     /// Agree with a document as operator or witness: adds your signature to it
     Sign(super::cosign::SignArgs),
-}
-
-#[derive(Debug, Args)]
-pub struct ShowArgs {
-    /// Certificate or failure report
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub struct VerifyArgs {
-    /// Certificates
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// The files are failure reports, not certificates
-    #[arg(long)]
-    failure_report: bool,
-    #[command(flatten)]
-    trust: TrustArgs,
+    /// Accept or reject a result as a validator (SP 800-88r2 4.5.2)
+    Validate(Box<document::ValidateArgs>),
+    /// Say as a validator that a document counts no longer
+    Revoke(Box<document::RevokeArgs>),
+    /// Record that a medium was destroyed or degaussed
+    RecordDestruction(Box<document::DestroyArgs>),
+    /// Sign a certificate of all media of a computer or a lot, those without proof included
+    Gather(Box<document::GatherArgs>),
+    /// Put documents, their log entries, proofs and a checkpoint into one file
+    Bundle(document::BundleArgs),
+    /// Take documents that were signed elsewhere into this station's folder and log
+    Add(document::AddArgs),
 }
 
 /// Whom to believe.
@@ -50,67 +46,25 @@ pub struct TrustArgs {
 
 pub fn run(common: &Common, command: CertificateCommand) -> Result<Exit, Failure> {
     match command {
-        CertificateCommand::Show(args) => show(common, &args),
-        CertificateCommand::Verify(args) => verify(common, &args),
+        CertificateCommand::Show(args) => document::show(common, &args),
+        CertificateCommand::Verify(args) => document::verify(common, &args),
         CertificateCommand::Sign(args) => super::cosign::run(common, &args),
+        CertificateCommand::Validate(args) => document::validate(common, &args),
+        CertificateCommand::Revoke(args) => document::revoke(common, &args),
+        CertificateCommand::RecordDestruction(args) => document::record_destruction(common, &args),
+        CertificateCommand::Gather(args) => document::gather(common, &args),
+        CertificateCommand::Bundle(args) => document::bundle(common, &args),
+        CertificateCommand::Add(args) => document::add(common, &args),
     }
-}
-
-fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
-    let bytes = read_file(&args.file)?;
-    let unreadable = |e: certificate::ReadError| {
-        Failure::new(Exit::Evidence, &e).hint(format!("{} cannot be shown", args.file.display()))
-    };
-    if common.json {
-        let (jws, payload) = certificate::read(&bytes).map_err(unreadable)?;
-        output::json(&json!({ "id": certificate::id_of(jws.payload()), "document": payload }));
-    } else {
-        output::line(certificate::show(&bytes).map_err(unreadable)?.trim_end());
-    }
-    Ok(Exit::Done)
-}
-
-fn verify(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
-    let trust = args.trust.load(common)?;
-    let kind = if args.failure_report { DocumentKind::FailureReport } else { DocumentKind::Certificate };
-    let mut exit = Exit::Done;
-    for file in &args.files {
-        let checked = read_file(file).map(|bytes| check(&bytes, kind, file, trust.as_ref()));
-        let verification = match checked {
-            Ok(verification) => verification,
-            Err(failure) if args.files.len() > 1 => {
-                exit = exit.worst(failure.exit);
-                output::line_err(&failure.to_string());
-                continue;
-            }
-            Err(failure) => return Err(failure),
-        };
-        if common.json {
-            output::json(&json!({ "file": file.to_string_lossy(), "verification": verification }));
-        } else {
-            output::line(&format!(
-                "{}\n{}\n",
-                file.display(),
-                certificate::show_verification(&verification).trim_end()
-            ));
-        }
-        if verification.verdict != Verdict::Valid {
-            exit = exit.worst(Exit::Evidence);
-        }
-    }
-    Ok(exit)
-}
-
-fn check(bytes: &[u8], kind: DocumentKind, file: &Path, trust: Option<&TrustStore>) -> Verification {
-    let name = file.file_name().map(|name| name.to_string_lossy());
-    certificate::verify_document(bytes, kind, name.as_deref(), trust)
 }
 
 /// Reads and verifies one certificate.
 #[cfg(feature = "erase")]
 pub fn read_certificate(common: &Common, file: &Path, trust: &TrustArgs) -> Result<Verification, Failure> {
     let trust = trust.load(common)?;
-    Ok(check(&read_file(file)?, DocumentKind::Certificate, file, trust.as_ref()))
+    let bytes = document::read_file(file, MAX_DOCUMENT)?;
+    let name = file.file_name().map(|name| name.to_string_lossy());
+    Ok(certificate::verify_document(&bytes, DocumentKind::Certificate, name.as_deref(), trust.as_ref()))
 }
 
 impl TrustArgs {
@@ -124,13 +78,4 @@ impl TrustArgs {
             },
         }
     }
-}
-
-/// Reads at most as much as a document may have, so that a device or an endless pipe does no harm.
-fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |e: std::io::Error| Failure::words(Exit::Other, format!("{}: {e}", file.display()));
-    let mut bytes = Vec::new();
-    let limit = MAX_DOCUMENT as u64 + 1;
-    std::fs::File::open(file).and_then(|f| f.take(limit).read_to_end(&mut bytes)).map_err(failed)?;
-    Ok(bytes)
 }

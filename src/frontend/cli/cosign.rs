@@ -8,14 +8,15 @@ use serde_json::json;
 use super::certificate::TrustArgs;
 use super::key::KeyArgs;
 use super::{Common, output};
-use crate::certificate::{self, DocumentKind, Verdict};
+use crate::certificate::document::{Destruction, Document, verify_any};
+use crate::certificate::{self, Verdict};
 use crate::frontend::exit::{Exit, Failure};
 use crate::signed::{CosignError, Jws, Role, StationKey, TrustStore, cosign_file};
 use crate::units::now;
 
 #[derive(Debug, Args)]
 pub struct SignArgs {
-    /// Certificate or failure report
+    /// Certificate, failure report, record of destruction or another document
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// In which capacity you agree with it
@@ -45,17 +46,20 @@ pub fn run(common: &Common, args: &SignArgs) -> Result<Exit, Failure> {
     };
     let name = args.file.file_name().map(|name| name.to_string_lossy().into_owned());
     let judge = |bytes: &[u8], jws: &Jws| {
-        let kind = if jws.typ() == Some(DocumentKind::FailureReport.typ()) {
-            DocumentKind::FailureReport
-        } else {
-            DocumentKind::Certificate
-        };
-        let verification = certificate::verify_document(bytes, kind, name.as_deref(), trust.as_ref());
-        if verification.verdict == Verdict::Invalid {
-            let why = verification.failed().map(|c| format!("{}: {}", c.name, c.detail)).collect::<Vec<_>>();
+        let verified = verify_any(bytes, name.as_deref(), trust.as_ref());
+        if verified.verdict == Verdict::Invalid {
+            let why = verified.failed().map(|c| format!("{}: {}", c.name, c.detail)).collect::<Vec<_>>();
             return Err(format!("it is not valid ({})", why.join("; ")));
         }
-        may_sign(trust.as_ref(), &key, role, jws, verification.document.as_ref())
+        let run = match &verified.document {
+            Some(Document::Run(run)) => Some(run),
+            Some(Document::Destruction(record)) => {
+                named(role, &key, record)?;
+                None
+            }
+            _ => None,
+        };
+        may_sign(trust.as_ref(), &key, role, jws, run)
     };
     let jws = cosign_file(&args.file, &key, role, now(), judge).map_err(told)?;
     if common.json {
@@ -71,6 +75,18 @@ pub fn run(common: &Common, args: &SignArgs) -> Result<Exit, Failure> {
         output::line_err("NOTE: no trust store was given, so nobody's signature on it was checked.");
     }
     Ok(Exit::Done)
+}
+
+/// A record of destruction names its operator and its witness by key.
+fn named(role: Role, key: &StationKey, record: &Destruction) -> Result<(), String> {
+    let meant = match role {
+        Role::Witness => record.witness.as_ref().map(|w| w.kid.as_str()),
+        _ => Some(record.operator.kid.as_str()),
+    };
+    match meant {
+        Some(kid) if kid != key.kid() => Err(format!("it names key {kid} as its {role}'s, and yours is {}", key.kid())),
+        _ => Ok(()),
+    }
 }
 
 /// What a verifier would hold against the new signature is told before it is made.

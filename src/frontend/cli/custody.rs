@@ -1,4 +1,4 @@
-//! `lastwrite custody log | checkpoint | audit`
+//! `lastwrite custody log | checkpoint | audit | transfer | receive`
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,10 @@ pub enum CustodyCommand {
     Checkpoint(CheckpointArgs),
     /// Check every signature, the chain, the tree, and that every intent has one outcome
     Audit(AuditArgs),
+    /// Hand media over: a list with seals, signed by you, for the receiver to sign as well
+    Transfer(Box<super::handover::TransferArgs>),
+    /// Compare what arrived with a transfer, and sign it or record the discrepancy
+    Receive(Box<super::handover::ReceiveArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -46,11 +50,12 @@ pub struct AuditArgs {
 }
 
 pub fn run(common: &Common, command: CustodyCommand) -> Result<Exit, Failure> {
-    let station = common.station()?;
     match command {
-        CustodyCommand::Log(args) => log(common, &station, &args),
-        CustodyCommand::Checkpoint(args) => checkpoint(common, &station, &args),
-        CustodyCommand::Audit(args) => audit(common, &station, &args),
+        CustodyCommand::Log(args) => log(common, &common.station()?, &args),
+        CustodyCommand::Checkpoint(args) => checkpoint(common, &common.station()?, &args),
+        CustodyCommand::Audit(args) => audit(common, &common.station()?, &args),
+        CustodyCommand::Transfer(args) => super::handover::transfer(common, &args),
+        CustodyCommand::Receive(args) => super::handover::receive(common, &args),
     }
 }
 

@@ -3,8 +3,10 @@
 mod certificate;
 mod cosign;
 mod custody;
+mod document;
 #[cfg(feature = "erase")]
 mod drives;
+mod handover;
 mod init;
 mod key;
 mod output;
@@ -78,13 +80,13 @@ enum Command {
     /// Keys of persons, and whom a trust store believes
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Show or verify certificates and failure reports
+    /// Show, verify, judge, gather and bundle certificates and the documents about them
     #[command(subcommand)]
     Certificate(certificate::CertificateCommand),
     /// Show, check, sign and take the organization's sanitization policy
     #[command(subcommand)]
     SanitizationPolicy(policy::PolicyCommand),
-    /// Show, sign or audit the custody log
+    /// Hand media over and receive them; show, sign or audit the custody log
     #[command(subcommand)]
     Custody(custody::CustodyCommand),
     /// Make, fill, prove and rebuild the asset register

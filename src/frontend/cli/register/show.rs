@@ -194,6 +194,10 @@ fn card(asset: &Asset, media: &[PlacedMedium]) -> String {
                 Some(format!("{} {} attained {attained}, verified {verified}{revoked}", e.kind.name(), &e.document)),
             );
         }
+        for j in &medium.judgements {
+            let about = j.about.get(..12).unwrap_or(&j.about);
+            fact("", Some(format!("{about} {} by {}: {} ({})", j.says.name(), j.by, j.reason, j.document)));
+        }
     }
     lines.join("\n")
 }

@@ -1,0 +1,285 @@
+//! What the commands about documents share: who signs, what is read, where the result goes.
+
+mod bundle;
+mod destroy;
+mod gather;
+mod judge;
+mod verify;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::certificate::TrustArgs;
+use super::key::KeyArgs;
+use super::{Common, output, station_failure};
+use crate::certificate::Issued;
+use crate::certificate::document::{
+    Attachment, AttachmentKind, Document, DocumentRef, DocumentType, MediumName, Related, SealError, Signatory,
+    Verified, verify_any,
+};
+use crate::frontend::exit::{Exit, Failure};
+use crate::signed::{Jws, MAX_DOCUMENT, Role, StationKey, TrustStore};
+use crate::station::{KeepError, Library, keep_document, put_document};
+use crate::units::Bytes;
+
+pub use bundle::{BundleArgs, bundle};
+pub use destroy::{DestroyArgs, record_destruction};
+pub use gather::{GatherArgs, gather, media_list};
+pub use judge::{RevokeArgs, ValidateArgs, revoke, validate};
+pub use verify::{AddArgs, ShowArgs, VerifyArgs, add, show, verify};
+
+/// Who signs, and what is said of them.
+#[derive(Clone, Debug, Args)]
+pub struct PersonArgs {
+    #[command(flatten)]
+    pub key: KeyArgs,
+    /// Your name [default: as the trust store knows your key]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Your title or position
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+    /// Your organization [default: the station's, where there is one]
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// Where you work
+    #[arg(long, value_name = "TEXT")]
+    pub location: Option<String>,
+    /// Phone or other contact
+    #[arg(long, value_name = "TEXT")]
+    pub contact: Option<String>,
+}
+
+/// Where the signed document goes.
+#[derive(Clone, Debug, Args)]
+pub struct OutArgs {
+    /// Folder for the signed file, besides the station's own; needed where there is no station
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+impl PersonArgs {
+    /// Unlocks the key and says whose it is. Where a trust store is at hand, the key must stand in it
+    /// for that role: what everybody would refuse is not signed.
+    pub fn signatory(
+        &self,
+        common: &Common,
+        trust: Option<&TrustStore>,
+        role: Role,
+    ) -> Result<(StationKey, Signatory), Failure> {
+        let key = self.key.load(common)?;
+        let entry = trust.and_then(|t| t.find(key.kid()));
+        let standing = match (trust, entry) {
+            (None, _) => Ok(()),
+            (Some(_), None) => Err(format!("key {} is not in the trust store", key.kid())),
+            (Some(_), Some(entry)) if entry.may(role) => Ok(()),
+            (Some(_), Some(entry)) => {
+                Err(format!("the key of {} is trusted as {}, not as {role}", entry.name, entry.roles_text()))
+            }
+        };
+        standing.map_err(|why| {
+            Failure::words(Exit::Refused, format!("{why}; nothing was signed"))
+                .hint(format!("lastwrite key trust PUBLIC --role {role}, by whoever decides that"))
+        })?;
+        let known = entry.map(|k| k.name.clone());
+        let name = self.name.clone().or(known).ok_or_else(|| {
+            Failure::words(Exit::Usage, format!("whose key is {}? No trust store knows it", key.kid()))
+                .hint("give your name with --name, or a trust store that knows your key with --trust")
+        })?;
+        let station = common.station_if_any()?.map(|s| s.config().organization.clone());
+        let signatory = Signatory {
+            kid: key.kid().to_owned(),
+            name,
+            title: self.title.clone(),
+            organization: self.organization.clone().or(station),
+            location: self.location.clone(),
+            contact: self.contact.clone(),
+        };
+        Ok((key, signatory))
+    }
+}
+
+/// The organization that a document speaks for.
+fn organization(person: &Signatory) -> Result<String, Failure> {
+    person.organization.clone().ok_or_else(|| {
+        Failure::words(Exit::Usage, "for which organization? There is no station here that says so")
+            .hint("give --organization NAME")
+    })
+}
+
+/// Stores a signed document: in the station's folder and log where there is a station, and in the
+/// folder that was named. Tells where it is.
+pub fn hand_out(common: &Common, out: &OutArgs, kind: DocumentType, issued: &Issued) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    let station = common.station_if_any()?;
+    if station.is_none() && out.out.is_none() {
+        return Err(Failure::words(Exit::Usage, format!("there is no station here to keep the {kind}"))
+            .hint("name a folder for it with --out DIR"));
+    }
+    if let Some(folder) = &out.out {
+        std::fs::create_dir_all(folder)
+            .map_err(|e| Failure::words(Exit::Other, format!("{}: {e}", folder.display())))?;
+        let jws = Jws::parse(&issued.bytes).map_err(|e| Failure::new(Exit::Other, &e))?;
+        files.push(put_document(folder, &issued.id, &jws, &issued.bytes).map_err(|e| keep_failure(&e))?);
+    }
+    let mut entry = None;
+    if let Some(station) = station {
+        let key = common.key(&station)?;
+        let kept = keep_document(&station, &key, &issued.bytes).map_err(|e| keep_failure(&e))?;
+        entry = Some(kept.entry);
+        files.push(kept.path);
+    }
+    if common.json {
+        let paths: Vec<_> = files.iter().map(|f| f.to_string_lossy()).collect();
+        output::json(&json!({ "kind": kind, "id": issued.id, "files": paths, "custody_entry": entry }));
+    } else {
+        output::line(&format!("{kind} {}", issued.id));
+        files.iter().for_each(|f| output::line(&format!("  {}", f.display())));
+        match entry {
+            Some(entry) => output::line(&format!("  entry {entry} of the custody log")),
+            None => output::line_err(
+                "NOTE: there is no station here, so no custody log names it yet; the station takes it in with \
+                 `lastwrite certificate add FILE`.",
+            ),
+        }
+    }
+    Ok(files)
+}
+
+pub fn keep_failure(error: &KeepError) -> Failure {
+    match error {
+        KeepError::Station(error) => station_failure(error),
+        KeepError::Document(_) => Failure::new(Exit::Evidence, error),
+        _ => Failure::new(Exit::Refused, error),
+    }
+}
+
+pub fn seal_failure(error: &SealError) -> Failure {
+    match error {
+        SealError::Contradiction(_) => Failure::new(Exit::Refused, error),
+        _ => Failure::new(Exit::Other, error),
+    }
+}
+
+/// Reads at most as much as a document may have, so that a device or an endless pipe does no harm.
+pub fn read_file(file: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
+    let failed = |e: std::io::Error| Failure::words(Exit::Other, format!("{}: {e}", file.display()));
+    let mut bytes = Vec::new();
+    std::fs::File::open(file).and_then(|f| f.take(limit as u64 + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// A document that a command is about: verified, with what the station and the named files say of it.
+pub struct Subject {
+    pub verified: Verified,
+    pub reference: DocumentRef,
+    pub medium: Option<MediumName>,
+}
+
+/// Verifies documents by a trust store, what the station has about them, and the files named.
+pub struct Judge<'a> {
+    pub trust: Option<&'a TrustStore>,
+    library: Library,
+    with: Vec<Vec<u8>>,
+}
+
+impl Judge<'_> {
+    pub fn new<'a>(common: &Common, trust: Option<&'a TrustStore>, with: &[PathBuf]) -> Result<Judge<'a>, Failure> {
+        let library = match common.station_if_any()? {
+            Some(station) => Library::load(&station, false).map_err(|e| station_failure(&e))?,
+            None => Library::default(),
+        };
+        let with = files_of(with)?.iter().map(|path| read_file(path, MAX_DOCUMENT)).collect::<Result<_, _>>()?;
+        Ok(Judge { trust, library, with })
+    }
+
+    pub fn verified(&self, bytes: &[u8], file: &Path) -> Verified {
+        let name = file.file_name().map(|name| name.to_string_lossy());
+        let mut verified = verify_any(bytes, name.as_deref(), self.trust);
+        let Some(id) = verified.id.clone() else { return verified };
+        let digest = verified.document.as_ref().and_then(Document::medium).and_then(|m| m.digest);
+        let known = self.library.about(&id, digest.as_deref());
+        let related = Related::new(known.into_iter().chain(self.with.iter().map(Vec::as_slice)), self.trust);
+        verified.add(related.checks(&verified));
+        verified
+    }
+
+    /// A file that is no document, or was changed beyond reading, is refused.
+    pub fn subject(&self, file: &Path) -> Result<Subject, Failure> {
+        let verified = self.verified(&read_file(file, MAX_DOCUMENT)?, file);
+        let (Some(id), Some(kind), Some(document)) = (&verified.id, verified.kind, &verified.document) else {
+            let why = verified.failed().map(|c| c.detail.clone()).collect::<Vec<_>>().join("; ");
+            return Err(Failure::words(Exit::Evidence, format!("{} is no document of ours: {why}", file.display())));
+        };
+        let reference = DocumentRef { id: id.clone(), kind };
+        let medium = document.medium();
+        Ok(Subject { reference, medium, verified })
+    }
+}
+
+/// The files, and of folders the `*.json` in them, in order; the trust store beside them is none.
+pub fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let failed = |e: std::io::Error| Failure::words(Exit::Other, format!("{}: {e}", path.display()));
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(failed)? {
+            let file = entry.map_err(failed)?.path();
+            let trust = file.file_name().is_some_and(|name| name == "trust.jwks.json");
+            if !trust && file.extension().is_some_and(|e| e == "json") {
+                found.push(file);
+            }
+        }
+        found.sort();
+        files.extend(found);
+    }
+    Ok(files)
+}
+
+/// Hashes the files that belong to a document.
+pub fn attachments(paths: &[PathBuf]) -> Result<Vec<Attachment>, Failure> {
+    paths.iter().map(|path| attachment(path)).collect()
+}
+
+fn attachment(path: &Path) -> Result<Attachment, Failure> {
+    let failed = |e: std::io::Error| Failure::words(Exit::Other, format!("{}: {e}", path.display()));
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let (mut hash, mut piece, mut size) = (Sha256::new(), vec![0; 256 << 10], 0u64);
+    loop {
+        match file.read(&mut piece).map_err(failed)? {
+            0 => break,
+            n => {
+                hash.update(&piece[..n]);
+                size += n as u64;
+            }
+        }
+    }
+    let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let kind = match extension.as_str() {
+        "jpg" | "jpeg" | "png" | "heic" | "webp" | "tif" | "tiff" => AttachmentKind::Photo,
+        "mp4" | "mov" | "mkv" | "avi" | "webm" | "m4v" => AttachmentKind::Video,
+        _ => AttachmentKind::Document,
+    };
+    Ok(Attachment {
+        kind,
+        name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        size: Bytes(size),
+        sha256: hash.finalize().iter().map(|b| format!("{b:02x}")).collect(),
+    })
+}
+
+/// The trust store, or an error that says that the command needs one.
+fn need_trust(common: &Common, trust: &TrustArgs) -> Result<TrustStore, Failure> {
+    trust.load(common)?.ok_or_else(|| {
+        Failure::words(Exit::Usage, "whose signatures are to be believed? There is no trust store")
+            .hint("name one with --trust FILE")
+    })
+}

@@ -1,0 +1,236 @@
+//! `lastwrite certificate show | verify | add`
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Common, Judge, TrustArgs, files_of, keep_failure, output, read_file, station_failure};
+use crate::bundle::{Bundle, BundleVerification, MAX_BUNDLE, verify_bundle};
+use crate::certificate::document::{Document, DocumentError, DocumentType, Verified, show_document, show_verified};
+use crate::certificate::{self, Verdict};
+use crate::custody::{ExtractedLine, extract};
+use crate::frontend::exit::{Exit, Failure};
+use crate::signed::{Check, MAX_DOCUMENT, Outcome, TrustStore};
+use crate::station::{StationError, keep_document};
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Any signed document
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Certificates, records of destruction, computer and lot certificates, bundles
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The files are failure reports, not certificates
+    #[arg(long, conflicts_with = "any")]
+    failure_report: bool,
+    /// Accept every kind of document, also one that says that a medium is NOT sanitized
+    #[arg(long)]
+    any: bool,
+    /// Other documents to judge them by (validations, revocations, second readings), or folders of them
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    with: Vec<PathBuf>,
+    /// Custody log (folder) that a bundle is compared with [default: the station's own, where there is one]
+    #[arg(long, value_name = "DIR")]
+    log: Option<PathBuf>,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct AddArgs {
+    /// Documents that were signed elsewhere, or folders of them
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
+    let bytes = read_file(&args.file, MAX_DOCUMENT)?;
+    let unreadable =
+        |e: DocumentError| Failure::new(Exit::Evidence, &e).hint(format!("{} cannot be shown", args.file.display()));
+    if common.json {
+        let (jws, kind, _) = Document::read(&bytes).map_err(unreadable)?;
+        let document: serde_json::Value =
+            crate::signed::parse_json_strict(jws.payload()).map_err(|e| Failure::new(Exit::Evidence, &e))?;
+        output::json(&json!({ "id": certificate::id_of(jws.payload()), "kind": kind, "document": document }));
+    } else {
+        output::line(show_document(&bytes).map_err(unreadable)?.trim_end());
+    }
+    Ok(Exit::Done)
+}
+
+pub fn verify(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
+    let trust = args.trust.load(common)?;
+    let judge = Judge::new(common, trust.as_ref(), &args.with)?;
+    let mut exit = Exit::Done;
+    for file in &args.files {
+        match verify_one(common, args, file, &judge) {
+            Ok(Verdict::Valid) => {}
+            Ok(_) => exit = exit.worst(Exit::Evidence),
+            Err(failure) if args.files.len() > 1 => {
+                exit = exit.worst(failure.exit);
+                output::line_err(&failure.to_string());
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(exit)
+}
+
+fn verify_one(common: &Common, args: &VerifyArgs, file: &Path, judge: &Judge<'_>) -> Result<Verdict, Failure> {
+    let bytes = read_file(file, MAX_BUNDLE)?;
+    if Bundle::begins(&bytes) {
+        return bundle(common, args, file, &bytes, judge.trust);
+    }
+    let mut verified = judge.verified(&bytes, file);
+    verified.add(meant(args, &verified).into_iter().collect());
+    if common.json {
+        output::json(&json!({ "file": file.to_string_lossy(), "verification": verified }));
+    } else {
+        output::line(&format!("{}\n{}\n", file.display(), show_verified(&verified).trim_end()));
+    }
+    Ok(verified.verdict)
+}
+
+/// A script that relies on exit code 0 must not take a valid rejection for a proof.
+fn meant(args: &VerifyArgs, verified: &Verified) -> Option<Check> {
+    let kind = verified.kind?;
+    let wrong = |detail: String| Some(Check::new("asked for", Outcome::Failed, detail));
+    match (args.failure_report, args.any) {
+        (true, _) if kind != DocumentType::FailureReport => wrong(format!("this is a {kind}, not a failure report")),
+        (false, false) if kind == DocumentType::FailureReport => wrong(
+            "this is a failure report, not a certificate: the run failed (--failure-report verifies it as such)".into(),
+        ),
+        (false, false) if !verified.certifies() => wrong(format!(
+            "this {kind} does not say that media are sanitized or destroyed (--any verifies it as what it is)"
+        )),
+        _ => None,
+    }
+}
+
+fn bundle(
+    common: &Common,
+    args: &VerifyArgs,
+    file: &Path,
+    bytes: &[u8],
+    trust: Option<&TrustStore>,
+) -> Result<Verdict, Failure> {
+    let broken = |e: crate::bundle::BundleError| {
+        Failure::new(Exit::Evidence, &e).hint(format!("{} is not to be relied on", file.display()))
+    };
+    let bundle = Bundle::parse(bytes).map_err(broken)?;
+    let mut others = Vec::new();
+    for path in files_of(&args.with)? {
+        others.push(read_file(&path, MAX_DOCUMENT)?);
+    }
+    let log = known_lines(common, args, &bundle)?;
+    let log = log.as_ref().map(|(id, lines)| (id.as_str(), lines.as_slice()));
+    let found = verify_bundle(&bundle, trust, &others, log).map_err(broken)?;
+    if common.json {
+        output::json(&json!({ "file": file.to_string_lossy(), "bundle": found }));
+    } else {
+        output::line(&format!("{}\n{}\n", file.display(), render(&found)));
+    }
+    Ok(found.verdict)
+}
+
+/// What a log at hand knows of the documents of the bundle.
+fn known_lines(
+    common: &Common,
+    args: &VerifyArgs,
+    bundle: &Bundle,
+) -> Result<Option<(String, Vec<ExtractedLine>)>, Failure> {
+    let folder = match &args.log {
+        Some(folder) => Some(folder.clone()),
+        None => common.station_if_any()?.map(|station| station.custody_folder()),
+    };
+    let Some(folder) = folder else { return Ok(None) };
+    let scope = bundle.scope().map_err(|e| Failure::new(Exit::Evidence, &e))?;
+    let found =
+        extract(&folder, |entry| scope.concerns(entry)).map_err(|e| station_failure(&StationError::Custody(e)))?;
+    Ok(Some((found.log_id, found.lines)))
+}
+
+fn render(found: &BundleVerification) -> String {
+    let mut lines = Vec::new();
+    let mark = |outcome| match outcome {
+        Outcome::Passed => "passed ",
+        Outcome::Failed => "FAILED ",
+        Outcome::Unknown => "unknown",
+    };
+    for check in &found.checks {
+        lines.push(format!("  {}  {:<18} {}", mark(check.outcome), check.name, check.detail));
+    }
+    lines.push(format!("\n  Documents ({})", found.documents.len()));
+    for verified in &found.documents {
+        let kind = verified.kind.map_or("file", DocumentType::name);
+        let verdict = match verified.verdict {
+            Verdict::Valid => "valid",
+            Verdict::ConsistentSignerUnknown => "not established",
+            Verdict::Invalid => "NOT TO BE RELIED ON",
+        };
+        let id = verified.id.as_deref().unwrap_or_default();
+        lines.push(format!("    {kind} {}: {verdict}", id.get(..16).unwrap_or(id)));
+        for check in verified.checks.iter().filter(|c| c.outcome != Outcome::Passed) {
+            lines.push(format!("      {}  {}: {}", mark(check.outcome), check.name, check.detail));
+        }
+    }
+    lines.push(format!("\n  Media ({})", found.media.len()));
+    for medium in &found.media {
+        lines.push(format!("    {}: {}", medium.medium, medium.state.standing.words()));
+    }
+    lines.push(match found.verdict {
+        Verdict::Valid => {
+            "\nVALID: every document was signed by keys you know, and every medium has a proof.".to_owned()
+        }
+        Verdict::ConsistentSignerUnknown => {
+            "\nCONSISTENT; NOT ESTABLISHED: nothing speaks against it, but what is marked unknown cannot be told."
+                .to_owned()
+        }
+        Verdict::Invalid => "\nINVALID: do not rely on this bundle.".to_owned(),
+    });
+    lines.join("\n")
+}
+
+/// Takes documents that were signed elsewhere into the station's folder and log.
+pub fn add(common: &Common, args: &AddArgs) -> Result<Exit, Failure> {
+    let trust = args.trust.load(common)?;
+    let station = common.station()?;
+    let key = common.key(&station)?;
+    let mut exit = Exit::Done;
+    for file in files_of(&args.files)? {
+        let bytes = read_file(&file, MAX_DOCUMENT)?;
+        let name = file.file_name().map(|name| name.to_string_lossy());
+        let verified = crate::certificate::document::verify_any(&bytes, name.as_deref(), trust.as_ref());
+        if verified.verdict == Verdict::Invalid {
+            let why = verified.failed().map(|c| format!("{}: {}", c.name, c.detail)).collect::<Vec<_>>().join("; ");
+            output::line_err(&format!("{}: refused: {why}", file.display()));
+            exit = exit.worst(Exit::Evidence);
+            continue;
+        }
+        match keep_document(&station, &key, &bytes) {
+            Ok(kept) if common.json => output::json(&json!({
+                "file": file.to_string_lossy(), "id": verified.id, "kind": verified.kind,
+                "kept": kept.path.to_string_lossy(), "custody_entry": kept.entry, "new": kept.new,
+            })),
+            Ok(kept) => {
+                let known = if kept.new { "" } else { ", known already" };
+                let kind = verified.kind.map_or("document", DocumentType::name);
+                output::line(&format!("{}: {kind}, entry {} of the custody log{known}", file.display(), kept.entry));
+            }
+            Err(error) => {
+                let failure = keep_failure(&error);
+                output::line_err(&format!("{}: {failure}", file.display()));
+                exit = exit.worst(failure.exit);
+            }
+        }
+    }
+    Ok(exit)
+}
