@@ -79,6 +79,7 @@ fn entry(related: &Related, medium: &MediumName, verified: &Verified) -> Option<
             let level = match facts.proven {
                 Proven::FullReadback => Some(VerificationLevel::Full),
                 Proven::SampledReadback => Some(VerificationLevel::Sample),
+                Proven::QuickReadback => Some(VerificationLevel::Quick),
                 _ => None,
             };
             // A part of a medium is no medium.

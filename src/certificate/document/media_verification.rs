@@ -152,6 +152,10 @@ impl MediaVerification {
                 let seeded = self.seed.as_deref().is_some_and(|seed| is_hex(seed, 64));
                 require(seeded, || "the samples' seed is not 64 hex digits".to_owned())?;
             }
+            VerificationLevel::Quick => {
+                let seeded = self.seed.as_deref().is_some_and(|seed| is_hex(seed, 64));
+                require(seeded, || "the seed of the places is not 64 hex digits".to_owned())?;
+            }
             VerificationLevel::None => return Err("a verification reads something".to_owned()),
         }
         let ranges = [&self.ledger.unread, &self.ledger.mismatched, &self.ledger.unreached];
