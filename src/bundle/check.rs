@@ -161,9 +161,9 @@ fn check_checkpoint(log: &BundledLog, state: &Checkpoint, trust: Option<&TrustSt
     let Some(trust) = trust else {
         return Check::new(name, Outcome::Unknown, "who signed it cannot be told without a trust store");
     };
-    let stations = trust.keys().iter().filter(|k| k.may(Role::Station));
+    let stations = trust.all_keys().filter(|k| k.may(Role::Station));
     let key = |k: &crate::signed::TrustedKey| NoteKey::new(&state.origin, SignatureKind::Ed25519, k.key.clone()).ok();
-    let (revoked, good): (Vec<_>, Vec<_>) = stations.partition(|k| k.revoked_at.is_some());
+    let (revoked, good): (Vec<_>, Vec<_>) = stations.partition(|k| trust.revocation(k).is_some());
     let signed = |keys: Vec<NoteKey>| read_checkpoint(log.checkpoint.as_bytes(), &keys);
     match signed(good.into_iter().filter_map(key).collect()) {
         Ok(_) => Check::new(name, Outcome::Passed, format!("{} entries of {}, signed", state.size, state.origin)),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::folder::{Station, StationError};
 use crate::certificate;
-use crate::custody::{self, AuditConfig, AuditReport, Entries, Finding, KnownState, Severity};
+use crate::custody::{self, AuditConfig, AuditReport, Finding, KnownState, Severity};
 use crate::signed::TrustStore;
 
 /// Looks through the log. `known` are states of it that were kept elsewhere.
@@ -19,12 +19,17 @@ pub fn audit(
     known.extend(documents.iter().filter_map(|d| d.state.clone()));
     known.sort_by_key(|state| state.size);
     let folder = station.custody_folder();
-    let mut report = custody::audit(&folder, trust, &known, &AuditConfig::default())?;
-    let logged = logged_documents(&folder);
-    for document in documents {
-        if logged.get(&document.id) == Some(&document.run_id) {
-            continue;
+    // Which of the documents the log knows as the outcome of their run.
+    let mut missing: HashMap<&str, &Document> = documents.iter().map(|d| (d.id.as_str(), d)).collect();
+    let mut report = custody::audit_with(&folder, trust, &known, &AuditConfig::default(), &mut |entry| {
+        let named = entry.data.get("document").and_then(|document| document.as_str());
+        if let Some(id) = named
+            && missing.get(id).is_some_and(|document| entry.run_id() == Some(document.run_id.as_str()))
+        {
+            missing.remove(id);
         }
+    })?;
+    for document in documents.iter().filter(|document| missing.contains_key(document.id.as_str())) {
         report.findings.push(Finding {
             severity: Severity::Bad,
             code: "document_not_logged",
@@ -73,17 +78,4 @@ fn documents(station: &Station) -> Vec<Document> {
     }
     found.sort_by(|a, b| a.id.cmp(&b.id));
     found
-}
-
-/// Document id to run id of every entry that names one. Stops at the first bad entry, which the
-/// audit reports by itself.
-fn logged_documents(folder: &Path) -> HashMap<String, String> {
-    let Ok(entries) = Entries::open(folder) else { return HashMap::new() };
-    entries
-        .map_while(Result::ok)
-        .filter_map(|logged| {
-            let document = logged.entry.data.get("document")?.as_str()?.to_owned();
-            Some((document, logged.entry.run_id()?.to_owned()))
-        })
-        .collect()
 }

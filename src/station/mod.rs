@@ -1,6 +1,7 @@
 //! The station: configuration and the order of the steps. The only place that knows the whole flow.
 
 mod audit;
+mod durability;
 #[cfg(feature = "erase")]
 mod evidence;
 mod folder;
@@ -16,6 +17,7 @@ mod result;
 mod resume;
 #[cfg(feature = "erase")]
 mod run;
+mod time_evidence;
 #[cfg(feature = "erase")]
 mod verify_media;
 
@@ -30,7 +32,8 @@ pub use crate::sanitize::{
     state::{RunPlan, RunState},
 };
 pub use audit::{audit, known_state};
-pub use folder::{Durability, Station, StationConfig, StationError, default_folder, second_place};
+pub use durability::Durability;
+pub use folder::{NewKey, Station, StationConfig, StationError, default_folder, second_place};
 #[cfg(feature = "erase")]
 pub use manifest::{ManifestError, ManifestRow, read_manifest, write_results};
 pub use policy::{
@@ -46,5 +49,6 @@ pub use result::{Outcome, TargetResult};
 pub use resume::{Interrupted, InterruptedState, ResumeError, abandon, interrupted, resume};
 #[cfg(feature = "erase")]
 pub use run::{Audience, ExecuteError, Execution, Ready, TakenUp, execute};
+pub use time_evidence::{Gathered, Sidecar, time_evidence};
 #[cfg(feature = "erase")]
 pub use verify_media::{MediaCheck, VerifyMediaError, verify_media};

@@ -9,7 +9,9 @@ use serde_json::json;
 use super::{Common, output, station_failure};
 use crate::certificate::{self, DocumentKind, Verdict, Verification};
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::{MAX_DOCUMENT, TrustStore};
+use crate::signed::{Jws, MAX_DOCUMENT, TrustStore};
+use crate::station;
+use crate::units::now;
 
 #[derive(Debug, Subcommand)]
 pub enum CertificateCommand {
@@ -19,6 +21,10 @@ pub enum CertificateCommand {
     Verify(VerifyArgs),
     /// Agree with a document as operator or witness: adds your signature to it
     Sign(super::cosign::SignArgs),
+    /// Have a time-stamping authority (RFC 3161) say that a signature exists now
+    Timestamp(super::time::TimestampArgs),
+    /// As a register: say that valid documents are here now
+    Countersign(super::time::CountersignArgs),
 }
 
 #[derive(Debug, Args)]
@@ -36,6 +42,9 @@ pub struct VerifyArgs {
     /// The files are failure reports, not certificates
     #[arg(long)]
     failure_report: bool,
+    /// Evidence for the time of the signatures, besides what lies beside each file
+    #[arg(long, value_name = "FILE")]
+    evidence: Vec<PathBuf>,
     #[command(flatten)]
     trust: TrustArgs,
 }
@@ -46,6 +55,12 @@ pub struct TrustArgs {
     /// Trust store (JWK Set) [default: the station's own, where there is one]
     #[arg(long, value_name = "FILE")]
     pub(super) trust: Option<PathBuf>,
+    /// What its roots signed: delegations and revocation lists [default: FILE.bundle.jsonl beside it]
+    #[arg(long, value_name = "FILE")]
+    pub(super) bundle: Vec<PathBuf>,
+    /// Root certificates of time-stamping authorities, PEM [default: FILE.tsa.pem beside it]
+    #[arg(long, value_name = "FILE")]
+    pub(super) tsa: Vec<PathBuf>,
 }
 
 pub fn run(common: &Common, command: CertificateCommand) -> Result<Exit, Failure> {
@@ -53,6 +68,8 @@ pub fn run(common: &Common, command: CertificateCommand) -> Result<Exit, Failure
         CertificateCommand::Show(args) => show(common, &args),
         CertificateCommand::Verify(args) => verify(common, &args),
         CertificateCommand::Sign(args) => super::cosign::run(common, &args),
+        CertificateCommand::Timestamp(args) => super::time::timestamp(common, &args),
+        CertificateCommand::Countersign(args) => super::time::countersigned(common, &args),
     }
 }
 
@@ -75,7 +92,7 @@ fn verify(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
     let kind = if args.failure_report { DocumentKind::FailureReport } else { DocumentKind::Certificate };
     let mut exit = Exit::Done;
     for file in &args.files {
-        let checked = read_file(file).map(|bytes| check(&bytes, kind, file, trust.as_ref()));
+        let checked = read_file(file).and_then(|bytes| check_with(&bytes, kind, file, trust.as_ref(), &args.evidence));
         let verification = match checked {
             Ok(verification) => verification,
             Err(failure) if args.files.len() > 1 => {
@@ -101,33 +118,90 @@ fn verify(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-fn check(bytes: &[u8], kind: DocumentKind, file: &Path, trust: Option<&TrustStore>) -> Verification {
+/// Verifies a document with the evidence of time that lies beside its file.
+pub(super) fn check(
+    bytes: &[u8],
+    kind: DocumentKind,
+    file: &Path,
+    trust: Option<&TrustStore>,
+) -> Result<Verification, Failure> {
+    check_with(bytes, kind, file, trust, &[])
+}
+
+/// As [`check`], with more evidence.
+fn check_with(
+    bytes: &[u8],
+    kind: DocumentKind,
+    file: &Path,
+    trust: Option<&TrustStore>,
+    more: &[PathBuf],
+) -> Result<Verification, Failure> {
     let name = file.file_name().map(|name| name.to_string_lossy());
-    certificate::verify_document(bytes, kind, name.as_deref(), trust)
+    let Some(trust) = trust else { return Ok(certificate::verify_document(bytes, kind, name.as_deref(), None)) };
+    let gathered = station::time_evidence(file, more, trust).map_err(|e| station_failure(&e))?;
+    for (path, why) in &gathered.refused {
+        output::line_err(&format!("NOTE: {} is no evidence: {why}", path.display()));
+    }
+    Ok(certificate::verify_document_with(bytes, kind, name.as_deref(), Some(trust), &gathered.evidence))
+}
+
+/// What the file says it is; certificate where that cannot be told.
+pub(super) fn kind_of(bytes: &[u8]) -> DocumentKind {
+    let typ = Jws::parse(bytes).ok().and_then(|jws| jws.typ().map(str::to_owned));
+    match typ.as_deref() == Some(DocumentKind::FailureReport.typ()) {
+        true => DocumentKind::FailureReport,
+        false => DocumentKind::Certificate,
+    }
 }
 
 /// Reads and verifies one certificate.
 #[cfg(feature = "erase")]
 pub fn read_certificate(common: &Common, file: &Path, trust: &TrustArgs) -> Result<Verification, Failure> {
     let trust = trust.load(common)?;
-    Ok(check(&read_file(file)?, DocumentKind::Certificate, file, trust.as_ref()))
+    check(&read_file(file)?, DocumentKind::Certificate, file, trust.as_ref())
 }
 
 impl TrustArgs {
     /// The named trust store, or the station's own, or none.
     pub fn load(&self, common: &Common) -> Result<Option<TrustStore>, Failure> {
-        match &self.trust {
-            Some(path) => TrustStore::load(path).map(Some).map_err(|e| Failure::new(Exit::Evidence, &e)),
+        let evidence = |e: &(dyn std::error::Error + 'static)| Failure::new(Exit::Evidence, e);
+        let mut store = match &self.trust {
+            Some(path) => TrustStore::load(path).map_err(|e| evidence(&e))?,
             None => match common.station_if_any()? {
-                Some(station) => station.trust().map(Some).map_err(|e| station_failure(&e)),
-                None => Ok(None),
+                Some(station) => station.trust().map_err(|e| station_failure(&e))?,
+                None => return Ok(None),
             },
+        };
+        for path in &self.bundle {
+            store.take_bundle_file(path).map_err(|e| evidence(&e))?;
         }
+        for path in &self.tsa {
+            store.add_authorities(path).map_err(|e| evidence(&e))?;
+        }
+        if let Some(stale) = store.stale_list(now()) {
+            output::line_err(&format!("NOTE: {stale}"));
+        }
+        Ok(Some(store))
+    }
+
+    /// The file of the named trust store, or the station's own.
+    pub fn path(&self, common: &Common) -> Result<PathBuf, Failure> {
+        match &self.trust {
+            Some(path) => Ok(path.clone()),
+            None => Ok(common.station()?.trust_path()),
+        }
+    }
+
+    /// That file and what is in it alone, to be changed.
+    pub fn store_file(&self, common: &Common) -> Result<(PathBuf, TrustStore), Failure> {
+        let path = self.path(common)?;
+        let store = TrustStore::load_alone(&path).map_err(|e| Failure::new(Exit::Evidence, &e))?;
+        Ok((path, store))
     }
 }
 
 /// Reads at most as much as a document may have, so that a device or an endless pipe does no harm.
-fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |e: std::io::Error| Failure::words(Exit::Other, format!("{}: {e}", file.display()));
     let mut bytes = Vec::new();
     let limit = MAX_DOCUMENT as u64 + 1;

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::certificate::TrustArgs;
+use super::certificate::{TrustArgs, check, kind_of};
 use super::key::KeyArgs;
 use super::{Common, output};
-use crate::certificate::{self, DocumentKind, Verdict};
+use crate::certificate::{self, Verdict};
 use crate::frontend::exit::{Exit, Failure};
 use crate::signed::{CosignError, Jws, Role, StationKey, TrustStore, cosign_file};
 use crate::units::now;
@@ -43,14 +43,8 @@ pub fn run(common: &Common, args: &SignArgs) -> Result<Exit, Failure> {
         Capacity::Operator => Role::Operator,
         Capacity::Witness => Role::Witness,
     };
-    let name = args.file.file_name().map(|name| name.to_string_lossy().into_owned());
     let judge = |bytes: &[u8], jws: &Jws| {
-        let kind = if jws.typ() == Some(DocumentKind::FailureReport.typ()) {
-            DocumentKind::FailureReport
-        } else {
-            DocumentKind::Certificate
-        };
-        let verification = certificate::verify_document(bytes, kind, name.as_deref(), trust.as_ref());
+        let verification = check(bytes, kind_of(bytes), &args.file, trust.as_ref()).map_err(|e| e.message)?;
         if verification.verdict == Verdict::Invalid {
             let why = verification.failed().map(|c| format!("{}: {}", c.name, c.detail)).collect::<Vec<_>>();
             return Err(format!("it is not valid ({})", why.join("; ")));

@@ -1,4 +1,4 @@
-//! `lastwrite custody log | checkpoint | audit`
+//! `lastwrite custody log | checkpoint | audit | prove | growth | cosign`
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::certificate::TrustArgs;
-use super::{Common, output, station_failure};
+use super::{Common, output, station_failure, witness};
 use crate::custody::{self, AuditReport, KnownState, LogError, NoteKey, Severity, SignatureKind};
 use crate::frontend::exit::{Exit, Failure};
 use crate::signed::{Role, TrustStore};
@@ -20,6 +20,12 @@ pub enum CustodyCommand {
     Checkpoint(CheckpointArgs),
     /// Check every signature, the chain, the tree, and that every intent has one outcome
     Audit(AuditArgs),
+    /// Prove that documents stand in the log of a checkpoint, for whoever has no log
+    Prove(witness::ProveArgs),
+    /// Prove to a witness that the log has only grown
+    Growth(witness::GrowthArgs),
+    /// As a witness: add your cosignature to a checkpoint that grew from the last you saw
+    Cosign(witness::CosignArgs),
 }
 
 #[derive(Debug, Args)]
@@ -46,11 +52,17 @@ pub struct AuditArgs {
 }
 
 pub fn run(common: &Common, command: CustodyCommand) -> Result<Exit, Failure> {
+    if let CustodyCommand::Cosign(args) = &command {
+        return witness::cosign(common, args);
+    }
     let station = common.station()?;
     match command {
         CustodyCommand::Log(args) => log(common, &station, &args),
         CustodyCommand::Checkpoint(args) => checkpoint(common, &station, &args),
         CustodyCommand::Audit(args) => audit(common, &station, &args),
+        CustodyCommand::Prove(args) => witness::prove(common, &station, &args),
+        CustodyCommand::Growth(args) => witness::growth(common, &station, &args),
+        CustodyCommand::Cosign(args) => witness::cosign(common, &args),
     }
 }
 
@@ -133,8 +145,7 @@ fn read_known(station: &Station, trust: Option<&TrustStore>, path: &Path) -> Res
     let origin = origin(station, log.id());
     let keys: Vec<NoteKey> = trust
         .into_iter()
-        .flat_map(|t| t.keys())
-        .filter(|k| k.may(Role::Station) && k.revoked_at.is_none())
+        .flat_map(|t| t.all_keys().filter(|k| k.may(Role::Station) && t.revocation(k).is_none()))
         .filter_map(|k| NoteKey::new(&origin, SignatureKind::Ed25519, k.key.clone()).ok())
         .collect();
     let (checkpoint, _) = custody::read_checkpoint(&bytes, &keys)
