@@ -19,4 +19,4 @@ pub use form::{BackedUp, Destination, DestinationKind, Form, GivenForm, MediaFor
 pub use issue::{IssueContext, IssueError, Issued, issue, issue_failure};
 pub use payload::{CertificatePayload, DocumentKind, Job, ReadError, id_of, read};
 pub use show::{show, show_verification};
-pub use verify::{Verdict, Verification, verdict as judge, verify_document, verify_file};
+pub use verify::{Verdict, Verification, verdict as judge, verify_document, verify_document_with, verify_file};

@@ -4,7 +4,10 @@ use serde::Serialize;
 
 use super::payload::{CertificatePayload, DocumentKind, id_of};
 use super::semantics;
-use crate::signed::{Check, Jws, Outcome, Role, TrustStore, parse_json_exact, verify};
+use crate::sanitize::record::ClockQuality;
+use crate::signed::{
+    Check, Jws, Outcome, Role, TIME_EVIDENCE, TimeEvidence, TrustStore, parse_json_exact, verify_with,
+};
 
 /// What the checks come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -55,6 +58,17 @@ pub fn verify_document(
     file_name: Option<&str>,
     trust: Option<&TrustStore>,
 ) -> Verification {
+    verify_document_with(bytes, kind, file_name, trust, &[])
+}
+
+/// As [`verify_document`], with evidence by others for the time of its signatures.
+pub fn verify_document_with(
+    bytes: &[u8],
+    kind: DocumentKind,
+    file_name: Option<&str>,
+    trust: Option<&TrustStore>,
+    evidence: &[TimeEvidence],
+) -> Verification {
     let jws = match Jws::parse(bytes) {
         Ok(jws) => jws,
         Err(e) => {
@@ -65,7 +79,7 @@ pub fn verify_document(
     let id = id_of(jws.payload());
     let mut checks =
         vec![Check::new("structure", Outcome::Passed, "a JWS in JSON general serialization, read strictly")];
-    checks.extend(verify(&jws, kind.typ(), trust));
+    checks.extend(verify_with(&jws, kind.typ(), trust, evidence));
     checks.push(check_issuer(&jws));
     checks.extend(check_file_name(&id, file_name));
     let (content, document) = check_content(&jws, kind);
@@ -74,6 +88,9 @@ pub fn verify_document(
         checks.extend(semantics::check(document));
         checks.push(semantics::check_signing_time(document, &jws));
         checks.extend(check_operator(document, &jws));
+        if trust.is_some() && !checks.iter().any(|c| c.name == TIME_EVIDENCE) {
+            checks.push(check_clock(document));
+        }
     }
     Verification { id: Some(id), kind, verdict: verdict(&checks), checks, document }
 }
@@ -91,7 +108,7 @@ pub fn verdict(checks: &[Check]) -> Verdict {
 /// An unknown here keeps a document from being valid. Times are the exception: a clock that was
 /// set during the run makes them unknown without making the signer so.
 fn decides(check: &Check) -> bool {
-    check.name != semantics::TIMES && check.name != semantics::SIGNING_TIME
+    check.name != semantics::TIMES && check.name != semantics::SIGNING_TIME && check.name != TIME_EVIDENCE
 }
 
 fn check_issuer(jws: &Jws) -> Check {
@@ -101,6 +118,17 @@ fn check_issuer(jws: &Jws) -> Check {
             Check::new("issuer", Outcome::Failed, "no station has signed; others can only agree with its document")
         }
     }
+}
+
+/// What is left where nobody but the station says when it signed.
+fn check_clock(document: &CertificatePayload) -> Check {
+    let (outcome, clock) = match document.facts.clock {
+        ClockQuality::Synchronized => (Outcome::Passed, "was synchronized"),
+        ClockQuality::Unsynchronized => (Outcome::Unknown, "was not synchronized"),
+        ClockQuality::Unknown => (Outcome::Unknown, "is of unknown quality"),
+    };
+    let detail = format!("nobody but the station says when it signed, by a clock that {clock}");
+    Check::new(TIME_EVIDENCE, outcome, detail)
 }
 
 /// An operator with a key is proven by the signature of that very key, and by nothing else.

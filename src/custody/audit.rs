@@ -1,11 +1,14 @@
 //! The whole log, looked through by somebody who trusts nobody.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::LOG_FILE;
@@ -14,11 +17,13 @@ use super::entry::{Entry, EntryError};
 use super::error::LogError;
 use super::merkle::{Frontier, Hash, leaf_hash};
 use super::store::{LineRead, read_line};
-use crate::signed::{Check, Outcome, TrustStore, verify};
+use crate::signed::{Check, Outcome, TrustStore, format_time, verify};
 
 /// Lines, and about how many bytes of them, that are checked in parallel at a time.
 const CHUNK: usize = 4096;
-const CHUNK_BYTES: usize = 32 << 20;
+const CHUNK_BYTES: usize = 16 << 20;
+/// Seconds by which an entry may be dated before the one before it: writers wait for each other.
+const CLOCK_SLACK: i64 = 300;
 
 /// Which entry types open a run and which close it. Both carry the run in `data.run_id`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +71,8 @@ pub struct Finding {
     /// How bad.
     pub severity: Severity,
     /// Stable word: `entry`, `signature`, `known_state`, `unfinished`, `no_outcome`,
-    /// `several_outcomes`, `outcome_without_intent`, `several_attempts`, `signers_not_checked`.
+    /// `several_outcomes`, `outcome_without_intent`, `several_attempts`, `signers_not_checked`,
+    /// `clock_went_back`.
     pub code: &'static str,
     /// The entry it is about, from 0.
     pub index: Option<u64>,
@@ -109,6 +115,17 @@ pub fn audit(
     known: &[KnownState],
     config: &AuditConfig,
 ) -> Result<AuditReport, LogError> {
+    audit_with(folder, trust, known, config, &mut |_| {})
+}
+
+/// As [`audit`]; `each` is shown every entry that can be read, in order.
+pub fn audit_with(
+    folder: &Path,
+    trust: Option<&TrustStore>,
+    known: &[KnownState],
+    config: &AuditConfig,
+    each: &mut dyn FnMut(&Entry),
+) -> Result<AuditReport, LogError> {
     let log_id = read_id(folder)?;
     let path = folder.join(LOG_FILE);
     let failed = |step, source| LogError::Io { step, path: path.clone(), source: Arc::new(source) };
@@ -137,6 +154,9 @@ pub fn audit(
             }
         }
         for (line, looked) in lines.iter().zip(look_at_all(&lines, trust)) {
+            if let Ok(entry) = &looked.entry {
+                each(entry);
+            }
             walk.take(line, looked);
         }
     }
@@ -177,17 +197,72 @@ struct Walk<'a> {
     pending: BTreeMap<u64, Vec<&'a KnownState>>,
     frontier: Frontier,
     previous: Option<Hash>,
-    runs: BTreeMap<String, Run>,
-    media: BTreeMap<String, Vec<String>>,
+    dated: Option<DateTime<Utc>>,
+    runs: HashMap<Name, Run>,
+    /// The first run on each medium; a million of them must fit into memory.
+    media: HashMap<Name, Name>,
+    /// All runs on the media that were tried again.
+    again: BTreeMap<String, Vec<String>>,
     confirmed: Vec<String>,
     findings: Vec<Finding>,
     unfinished: bool,
 }
 
+/// A run's id or a medium's digest: hex as bytes, anything else as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Name {
+    Run([u8; 16]),
+    Medium([u8; 32]),
+    Text(Box<str>),
+}
+
+impl Name {
+    fn of(text: &str) -> Name {
+        fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
+            let digit = |b: u8| match b {
+                b'0'..=b'9' => Some(b - b'0'),
+                b'a'..=b'f' => Some(b - b'a' + 10),
+                _ => None,
+            };
+            let mut out = [0; N];
+            for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+                *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+            }
+            Some(out)
+        }
+        let name = match text.len() {
+            32 => bytes(text).map(Name::Run),
+            64 => bytes(text).map(Name::Medium),
+            _ => None,
+        };
+        name.unwrap_or_else(|| Name::Text(text.into()))
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Name::Run(bytes) => bytes.iter().try_for_each(|b| write!(f, "{b:02x}")),
+            Name::Medium(bytes) => bytes.iter().try_for_each(|b| write!(f, "{b:02x}")),
+            Name::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// What the log says of a run: usually one intent and one outcome.
 #[derive(Default)]
 struct Run {
+    intent: Option<u64>,
+    /// Where it stands, and which of the configured types it is.
+    outcome: Option<(u64, usize)>,
+    more: Option<Box<More>>,
+}
+
+/// What a run should not have.
+#[derive(Default)]
+struct More {
     intents: Vec<u64>,
-    outcomes: Vec<(u64, String)>,
+    outcomes: Vec<(u64, usize)>,
 }
 
 impl<'a> Walk<'a> {
@@ -199,8 +274,10 @@ impl<'a> Walk<'a> {
             pending: BTreeMap::new(),
             frontier: Frontier::default(),
             previous: None,
-            runs: BTreeMap::new(),
-            media: BTreeMap::new(),
+            dated: None,
+            runs: HashMap::new(),
+            media: HashMap::new(),
+            again: BTreeMap::new(),
             confirmed: Vec::new(),
             findings: Vec::new(),
             unfinished: false,
@@ -227,6 +304,7 @@ impl<'a> Walk<'a> {
                 if let Err(e) = entry.check_place(self.log_id, index, self.previous) {
                     self.bad("entry", Some(index), e.to_string());
                 }
+                self.note_time(index, entry.time);
                 self.note_run(index, &entry);
             }
         }
@@ -269,24 +347,58 @@ impl<'a> Walk<'a> {
 
     fn note_run(&mut self, index: u64, entry: &Entry) {
         let intent = self.config.intents.contains(&entry.typ);
-        let outcome = self.config.outcomes.contains(&entry.typ);
-        if !intent && !outcome {
+        let outcome = self.config.outcomes.iter().position(|typ| *typ == entry.typ);
+        if !intent && outcome.is_none() {
             return;
         }
         let Some(run_id) = entry.run_id() else {
             self.bad("entry", Some(index), format!("{} without data.run_id: it belongs to no run", entry.typ));
             return;
         };
-        let run = self.runs.entry(run_id.to_owned()).or_default();
+        let name = Name::of(run_id);
         if intent {
-            run.intents.push(index);
-            let media = self.media.entry(entry.subject.clone()).or_default();
-            if !media.iter().any(|r| r == run_id) {
-                media.push(run_id.to_owned());
-            }
-        } else {
-            run.outcomes.push((index, entry.typ.clone()));
+            self.note_attempt(&entry.subject, run_id, &name);
         }
+        let run = self.runs.entry(name).or_default();
+        match outcome {
+            None if run.intent.is_none() => run.intent = Some(index),
+            None => run.more.get_or_insert_default().intents.push(index),
+            Some(typ) if run.outcome.is_none() => run.outcome = Some((index, typ)),
+            Some(typ) => run.more.get_or_insert_default().outcomes.push((index, typ)),
+        }
+    }
+
+    fn note_attempt(&mut self, medium: &str, run_id: &str, run: &Name) {
+        match self.media.entry(Name::of(medium)) {
+            Slot::Vacant(place) => drop(place.insert(run.clone())),
+            Slot::Occupied(first) if first.get() != run => {
+                let runs = self.again.entry(medium.to_owned()).or_insert_with(|| vec![first.get().to_string()]);
+                if !runs.iter().any(|r| r == run_id) {
+                    runs.push(run_id.to_owned());
+                }
+            }
+            Slot::Occupied(_) => {}
+        }
+    }
+
+    /// The order of the log is the order of events, so a date before the last one's is a clock that
+    /// was set back, or is.
+    fn note_time(&mut self, index: u64, time: DateTime<Utc>) {
+        match self.dated {
+            Some(before) if (before - time).num_seconds() > CLOCK_SLACK => self.attention(
+                "clock_went_back",
+                Some(index),
+                format!(
+                    "it is dated {}, but an entry before it {}: the station's clock was set back, or one of the dates \
+                     is made up",
+                    format_time(time),
+                    format_time(before)
+                ),
+            ),
+            _ => {}
+        }
+        // Told once for each step back, not for every entry after it.
+        self.dated = Some(time);
     }
 
     fn report(mut self) -> AuditReport {
@@ -311,11 +423,9 @@ impl<'a> Walk<'a> {
         for (run_id, run) in std::mem::take(&mut self.runs) {
             self.judge_run(&run_id, &run);
         }
-        for (medium, runs) in std::mem::take(&mut self.media) {
-            if runs.len() > 1 {
-                let detail = format!("medium {medium} was tried {} times: runs {}", runs.len(), runs.join(", "));
-                self.attention("several_attempts", None, detail);
-            }
+        for (medium, runs) in std::mem::take(&mut self.again) {
+            let detail = format!("medium {medium} was tried {} times: runs {}", runs.len(), runs.join(", "));
+            self.attention("several_attempts", None, detail);
         }
         if !self.trusted && size > 0 {
             let detail = "no trust store was given, so no signature was checked; the chain and the tree were";
@@ -331,35 +441,31 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn judge_run(&mut self, run_id: &str, run: &Run) {
-        let first = run.intents.first().copied();
-        match (first, run.outcomes.as_slice()) {
-            (Some(intent), []) => {
+    fn judge_run(&mut self, run_id: &Name, run: &Run) {
+        let typ = |at: usize| self.config.outcomes.get(at).map_or("", String::as_str);
+        let none = More::default();
+        let more = run.more.as_deref().unwrap_or(&none);
+        match (run.intent, run.outcome, more.outcomes.first()) {
+            (Some(intent), None, _) => {
                 self.attention("no_outcome", Some(intent), format!("run {run_id} was intended and has no outcome"));
             }
-            (Some(intent), [(outcome, _)]) if *outcome > intent => {}
-            (Some(_), [(outcome, typ)]) => {
-                self.bad(
-                    "outcome_without_intent",
-                    Some(*outcome),
-                    format!("{typ} of run {run_id} stands before its intent"),
-                );
+            (Some(_), Some((first, of)), Some(second)) => {
+                let all = std::iter::once((first, of)).chain(more.outcomes.iter().copied());
+                let all: Vec<_> = all.map(|(index, at)| format!("{} ({index})", typ(at))).collect();
+                let detail = format!("run {run_id} has {} outcomes: {}", all.len(), all.join(", "));
+                self.bad("several_outcomes", Some(second.0), detail);
             }
-            (None, [(outcome, typ), ..]) => {
-                self.bad("outcome_without_intent", Some(*outcome), format!("{typ} of run {run_id} has no intent"));
+            (Some(intent), Some((outcome, of)), None) if outcome < intent => {
+                let detail = format!("{} of run {run_id} stands before its intent", typ(of));
+                self.bad("outcome_without_intent", Some(outcome), detail);
             }
-            (None, []) => {}
-            (Some(_), [_, second, ..]) => {
-                let at = Some(second.0);
-                let all: Vec<_> = run.outcomes.iter().map(|(index, typ)| format!("{typ} ({index})")).collect();
-                self.bad(
-                    "several_outcomes",
-                    at,
-                    format!("run {run_id} has {} outcomes: {}", all.len(), all.join(", ")),
-                );
+            (None, Some((outcome, of)), _) => {
+                let detail = format!("{} of run {run_id} has no intent", typ(of));
+                self.bad("outcome_without_intent", Some(outcome), detail);
             }
+            (Some(_), Some(_), None) | (None, None, _) => {}
         }
-        if let [_, again, ..] = run.intents.as_slice() {
+        if let Some(again) = more.intents.first() {
             self.bad("entry", Some(*again), format!("run {run_id} was intended twice; a run id is used once"));
         }
     }

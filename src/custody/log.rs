@@ -14,7 +14,7 @@ use super::audit::AuditConfig;
 use super::entries::{Entries, ID_FILE, Logged, read_id};
 use super::entry::{Entry, EntryError, MAX_LINE, NewEvent};
 use super::error::{LogError, io_error};
-use super::index::{Index, Place};
+use super::index::{Index, Place, Unreadable};
 use super::merkle::{self, Hash, ProofError, leaf_hash};
 use super::store::{Damage, End, Line, Tip, scan, set_aside};
 use crate::signed::{StationKey, sync_folder, write_new};
@@ -178,12 +178,12 @@ impl Log {
 
     /// All entries about a subject, in order.
     pub fn find_subject(&self, subject: &str) -> Result<Vec<Logged>, LogError> {
-        self.find(|index| index.subject(subject).to_vec())
+        Ok(self.find(|index| index.subject(subject))?.into_iter().filter(|l| l.entry.subject == subject).collect())
     }
 
     /// All entries of a run (`data.run_id`), in order.
     pub fn find_run(&self, run_id: &str) -> Result<Vec<Logged>, LogError> {
-        self.find(|index| index.run(run_id).to_vec())
+        Ok(self.find(|index| index.run(run_id))?.into_iter().filter(|l| l.entry.run_id() == Some(run_id)).collect())
     }
 
     /// The run's outcome entry, if it has one.
@@ -226,6 +226,15 @@ impl Log {
         let leaves = self.leaves()?;
         let proof = merkle::consistency_proof(&leaves, usize::try_from(size).map_err(|_| ProofError::Sizes)?)?;
         Ok((leaves.len() as u64, merkle::root(&leaves), proof))
+    }
+
+    /// Proof that the log's first `size` entries grew from its first `from`: the root over them and
+    /// the hashes.
+    pub fn prove_consistency_at(&self, from: u64, size: u64) -> Result<(Hash, Vec<Hash>), LogError> {
+        let leaves = self.leaves()?;
+        let count = |n: u64| usize::try_from(n).map_err(|_| ProofError::Sizes);
+        let leaves = leaves.get(..count(size)?).ok_or(ProofError::Sizes)?;
+        Ok((merkle::root(leaves), merkle::consistency_proof(leaves, count(from)?)?))
     }
 
     fn leaves(&self) -> Result<Vec<Hash>, LogError> {
@@ -303,6 +312,7 @@ impl Log {
         inner.tip = tip;
         if let Some(index) = &mut inner.index {
             lines.iter().for_each(|line| index.add(line));
+            index.save();
         }
         let _ = inner.tip.to_cache(&self.folder, &self.id); // a hint only
         Ok(results)
@@ -344,11 +354,11 @@ impl Log {
     fn refuse_second_outcome(&self, inner: &Inner, batch: &[Line], waiting: &Waiting) -> Result<(), LogError> {
         let run = waiting.event.data.get("run_id").and_then(serde_json::Value::as_str);
         let (Some(run_id), Some(index)) = (run, &inner.index) else { return Ok(()) };
-        let is_outcome = |e: &Entry| waiting.only_without.contains(&e.typ);
-        let in_batch = batch.iter().map(|l| &l.entry).find(|e| e.run_id() == Some(run_id) && is_outcome(e)).cloned();
+        let is_outcome = |e: &Entry| e.run_id() == Some(run_id) && waiting.only_without.contains(&e.typ);
+        let in_batch = batch.iter().map(|l| &l.entry).find(|e| is_outcome(e)).cloned();
         let found = match in_batch {
             Some(entry) => Some(entry),
-            None => self.read_places(inner, index.run(run_id))?.into_iter().map(|l| l.entry).find(is_outcome),
+            None => self.read_places(inner, &index.run(run_id))?.into_iter().map(|l| l.entry).find(is_outcome),
         };
         match found {
             None => Ok(()),
@@ -413,24 +423,16 @@ impl Log {
         if inner.index.is_some() {
             return Ok(());
         }
-        let mut index = Index::default();
-        let mut unreadable = None;
-        let mut number = 0u64;
-        scan(&inner.file, inner.tip.bytes, |start, line| {
-            if index.add_known(start, line).is_none() && unreadable.is_none() {
-                unreadable = Some((number, Entry::read(line).err()));
-            }
-            number += 1;
-        })
-        .map_err(io_error("reading", &self.folder.join(LOG_FILE)))?;
-        match unreadable {
-            None => {
+        let path = self.folder.join(LOG_FILE);
+        match Index::load(&self.folder, &inner.file, &inner.tip).map_err(io_error("reading", &path))? {
+            Ok(mut index) => {
+                index.save();
                 inner.index = Some(index);
                 Ok(())
             }
-            Some((index, source)) => {
-                let source = Arc::new(source.unwrap_or(EntryError::Typ(None)));
-                Err(LogError::Damaged { index, source })
+            Err(Unreadable { number, line }) => {
+                let source = Arc::new(Entry::read(&line).err().unwrap_or(EntryError::Typ(None)));
+                Err(LogError::Damaged { index: number, source })
             }
         }
     }

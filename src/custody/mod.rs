@@ -16,7 +16,7 @@ mod note;
 mod store;
 mod tree;
 
-pub use audit::{AuditConfig, AuditReport, Finding, KnownState, Severity, audit};
+pub use audit::{AuditConfig, AuditReport, Finding, KnownState, Severity, audit, audit_with};
 pub use checkpoint::{Checkpoint, checkpoint, cosign, origin, read_checkpoint};
 pub use entries::{Entries, Logged};
 pub use entry::{ENTRY_TYP, Entry, EntryError, NewEvent};

@@ -165,11 +165,16 @@ impl Tip {
 }
 
 /// Gives every complete line before `end` with its start. Checks nothing.
-pub(super) fn scan(file: &File, end: u64, mut each: impl FnMut(u64, &[u8])) -> io::Result<()> {
+pub(super) fn scan(file: &File, end: u64, each: impl FnMut(u64, &[u8])) -> io::Result<()> {
+    scan_from(file, 0, end, each)
+}
+
+/// As [`scan`], beginning at `from`, where a line must start.
+pub(super) fn scan_from(file: &File, from: u64, end: u64, mut each: impl FnMut(u64, &[u8])) -> io::Result<()> {
     let mut file = file;
-    file.seek(SeekFrom::Start(0))?;
-    let mut reader = BufReader::with_capacity(1 << 17, file.take(end));
-    let mut start = 0;
+    file.seek(SeekFrom::Start(from))?;
+    let mut reader = BufReader::with_capacity(1 << 17, file.take(end.saturating_sub(from)));
+    let mut start = from;
     while let LineRead::Line(line) = read_line(&mut reader)? {
         each(start, &line);
         start += line.len() as u64 + 1;

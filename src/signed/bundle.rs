@@ -214,9 +214,18 @@ impl TrustStore {
 
 /// The bundle that belongs to a trust store: `trust.jwks.json`, `trust.bundle.jsonl`.
 pub fn bundle_beside(trust: &Path) -> PathBuf {
+    beside(trust, "bundle.jsonl")
+}
+
+/// The time-stamping authorities that belong to a trust store: `trust.jwks.json`, `trust.tsa.pem`.
+pub fn authorities_beside(trust: &Path) -> PathBuf {
+    beside(trust, "tsa.pem")
+}
+
+fn beside(trust: &Path, what: &str) -> PathBuf {
     let name = trust.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let stem = name.strip_suffix(".jwks.json").or_else(|| name.strip_suffix(".json")).unwrap_or(&name);
-    trust.with_file_name(format!("{stem}.bundle.jsonl"))
+    trust.with_file_name(format!("{stem}.{what}"))
 }
 
 /// Adds a signed statement to a bundle file, which is made when it is not there. Two that do so at

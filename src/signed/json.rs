@@ -41,6 +41,9 @@ pub fn parse_strict<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonError> {
 /// As [`parse_strict`], and what was read must be what `T` would write, but for the order of
 /// members: no member is dropped, defaulted or respelled on the way in.
 pub fn parse_exact<T: DeserializeOwned + Serialize>(text: &[u8]) -> Result<T, JsonError> {
+    if let Some(value) = parse_own(text) {
+        return Ok(value);
+    }
     let value: T = parse_strict(text)?;
     let written = serde_json::to_value(&value)?;
     let read: Value = serde_json::from_slice(text)?;
@@ -48,6 +51,33 @@ pub fn parse_exact<T: DeserializeOwned + Serialize>(text: &[u8]) -> Result<T, Js
         None => Ok(value),
         Some(place) => Err(JsonError::NotExact { place: if place.is_empty() { "/".to_owned() } else { place } }),
     }
+}
+
+/// The short way for what stands exactly as we write it: if writing what was read gives the very same
+/// bytes, then no member was dropped, doubled or respelled. `None` says nothing.
+fn parse_own<T: DeserializeOwned + Serialize>(text: &[u8]) -> Option<T> {
+    let value: T = serde_json::from_slice(text).ok()?;
+    let same = serde_json::to_vec(&value).is_ok_and(|written| written == text);
+    (same && depth(text) <= MAX_DEPTH).then_some(value)
+}
+
+/// How deep well-formed JSON nests.
+fn depth(text: &[u8]) -> u32 {
+    let (mut depth, mut deepest, mut inside, mut escaped) = (0u32, 0u32, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if inside => escaped = true,
+            b'"' => inside = !inside,
+            b'{' | b'[' if !inside => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !inside => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// JSON pointer to the first place that differs.
@@ -177,6 +207,28 @@ mod tests {
         assert!(parse_strict::<Value>(nested(32).as_bytes()).is_ok());
         assert!(parse_strict::<Value>(nested(33).as_bytes()).is_err());
         assert!(parse_strict::<Value>("[".repeat(1_000_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn the_short_way_judges_as_the_long_one_does() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Doc {
+            data: Value,
+        }
+        let nested = |n: usize| format!(r#"{{"data":{}1{}}}"#, "[".repeat(n), "]".repeat(n));
+        assert!(parse_own::<Doc>(nested(31).as_bytes()).is_some());
+        assert!(parse_own::<Doc>(nested(32).as_bytes()).is_none());
+        assert!(parse_exact::<Doc>(nested(32).as_bytes()).is_err());
+        for text in
+            [r#"{"data":{"a":1,"a":1}}"#, r#"{"data":{"a":1,"\u0061":1}}"#, r#"{"data":1,"data":1}"#, r#"{"data":1}x"#]
+        {
+            assert!(parse_own::<Doc>(text.as_bytes()).is_none(), "{text}");
+            assert!(parse_exact::<Doc>(text.as_bytes()).is_err(), "{text}");
+        }
+        // Another order or spelling of the same takes the long way.
+        assert!(parse_own::<Doc>(br#"{ "data": "\u0041" }"#).is_none());
+        assert!(parse_exact::<Doc>(br#"{ "data": "\u0041" }"#).is_ok());
+        assert_eq!(depth(br#"{"a":"[[[[\"[[","b":[{}]}"#), 3);
     }
 
     #[test]

@@ -124,7 +124,9 @@ impl Jws {
         if text.first() != Some(&b'{') || text.last() != Some(&b'}') {
             return Err(JwsError::Surroundings);
         }
-        let envelope: Envelope = parse_strict(text)?;
+        // The members are all named here, so that serde itself refuses one that stands twice or is
+        // unknown; the strict reader then says what is wrong.
+        let envelope: Envelope = serde_json::from_slice(text).or_else(|_| parse_strict(text))?;
         let count = envelope.signatures.len();
         if count == 0 || count > MAX_SIGNATURES {
             return Err(JwsError::SignatureCount { count });

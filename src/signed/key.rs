@@ -15,10 +15,12 @@ use rand::TryRng as _;
 use zeroize::Zeroizing;
 
 use super::durable::{DurableError, write_new};
-use super::{Passphrase, PublicKey};
+use super::{Passphrase, PublicKey, TokenUri};
 
 const PLAIN: &str = "-----BEGIN PRIVATE KEY-----";
 const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+#[cfg(not(feature = "pkcs11"))]
+const WITHOUT_PKCS11: &str = "this program was built without PKCS#11 (feature pkcs11)";
 /// Far more than a key file needs.
 const MAX_FILE: u64 = 16 * 1024;
 
@@ -120,6 +122,12 @@ pub enum KeyError {
         /// What went wrong.
         detail: String,
     },
+    /// A key on a token needs its PIN.
+    #[error("the key {place} needs the PIN of its token, and none was given")]
+    PinNeeded {
+        /// Where the key is.
+        place: String,
+    },
     /// A key that never leaves its token has nothing to store.
     #[error("the key {place} does not leave its token and cannot be stored in a file")]
     StaysThere {
@@ -142,6 +150,30 @@ impl StationKey {
         let public = PublicKey::from(signing.verifying_key());
         let kid = public.kid().into();
         StationKey { secret: Secret::Memory(Arc::new(signing)), public, kid }
+    }
+
+    /// The key on a token that a `pkcs11:` URI names, unlocked by its PIN.
+    #[cfg(feature = "pkcs11")]
+    pub fn on_token(uri: &TokenUri, pin: &Passphrase) -> Result<StationKey, KeyError> {
+        super::token::open(uri, pin)
+    }
+
+    /// A new key on a token; it never leaves it.
+    #[cfg(feature = "pkcs11")]
+    pub fn generate_on_token(uri: &TokenUri, pin: &Passphrase) -> Result<StationKey, KeyError> {
+        super::token::generate(uri, pin)
+    }
+
+    /// This program was built without PKCS#11.
+    #[cfg(not(feature = "pkcs11"))]
+    pub fn on_token(uri: &TokenUri, _: &Passphrase) -> Result<StationKey, KeyError> {
+        Err(KeyError::Elsewhere { place: uri.to_string(), detail: WITHOUT_PKCS11.to_owned() })
+    }
+
+    /// This program was built without PKCS#11.
+    #[cfg(not(feature = "pkcs11"))]
+    pub fn generate_on_token(uri: &TokenUri, _: &Passphrase) -> Result<StationKey, KeyError> {
+        Err(KeyError::Elsewhere { place: uri.to_string(), detail: WITHOUT_PKCS11.to_owned() })
     }
 
     /// A key that signs elsewhere, with its public half.

@@ -20,12 +20,15 @@ mod printable;
 mod public;
 mod time;
 mod timestamp;
+#[cfg(feature = "pkcs11")]
+mod token;
+mod token_uri;
 mod trust;
 
 pub use base64url::{decode as decode_base64url, encode as encode_base64url};
-pub use bundle::{BundleError, append_to_bundle, bundle_beside};
+pub use bundle::{BundleError, append_to_bundle, authorities_beside, bundle_beside};
 pub use card::{CardError, PublicCard, check_person_name};
-pub use check::{Check, Outcome, verify, verify_with};
+pub use check::{Check, Outcome, TIME_EVIDENCE, verify, verify_with};
 pub use cosign::{CosignError, cosign_file};
 pub use countersign::{COUNTERSIGNATURE_TYP, CountersignError, countersign, read_countersignature};
 pub use delegation::{
@@ -40,7 +43,8 @@ pub use key::{KeyError, RemoteKey, StationKey};
 pub use printable::printable;
 pub use public::{PublicKey, PublicKeyError};
 pub use time::{format as format_time, parse as parse_time};
-pub use timestamp::{Authorities, MAX_TOKEN, TimestampError, TimestampQuery};
+pub use timestamp::{Authorities, MAX_TOKEN, TimestampError, TimestampQuery, time_stamped};
+pub use token_uri::{TokenUri, TokenUriError};
 pub use trust::{Standing, TrustError, TrustStore, TrustedKey, check_roles};
 
 /// A passphrase; wiped from memory when dropped.

@@ -182,6 +182,11 @@ impl TimestampQuery {
     }
 }
 
+/// SHA-256 of the signature that a token is about. Nothing is verified.
+pub fn time_stamped(bytes: &[u8]) -> Result<[u8; 32], TimestampError> {
+    Token::read(bytes)?.imprint()
+}
+
 struct Token {
     signed: SignedData,
     info: TstInfo,

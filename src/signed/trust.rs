@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::bundle::{BundleError, Delegated, bundle_beside};
+use super::bundle::{BundleError, Delegated, authorities_beside, bundle_beside};
 use super::durable::{DurableError, atomic_write, write_new};
 use super::header::Role;
 use super::json::{JsonError, parse_strict};
 use super::public::{PublicKey, PublicKeyError};
 use super::time;
+use super::timestamp::{Authorities, TimestampError};
 
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
@@ -22,6 +23,8 @@ pub struct TrustStore {
     keys: Vec<TrustedKey>,
     /// What its roots have said; never written to its file.
     pub(super) delegated: Delegated,
+    /// Who is believed about times; never written to its file.
+    authorities: Authorities,
 }
 
 /// A known key.
@@ -102,6 +105,15 @@ pub enum TrustError {
     /// The bundle beside it.
     #[error(transparent)]
     Bundle(BundleError),
+    /// The time-stamping authorities beside it.
+    #[error(transparent)]
+    Authorities(#[from] TimestampError),
+    /// No such entry.
+    #[error("key {kid} has no entry of its own in the trust store")]
+    Missing {
+        /// Its thumbprint.
+        kid: String,
+    },
     /// A key stands twice.
     #[error("key {kid} stands in the trust store already")]
     Twice {
@@ -145,14 +157,46 @@ struct Jwk {
 }
 
 impl TrustStore {
-    /// Reads a trust store file, and the bundle of what its roots signed that lies beside it
-    /// (`trust.bundle.jsonl` for `trust.jwks.json`), where there is one.
+    /// Reads a trust store file and what lies beside it: of `trust.jwks.json` the bundle of what its
+    /// roots signed (`trust.bundle.jsonl`) and the time-stamping authorities (`trust.tsa.pem`).
     pub fn load(path: &Path) -> Result<TrustStore, TrustError> {
         let mut store = TrustStore::load_alone(path)?;
         match store.take_bundle_file(&bundle_beside(path)) {
-            Err(BundleError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(store),
-            result => result.map(|()| store).map_err(TrustError::Bundle),
+            Err(BundleError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            result => result.map_err(TrustError::Bundle)?,
         }
+        match store.add_authorities(&authorities_beside(path)) {
+            Err(TrustError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            result => result?,
+        }
+        Ok(store)
+    }
+
+    /// Believes the time-stamping authorities of a PEM file.
+    pub fn add_authorities(&mut self, path: &Path) -> Result<(), TrustError> {
+        let read = |source| TrustError::Read { path: path.to_owned(), source };
+        let mut bytes = Vec::new();
+        File::open(path).and_then(|f| f.take(MAX_FILE).read_to_end(&mut bytes)).map_err(read)?;
+        self.authorities.add(Authorities::parse(&bytes)?);
+        Ok(())
+    }
+
+    /// Who is believed about times.
+    pub fn authorities(&self) -> &Authorities {
+        &self.authorities
+    }
+
+    /// Ends an entry of its own now and lets another key go on under the same name and roles.
+    pub fn rotate(&mut self, old: &str, new: &PublicKey, now: DateTime<Utc>) -> Result<(), TrustError> {
+        let missing = || TrustError::Missing { kid: old.to_owned() };
+        let ended = self.find_mut(old).ok_or_else(missing)?;
+        let until = ended.valid_until.map_or(now, |until| until.min(now));
+        let before = std::mem::replace(ended, TrustedKey { valid_until: Some(until), ..ended.clone() });
+        let next = TrustedKey {
+            valid_until: before.valid_until.filter(|until| *until > now),
+            ..TrustedKey::new(new.clone(), before.name, Role::Witness, Some(now)).with_roles(&before.roles)
+        };
+        self.add(next)
     }
 
     /// Reads a trust store file and nothing beside it.
@@ -357,96 +401,5 @@ pub fn check_roles(roles: &[Role]) -> Result<(), &'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::signed::StationKey;
-
-    fn at(seconds: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(seconds, 0).unwrap()
-    }
-
-    fn store() -> TrustStore {
-        let mut store = TrustStore::default();
-        let public = StationKey::from_seed(&[1; 32]).public().clone();
-        store.add(TrustedKey::new(public, "Bench 1", Role::Station, Some(at(1000)))).unwrap();
-        store
-    }
-
-    #[test]
-    fn stores_come_back_from_disk() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("trust.jwks.json");
-        store().save_new(&path).unwrap();
-        assert!(store().save_new(&path).is_err());
-        let mut read = TrustStore::load(&path).unwrap();
-        assert_eq!(read, store());
-        let kid = read.keys()[0].kid.clone();
-        read.find_mut(&kid).unwrap().revoked_at = Some(at(2000));
-        read.save(&path).unwrap();
-        assert_eq!(TrustStore::load(&path).unwrap(), read);
-    }
-
-    #[test]
-    fn a_person_holds_several_roles() {
-        let mut store = store();
-        let kim = StationKey::from_seed(&[2; 32]).public().clone();
-        let kim = TrustedKey::new(kim, "Kim", Role::Operator, None).with_roles(&[Role::Operator, Role::Witness]);
-        store.add(kim.clone()).unwrap();
-        let read = TrustStore::parse(&store.to_bytes()).unwrap();
-        assert_eq!(read, store);
-        assert!(read.find(&kim.kid).unwrap().may(Role::Witness) && !read.find(&kim.kid).unwrap().may(Role::Station));
-        let text: Value = serde_json::from_slice(&store.to_bytes()).unwrap();
-        assert_eq!(text["keys"][0]["role"], "station");
-        assert_eq!(text["keys"][1]["roles"], json!(["operator", "witness"]));
-    }
-
-    #[test]
-    fn windows_and_revocation_decide_by_the_second() {
-        let mut key = store().keys()[0].clone();
-        key.valid_until = Some(at(3000));
-        assert_eq!(key.standing(at(999)), Standing::NotYetValid(at(1000)));
-        assert_eq!(key.standing(at(1000)), Standing::Valid);
-        assert_eq!(key.standing(at(3000)), Standing::Valid);
-        assert_eq!(key.standing(at(3001)), Standing::Expired(at(3000)));
-        key.revoked_at = Some(at(2000));
-        assert_eq!(key.standing(at(1999)), Standing::RevokedLater(at(2000)));
-        assert_eq!(key.standing(at(2000)), Standing::Revoked(at(2000)));
-    }
-
-    #[test]
-    fn doubtful_stores_are_refused() {
-        let good: Value = serde_json::from_slice(&store().to_bytes()).unwrap();
-        let refusal = |change: &dyn Fn(&mut Value)| {
-            let mut changed = good.clone();
-            change(&mut changed["keys"][0]);
-            TrustStore::parse(changed.to_string().as_bytes()).unwrap_err().to_string()
-        };
-        assert!(refusal(&|k| k["d"] = json!("AAAA")).contains("private key"));
-        assert!(refusal(&|k| k["kid"] = json!("AAAA")).contains("thumbprint"));
-        assert!(refusal(&|k| k["kty"] = json!("EC")).contains("not an Ed25519 key"));
-        assert!(refusal(&|k| k["x"] = json!("AAAA")).contains("32 bytes"));
-        assert!(refusal(&|k| k["x"] = json!("A".repeat(43))).contains("low order"));
-        assert!(refusal(&|k| k["use"] = json!("enc")).contains("use"));
-        assert!(refusal(&|k| k["valid_from"] = json!("yesterday")).contains("RFC 3339"));
-        assert!(refusal(&|k| k["trusted"] = json!(true)).contains("unknown field"));
-        assert!(refusal(&|k| k["role"] = json!("king")).contains("king"));
-        assert!(refusal(&|k| k["roles"] = json!(["operator"])).contains("either"));
-        let roles = |roles: Value| {
-            refusal(&|k| {
-                k["roles"] = roles.clone();
-                k.as_object_mut().unwrap().remove("role");
-            })
-        };
-        assert!(roles(json!([])).contains("no role"));
-        assert!(roles(json!(["witness", "witness"])).contains("twice"));
-        assert!(roles(json!(["root", "witness"])).contains("together"));
-        assert!(roles(json!(["station", "operator"])).contains("together"));
-        let twice = json!({"keys": [good["keys"][0], good["keys"][0]]});
-        assert!(matches!(TrustStore::parse(twice.to_string().as_bytes()), Err(TrustError::Twice { .. })));
-        for bad in ["", "[]", "{}", r#"{"keys":[],"keys":[]}"#, r#"{"keys":[]}x"#] {
-            assert!(TrustStore::parse(bad.as_bytes()).is_err(), "{bad}");
-        }
-    }
-}
+#[path = "trust_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::documents::RECEIVED;
 use super::folder::{Station, StationError};
 use crate::certificate;
-use crate::custody::{self, AuditConfig, AuditReport, Entries, Entry, Finding, KnownState, Severity};
+use crate::custody::{self, AuditConfig, AuditReport, Entry, Finding, KnownState, Severity};
 use crate::signed::{Jws, TrustStore};
 
 /// Looks through the log. `known` are states of it that were kept elsewhere.
@@ -20,8 +20,10 @@ pub fn audit(
     known.extend(documents.iter().filter_map(|d| d.state.clone()));
     known.sort_by_key(|state| state.size);
     let folder = station.custody_folder();
-    let mut report = custody::audit(&folder, trust, &known, &AuditConfig::default())?;
-    let logged = Logged::read(&folder);
+    // What the log says of documents is gathered on the audit's own way through it.
+    let mut logged = Logged::default();
+    let mut report =
+        custody::audit_with(&folder, trust, &known, &AuditConfig::default(), &mut |entry| logged.take(entry))?;
     for document in documents {
         if logged.outcomes.get(&document.id) == Some(&document.run_id) {
             continue;
@@ -113,7 +115,7 @@ fn documents(station: &Station) -> Vec<Document> {
     found
 }
 
-/// What the log says of documents. Stops at the first bad entry, which the audit reports by itself.
+/// What the log says of documents. An audit that stops at a bad entry gathers up to there.
 #[derive(Default)]
 struct Logged {
     /// Document to run.
@@ -127,14 +129,6 @@ struct Logged {
 }
 
 impl Logged {
-    fn read(folder: &Path) -> Logged {
-        let mut logged = Logged::default();
-        for entry in Entries::open(folder).into_iter().flatten().map_while(Result::ok).map(|l| l.entry) {
-            logged.take(&entry);
-        }
-        logged
-    }
-
     fn take(&mut self, entry: &Entry) {
         let text = |member: &str| entry.data.get(member).and_then(|v| v.as_str()).map(str::to_owned);
         let Some(document) = text("document") else { return };

@@ -190,12 +190,18 @@ fn holds(there: &[u8], issued: &[u8]) -> bool {
 /// The trust store goes along, named after the station, so that the evidence can be checked there.
 fn copy_trust(station: &Station, out: &Path) -> Result<(), StationError> {
     let source = station.trust_path();
-    let target = out.join("trust.jwks.json");
-    let bytes = std::fs::read(&source).map_err(super::folder::io_error(&source, "reading it"))?;
-    if std::fs::read(&target).is_ok_and(|there| there == bytes) {
+    copy(&source, &out.join("trust.jwks.json"))?;
+    // What its roots signed, where it has any.
+    let bundle = crate::signed::bundle_beside(&source);
+    if bundle.exists() { copy(&bundle, &out.join("trust.bundle.jsonl")) } else { Ok(()) }
+}
+
+fn copy(source: &Path, target: &Path) -> Result<(), StationError> {
+    let bytes = std::fs::read(source).map_err(super::folder::io_error(source, "reading it"))?;
+    if std::fs::read(target).is_ok_and(|there| there == bytes) {
         return Ok(());
     }
-    Ok(atomic_write(&target, &bytes)?)
+    Ok(atomic_write(target, &bytes)?)
 }
 
 /// Exactly one outcome for every intent, however often this is repeated.

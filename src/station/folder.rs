@@ -13,15 +13,17 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::custody::{Log, LogError};
+use super::durability::{Durability, durability};
+use crate::custody::{Log, LogError, NewEvent};
 use crate::signed::{
-    DurableError, KeyError, Passphrase, Role, StationKey, TrustError, TrustStore, TrustedKey, sync_folder, write_new,
+    DurableError, KeyError, Passphrase, Role, StationKey, TokenUri, TokenUriError, TrustError, TrustStore, TrustedKey,
+    sync_folder, write_new,
 };
 
 /// An opened state folder.
@@ -43,6 +45,9 @@ pub struct StationConfig {
     pub station: String,
     /// When the folder was made.
     pub created: DateTime<Utc>,
+    /// The station's key, where it lies on a token: a `pkcs11:` URI. `None`: `keys/station.pem`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// Something is wrong with the state folder.
@@ -82,6 +87,9 @@ pub enum StationError {
     /// The station key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The key cannot be changed now.
+    #[error("the station key was not changed: {0}")]
+    Rotation(&'static str),
     /// The trust store.
     #[error(transparent)]
     Trust(#[from] TrustError),
@@ -93,13 +101,13 @@ pub enum StationError {
     Durable(#[from] DurableError),
 }
 
-/// Whether what is written to a folder is still there after a reboot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Durability {
-    /// It lies on a medium.
-    Survives,
-    /// It lies in memory; says in which filesystem.
-    LostAtReboot(String),
+/// The key of a new station.
+#[derive(Debug)]
+pub enum NewKey<'a> {
+    /// Made and kept in `keys/station.pem`, with a passphrase or without.
+    File(Option<&'a Passphrase>),
+    /// Made on a token before.
+    Token(&'a StationKey, &'a TokenUri),
 }
 
 impl Station {
@@ -109,6 +117,17 @@ impl Station {
         organization: &str,
         station: &str,
         passphrase: Option<&Passphrase>,
+        now: DateTime<Utc>,
+    ) -> Result<Station, StationError> {
+        Station::init_with(folder, organization, station, &NewKey::File(passphrase), now)
+    }
+
+    /// As [`Station::init`], with the key in a file or on a token.
+    pub fn init_with(
+        folder: &Path,
+        organization: &str,
+        station: &str,
+        key: &NewKey<'_>,
         now: DateTime<Utc>,
     ) -> Result<Station, StationError> {
         check_name("the organization", organization)?;
@@ -128,7 +147,7 @@ impl Station {
         fs::create_dir_all(parent).map_err(io_error(parent, "creating it"))?;
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let draft = parent.join(format!(".{name}.init-{:08x}", rand::random::<u32>()));
-        let made = build(&draft, organization, station, passphrase, now).and_then(|config| {
+        let made = build(&draft, organization, station, key, now).and_then(|config| {
             fs::rename(&draft, folder).map_err(io_error(folder, "moving the new state folder into place"))?;
             sync_folder(parent)?;
             Ok(config)
@@ -206,9 +225,56 @@ impl Station {
         self.folder.join("journal")
     }
 
-    /// Unlocks the station key.
+    /// Unlocks the station key, by its passphrase or the PIN of its token.
     pub fn key(&self, passphrase: Option<&Passphrase>) -> Result<StationKey, StationError> {
-        Ok(StationKey::load(&self.key_path(), passphrase)?)
+        let Some(uri) = self.token()? else { return Ok(StationKey::load(&self.key_path(), passphrase)?) };
+        let pin = passphrase.ok_or_else(|| KeyError::PinNeeded { place: uri.to_string() })?;
+        Ok(StationKey::on_token(&uri, pin)?)
+    }
+
+    /// Where the station key is, when it lies on a token.
+    pub fn token(&self) -> Result<Option<TokenUri>, StationError> {
+        let bad =
+            |e: TokenUriError| StationError::Config { path: self.folder.join("station.json"), why: e.to_string() };
+        self.config.key.as_deref().map(TokenUri::parse).transpose().map_err(bad)
+    }
+
+    /// Gives the station a new key in place of `old`, which ends now. No run may be open: what it will
+    /// sign was begun under the old key. The old key is removed from the folder.
+    pub fn rotate(
+        &self,
+        old: &StationKey,
+        passphrase: Option<&Passphrase>,
+        now: DateTime<Utc>,
+    ) -> Result<StationKey, StationError> {
+        if self.config.key.is_some() {
+            return Err(StationError::Rotation("its key lies on a token; make another there and initialise anew"));
+        }
+        let open = |path: &Path| path.extension().is_some_and(|e| e == "jsonl");
+        let journals = self.journals();
+        let mut entries = fs::read_dir(&journals).map_err(io_error(&journals, "looking into it"))?;
+        if entries.any(|entry| entry.is_ok_and(|e| open(&e.path()))) {
+            return Err(StationError::Rotation("runs are under way or interrupted; end them first (lastwrite resume)"));
+        }
+        let trust_path = self.trust_path();
+        let mut trust = TrustStore::load_alone(&trust_path)?;
+        let next = self.folder.join("keys").join("station.next.pem");
+        // Left by an attempt that was cut off before anybody was told of it.
+        match fs::remove_file(&next) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io_error(&next, "removing it")(e)),
+            _ => {}
+        }
+        let key = StationKey::generate()?;
+        trust.rotate(old.kid(), key.public(), now)?;
+        key.save_new(&next, passphrase)?;
+        // From here on both keys are believed for their own time, wherever it is cut off.
+        trust.save(&trust_path)?;
+        let data = serde_json::json!({ "old": old.kid(), "new": key.kid(), "public_key": key.public().x() });
+        let event = NewEvent { typ: "station.key_rotated".to_owned(), subject: self.config.station.clone(), data };
+        self.log()?.append_at(event, old, now)?;
+        fs::rename(&next, self.key_path()).map_err(io_error(&next, "moving it into place"))?;
+        sync_folder(&self.folder.join("keys"))?;
+        Ok(key)
     }
 
     /// Whom the station trusts.
@@ -252,7 +318,7 @@ fn build(
     draft: &Path,
     organization: &str,
     station: &str,
-    passphrase: Option<&Passphrase>,
+    new_key: &NewKey<'_>,
     now: DateTime<Utc>,
 ) -> Result<StationConfig, StationError> {
     for name in ["", "keys", "custody", "certificates", "failures", "journal", "journal/closed"] {
@@ -264,8 +330,14 @@ fn build(
         let folder = if name.is_empty() { draft.to_owned() } else { draft.join(name) };
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).map_err(io_error(&folder, "opening it"))?;
     }
-    let key = StationKey::generate()?;
-    key.save_new(&draft.join("keys").join("station.pem"), passphrase)?;
+    let (key, on_token) = match new_key {
+        NewKey::File(passphrase) => {
+            let key = StationKey::generate()?;
+            key.save_new(&draft.join("keys").join("station.pem"), *passphrase)?;
+            (key, None)
+        }
+        NewKey::Token(key, uri) => ((*key).clone(), Some(uri.to_string())),
+    };
     let mut trust = TrustStore::default();
     trust.add(TrustedKey::new(
         key.public().clone(),
@@ -275,8 +347,13 @@ fn build(
     ))?;
     trust.save_new(&draft.join("trust.jwks.json"))?;
     Log::create(&draft.join("custody"))?;
-    let config =
-        StationConfig { format: 1, organization: organization.to_owned(), station: station.to_owned(), created: now };
+    let config = StationConfig {
+        format: 1,
+        organization: organization.to_owned(),
+        station: station.to_owned(),
+        created: now,
+        key: on_token,
+    };
     let path = draft.join("station.json");
     let mut text = serde_json::to_vec_pretty(&config)
         .map_err(|e| StationError::Config { path: path.clone(), why: e.to_string() })?;
@@ -294,83 +371,6 @@ fn check_name(what: &'static str, name: &str) -> Result<(), StationError> {
     if good { Ok(()) } else { Err(StationError::BadName { what }) }
 }
 
-/// Finds the mount a folder lies on and asks whether its filesystem, or what an overlay writes to,
-/// lives in memory.
-fn durability(folder: &Path) -> Result<Durability, StationError> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo")
-        .map_err(io_error(Path::new("/proc/self/mountinfo"), "reading it"))?;
-    let device = fs::metadata(folder).map_err(io_error(folder, "looking at it"))?.dev();
-    Ok(judge_durability(&mounts, device, &|path| fs::metadata(path).ok().map(|m| m.dev())))
-}
-
-fn judge_durability(mounts: &str, device: u64, device_of: &dyn Fn(&Path) -> Option<u64>) -> Durability {
-    let wanted = (nix::sys::stat::major(device), nix::sys::stat::minor(device));
-    let mut seen = vec![wanted];
-    let mut current = wanted;
-    loop {
-        let Some((kind, options)) = mount_of(mounts, current) else { return Durability::Survives };
-        match kind.as_str() {
-            "tmpfs" | "ramfs" | "rootfs" | "devtmpfs" => return Durability::LostAtReboot(kind),
-            "overlay" => {
-                let upper = options.split(',').find_map(|o| o.strip_prefix("upperdir=")).map(PathBuf::from);
-                let Some(upper) = upper else { return Durability::LostAtReboot("read-only overlay".into()) };
-                let Some(next) = device_of(&upper) else {
-                    // The upper folder of a live system is often out of sight: not known to survive.
-                    return Durability::LostAtReboot(format!("overlay over {}", upper.display()));
-                };
-                current = (nix::sys::stat::major(next), nix::sys::stat::minor(next));
-                if seen.contains(&current) {
-                    return Durability::LostAtReboot("overlay".into());
-                }
-                seen.push(current);
-            }
-            _ => return Durability::Survives,
-        }
-    }
-}
-
-/// Filesystem type and super options of the mount with this device number.
-fn mount_of(mounts: &str, (major, minor): (u64, u64)) -> Option<(String, String)> {
-    let wanted = format!("{major}:{minor}");
-    mounts.lines().find_map(|line| {
-        let (left, right) = line.split_once(" - ")?;
-        if left.split(' ').nth(2)? != wanted {
-            return None;
-        }
-        let mut right = right.split(' ');
-        Some((right.next()?.to_owned(), right.nth(1).unwrap_or_default().to_owned()))
-    })
-}
-
 pub(super) fn io_error<'a>(path: &'a Path, doing: &'static str) -> impl Fn(io::Error) -> StationError + 'a {
     move |source| StationError::Io { path: path.to_owned(), doing, source }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LIVE: &str = "\
-22 1 0:21 / / rw,relatime - overlay overlay rw,lowerdir=/ro,upperdir=/cow/upper,workdir=/cow/work
-23 22 0:30 / /cow rw - tmpfs tmpfs rw
-24 22 8:1 / /media/stick rw - ext4 /dev/sda1 rw
-25 22 0:31 / /over rw - overlay overlay rw,lowerdir=/a,upperdir=/media/stick/up,workdir=/w";
-
-    fn device(major: u64, minor: u64) -> u64 {
-        nix::sys::stat::makedev(major, minor)
-    }
-
-    fn of(path: &Path) -> Option<u64> {
-        if path.starts_with("/cow") { Some(device(0, 30)) } else { Some(device(8, 1)) }
-    }
-
-    #[test]
-    fn a_live_system_forgets_its_root_but_not_a_stick() {
-        let judge = |d| judge_durability(LIVE, d, &of);
-        assert_eq!(judge(device(0, 21)), Durability::LostAtReboot("tmpfs".into()));
-        assert_eq!(judge(device(8, 1)), Durability::Survives);
-        assert_eq!(judge(device(0, 31)), Durability::Survives);
-        let blind = judge_durability(LIVE, device(0, 21), &|_| None);
-        assert_eq!(blind, Durability::LostAtReboot("overlay over /cow/upper".into()));
-    }
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod documents;
+mod durability;
 #[cfg(feature = "erase")]
 mod evidence;
 mod folder;
@@ -21,6 +22,7 @@ mod result;
 mod resume;
 #[cfg(feature = "erase")]
 mod run;
+mod time_evidence;
 #[cfg(feature = "erase")]
 mod verify_media;
 
@@ -37,7 +39,8 @@ pub use crate::sanitize::{
 };
 pub use audit::{audit, known_state};
 pub use documents::{KeepError, Kept, Library, RECEIVED, keep_document, put_document};
-pub use folder::{Durability, Station, StationConfig, StationError, default_folder, second_place};
+pub use durability::Durability;
+pub use folder::{NewKey, Station, StationConfig, StationError, default_folder, second_place};
 #[cfg(feature = "erase")]
 pub use manifest::{ManifestError, ManifestRow, read_manifest, write_results};
 pub use policy::{
@@ -55,5 +58,6 @@ pub use result::{Outcome, TargetResult};
 pub use resume::{Interrupted, InterruptedState, ResumeError, abandon, interrupted, resume};
 #[cfg(feature = "erase")]
 pub use run::{Audience, ExecuteError, Execution, Ready, TakenUp, execute};
+pub use time_evidence::{Gathered, Sidecar, time_evidence};
 #[cfg(feature = "erase")]
 pub use verify_media::{MediaCheck, VerifyMediaError, verify_media};

@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::{Document, DocumentType, signers};
 use crate::certificate::payload::id_of;
 use crate::certificate::semantics::SIGNING_TIME;
-use crate::certificate::verify::{Verdict, check_file_name, verdict, verify_document};
+use crate::certificate::verify::{Verdict, check_file_name, verdict, verify_document_with};
 use crate::certificate::{DocumentKind, Verification};
-use crate::signed::{Check, Jws, Outcome, TrustStore, format_time, verify};
+use crate::signed::{Check, Jws, Outcome, TimeEvidence, TrustStore, format_time, verify_with};
 
 /// The result of a verification.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -66,6 +66,16 @@ impl Verified {
 /// Verifies a document of any sort. `file_name`, when given and of the form `<64 hex digits>.json`,
 /// must be the document's id.
 pub fn verify_any(bytes: &[u8], file_name: Option<&str>, trust: Option<&TrustStore>) -> Verified {
+    verify_any_with(bytes, file_name, trust, &[])
+}
+
+/// As [`verify_any`], with evidence by others for the time of its signatures.
+pub fn verify_any_with(
+    bytes: &[u8],
+    file_name: Option<&str>,
+    trust: Option<&TrustStore>,
+    evidence: &[TimeEvidence],
+) -> Verified {
     let nothing = |check: Check, id: Option<String>| Verified {
         id,
         kind: None,
@@ -96,11 +106,11 @@ pub fn verify_any(bytes: &[u8], file_name: Option<&str>, trust: Option<&TrustSto
         _ => None,
     };
     if let Some(run) = run {
-        return Verified::of_run(verify_document(bytes, run, file_name, trust), kind, &jws);
+        return Verified::of_run(verify_document_with(bytes, run, file_name, trust, evidence), kind, &jws);
     }
     let mut checks =
         vec![Check::new("structure", Outcome::Passed, "a JWS in JSON general serialization, read strictly")];
-    checks.extend(verify(&jws, kind.typ(), trust));
+    checks.extend(verify_with(&jws, kind.typ(), trust, evidence));
     checks.extend(check_file_name(&id, file_name));
     let document = match Document::of_payload(kind, jws.payload()) {
         Ok(document) => {

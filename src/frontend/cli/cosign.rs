@@ -6,9 +6,10 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::certificate::TrustArgs;
+use super::document::verified_beside;
 use super::key::KeyArgs;
 use super::{Common, output};
-use crate::certificate::document::{Destruction, Document, verify_any};
+use crate::certificate::document::{Destruction, Document};
 use crate::certificate::{self, Verdict};
 use crate::frontend::exit::{Exit, Failure};
 use crate::signed::{CosignError, Jws, Role, StationKey, TrustStore, cosign_file};
@@ -44,9 +45,8 @@ pub fn run(common: &Common, args: &SignArgs) -> Result<Exit, Failure> {
         Capacity::Operator => Role::Operator,
         Capacity::Witness => Role::Witness,
     };
-    let name = args.file.file_name().map(|name| name.to_string_lossy().into_owned());
     let judge = |bytes: &[u8], jws: &Jws| {
-        let verified = verify_any(bytes, name.as_deref(), trust.as_ref());
+        let verified = verified_beside(bytes, &args.file, trust.as_ref(), &[]).map_err(|e| e.message)?;
         if verified.verdict == Verdict::Invalid {
             let why = verified.failed().map(|c| format!("{}: {}", c.name, c.detail)).collect::<Vec<_>>();
             return Err(format!("it is not valid ({})", why.join("; ")));

@@ -1,4 +1,4 @@
-//! `lastwrite custody log | checkpoint | audit | transfer | receive`
+//! `lastwrite custody log | checkpoint | audit | transfer | receive | prove | growth | cosign`
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::certificate::TrustArgs;
-use super::{Common, output, station_failure};
+use super::{Common, output, station_failure, witness};
 use crate::custody::{self, AuditReport, KnownState, LogError, NoteKey, Severity, SignatureKind};
 use crate::frontend::exit::{Exit, Failure};
 use crate::signed::{Role, TrustStore};
@@ -24,6 +24,12 @@ pub enum CustodyCommand {
     Transfer(Box<super::handover::TransferArgs>),
     /// Compare what arrived with a transfer, and sign it or record the discrepancy
     Receive(Box<super::handover::ReceiveArgs>),
+    /// Prove that documents stand in the log of a checkpoint, for whoever has no log
+    Prove(witness::ProveArgs),
+    /// Prove to a witness that the log has only grown
+    Growth(witness::GrowthArgs),
+    /// As a witness: add your cosignature to a checkpoint that grew from the last you saw
+    Cosign(witness::CosignArgs),
 }
 
 #[derive(Debug, Args)]
@@ -56,6 +62,9 @@ pub fn run(common: &Common, command: CustodyCommand) -> Result<Exit, Failure> {
         CustodyCommand::Audit(args) => audit(common, &common.station()?, &args),
         CustodyCommand::Transfer(args) => super::handover::transfer(common, &args),
         CustodyCommand::Receive(args) => super::handover::receive(common, &args),
+        CustodyCommand::Prove(args) => witness::prove(common, &common.station()?, &args),
+        CustodyCommand::Growth(args) => witness::growth(common, &common.station()?, &args),
+        CustodyCommand::Cosign(args) => witness::cosign(common, &args),
     }
 }
 
@@ -138,8 +147,7 @@ fn read_known(station: &Station, trust: Option<&TrustStore>, path: &Path) -> Res
     let origin = origin(station, log.id());
     let keys: Vec<NoteKey> = trust
         .into_iter()
-        .flat_map(|t| t.keys())
-        .filter(|k| k.may(Role::Station) && k.revoked_at.is_none())
+        .flat_map(|t| t.all_keys().filter(|k| k.may(Role::Station) && t.revocation(k).is_none()))
         .filter_map(|k| NoteKey::new(&origin, SignatureKind::Ed25519, k.key.clone()).ok())
         .collect();
     let (checkpoint, _) = custody::read_checkpoint(&bytes, &keys)

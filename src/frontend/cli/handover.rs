@@ -139,7 +139,7 @@ pub fn receive(common: &Common, args: &ReceiveArgs) -> Result<Exit, Failure> {
     let trust = args.trust.load(common)?;
     let bytes = read_file(&args.file, MAX_DOCUMENT)?;
     let judge = Judge::new(common, trust.as_ref(), &args.settled)?;
-    let verified = judge.verified(&bytes, &args.file);
+    let verified = judge.verified(&bytes, &args.file, &[])?;
     let Some(Document::Transfer(transfer)) = verified.document.clone() else {
         return Err(Failure::words(Exit::Evidence, format!("{} is no transfer", args.file.display())));
     };

@@ -18,10 +18,12 @@ mod progress;
 mod register;
 #[cfg(feature = "erase")]
 mod resume;
+mod time;
 #[cfg(feature = "erase")]
 mod verify_media;
 #[cfg(feature = "erase")]
 mod wipe;
+mod witness;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -225,6 +227,10 @@ impl Common {
     fn key(&self, station: &Station) -> Result<crate::signed::StationKey, Failure> {
         use std::io::IsTerminal;
         let given = self.passphrase()?;
+        if let Some(uri) = station.token().map_err(|error| station_failure(&error))? {
+            let pin = key::pin(&uri, given)?;
+            return station.key(Some(&pin)).map_err(|error| station_failure(&error));
+        }
         match station.key(given.as_ref()) {
             Err(StationError::Key(crate::signed::KeyError::PassphraseNeeded { .. }))
                 if std::io::stdin().is_terminal() =>
@@ -248,6 +254,7 @@ fn station_failure(error: &StationError) -> Failure {
         StationError::BadName { .. } => failure(Exit::Usage),
         StationError::Custody(LogError::Io { .. } | LogError::Random) => failure(Exit::Other),
         StationError::Custody(_) => failure(Exit::Evidence).hint("lastwrite custody audit says more"),
+        StationError::Rotation(_) => failure(Exit::Refused),
         StationError::Trust(_) | StationError::Config { .. } => failure(Exit::Evidence),
         StationError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
             failure(Exit::Other).hint("run it as the user who owns the state folder, or name another with --state DIR")

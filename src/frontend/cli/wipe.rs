@@ -14,7 +14,7 @@ use crate::frontend::exit::{Exit, Failure};
 use crate::media::{Kind, Medium};
 use crate::sanitize::record::Operator;
 use crate::scheme;
-use crate::signed::StationKey;
+use crate::signed::{Role, StationKey};
 use crate::station::{
     self, Audience, Confirmation, Confirmed, Durability, EngineConfig, ExecuteError, Execution, FaultLimits, IoChoice,
     ManifestRow, Order, Outcome, Preparation, Ready, Refused, Run, Station, TargetResult,
@@ -48,8 +48,8 @@ pub struct WipeArgs {
 #[derive(Debug, Args)]
 pub struct ExecutionArgs {
     /// The operator's own key; it signs the certificate or failure report
-    #[arg(long, value_name = "FILE", env = "LASTWRITE_OPERATOR_KEY")]
-    pub operator_key: Option<PathBuf>,
+    #[arg(long, value_name = "FILE|URI", env = "LASTWRITE_OPERATOR_KEY")]
+    pub operator_key: Option<String>,
     /// File with the passphrase of the operator's key (first line) [default: asked for]
     #[arg(long, value_name = "FILE", env = "LASTWRITE_OPERATOR_PASSPHRASE_FILE")]
     pub operator_passphrase_file: Option<PathBuf>,
@@ -115,10 +115,17 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     let key = common.key(&station)?;
     let operator = args.execution.operator(common)?;
     if let Some(operator) = &operator {
-        let name = wish.operator.map(|o| o.name).or(args.execution.operator_key.as_deref().and_then(name_beside));
+        let beside = args.execution.operator_key.as_deref().and_then(|key| name_beside(Path::new(key)));
+        let name = wish.operator.map(|o| o.name).or(beside);
         let name = name.ok_or_else(|| {
             Failure::words(Exit::Usage, "whose key is it?").hint("nothing was touched; name them with --operator NAME")
         })?;
+        let trust = station.trust().map_err(|e| station_failure(&e))?;
+        if !trust.find(operator.kid()).is_some_and(|known| known.may(Role::Operator)) {
+            let kid = operator.kid();
+            return Err(Failure::words(Exit::Refused, format!("key {kid} is not trusted as operator at this station"))
+                .hint("nothing was touched; take it in with: lastwrite key trust PUBLIC --role operator"));
+        }
         wish.operator = Some(Operator::signed(name, operator.kid()));
     }
     let roots = station::live();

@@ -19,11 +19,11 @@ use super::{Common, output, station_failure};
 use crate::certificate::Issued;
 use crate::certificate::document::{
     Attachment, AttachmentKind, Document, DocumentRef, DocumentType, MediumName, Related, SealError, Signatory,
-    Verified, verify_any,
+    Verified, verify_any_with,
 };
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::{Jws, MAX_DOCUMENT, Role, StationKey, TrustStore};
-use crate::station::{KeepError, Library, keep_document, put_document};
+use crate::signed::{Jws, MAX_DOCUMENT, Role, StationKey, TimeEvidence, TrustStore};
+use crate::station::{self, KeepError, Library, keep_document, put_document};
 use crate::units::Bytes;
 
 pub use bundle::{BundleArgs, bundle};
@@ -173,6 +173,32 @@ pub fn read_file(file: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
+/// What others say of the time of its signatures: what lies beside the file, and `more`. What is no
+/// evidence is told and left out.
+pub fn evidence_beside(
+    file: &Path,
+    more: &[PathBuf],
+    trust: Option<&TrustStore>,
+) -> Result<Vec<TimeEvidence>, Failure> {
+    let Some(trust) = trust else { return Ok(Vec::new()) };
+    let gathered = station::time_evidence(file, more, trust).map_err(|e| station_failure(&e))?;
+    for (path, why) in &gathered.refused {
+        output::line_err(&format!("NOTE: {} is no evidence: {why}", path.display()));
+    }
+    Ok(gathered.evidence)
+}
+
+/// Verifies a document of any sort with the evidence of time beside its file, and `more`.
+pub fn verified_beside(
+    bytes: &[u8],
+    file: &Path,
+    trust: Option<&TrustStore>,
+    more: &[PathBuf],
+) -> Result<Verified, Failure> {
+    let name = file.file_name().map(|name| name.to_string_lossy());
+    Ok(verify_any_with(bytes, name.as_deref(), trust, &evidence_beside(file, more, trust)?))
+}
+
 /// A document that a command is about: verified, with what the station and the named files say of it.
 pub struct Subject {
     pub verified: Verified,
@@ -197,20 +223,20 @@ impl Judge<'_> {
         Ok(Judge { trust, library, with })
     }
 
-    pub fn verified(&self, bytes: &[u8], file: &Path) -> Verified {
-        let name = file.file_name().map(|name| name.to_string_lossy());
-        let mut verified = verify_any(bytes, name.as_deref(), self.trust);
-        let Some(id) = verified.id.clone() else { return verified };
+    /// `more` is evidence of time besides what lies beside the file.
+    pub fn verified(&self, bytes: &[u8], file: &Path, more: &[PathBuf]) -> Result<Verified, Failure> {
+        let mut verified = verified_beside(bytes, file, self.trust, more)?;
+        let Some(id) = verified.id.clone() else { return Ok(verified) };
         let digest = verified.document.as_ref().and_then(Document::medium).and_then(|m| m.digest);
         let known = self.library.about(&id, digest.as_deref());
         let related = Related::new(known.into_iter().chain(self.with.iter().map(Vec::as_slice)), self.trust);
         verified.add(related.checks(&verified));
-        verified
+        Ok(verified)
     }
 
     /// A file that is no document, or was changed beyond reading, is refused.
     pub fn subject(&self, file: &Path) -> Result<Subject, Failure> {
-        let verified = self.verified(&read_file(file, MAX_DOCUMENT)?, file);
+        let verified = self.verified(&read_file(file, MAX_DOCUMENT)?, file, &[])?;
         let (Some(id), Some(kind), Some(document)) = (&verified.id, verified.kind, &verified.document) else {
             let why = verified.failed().map(|c| c.detail.clone()).collect::<Vec<_>>().join("; ");
             return Err(Failure::words(Exit::Evidence, format!("{} is no document of ours: {why}", file.display())));

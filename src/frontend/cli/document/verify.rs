@@ -38,6 +38,9 @@ pub struct VerifyArgs {
     /// Custody log (folder) that a bundle is compared with [default: the station's own, where there is one]
     #[arg(long, value_name = "DIR")]
     log: Option<PathBuf>,
+    /// Evidence for the time of the signatures, besides what lies beside each file
+    #[arg(long, value_name = "FILE")]
+    evidence: Vec<PathBuf>,
     #[command(flatten)]
     trust: TrustArgs,
 }
@@ -89,7 +92,7 @@ fn verify_one(common: &Common, args: &VerifyArgs, file: &Path, judge: &Judge<'_>
     if Bundle::begins(&bytes) {
         return bundle(common, args, file, &bytes, judge.trust);
     }
-    let mut verified = judge.verified(&bytes, file);
+    let mut verified = judge.verified(&bytes, file, &args.evidence)?;
     verified.add(meant(args, &verified).into_iter().collect());
     if common.json {
         output::json(&json!({ "file": file.to_string_lossy(), "verification": verified }));

@@ -2,17 +2,18 @@
 
 mod generate;
 mod person;
+mod root;
 mod store;
 
 #[cfg(feature = "erase")]
 pub use generate::name_beside;
-pub use person::{KeyArgs, ask_twice, new_passphrase, read_passphrase};
+pub use person::{KeyArgs, Place, ask_twice, new_passphrase, no_passphrase, pin, read_passphrase};
 
 use clap::Subcommand;
 
 use super::Common;
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::Role;
+use crate::signed::{Reason, Role};
 
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
@@ -24,8 +25,12 @@ pub enum KeyCommand {
     List(store::ListArgs),
     /// Take a public key into a trust store
     Trust(store::TrustKeyArgs),
-    /// Disown a key
+    /// As an organization's root: vouch for a key, with roles and validity
+    Delegate(root::DelegateArgs),
+    /// Disown a key, in a trust store or by the root's signed list
     Revoke(store::RevokeArgs),
+    /// Put a new key in the place of an old one
+    Rotate(root::RotateArgs),
 }
 
 pub fn run(common: &Common, command: KeyCommand) -> Result<Exit, Failure> {
@@ -34,6 +39,8 @@ pub fn run(common: &Common, command: KeyCommand) -> Result<Exit, Failure> {
         KeyCommand::Show(args) => generate::show(common, &args),
         KeyCommand::List(args) => store::list(common, &args),
         KeyCommand::Trust(args) => store::trust(common, &args),
+        KeyCommand::Delegate(args) => root::delegate(common, &args),
+        KeyCommand::Rotate(args) => root::rotate(common, &args),
         KeyCommand::Revoke(args) => store::revoke(common, &args),
     }
 }
@@ -44,6 +51,13 @@ pub fn signing_role(name: &str) -> Result<Role, String> {
         let names = Role::ALL.iter().map(|r| r.as_str()).collect::<Vec<_>>().join(", ");
         format!("there is no role {name}; there are {names}")
     })
+}
+
+/// A reason by its name.
+pub fn reason(name: &str) -> Result<Reason, String> {
+    let all = [Reason::Compromised, Reason::Lost, Reason::Superseded, Reason::Retired];
+    let found = all.into_iter().find(|reason| reason.as_str() == name);
+    found.ok_or_else(|| "it is compromised, lost, superseded or retired".to_owned())
 }
 
 /// An RFC 3339 time, or a date as its first second in UTC.

@@ -7,29 +7,55 @@ use clap::Args;
 
 use crate::frontend::cli::Common;
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::{KeyError, Passphrase, StationKey};
+use crate::signed::{KeyError, Passphrase, StationKey, TokenUri};
 
 /// Whose key signs what the command does.
 #[derive(Clone, Debug, Args)]
 pub struct KeyArgs {
-    /// Your key: PKCS#8 PEM [default: lastwrite/person.pem in the XDG configuration folder]
-    #[arg(long, env = "LASTWRITE_KEY", value_name = "FILE")]
-    pub key: Option<PathBuf>,
-    /// File with its passphrase (first line) [default: --passphrase-file, else asked for]
+    /// Your key: PKCS#8 PEM or a pkcs11: URI [default: lastwrite/person.pem in the XDG configuration folder]
+    #[arg(long, env = "LASTWRITE_KEY", value_name = "FILE|URI")]
+    pub key: Option<String>,
+    /// File with its passphrase or PIN (first line) [default: --passphrase-file, else asked for]
     #[arg(long, env = "LASTWRITE_KEY_PASSPHRASE_FILE", value_name = "FILE")]
     pub key_passphrase_file: Option<PathBuf>,
 }
 
+/// Where a key is.
+pub enum Place {
+    /// In a file.
+    File(PathBuf),
+    /// On a token.
+    Token(Box<TokenUri>),
+}
+
+impl Place {
+    /// Reads a path or a `pkcs11:` URI.
+    pub fn parse(text: &str) -> Result<Place, Failure> {
+        match TokenUri::is_one(text) {
+            true => TokenUri::parse(text)
+                .map(|uri| Place::Token(Box::new(uri)))
+                .map_err(|e| Failure::words(Exit::Usage, format!("{text}: {e}"))),
+            false => Ok(Place::File(PathBuf::from(text))),
+        }
+    }
+}
+
 impl KeyArgs {
     /// Where the key is.
-    pub fn path(&self) -> PathBuf {
-        self.key.clone().unwrap_or_else(default_path)
+    pub fn place(&self) -> Result<Place, Failure> {
+        self.key.as_deref().map_or_else(|| Ok(Place::File(default_path())), Place::parse)
     }
 
-    /// Unlocks it, asking at a terminal for the passphrase where none was given.
+    /// Unlocks it, asking at a terminal for the passphrase or PIN where none was given.
     pub fn load(&self, common: &Common) -> Result<StationKey, Failure> {
-        let path = self.path();
-        load(&path, self.passphrase(common)?)
+        let given = self.passphrase(common)?;
+        match self.place()? {
+            Place::File(path) => load(&path, given),
+            Place::Token(uri) => {
+                let pin = pin(&uri, given)?;
+                StationKey::on_token(&uri, &pin).map_err(|e| Failure::new(Exit::Other, &e))
+            }
+        }
     }
 
     /// The passphrase from a file, where one was named.
@@ -37,6 +63,20 @@ impl KeyArgs {
         match &self.key_passphrase_file {
             Some(file) => read_passphrase(file).map(Some),
             None => common.passphrase(),
+        }
+    }
+}
+
+/// The PIN of a token: from its own file, from the one that was named, or typed.
+pub fn pin(uri: &TokenUri, given: Option<Passphrase>) -> Result<Passphrase, Failure> {
+    match (&uri.pin_source, given) {
+        (Some(file), _) => read_passphrase(file),
+        (None, Some(given)) => Ok(given),
+        (None, None) if std::io::stdin().is_terminal() => ask(&format!("PIN of {uri}: ")),
+        (None, None) => {
+            let needed = KeyError::PinNeeded { place: uri.to_string() };
+            Err(Failure::new(Exit::Other, &needed)
+                .hint("give it at a terminal, with a passphrase file, or by pin-source="))
         }
     }
 }
@@ -81,6 +121,12 @@ pub fn new_passphrase(given: Option<Passphrase>) -> Result<Option<Passphrase>, F
         None if std::io::stdin().is_terminal() => ask_twice().map(Some),
         None => Ok(None),
     }
+}
+
+/// There is nobody to ask.
+pub fn no_passphrase() -> Failure {
+    Failure::words(Exit::Usage, "a person's key needs a passphrase, and there is no terminal to ask at")
+        .hint("give it in a file: --key-passphrase-file FILE")
 }
 
 /// Asks for a new passphrase at the terminal, twice.

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::json;
 
+use super::root::{self, RootArgs};
 use super::{signing_role, time};
 use crate::frontend::cli::certificate::TrustArgs;
 use crate::frontend::cli::{Common, output};
@@ -49,20 +50,21 @@ pub struct RevokeArgs {
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<DateTime<Utc>>,
     #[command(flatten)]
+    root: RootArgs,
+    #[command(flatten)]
     trust: TrustArgs,
 }
 
 pub fn list(common: &Common, args: &ListArgs) -> Result<Exit, Failure> {
     let store = args.trust.load(common)?.ok_or_else(no_store)?;
     if common.json {
-        let keys = store.keys().iter().map(describe).collect::<Vec<_>>();
+        let keys = store.all_keys().map(|key| describe(&store, key)).collect::<Vec<_>>();
         output::json(&json!({ "keys": keys }));
         return Ok(Exit::Done);
     }
     let time = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), format_time);
     let rows: Vec<_> = store
-        .keys()
-        .iter()
+        .all_keys()
         .map(|key| {
             vec![
                 key.kid.clone(),
@@ -70,14 +72,27 @@ pub fn list(common: &Common, args: &ListArgs) -> Result<Exit, Failure> {
                 key.roles_text(),
                 time(key.valid_from),
                 time(key.valid_until),
-                standing(key),
+                standing(&store, key),
+                key.delegated_by
+                    .as_deref()
+                    .and_then(|root| store.find(root))
+                    .map_or("-".to_owned(), |r| r.name.clone()),
             ]
         })
         .collect();
     output::line(&match rows.is_empty() {
         true => "The trust store is empty: nobody is believed.".to_owned(),
-        false => output::table(&["KEY", "NAME", "ROLES", "FROM", "UNTIL", "NOW"], &rows),
+        false => output::table(&["KEY", "NAME", "ROLES", "FROM", "UNTIL", "NOW", "BY ROOT"], &rows),
     });
+    let foreign = store.foreign_statements();
+    if foreign > 0 {
+        output::line_err(&format!(
+            "NOTE: {foreign} lines of the bundle count for nothing: no root here that stands signed them."
+        ));
+    }
+    if let Some(stale) = store.stale_list(now()) {
+        output::line_err(&format!("NOTE: {stale}"));
+    }
     Ok(Exit::Done)
 }
 
@@ -99,6 +114,9 @@ pub fn revoke(common: &Common, args: &RevokeArgs) -> Result<Exit, Failure> {
     let at = args.at.unwrap_or_else(now);
     let mut changed = None;
     let kid = find(&args.trust.load(common)?.ok_or_else(no_store)?, &args.kid)?;
+    if root::revoke(common, &args.root, &args.trust, &kid, at)? {
+        return Ok(Exit::Done);
+    }
     change(common, &args.trust, |store| {
         if let Some(key) = store.find_mut(&kid) {
             // An earlier revocation is not moved to a later time.
@@ -109,14 +127,15 @@ pub fn revoke(common: &Common, args: &RevokeArgs) -> Result<Exit, Failure> {
     })?;
     match changed {
         Some(key) => told(common, &key, "is revoked"),
-        None => Err(Failure::words(Exit::Usage, format!("there is no key {kid} in the trust store"))),
+        None => Err(Failure::words(Exit::Refused, format!("a root vouches for key {kid}, so only a root revokes it"))
+            .hint("name the root's key with --root-key FILE, and a --reason")),
     }
 }
 
 /// The one key whose thumbprint is or begins like that.
 pub fn find(store: &TrustStore, kid: &str) -> Result<String, Failure> {
     let found: Vec<_> =
-        store.keys().iter().filter(|k| k.kid == kid || (kid.len() >= 6 && k.kid.starts_with(kid))).collect();
+        store.all_keys().filter(|k| k.kid == kid || (kid.len() >= 6 && k.kid.starts_with(kid))).collect();
     match found.as_slice() {
         [one] => Ok(one.kid.clone()),
         [] => Err(Failure::words(Exit::Usage, format!("there is no key {kid} in the trust store"))
@@ -130,40 +149,33 @@ fn change(
     trust: &TrustArgs,
     edit: impl FnOnce(&mut TrustStore) -> Result<(), TrustError>,
 ) -> Result<(), Failure> {
-    let path = match &trust.trust {
-        Some(path) => path.clone(),
-        None => common.station()?.trust_path(),
-    };
-    let failed = |e: TrustError| match e {
-        TrustError::Twice { .. } => Failure::new(Exit::Refused, &e),
-        TrustError::Read { .. } | TrustError::Store(_) => Failure::new(Exit::Other, &e),
-        _ => Failure::new(Exit::Evidence, &e),
-    };
+    let path = trust.path(common)?;
+    let failed = trust_failure;
     let is_new = trust.trust.is_some() && !path.exists();
-    let mut store = if is_new { TrustStore::default() } else { TrustStore::load(&path).map_err(failed)? };
+    let mut store = if is_new { TrustStore::default() } else { TrustStore::load_alone(&path).map_err(failed)? };
     edit(&mut store).map_err(failed)?;
     if is_new { store.save_new(&path) } else { store.save(&path) }.map_err(failed)
 }
 
 fn told(common: &Common, key: &TrustedKey, what: &str) -> Result<Exit, Failure> {
     match common.json {
-        true => output::json(&describe(key)),
+        true => output::json(&describe(&TrustStore::default(), key)),
         false => output::line(&format!("{} ({}, {}) {what}", key.kid, key.name, key.roles_text())),
     }
     Ok(Exit::Done)
 }
 
-fn describe(key: &TrustedKey) -> serde_json::Value {
+fn describe(store: &TrustStore, key: &TrustedKey) -> serde_json::Value {
     let time = |at: Option<DateTime<Utc>>| at.map(format_time);
     json!({
         "kid": key.kid, "name": key.name, "roles": key.roles, "public_key": key.key.x(),
-        "valid_from": time(key.valid_from), "valid_until": time(key.valid_until), "revoked_at": time(key.revoked_at),
-        "standing": standing(key),
+        "valid_from": time(key.valid_from), "valid_until": time(key.valid_until), "revoked_at": time(store.revocation(key)),
+        "standing": standing(store, key), "delegated_by": key.delegated_by,
     })
 }
 
-fn standing(key: &TrustedKey) -> String {
-    match key.standing(now()) {
+fn standing(store: &TrustStore, key: &TrustedKey) -> String {
+    match store.standing(key, now()) {
         Standing::Valid => "valid".to_owned(),
         Standing::NotYetValid(_) => "not yet valid".to_owned(),
         Standing::Expired(_) => "expired".to_owned(),
@@ -171,6 +183,16 @@ fn standing(key: &TrustedKey) -> String {
     }
 }
 
-fn no_store() -> Failure {
+/// How an error of a trust store is told.
+pub fn trust_failure(e: TrustError) -> Failure {
+    match e {
+        TrustError::Twice { .. } | TrustError::Missing { .. } => Failure::new(Exit::Refused, &e),
+        TrustError::Read { .. } | TrustError::Store(_) => Failure::new(Exit::Other, &e),
+        _ => Failure::new(Exit::Evidence, &e),
+    }
+}
+
+/// No trust store was named and there is no station.
+pub fn no_store() -> Failure {
     Failure::words(Exit::Usage, "no trust store").hint("name it with --trust FILE")
 }

@@ -37,7 +37,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::certificate::TrustArgs;
-use super::key::{KeyArgs, new_passphrase};
+use super::key::{KeyArgs, Place, new_passphrase, no_passphrase};
 use super::{Common, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::register::{Database, Register, RegisterError, Role, Verdict, Work};
@@ -134,38 +134,40 @@ pub fn run_media(common: &Common, command: MediaCommand) -> Result<Exit, Failure
 
 fn init(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
     let at = args.open.at(common);
-    let key_path = args.open.key.path();
-    for path in [Some(&key_path), if let Database::File(file) = &at { Some(file) } else { None }].into_iter().flatten()
-    {
+    let place = args.open.key.place()?;
+    let key_path = if let Place::File(path) = &place { Some(path) } else { None };
+    for path in [key_path, if let Database::File(file) = &at { Some(file) } else { None }].into_iter().flatten() {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)
                 .map_err(|e| Failure::words(Exit::Other, format!("{}: making it failed: {e}", folder.display())))?;
         }
     }
-    let key = match key_path.exists() {
-        true => args.open.key.load(common)?,
-        false => {
+    let key = match key_path.filter(|path| !path.exists()) {
+        None => args.open.key.load(common)?,
+        Some(key_path) => {
             let passphrase = match args.unprotected_key {
                 true => args.open.key.passphrase(common)?,
                 false => Some(new_passphrase(args.open.key.passphrase(common)?)?.ok_or_else(no_passphrase)?),
             };
             let key = StationKey::generate().map_err(|e| Failure::new(Exit::Other, &e))?;
-            key.save_new(&key_path, passphrase.as_ref()).map_err(|e| Failure::new(Exit::Other, &e))?;
+            key.save_new(key_path, passphrase.as_ref()).map_err(|e| Failure::new(Exit::Other, &e))?;
             key
         }
     };
     let register = block_on(Register::init(&at, &args.organization, &args.name, &args.role, &key))?;
     let id = register.id().to_owned();
+    let named = match &place {
+        Place::File(path) => path.display().to_string(),
+        Place::Token(uri) => uri.to_string(),
+    };
     if common.json {
-        output::json(
-            &json!({ "register": id, "kid": key.kid(), "public_key": key.public().x(), "key": key_path.to_string_lossy() }),
-        );
+        output::json(&json!({ "register": id, "kid": key.kid(), "public_key": key.public().x(), "key": named }));
     } else {
         output::line(&format!(
             "Register       {id}\nOrganization   {}\nAdministrator  {}",
             args.organization, args.name
         ));
-        output::line(&format!("Key            {} ({})", key.kid(), key_path.display()));
+        output::line(&format!("Key            {} ({named})", key.kid()));
     }
     Ok(Exit::Done)
 }
@@ -310,11 +312,6 @@ fn register_failure(error: &RegisterError) -> Failure {
         RegisterError::NotFound { .. } => Failure::new(Exit::Usage, error),
         _ => Failure::new(Exit::Other, error),
     }
-}
-
-fn no_passphrase() -> Failure {
-    Failure::words(Exit::Usage, "a person's key needs a passphrase, and there is no terminal to ask at")
-        .hint("give it in a file: --key-passphrase-file FILE")
 }
 
 fn role(name: &str) -> Result<Role, String> {
