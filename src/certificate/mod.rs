@@ -6,6 +6,7 @@
 pub mod document;
 mod form;
 mod issue;
+mod page;
 mod payload;
 mod semantics;
 mod show;
@@ -14,6 +15,7 @@ mod verify;
 
 pub use form::{BackedUp, Destination, DestinationKind, Form, GivenForm, MediaForm, Person, SanitizationForm};
 pub use issue::{IssueContext, IssueError, Issued, issue, issue_failure};
+pub use page::page;
 pub use payload::{CertificatePayload, DocumentKind, Job, ReadError, id_of, read};
 pub use show::{show, show_verification};
 pub use verify::{Verdict, Verification, verdict as judge, verify_document, verify_file};

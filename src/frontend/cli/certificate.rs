@@ -1,4 +1,4 @@
-//! `lastwrite certificate show | verify | sign`
+//! `lastwrite certificate show | verify | sign | page`
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,8 @@ pub enum CertificateCommand {
     Verify(VerifyArgs),
     /// Agree with a document as operator or witness: adds your signature to it
     Sign(super::cosign::SignArgs),
+    /// Print a web page that verifies certificates in a browser, offline
+    Page,
 }
 
 #[derive(Debug, Args)]
@@ -53,6 +55,7 @@ pub fn run(common: &Common, command: CertificateCommand) -> Result<Exit, Failure
         CertificateCommand::Show(args) => show(common, &args),
         CertificateCommand::Verify(args) => verify(common, &args),
         CertificateCommand::Sign(args) => super::cosign::run(common, &args),
+        CertificateCommand::Page => page(common),
     }
 }
 
@@ -104,6 +107,15 @@ fn verify(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
 fn check(bytes: &[u8], kind: DocumentKind, file: &Path, trust: Option<&TrustStore>) -> Verification {
     let name = file.file_name().map(|name| name.to_string_lossy());
     certificate::verify_document(bytes, kind, name.as_deref(), trust)
+}
+
+fn page(common: &Common) -> Result<Exit, Failure> {
+    if common.json {
+        output::json(&json!({ "page": certificate::page() }));
+    } else {
+        output::line(certificate::page().trim_end());
+    }
+    Ok(Exit::Done)
 }
 
 /// Reads and verifies one certificate.
