@@ -8,6 +8,8 @@ mod form;
 mod issue;
 mod page;
 mod payload;
+#[cfg(feature = "pdf")]
+pub mod pdf;
 mod semantics;
 mod show;
 mod statement;

@@ -21,6 +21,9 @@ pub enum CertificateCommand {
     Sign(super::cosign::SignArgs),
     /// Print a web page that verifies certificates in a browser, offline
     Page,
+    /// Make a PDF for people, with the signed documents inside
+    #[cfg(feature = "pdf")]
+    Pdf(super::certificate_pdf::PdfArgs),
 }
 
 #[derive(Debug, Args)]
@@ -56,6 +59,8 @@ pub fn run(common: &Common, command: CertificateCommand) -> Result<Exit, Failure
         CertificateCommand::Verify(args) => verify(common, &args),
         CertificateCommand::Sign(args) => super::cosign::run(common, &args),
         CertificateCommand::Page => page(common),
+        #[cfg(feature = "pdf")]
+        CertificateCommand::Pdf(args) => super::certificate_pdf::run(common, &args),
     }
 }
 
