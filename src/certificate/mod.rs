@@ -8,8 +8,11 @@ mod drive;
 mod form;
 mod governed;
 mod issue;
+mod page;
 mod payload;
 mod route;
+#[cfg(feature = "pdf")]
+pub mod pdf;
 mod semantics;
 mod show;
 mod statement;
@@ -17,6 +20,7 @@ mod verify;
 
 pub use form::{BackedUp, Destination, DestinationKind, Form, GivenForm, MediaForm, Person, SanitizationForm};
 pub use issue::{IssueContext, IssueError, Issued, issue, issue_failure};
+pub use page::page;
 pub use payload::{CertificatePayload, DocumentKind, Job, ReadError, id_of, read};
 pub use show::{show, show_verification};
 pub use verify::{Verdict, Verification, verdict as judge, verify_document, verify_document_with, verify_file};

@@ -13,6 +13,7 @@ pub mod station;
 #[cfg(feature = "erase")]
 pub mod sysfs_tree;
 pub mod tsa;
+pub mod webdriver;
 
 /// Says loudly that a test did not run. With `LASTWRITE_NO_SKIP=1` (CI) it fails instead, so that
 /// nothing is left out unseen. Use as `return common::skip("why")`.

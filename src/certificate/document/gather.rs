@@ -77,8 +77,8 @@ fn entry(related: &Related, medium: &MediumName, verified: &Verified) -> Option<
         Document::Run(run) => {
             let facts = &run.facts;
             let level = match facts.proven {
-                Proven::FullReadback => Some(VerificationLevel::Full),
-                Proven::SampledReadback => Some(VerificationLevel::Sample),
+                Proven::FullReadback | Proven::ErasedFullRead => Some(VerificationLevel::Full),
+                Proven::SampledReadback | Proven::ErasedSampled => Some(VerificationLevel::Sample),
                 Proven::QuickReadback => Some(VerificationLevel::Quick),
                 _ => None,
             };

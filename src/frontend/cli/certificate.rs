@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::{Common, document, output, station_failure};
 use crate::certificate::{self, DocumentKind, Verification};
@@ -34,6 +35,11 @@ pub enum CertificateCommand {
     Timestamp(super::time::TimestampArgs),
     /// As a register: say that valid documents are here now
     Countersign(super::time::CountersignArgs),
+    /// Print a web page that verifies certificates in a browser, offline
+    Page,
+    /// Make a PDF for people, with the signed documents inside
+    #[cfg(feature = "pdf")]
+    Pdf(super::certificate_pdf::PdfArgs),
 }
 
 /// Whom to believe.
@@ -63,6 +69,9 @@ pub fn run(common: &Common, command: CertificateCommand) -> Result<Exit, Failure
         CertificateCommand::Add(args) => document::add(common, &args),
         CertificateCommand::Timestamp(args) => super::time::timestamp(common, &args),
         CertificateCommand::Countersign(args) => super::time::countersigned(common, &args),
+        CertificateCommand::Page => page(common),
+        #[cfg(feature = "pdf")]
+        CertificateCommand::Pdf(args) => super::certificate_pdf::run(common, &args),
     }
 }
 
@@ -85,6 +94,15 @@ pub(super) fn kind_of(bytes: &[u8]) -> DocumentKind {
         true => DocumentKind::FailureReport,
         false => DocumentKind::Certificate,
     }
+}
+
+fn page(common: &Common) -> Result<Exit, Failure> {
+    if common.json {
+        output::json(&json!({ "page": certificate::page() }));
+    } else {
+        output::line(certificate::page().trim_end());
+    }
+    Ok(Exit::Done)
 }
 
 /// Reads and verifies one certificate.

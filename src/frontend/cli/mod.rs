@@ -1,6 +1,8 @@
 //! The command line: one file a command.
 
 mod certificate;
+#[cfg(feature = "pdf")]
+mod certificate_pdf;
 mod cosign;
 mod custody;
 mod document;

@@ -8,6 +8,8 @@ use serde_json::json;
 use super::{Common, Judge, TrustArgs, files_of, keep_failure, output, read_file, station_failure};
 use crate::bundle::{Bundle, BundleVerification, MAX_BUNDLE, verify_bundle};
 use crate::certificate::document::{Document, DocumentError, DocumentType, Verified, show_document, show_verified};
+#[cfg(feature = "pdf")]
+use crate::certificate::pdf::{Appearance, ExtractError};
 use crate::certificate::{self, Verdict};
 use crate::custody::{ExtractedLine, extract};
 use crate::frontend::exit::{Exit, Failure};
@@ -92,6 +94,15 @@ fn verify_one(common: &Common, args: &VerifyArgs, file: &Path, judge: &Judge<'_>
     if Bundle::begins(&bytes) {
         return bundle(common, args, file, &bytes, judge.trust);
     }
+    #[cfg(feature = "pdf")]
+    if let Some(opened) = crate::frontend::cli::certificate_pdf::open_pdf(&bytes) {
+        return pdf(common, args, file, judge, opened);
+    }
+    #[cfg(not(feature = "pdf"))]
+    if bytes.starts_with(b"%PDF-") {
+        let message = format!("{}: this program was built without PDF", file.display());
+        return Err(Failure::words(Exit::Other, message).hint("take the document out of it (pdfdetach) and verify that"));
+    }
     let mut verified = judge.verified(&bytes, file, &args.evidence)?;
     verified.add(meant(args, &verified).into_iter().collect());
     if common.json {
@@ -100,6 +111,50 @@ fn verify_one(common: &Common, args: &VerifyArgs, file: &Path, judge: &Judge<'_>
         output::line(&format!("{}\n{}\n", file.display(), show_verified(&verified).trim_end()));
     }
     Ok(verified.verdict)
+}
+
+/// The documents inside a PDF are what counts; its pages are compared with them.
+#[cfg(feature = "pdf")]
+fn pdf(
+    common: &Common,
+    args: &VerifyArgs,
+    file: &Path,
+    judge: &Judge<'_>,
+    opened: Result<(Vec<Vec<u8>>, Appearance), ExtractError>,
+) -> Result<Verdict, Failure> {
+    let (documents, appearance) = opened.map_err(|e| {
+        Failure::words(Exit::Evidence, format!("{}: {e}", file.display())).hint("ask for the signed document itself")
+    })?;
+    let (outcome, pages) = match &appearance {
+        Appearance::Identical => (Outcome::Passed, "the visible pages are exactly those of the documents inside".into()),
+        Appearance::Differs => {
+            (Outcome::Failed, "the visible pages are NOT those that the documents inside make".to_owned())
+        }
+        Appearance::CannotBeReproduced(why) => {
+            (Outcome::Unknown, format!("the visible pages cannot be compared with the documents inside: {why}"))
+        }
+    };
+    let mut worst = Verdict::Valid;
+    for bytes in &documents {
+        // Beside the PDF lies no evidence of time of what is inside.
+        let mut verified = judge.verified(bytes, Path::new(""), &args.evidence)?;
+        verified.add(meant(args, &verified).into_iter().collect());
+        verified.add(vec![Check::new("pages", outcome, pages.clone())]);
+        if common.json {
+            output::json(&json!({ "file": file.to_string_lossy(), "verification": verified }));
+        } else {
+            let id = verified.id.as_deref().unwrap_or("?");
+            output::line(&format!("{}, {id}\n{}\n", file.display(), show_verified(&verified).trim_end()));
+        }
+        worst = match (worst, verified.verdict) {
+            (Verdict::Invalid, _) | (_, Verdict::Invalid) => Verdict::Invalid,
+            (Verdict::ConsistentSignerUnknown, _) | (_, Verdict::ConsistentSignerUnknown) => {
+                Verdict::ConsistentSignerUnknown
+            }
+            _ => Verdict::Valid,
+        };
+    }
+    Ok(worst)
 }
 
 /// A script that relies on exit code 0 must not take a valid rejection for a proof.

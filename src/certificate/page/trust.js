@@ -1,0 +1,265 @@
+// Whom the reader trusts: a JWK Set with names, roles and windows, and bundles of what its roots have
+// signed (delegations, revocation lists). A key inside a certificate is never trust.
+
+const ROLES = [
+  "station", "operator", "witness", "validator", "verifier", "transferor", "receiver", "policy_approver",
+  "register", "root",
+];
+const DELEGATION = "vnd.lastwrite.delegation+json";
+const REVOCATION_LIST = "vnd.lastwrite.revocation-list+json";
+
+// A time as documents write it, in whole seconds since 1970.
+function seconds(word, what) {
+  if (typeof word !== "string" || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(word)) {
+    throw new Refused(`${what} is not a time (RFC 3339)`);
+  }
+  const at = Date.parse(word);
+  if (Number.isNaN(at)) throw new Refused(`${what} is not a time (RFC 3339)`);
+  return Math.floor(at / 1000);
+}
+
+const when = (at) => new Date(at * 1000).toISOString().replace(".000Z", "Z");
+
+async function thumbprint(x) {
+  return toBase64url(await sha256(asciiBytes(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`)));
+}
+
+// The key of a JWK, and its name by RFC 7638, which must be the one that is written.
+async function readKey(jwk, what) {
+  if (jwk.has("d")) throw new Refused(`${what} is a PRIVATE key: remove it, and treat that key as known to all`);
+  if (jwk.get("kty") !== "OKP" || jwk.get("crv") !== "Ed25519") throw new Refused(`${what} is not an Ed25519 key`);
+  const bytes = fromBase64url(jwk.get("x"));
+  if (bytes.length !== 32 || !isSoundPoint(bytes)) throw new Refused(`${what} cannot be a key`);
+  const kid = await thumbprint(jwk.get("x"));
+  if (kid !== jwk.get("kid")) throw new Refused(`${what} is named ${jwk.get("kid")}, but its thumbprint is ${kid}`);
+  return { bytes, kid };
+}
+
+function readRoles(single, several, what) {
+  const roles = several ?? (single === undefined ? undefined : [single]);
+  const fine = Array.isArray(roles) && roles.length > 0 && roles.every((role) => ROLES.includes(role));
+  if (!fine) throw new Refused(`${what} has no known role`);
+  return roles;
+}
+
+class TrustStore {
+  constructor() {
+    this.keys = new Map();
+    this.delegated = new Map();
+    this.revoked = new Map();
+    this.pending = [];
+    this.sources = [];
+  }
+
+  get isEmpty() {
+    return this.keys.size === 0;
+  }
+
+  find(kid) {
+    return this.keys.get(kid) ?? this.delegated.get(kid)?.key;
+  }
+
+  // When a key was disowned, by the store or by a root's list; the earlier of both.
+  revocation(key) {
+    const times = [key.revokedAt, this.revoked.get(key.kid)].filter((at) => at !== undefined && at !== null);
+    return times.length === 0 ? null : Math.min(...times);
+  }
+
+  async takeSet(bytes, source) {
+    const set = members(parseJson(text(bytes)), ["keys"], "the trust store");
+    if (!Array.isArray(set.get("keys"))) throw new Refused("the trust store has no keys");
+    const known = [
+      "kty", "crv", "x", "kid", "use", "alg", "d", "name", "role", "roles", "valid_from", "valid_until", "revoked_at",
+    ];
+    const taken = [];
+    for (const [i, jwk] of set.get("keys").entries()) {
+      const what = `key ${i + 1} of the trust store`;
+      members(jwk, known, what);
+      const { bytes: key, kid } = await readKey(jwk, what);
+      const time = (name) => (jwk.has(name) ? seconds(jwk.get(name), `${name} of ${what}`) : null);
+      if (typeof jwk.get("name") !== "string") throw new Refused(`${what} has no name`);
+      taken.push({
+        bytes: key,
+        kid,
+        name: jwk.get("name"),
+        roles: readRoles(jwk.get("role"), jwk.get("roles"), what),
+        validFrom: time("valid_from"),
+        validUntil: time("valid_until"),
+        revokedAt: time("revoked_at"),
+      });
+    }
+    taken.forEach((key) => this.keys.set(key.kid, key));
+    this.sources.push(`${source}: ${taken.length} ${taken.length === 1 ? "key" : "keys"}`);
+    await this.settle();
+  }
+
+  // One signed statement a line. What no known root has signed waits for a trust store that knows it.
+  async takeStatements(bytes, source) {
+    const lines = text(bytes).split("\n").filter((line) => line !== "");
+    const read = [];
+    for (const [i, line] of lines.entries()) read.push(await this.readStatement(line, i + 1));
+    this.pending.push(...read);
+    this.sources.push(`${source}: ${read.length} ${read.length === 1 ? "statement" : "statements"} of roots`);
+    await this.settle();
+  }
+
+  async readStatement(line, number) {
+    const what = `line ${number} of the trust bundle`;
+    const jws = parseJws(new TextEncoder().encode(line));
+    const [signature, ...more] = jws.signatures;
+    if (more.length > 0 || signature.role !== "root" || signature.kid === null || signature.iat === null) {
+      throw new Refused(`${what} is not signed by one root, with its key's name and a date`);
+    }
+    const payload = parseJson(text(jws.payload));
+    if (!(payload instanceof Map) || payload.get("version") !== 1) throw new Refused(`${what} is of an unknown version`);
+    const statement = { number, jws, root: signature.kid, at: signature.iat };
+    if (signature.typ === DELEGATION && payload.get("schema") === "lastwrite-delegation") {
+      const known = ["schema", "version", "organization", "key", "name", "roles", "valid_from", "valid_until", "replaces"];
+      members(payload, known, what);
+      const { bytes, kid } = await readKey(members(payload.get("key"), ["kty", "crv", "x", "kid"], what), what);
+      const until = payload.get("valid_until");
+      statement.key = {
+        bytes,
+        kid,
+        name: payload.get("name"),
+        roles: readRoles(undefined, payload.get("roles"), what),
+        validFrom: seconds(payload.get("valid_from"), `valid_from of ${what}`),
+        validUntil: until === null ? null : seconds(until, `valid_until of ${what}`),
+        revokedAt: null,
+        delegatedBy: signature.kid,
+      };
+    } else if (signature.typ === REVOCATION_LIST && payload.get("schema") === "lastwrite-revocation-list") {
+      members(payload, ["schema", "version", "organization", "number", "issued", "next_update", "revoked"], what);
+      statement.revoked = payload.get("revoked").map((entry) => {
+        members(entry, ["kid", "revoked_at", "reason"], what);
+        return [entry.get("kid"), seconds(entry.get("revoked_at"), `revoked_at of ${what}`)];
+      });
+    } else {
+      throw new Refused(`${what} is no delegation and no revocation list`);
+    }
+    return statement;
+  }
+
+  // Takes in what known roots have signed, until nothing new is understood.
+  async settle() {
+    this.pending.sort((a, b) => Number(b.revoked !== undefined) - Number(a.revoked !== undefined));
+    for (let before = -1; before !== this.pending.length; ) {
+      before = this.pending.length;
+      const left = [];
+      for (const statement of this.pending) {
+        if (await this.isByRoot(statement)) this.accept(statement);
+        else left.push(statement);
+      }
+      this.pending = left;
+    }
+    // Whoever has a revoked root can make delegations of any date.
+    for (let dropped = true; dropped; ) {
+      dropped = false;
+      for (const [kid, { key }] of this.delegated) {
+        const root = this.find(key.delegatedBy);
+        if (root === undefined || this.revocation(root) !== null) {
+          this.delegated.delete(kid);
+          dropped = true;
+        }
+      }
+    }
+  }
+
+  async isByRoot(statement) {
+    const root = this.find(statement.root);
+    if (root === undefined) return false;
+    const what = `line ${statement.number} of the trust bundle`;
+    if (!root.roles.includes("root")) throw new Refused(`${what} is signed by ${root.name}, who is not trusted as root`);
+    if (!(await verifySignature(statement.jws, 0, root))) {
+      throw new Refused(`${what} was not signed by the root that it names: it was changed`);
+    }
+    if (root.validFrom !== null && statement.at < root.validFrom) throw new Refused(`${what} is older than its root`);
+    if (root.validUntil !== null && statement.at > root.validUntil) throw new Refused(`${what} is younger than its root`);
+    return true;
+  }
+
+  accept(statement) {
+    if (statement.key) {
+      const there = this.delegated.get(statement.key.kid);
+      if (there === undefined || statement.at >= there.at) {
+        this.delegated.set(statement.key.kid, { at: statement.at, key: statement.key });
+      }
+      return;
+    }
+    for (const [kid, at] of statement.revoked) this.revoked.set(kid, Math.min(at, this.revoked.get(kid) ?? at));
+  }
+}
+
+async function verifySignature(jws, index, key) {
+  const signature = jws.signatures[index];
+  const message = asciiBytes(`${signature.protectedText}.${jws.payloadText}`);
+  return verifyBytes(key.bytes, message, signature.value);
+}
+
+const passed = (name, detail) => ({ name, outcome: "passed", detail });
+const failed = (name, detail) => ({ name, outcome: "failed", detail });
+const unknown = (name, detail) => ({ name, outcome: "unknown", detail });
+
+// The checks of every signature, each on its own.
+async function checkSignatures(jws, trust) {
+  const checks = [];
+  for (const [index, signature] of jws.signatures.entries()) {
+    const of = jws.signatures.length > 1 ? `signature ${index + 1}: ` : "";
+    for (const check of await checkSignature(jws, index, signature, trust)) {
+      checks.push({ ...check, detail: of + check.detail });
+    }
+  }
+  return checks;
+}
+
+async function checkSignature(jws, index, signature, trust) {
+  const needsKey = ["signature", "key role", "key validity", "revocation"];
+  const without = (first) => [first, ...needsKey.map((name) => unknown(name, "needs the signer's key"))];
+  if (signature.kid === null) return without(failed("key known", "the signature names no key (kid)"));
+  if (trust.isEmpty) return without(unknown("key known", `no trust store was given to look up key ${signature.kid} in`));
+  const key = trust.find(signature.kid);
+  if (key === undefined) return without(failed("key known", `key ${signature.kid} is not in the trust store`));
+  const through = key.delegatedBy ? `, vouched for by the root "${trust.find(key.delegatedBy)?.name}"` : "";
+  const genuine = await verifySignature(jws, index, key);
+  return [
+    passed("key known", `key ${key.kid} is known as "${key.name}" (${key.roles.join(", ")})${through}`),
+    genuine
+      ? passed("signature", `made by key ${key.kid} over exactly these bytes`)
+      : failed("signature", `not made by key ${key.kid}: the document or the signature was changed`),
+    checkRole(signature, key),
+    checkWindow(signature, key),
+    checkRevocation(signature, trust.revocation(key)),
+  ];
+}
+
+function checkRole(signature, key) {
+  const name = "key role";
+  if (signature.role === null) return failed(name, "the signature does not say in which role it was made");
+  return key.roles.includes(signature.role)
+    ? passed(name, `signed as ${signature.role}, which the key may`)
+    : failed(name, `signed as ${signature.role}, but the key is trusted as ${key.roles.join(", ")} only`);
+}
+
+function checkWindow(signature, key) {
+  const name = "key validity";
+  if (signature.iat === null) return failed(name, "the signature does not say when it was made (iat)");
+  const signed = `signed ${when(signature.iat)}`;
+  if (key.validFrom !== null && signature.iat < key.validFrom) {
+    return failed(name, `${signed}, before the key became valid on ${when(key.validFrom)}`);
+  }
+  if (key.validUntil !== null && signature.iat > key.validUntil) {
+    return failed(name, `${signed}, after the key expired on ${when(key.validUntil)}`);
+  }
+  return passed(name, `${signed} by the signer's clock, within the key's window`);
+}
+
+function checkRevocation(signature, revoked) {
+  const name = "revocation";
+  if (revoked === null) return passed(name, "the key is not revoked");
+  if (signature.iat === null || signature.iat >= revoked) return failed(name, `the key was revoked on ${when(revoked)}`);
+  return unknown(
+    name,
+    `the key was revoked on ${when(revoked)}; the signature says ${when(signature.iat)}, but whoever holds a key can ` +
+      "backdate. lastwrite certificate verify weighs time-stamps, countersignatures and cosigned checkpoints",
+  );
+}
