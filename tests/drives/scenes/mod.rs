@@ -1,10 +1,13 @@
 //! What is shown on the drives.
 
 mod bench;
+mod firmware_nvme;
+mod firmware_scsi;
 mod identity;
 mod overwrite;
 mod overwrite_ata;
 mod overwrite_nvme;
 mod overwrite_scsi;
 mod overwrite_stock;
+mod power_cut;
 mod table;
