@@ -156,11 +156,9 @@ fn the_table_has_no_false_pass_and_at_least_forty_behaviours() {
         assert!(!behaviour.starts_with("is honest") || reported.starts_with("pass"), "false failure: {behaviour}");
     }
     let behaviours: BTreeSet<_> = rows.iter().map(|[_, drive, behaviour, ..]| (drive, behaviour)).collect();
-    assert!(behaviours.len() >= 35, "{} behaviours", behaviours.len());
-    assert!(read(2).iter().all(|[.., reported, _]| reported.starts_with("pass")));
     assert!(behaviours.len() >= 40, "{} behaviours", behaviours.len());
     assert!(std::fs::read_to_string(page()).unwrap().contains(BEYOND_ANY_HOST));
-    assert!(read(1).iter().all(|[.., reported, _]| reported.starts_with("pass")));
+    assert!(read(2).iter().all(|[.., reported, _]| reported.starts_with("pass")));
 }
 
 #[test]
