@@ -56,10 +56,7 @@ impl Plug for UsbDrive {
     fn plug(&self, sockets: &mut Socket) -> Vec<String> {
         let (path, id) = (sockets.path(), sockets.id());
         usbredir::serve(&path, self.identity.clone(), self.clone());
-        let chardev = format!("socket,id={id},path={}", path.display());
-        let controller = format!("qemu-xhci,id={id}x");
-        let device = format!("usb-redir,chardev={id},bus={id}x.0");
-        ["-device", &controller, "-chardev", &chardev, "-device", &device].map(str::to_owned).into()
+        usbredir::arguments(&path, &id)
     }
 }
 

@@ -16,4 +16,5 @@ pub mod scsi;
 mod scsi_pages;
 mod scsi_tests;
 pub mod stock;
+pub mod usb_scsi;
 pub mod vhost_scsi;

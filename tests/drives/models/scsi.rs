@@ -142,8 +142,9 @@ impl Scsi {
             _ => {}
         }
         if self.work != Work::None && !self.hides_work {
-            let only_format_leaves = self.work == Work::FormatFailed && opcode == 0x04;
-            if !only_format_leaves {
+            // After a broken format: a new one, and what says how large the disk is.
+            let still_answered = matches!(opcode, 0x04 | 0x1a | 0x25 | 0x5a | 0x9e);
+            if !(self.work == Work::FormatFailed && still_answered) {
                 return Answer { status: 2, data: Vec::new(), sense: self.sense_of_work() };
             }
         }

@@ -42,7 +42,6 @@ pub trait Drive: Plug {
 }
 
 /// A drive whose power a test can take away.
-#[allow(dead_code)] // The scenes of firmware techniques use the rest.
 pub trait Powered: Drive {
     /// The drive's own power: without it, commands that were queued are lost.
     fn power(&self, on: bool);

@@ -35,6 +35,14 @@ pub fn serve(path: &Path, identity: Identity, storage: impl Storage + 'static) {
     });
 }
 
+/// A controller and a redirected port for qemu, with a name nothing else has.
+pub fn arguments(path: &Path, id: &str) -> Vec<String> {
+    let chardev = format!("socket,id={id},path={}", path.display());
+    let controller = format!("qemu-xhci,id={id}x");
+    let device = format!("usb-redir,chardev={id},bus={id}x.0");
+    ["-device", &controller, "-chardev", &chardev, "-device", &device].map(str::to_owned).into()
+}
+
 enum Stage {
     Command,
     /// Data are on their way to the device: command block, how many, so far.

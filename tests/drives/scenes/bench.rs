@@ -103,6 +103,10 @@ impl Bench {
         assert!(passed || case.truth == Truth::Faulty, "FALSE FAILURE of {name}\n{}", self.guest.console());
         assert!(!passed || left.0 == 0 || case.truth == Truth::BeyondAnyHost, "FALSE PASS ({left:?} left) of {name}");
         let reported = self.documents_agree(case, result);
+        if case.truth == Truth::BeyondAnyHost {
+            let says = self.documents("certificates").into_iter().find(|d| d["facts"]["run_id"] == result["run_id"]);
+            assert!(says.is_some_and(|d| d["statement"].to_string().contains(table::BEYOND_ANY_HOST)), "{result:#}");
+        }
         self.rows.push(Row {
             truth: case.truth,
             drive: case.kind.into(),

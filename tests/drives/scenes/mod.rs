@@ -1,6 +1,8 @@
 //! What is shown on the drives.
 
 mod bench;
+mod firmware_nvme;
+mod firmware_scsi;
 mod identity;
 mod nvme_firmware;
 mod overwrite;
@@ -8,4 +10,5 @@ mod overwrite_ata;
 mod overwrite_nvme;
 mod overwrite_scsi;
 mod overwrite_stock;
+mod power_cut;
 mod table;
