@@ -223,8 +223,9 @@ fn read_section(facts: &RunFacts, words: &Words) -> Section {
     match &facts.hidden_areas {
         HiddenAreas::Impossible => rows.row("hidden", words.get("hidden_impossible")),
         HiddenAreas::NotExamined { why } => rows.row("hidden", format!("{}: {why}", words.get("hidden_not_examined"))),
-        #[allow(unreachable_patterns)] // what else is known of them is told by the document itself
-        _ => rows.row("hidden", words.get("none")),
+        HiddenAreas::ReachedByCommand { why, .. } => {
+            rows.row("hidden", format!("{}: {why}", words.get("hidden_reached")))
+        }
     };
     rows.section("verification")
 }
