@@ -196,7 +196,7 @@ fn done_section(run: &CertificatePayload, words: &Words) -> Section {
     let facts = &run.facts;
     let mut rows = Rows(words, Vec::new());
     rows.row("requested", method_name(facts.requested))
-        .row("attained", facts.attained.map_or(words.get("nothing"), method_name))
+        .row("attained", facts.attained.map_or_else(|| words.get("nothing").to_owned(), |m| method_name(m).to_owned()))
         .row("technique", &facts.technique);
     if !facts.passes.is_empty() {
         rows.row("scheme", format!("{} ({})", facts.scheme.title, facts.scheme.definition))

@@ -267,7 +267,7 @@ fn witness(
         .map(|path| {
             // The passphrase of the operator is not that of the witness: theirs is asked for.
             let mut other = args.person.key.clone();
-            other.key = Some(path.clone());
+            other.key = Some(path.to_string_lossy().into_owned());
             other.load(common)
         })
         .transpose()?;
