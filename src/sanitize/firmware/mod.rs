@@ -12,29 +12,41 @@
 //! the medium that was named is told by [`Look::reach`]: whoever calls has made sure that nothing of
 //! it is in use.
 
+mod ata;
+mod ata_security;
 mod canary;
 mod choose;
+mod hidden;
+mod mmc;
 mod note;
 mod nvme;
 mod nvme_format;
+mod opal;
 mod procedure;
 mod run;
 mod sample;
 mod scsi;
 mod scsi_format;
 mod survey;
+mod zones;
 
+pub use ata::AtaSanitize;
+pub use ata_security::AtaSecurityErase;
 pub use canary::{Blocks, Canaries, Findings};
 pub use choose::{candidates, procedure_for};
+pub use hidden::{AtaHiddenAreas, Found, HiddenError, Step, give_back};
+pub use mmc::{BootPartitions, MmcCard, MmcErase};
 pub use note::{Diary, DiaryError, Note, Past};
 pub use nvme::NvmeSanitize;
 pub use nvme_format::NvmeFormat;
+pub use opal::OpalPsidRevert;
 pub use procedure::{Look, Procedure, Started, State};
 pub use run::{Clock, End, Erasure, Failure, Refusal, Session, carry_out};
 pub use sample::{Sample, Samples};
 pub use scsi::ScsiSanitize;
 pub use scsi_format::ScsiFormat;
 pub use survey::Survey;
+pub use zones::ZoneResetOverwrite;
 
 /// How a SANITIZE command erases (SBC-5 SANITIZE, NVM Express base 2.1 Sanitize).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -71,6 +71,8 @@ pub enum Started {
     Rejected(String),
     /// Nothing is known: it may be erasing.
     Unknown(String),
+    /// The host's part was asked to stop. Taken up, it begins again.
+    Stopped,
 }
 
 impl Started {
@@ -80,6 +82,7 @@ impl Started {
             Started::Accepted => "accepted".to_owned(),
             Started::Rejected(why) => format!("rejected: {why}"),
             Started::Unknown(why) => format!("no answer: {why}"),
+            Started::Stopped => "stopped".to_owned(),
         }
     }
 }

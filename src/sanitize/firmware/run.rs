@@ -190,6 +190,9 @@ pub fn carry_out(session: &mut Session<'_>, past: &Past, fresh: Canaries) -> Res
     session.diary.note(Note::Sending { technique, at: now() })?;
     let started = session.procedure.start_with(session.path, session.blocks, session.clock);
     session.diary.note(Note::Answered { technique, answer: started.words() })?;
+    if started == Started::Stopped {
+        return Ok(End::Interrupted);
+    }
     if let Started::Rejected(why) = &started {
         let cleaned = clean_up(session)?;
         session.diary.note(Note::Rejected { technique, why: why.clone() })?;

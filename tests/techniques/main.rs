@@ -1,0 +1,14 @@
+//! The techniques of ATA, eMMC, Opal and zoned drives on drives of the test's own, which succeed,
+//! fail, lie, lose their registers, stall and lose power. What counts is what their medium holds.
+#![cfg(feature = "erase")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod ata_drive;
+mod ata_hidden;
+mod ata_sanitize;
+mod ata_security;
+mod bench;
+mod mmc_card;
+mod opal_drive;
+mod traps;
+mod zoned_drive;
