@@ -43,7 +43,8 @@ fn wiped(station: &Station, name: &str) -> PathBuf {
 
 /// The trust store with every key changed by `change`.
 fn trust_with(station: &Station, name: &str, change: impl Fn(&mut Value)) -> PathBuf {
-    let mut set: Value = serde_json::from_slice(&std::fs::read(station.state().join("trust.jwks.json")).unwrap()).unwrap();
+    let mut set: Value =
+        serde_json::from_slice(&std::fs::read(station.state().join("trust.jwks.json")).unwrap()).unwrap();
     set["keys"].as_array_mut().unwrap().iter_mut().for_each(change);
     let path = station.path(name);
     std::fs::write(&path, set.to_string()).unwrap();
@@ -125,7 +126,8 @@ fn five_hundred_in_one_drop_and_no_request_at_all() {
     assert_eq!(counts(&browser), [500, 0, 0], "{}", &results(&browser)[..2000]);
 
     // As they fall on the page with the mouse.
-    let (certificate, trust) = (std::fs::read_to_string(&files[0]).unwrap(), std::fs::read_to_string(&files[500]).unwrap());
+    let (certificate, trust) =
+        (std::fs::read_to_string(&files[0]).unwrap(), std::fs::read_to_string(&files[500]).unwrap());
     browser.open(&page);
     let drop = "const all = new DataTransfer();
         for (const [name, content] of arguments[0]) all.items.add(new File([content], name));

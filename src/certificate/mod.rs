@@ -10,9 +10,9 @@ mod governed;
 mod issue;
 mod page;
 mod payload;
-mod route;
 #[cfg(feature = "pdf")]
 pub mod pdf;
+mod route;
 mod semantics;
 mod show;
 mod statement;

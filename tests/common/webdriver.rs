@@ -82,7 +82,8 @@ impl Browser {
 
     /// The same for a body that gives a promise.
     pub fn promise(&self, body: &str) -> Value {
-        let script = format!("const done = arguments[0]; (async () => {{ {body} }})().then(done, (e) => done(String(e)))");
+        let script =
+            format!("const done = arguments[0]; (async () => {{ {body} }})().then(done, (e) => done(String(e)))");
         self.post("/execute/async", &json!({"script": script, "args": []}))
     }
 

@@ -44,7 +44,9 @@ mod tests {
     #[test]
     fn nothing_on_the_page_comes_from_elsewhere() {
         let page = page();
-        for word in ["{{", "src=", "href=", "import(", "fetch(", "XMLHttpRequest", "WebSocket", "sendBeacon", "innerHTML"] {
+        for word in
+            ["{{", "src=", "href=", "import(", "fetch(", "XMLHttpRequest", "WebSocket", "sendBeacon", "innerHTML"]
+        {
             assert!(!page.contains(word), "{word}");
         }
         assert!(page.contains("default-src 'none'"));

@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 use super::table;
 use super::words::Words;
 use super::{Look, Shown, ident};
-use crate::certificate::document::{
-    Destruction, DestructionTechnique, Document, GatheredUnit, Gathering, Signatory,
-};
+use crate::certificate::document::{Destruction, DestructionTechnique, Document, GatheredUnit, Gathering, Signatory};
 use crate::certificate::form::kind_name;
 use crate::certificate::payload::{CertificatePayload, DocumentKind};
 use crate::media::MediumClass;
@@ -35,7 +33,14 @@ pub fn data(shown: &[Shown], look: &Look) -> Value {
                     DocumentKind::Certificate => "title_certificate",
                     DocumentKind::FailureReport => "title_failure",
                 };
-                (title, one.id.clone(), verdict_of_run(run, words), run_sections(run, words), Value::Null, run.statement.clone())
+                (
+                    title,
+                    one.id.clone(),
+                    verdict_of_run(run, words),
+                    run_sections(run, words),
+                    Value::Null,
+                    run.statement.clone(),
+                )
             }
             Document::Destruction(d) => {
                 let verdict = verdict(words, method_name(d.attained), "good", "passed");
@@ -49,10 +54,24 @@ pub fn data(shown: &[Shown], look: &Look) -> Value {
                 let (tone, line) = if g.complete { ("good", "complete") } else { ("bad", "incomplete") };
                 let proven = g.counts.media - g.counts.without_proof;
                 let verdict = verdict(words, &format!("{proven} / {}", g.counts.media), tone, line);
-                (title, one.id.clone(), verdict, gathering_sections(g, words), table::of_gathering(g, words), Vec::new())
+                (
+                    title,
+                    one.id.clone(),
+                    verdict,
+                    gathering_sections(g, words),
+                    table::of_gathering(g, words),
+                    Vec::new(),
+                )
             }
             // `read` lets nothing else through.
-            _ => ("title_several", one.id.clone(), verdict(words, "?", "plain", "nothing"), Vec::new(), Value::Null, Vec::new()),
+            _ => (
+                "title_several",
+                one.id.clone(),
+                verdict(words, "?", "plain", "nothing"),
+                Vec::new(),
+                Value::Null,
+                Vec::new(),
+            ),
         },
         many => {
             let good = many.iter().filter(|s| is_proof(&s.document)).count();

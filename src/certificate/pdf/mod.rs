@@ -142,8 +142,7 @@ fn read(files: &[Vec<u8>]) -> Result<Vec<Shown>, PdfError> {
     }
     let mut shown: Vec<Shown> = Vec::with_capacity(files.len());
     for (bytes, number) in files.iter().zip(1..) {
-        let (jws, kind, document) =
-            Document::read(bytes).map_err(|source| PdfError::Document { number, source })?;
+        let (jws, kind, document) = Document::read(bytes).map_err(|source| PdfError::Document { number, source })?;
         let id = id_of(jws.payload());
         match &document {
             Document::Run(_) | Document::Destruction(_) => {}

@@ -10,7 +10,9 @@ use super::certificate::TrustArgs;
 use super::{Common, output};
 use crate::certificate::Verdict;
 use crate::certificate::document::verify_any;
-use crate::certificate::pdf::{Appearance, Brand, ExtractError, Look, Paper, PdfError, Words, appearance, documents_in, pdf};
+use crate::certificate::pdf::{
+    Appearance, Brand, ExtractError, Look, Paper, PdfError, Words, appearance, documents_in, pdf,
+};
 use crate::frontend::exit::{Exit, Failure};
 use crate::signed::{MAX_DOCUMENT, write_new};
 

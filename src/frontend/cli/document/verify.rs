@@ -101,7 +101,9 @@ fn verify_one(common: &Common, args: &VerifyArgs, file: &Path, judge: &Judge<'_>
     #[cfg(not(feature = "pdf"))]
     if bytes.starts_with(b"%PDF-") {
         let message = format!("{}: this program was built without PDF", file.display());
-        return Err(Failure::words(Exit::Other, message).hint("take the document out of it (pdfdetach) and verify that"));
+        return Err(
+            Failure::words(Exit::Other, message).hint("take the document out of it (pdfdetach) and verify that")
+        );
     }
     let mut verified = judge.verified(&bytes, file, &args.evidence)?;
     verified.add(meant(args, &verified).into_iter().collect());
@@ -126,7 +128,9 @@ fn pdf(
         Failure::words(Exit::Evidence, format!("{}: {e}", file.display())).hint("ask for the signed document itself")
     })?;
     let (outcome, pages) = match &appearance {
-        Appearance::Identical => (Outcome::Passed, "the visible pages are exactly those of the documents inside".into()),
+        Appearance::Identical => {
+            (Outcome::Passed, "the visible pages are exactly those of the documents inside".into())
+        }
         Appearance::Differs => {
             (Outcome::Failed, "the visible pages are NOT those that the documents inside make".to_owned())
         }
