@@ -38,20 +38,22 @@ fn what_is_inside_is_the_certificate_and_the_pages_are_its_own() {
         "address = [\"1 Example Street\", \"Example Town\"]\nfooter = \"Example Org\"\nverify_address = \"https://example.org/v\"\n",
     )
     .unwrap();
-    for (name, language, title) in [("en.pdf", "en", "Certificate of Sanitization"), ("de.pdf", "de", "Löschzertifikat")] {
+    for (name, language, title) in
+        [("en.pdf", "en", "Certificate of Sanitization"), ("de.pdf", "de", "Löschzertifikat")]
+    {
         let pdf = made(&station, name, &[text(&certificate), "--language", language]);
         let told = verify(&station, 0, &pdf);
-        assert!(told.split_whitespace().collect::<Vec<_>>().join(" ").contains("pages are exactly those of the"), "{told}");
+        assert!(
+            told.split_whitespace().collect::<Vec<_>>().join(" ").contains("pages are exactly those of the"),
+            "{told}"
+        );
         let Some(shown) = tool("pdftotext", &[pdf.as_os_str(), OsStr::new("-")]) else { return };
         for word in [title, "A-1", "Zoë Müller", "1 Example Street"] {
             assert!(shown.contains(word), "{word}: {shown}");
         }
         tool("qpdf", &[OsStr::new("--check"), pdf.as_os_str()]);
         let out = station.path(&format!("{name}.json"));
-        tool(
-            "pdfdetach",
-            &[OsStr::new("-save"), OsStr::new("1"), OsStr::new("-o"), out.as_os_str(), pdf.as_os_str()],
-        );
+        tool("pdfdetach", &[OsStr::new("-save"), OsStr::new("1"), OsStr::new("-o"), out.as_os_str(), pdf.as_os_str()]);
         assert_eq!(std::fs::read(&out).unwrap(), std::fs::read(&certificate).unwrap(), "as it was signed");
         if let Some(folder) = std::env::var_os("LASTWRITE_PICTURES") {
             std::fs::copy(&pdf, Path::new(&folder).join(name)).unwrap();

@@ -80,8 +80,11 @@ pub fn run(common: &Common, args: &PdfArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The documents inside a PDF, and what is to be said of its pages. `None`: it is no PDF.
-pub fn open_pdf(bytes: &[u8]) -> Option<Result<(Vec<Vec<u8>>, Appearance), ExtractError>> {
+/// The documents inside a PDF, and what is to be said of its pages.
+pub type Opened = Result<(Vec<Vec<u8>>, Appearance), ExtractError>;
+
+/// `None`: it is no PDF.
+pub fn open_pdf(bytes: &[u8]) -> Option<Opened> {
     bytes.starts_with(b"%PDF-").then(|| Ok((documents_in(bytes)?, appearance(bytes)?)))
 }
 

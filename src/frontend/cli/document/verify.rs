@@ -9,7 +9,7 @@ use super::{Common, Judge, TrustArgs, files_of, keep_failure, output, read_file,
 use crate::bundle::{Bundle, BundleVerification, MAX_BUNDLE, verify_bundle};
 use crate::certificate::document::{Document, DocumentError, DocumentType, Verified, show_document, show_verified};
 #[cfg(feature = "pdf")]
-use crate::certificate::pdf::{Appearance, ExtractError};
+use crate::certificate::pdf::Appearance;
 use crate::certificate::{self, Verdict};
 use crate::custody::{ExtractedLine, extract};
 use crate::frontend::exit::{Exit, Failure};
@@ -122,7 +122,7 @@ fn pdf(
     args: &VerifyArgs,
     file: &Path,
     judge: &Judge<'_>,
-    opened: Result<(Vec<Vec<u8>>, Appearance), ExtractError>,
+    opened: crate::frontend::cli::certificate_pdf::Opened,
 ) -> Result<Verdict, Failure> {
     let (documents, appearance) = opened.map_err(|e| {
         Failure::words(Exit::Evidence, format!("{}: {e}", file.display())).hint("ask for the signed document itself")
