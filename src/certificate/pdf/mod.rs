@@ -1,7 +1,7 @@
 //! A certificate as pages for people: PDF/A-3 with the signed documents inside.
 //!
 //! The pages are a view. Verification reads the documents inside and makes the pages again from them;
-//! see [`appearance`].
+//! see [`fn@appearance`].
 
 mod appearance;
 mod brand;
