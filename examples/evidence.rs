@@ -35,6 +35,7 @@ fn certificates(state: &Path, facts: &Path, count: u32, folder: &Path) -> Result
     let station = Station::open(state)?;
     let key = station.key(None)?;
     let mut facts: RunFacts = serde_json::from_slice(&std::fs::read(facts)?)?;
+    facts.medium.identity_digest = facts.medium.identity.digest();
     let config = station.config();
     let context = IssueContext {
         organization: config.organization.clone(),
@@ -60,7 +61,8 @@ fn log(state: &Path, count: u64) -> Result<(), Box<dyn Error>> {
         let _ = std::fs::remove_file(folder.join(hint)); // belongs to the log that is replaced
     }
     let mut file = std::io::BufWriter::new(std::fs::File::create(folder.join("log.jsonl"))?);
-    let start = Utc::now() - TimeDelta::days(400);
+    // Nothing is dated before the key became valid.
+    let start = station.config().created;
     let mut previous: Option<Hash> = None;
     for index in 0..count {
         let (run, outcome) = (index / 2, index % 2 == 1);
