@@ -75,7 +75,8 @@ pub fn run(common: &Common, args: &PdfArgs) -> Result<Exit, Failure> {
             "conformance": made.conformance,
         }));
     } else {
-        output::line(&format!("{}  {}  {} documents inside", args.out.display(), made.conformance, files.len()));
+        let inside = output::count(files.len(), "document");
+        output::line(&format!("{}  {}  {inside} inside", args.out.display(), made.conformance));
     }
     Ok(Exit::Done)
 }
