@@ -50,6 +50,41 @@ fn a_plan_touches_nothing() {
 }
 
 #[test]
+fn a_psid_is_checked_for_its_form_and_never_repeated() {
+    const PSID: &str = "ABCDEFGH12345678IJKLMNOP90123456";
+    let station = Station::new();
+    let image = station.image("disk.img", 4096);
+    let other = station.image("other.img", 4096);
+    let file = station.path("psid");
+    for (content, word) in [
+        (PSID[1..].to_owned(), "32 letters and digits"),
+        (format!("S1 {PSID}\nS2 {}", &PSID[..31]), "line 2"),
+        (format!("S1 {PSID}\nS1 {PSID}"), "second time"),
+        (String::new(), "no PSID"),
+        (PSID.to_owned(), "2 drives are meant"),
+    ] {
+        std::fs::write(&file, content).unwrap();
+        for command in ["plan", "wipe"] {
+            let targets = [text(&image), text(&other)];
+            let targets = &targets[..if word.starts_with('2') { 2 } else { 1 }];
+            let words = [&[command], targets, &["--psid-file", text(&file)]].concat();
+            let told = both(&station.expect(2, &words));
+            assert!(told.contains(word) && told.contains("nothing was touched"), "{told}");
+            assert!(!told.contains(&PSID[1..9]), "{told}");
+        }
+    }
+    // An image has no PSID; what was given for it is written nowhere.
+    std::fs::write(&file, PSID).unwrap();
+    let words =
+        ["--json", "wipe", text(&image), "--yes", "--technique", "opal-psid-revert", "--psid-file", text(&file)];
+    let told = both(&station.expect(3, &words));
+    assert!(told.contains("opal-psid-revert") && !told.contains(&PSID[1..9]), "{told}");
+    station.ok(&["wipe", text(&image), "--yes", "--psid-file", text(&file)]);
+    let found = std::process::Command::new("grep").args(["-rl", PSID]).arg(station.state()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+}
+
+#[test]
 fn unknown_words_are_usage_errors() {
     let station = Station::new();
     let image = station.image("disk.img", 4096);

@@ -14,8 +14,8 @@ use lastwrite::device::transport::{Script, Scripted, TransportError};
 use lastwrite::media::CommandSet;
 use lastwrite::policy::VerificationLevel;
 use lastwrite::sanitize::firmware::{
-    Blocks, Canaries, Clock, Diary, DiaryError, End, Erase, Note, NvmeSanitize, Past, Procedure, Refusal, ScsiSanitize,
-    Session, carry_out,
+    Blocks, Canaries, Clock, Diary, DiaryError, End, Erase, Note, NvmeSanitize, Past, Procedure, Refusal, STALL,
+    ScsiSanitize, Session, carry_out,
 };
 use lastwrite::scheme::StreamKey;
 use lastwrite::units::{Bytes, SectorSize};
@@ -102,6 +102,7 @@ fn go(bench: &Bench, procedure: &dyn Procedure, mut path: Scripted, past: &Past)
         serial: Some("SERIAL-1"),
         verification: VerificationLevel::Full,
         seed: [7; 32],
+        stall: STALL,
     };
     carry_out(&mut session, past, fresh())
 }
@@ -161,7 +162,12 @@ fn scsi_drive(serial: &[u8], support: u8) -> (Scripted, Script) {
     let page = [&[0, 0x80, 0, serial.len() as u8][..], serial].concat();
     script.always_scsi_in(&ScsiSanitize::serial_page(), &page, Ok(scsi::Outcome::default()));
     script.always_scsi_in(&ScsiSanitize::new(Erase::Block).support(), &[0, support], Ok(scsi::Outcome::default()));
+    script.always_scsi_in(&characteristics(), &[], Ok(scsi::Outcome { status: 2, ..scsi::Outcome::default() }));
     (path, script)
+}
+
+fn characteristics() -> scsi::Command {
+    scsi::vital_product_data(scsi::VpdPage::BlockDeviceCharacteristics, 64)
 }
 
 fn sensed(script: &Script, bytes: &[u8]) {
@@ -355,6 +361,28 @@ fn scsi_success_needs_an_accepted_command_and_a_ready_drive() {
     script.scsi(&block.command().0, Err(TransportError::Io { what: "SANITIZE".into(), why: "reset".into() }));
     ready(&script);
     assert_eq!(code(go(&bench(Truth::Erases), &block, path, &Past::default())), "not_begun");
+}
+
+#[test]
+fn a_drive_that_forbids_reads_after_its_erase_is_not_believed() {
+    for (byte, erase, forbids) in [
+        (0b1000_0000, Erase::Block, true),
+        (0b0010_0000, Erase::Block, false),
+        (0b0010_0000, Erase::Crypto, true),
+        (0b0101_0000, Erase::Crypto, false),
+    ] {
+        let (mut path, script) = Scripted::new(&[CommandSet::Scsi]);
+        let technique = ScsiSanitize::new(erase);
+        let mut page = vec![0, 0xB1, 0, 60];
+        page.resize(64, 0);
+        page[7] = byte;
+        let whole = scsi::Outcome { transferred: 64, ..scsi::Outcome::default() };
+        script.always_scsi_in(&ScsiSanitize::serial_page(), b"\0\x80\0\x08SERIAL-1", Ok(scsi::Outcome::default()));
+        script.always_scsi_in(&technique.support(), &[0, 3], Ok(scsi::Outcome::default()));
+        script.always_scsi_in(&characteristics(), &page, Ok(whole));
+        let obstacle = technique.look(&mut path).unwrap().obstacle;
+        assert_eq!(obstacle.is_some_and(|why| why.contains("until it is written")), forbids, "{byte:08b} {erase:?}");
+    }
 }
 
 #[test]

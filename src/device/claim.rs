@@ -58,6 +58,16 @@ pub fn claim(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim, C
     held.judge(&read_world(roots)?)
 }
 
+/// Holds a drive that shows no capacity because a password of ours locks it, so that this can be taken
+/// off. That it has no capacity is all that may stand against it.
+pub fn claim_locked(roots: &Roots, medium: &Medium) -> Result<Claim, ClaimError> {
+    let claim = hold_device(roots, medium, ClaimMode::Write)?;
+    let mut reasons = device_protections(&read_world(roots)?, &claim.file, &claim.medium)?;
+    reasons.retain(|reason| !reason.is_lack_of_capacity());
+    refuse_protected(medium, reasons, ClaimMode::Write)?;
+    Ok(claim)
+}
+
 /// The first half of [`claim`]: all but the question whether something stands against it.
 pub fn hold(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Held, ClaimError> {
     let claim = match medium.class {

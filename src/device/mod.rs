@@ -22,7 +22,7 @@ pub mod transport;
 mod udev;
 pub mod vpd;
 
-pub use claim::{Claim, ClaimMode, Held, claim, hold, judge};
+pub use claim::{Claim, ClaimMode, Held, claim, claim_locked, hold, judge};
 pub use claim_error::{ClaimError, IdentityChanged};
 pub use inventory::{InventoryError, find_by_identity, inventory};
 pub use reach::{ReachError, reached};

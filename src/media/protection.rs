@@ -64,8 +64,6 @@ pub enum Protection {
         /// Bytes.
         logical_block: u32,
     },
-    /// Host-managed zones: an overwrite in place is impossible.
-    HostManagedZones,
     /// A fact that decides safety could not be read. Unknown is never safe.
     CannotTell {
         /// What could not be read, and why.
@@ -91,8 +89,18 @@ impl fmt::Display for Protection {
             Protection::UnsupportedBlockSize { logical_block } => {
                 write!(f, "its logical blocks have {logical_block} bytes; reformat it to 512 or 4096 first (sg_format)")
             }
-            Protection::HostManagedZones => write!(f, "it is host-managed zoned and cannot be overwritten in place"),
             Protection::CannotTell { what } => write!(f, "its safety cannot be judged: {what}"),
+        }
+    }
+}
+
+impl Protection {
+    /// All that it says is that the medium shows no capacity.
+    pub fn is_lack_of_capacity(&self) -> bool {
+        match self {
+            Protection::SizeZero => true,
+            Protection::CannotTell { what } => what.starts_with("the kernel offers no capacity for this drive,"),
+            _ => false,
         }
     }
 }

@@ -81,6 +81,8 @@ pub(super) async fn erase_by_drive(
         roots: bench.roots.clone(),
         pulse: pulse.clone(),
         patience,
+        stall: bench.erase_stall,
+        psids: bench.psids.clone(),
     };
     let left = drive(plan, claimed, bench, watch, &pulse, work).await;
     for entry in pulse.beat(|beat| std::mem::take(&mut beat.entries)) {

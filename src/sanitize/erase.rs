@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::by_drive;
 use super::event::Event;
+use super::firmware::Psids;
 use super::journal::JournalError;
 use super::recheck::recheck;
 use super::record::{Failure, StepTaken};
@@ -38,6 +39,10 @@ pub struct Bench {
     pub faults: FaultLimits,
     /// How often progress is made durable.
     pub checkpoint_every: Duration,
+    /// The same progress of a drive's own erase for so long: it is given up.
+    pub erase_stall: Duration,
+    /// PSIDs, for reverts.
+    pub psids: Arc<Psids>,
 }
 
 /// Why a run stopped before its result was known. The journal allows to go on.

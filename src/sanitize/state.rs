@@ -9,7 +9,7 @@ use super::record::{EarlierAttempt, Failure, IntentReceipt, Operator, ResumeFact
 use super::rung::{Rung, RungEnd, RungState};
 use crate::media::{Exchange, Medium};
 use crate::overwrite::Ledger;
-use crate::policy::{Applied, Method, VerificationLevel};
+use crate::policy::{Applied, Method, Technique, VerificationLevel};
 use crate::scheme::{PassVerify, PlannedPass};
 use crate::units::{Bytes, SectorSize};
 
@@ -340,6 +340,11 @@ impl RunState {
     /// The technique that the run stands on.
     pub fn rung(&self) -> &Rung {
         &self.plan.ladder[self.at]
+    }
+
+    /// It is at a revert by PSID that has not ended: the PSID is in no journal.
+    pub fn needs_psid(&self) -> bool {
+        self.rung().technique == Technique::OpalPsidRevert && self.rung_state().ended.is_none()
     }
 
     /// How far it came.

@@ -7,6 +7,8 @@ mod durability;
 mod evidence;
 mod folder;
 #[cfg(feature = "erase")]
+mod locked;
+#[cfg(feature = "erase")]
 mod manifest;
 #[cfg(feature = "erase")]
 mod offers;
@@ -30,6 +32,8 @@ mod verify_media;
 pub use crate::device::{Roots, TargetRule};
 #[cfg(feature = "erase")]
 pub use crate::overwrite::{EngineConfig, FaultLimits, IoChoice};
+#[cfg(feature = "erase")]
+pub use crate::sanitize::firmware::{Psids, PsidsError, STALL};
 #[cfg(feature = "erase")]
 pub use crate::sanitize::{
     Confirmation, Confirmed, Run, StartError,

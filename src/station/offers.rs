@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use crate::device::transport::Linux;
 use crate::device::{self, Roots};
-use crate::media::{Medium, Reach};
+use crate::media::{Medium, Reach, Transport, Zoned};
 use crate::policy::{self, Offer, Technique};
-use crate::sanitize::firmware::{Look, procedure_for};
+use crate::sanitize::firmware::{Look, Psids, procedure_for};
 
 /// The answers of one medium.
 #[derive(Debug, Default)]
@@ -15,12 +15,18 @@ pub(super) struct Answers {
     pub looks: Vec<(Technique, Result<Look, String>)>,
     /// What each reach would erase along; `Err`: that must not happen.
     reached: HashMap<Reach, Result<Vec<Medium>, String>>,
+    /// Why the host cannot overwrite it in place.
+    host_cannot: Option<String>,
 }
 
 impl Answers {
     /// Asks the drive for each technique, and the host for everything that each would reach.
-    pub fn ask(roots: &Roots, medium: &Medium, techniques: &[Technique]) -> Answers {
+    pub fn ask(roots: &Roots, medium: &Medium, techniques: &[Technique], psids: &Psids) -> Answers {
         let mut answers = Answers::default();
+        if medium.zoned == Zoned::HostManaged {
+            answers.host_cannot =
+                Some("its zones can only be written from their start (zone-reset-overwrite)".to_owned());
+        }
         if techniques.is_empty() {
             return answers;
         }
@@ -33,7 +39,7 @@ impl Answers {
             }
         };
         for technique in techniques {
-            let look = match procedure_for(*technique, medium) {
+            let look = match procedure_for(*technique, medium, psids) {
                 None => Err("it cannot be sent to this medium".to_owned()),
                 Some(procedure) if procedure.tells_serial() => {
                     procedure.look(&mut path).and_then(|look| checked(look, medium))
@@ -63,7 +69,9 @@ impl Answers {
             };
             Some(Offer { technique: *technique, obstacle })
         };
-        self.looks.iter().filter_map(offer).chain(policy::host_writing()).collect()
+        let host =
+            policy::host_writing().into_iter().map(|offer| Offer { obstacle: self.host_cannot.clone(), ..offer });
+        self.looks.iter().filter_map(offer).chain(host).collect()
     }
 
     /// What a technique's look said.
@@ -80,9 +88,16 @@ impl Answers {
 /// A path on which another drive answers is no path to this one.
 fn checked(look: Look, medium: &Medium) -> Result<Look, String> {
     match medium.identity.serial.as_deref().map(str::trim) {
-        Some(kernel) if look.serial.as_deref() != Some(kernel) => {
+        // What is not supported is not sent: whose answer it was does not matter.
+        Some(kernel) if look.supported && look.serial.as_deref() != Some(kernel) => {
             let drive = look.serial.as_deref().unwrap_or("nothing");
-            Err(format!("the kernel says serial {kernel:?}, and on this path the drive itself says {drive:?}"))
+            let helps = match medium.transport {
+                Transport::Usb => {
+                    "; a bridge that names a serial number of its own may hold any drive: attach it directly"
+                }
+                _ => "",
+            };
+            Err(format!("the kernel says serial {kernel:?}, and on this path the drive itself says {drive:?}{helps}"))
         }
         _ => Ok(look),
     }

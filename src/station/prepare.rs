@@ -13,9 +13,9 @@ use crate::device::{self, InventoryError, ResolveError, Roots, TargetRule};
 use crate::media::{Medium, MediumClass, Transport};
 use crate::policy::{
     self, Decision, HiddenAreaState, InForce, Method, Offer, OperatorStanding, PolicyRequest, Refusal, Route, Scope,
-    StepDown, Storage, Technique, VerificationLevel, Wanted,
+    StepDown, Storage, Technique, VerificationLevel, Wanted, Way,
 };
-use crate::sanitize::firmware::candidates;
+use crate::sanitize::firmware::{Psids, candidates};
 use crate::sanitize::journal::{self, Journal};
 use crate::sanitize::record::{EarlierAttempt, Operator, SchemeFacts};
 use crate::sanitize::rung::Rung;
@@ -56,6 +56,8 @@ pub struct Wish {
     pub operator: Option<Operator>,
     /// Whether a partition may be named.
     pub targets: TargetRule,
+    /// PSIDs of drives that are to be reverted.
+    pub psids: Psids,
 }
 
 /// A planned run with the reasons behind it.
@@ -233,8 +235,12 @@ fn plan_one(
     let bytes = medium.geometry.logical_block;
     let block = SectorSize::new(bytes).ok_or_else(|| Refused::BlockSize { path: medium.path.clone(), bytes })?;
     let answers = match wish.wanted {
-        Wanted::Method(Method::Clear) | Wanted::Technique(Technique::Overwrite) => Answers::default(),
-        _ => Answers::ask(roots, &medium, &candidates(&medium)),
+        // What the host writes itself needs no answer of the drive, but for its zones.
+        Wanted::Method(Method::Clear) | Wanted::Technique(Technique::Overwrite) => {
+            let by_host: Vec<_> = candidates(&medium).into_iter().filter(|t| t.way() == Way::Host).collect();
+            Answers::ask(roots, &medium, &by_host, &wish.psids)
+        }
+        _ => Answers::ask(roots, &medium, &candidates(&medium), &wish.psids),
     };
     let mut decision = decide(&medium, &answers.offers(), order, wish)
         .map_err(|refusal| Refused::Policy { path: medium.path.clone(), refusal })?;

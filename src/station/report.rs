@@ -14,7 +14,7 @@ use crate::device::command::{Data, nvme};
 use crate::device::transport::{Linux, Transport};
 use crate::media::{CommandSet, Health, HiddenArea, Medium};
 use crate::policy::Technique;
-use crate::sanitize::firmware::candidates;
+use crate::sanitize::firmware::{Psids, candidates};
 use crate::units::Bytes;
 
 /// So long a drive may take to answer everything; one that is asleep spins up first.
@@ -96,7 +96,7 @@ fn unknown(why: String) -> DriveReport {
 }
 
 fn ask(roots: &Roots, medium: &Medium) -> DriveReport {
-    let answers = Answers::ask(roots, medium, &candidates(medium));
+    let answers = Answers::ask(roots, medium, &candidates(medium), &Psids::default());
     let mut report = DriveReport::default();
     let mut unanswered: Vec<String> = Vec::new();
     for (technique, look) in &answers.looks {
@@ -173,13 +173,16 @@ fn ask_ata(path: &mut Linux, report: &mut DriveReport) {
 }
 
 impl DriveReport {
-    /// A few lines for a person.
+    /// A few lines for a person: what it can do, and how it is.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
         let names: Vec<String> = self.techniques.iter().filter(|t| t.supported == Some(true)).map(words).collect();
-        if !names.is_empty() {
-            lines.push(format!("can: {}", names.join(", ")));
-        }
+        let can = (!names.is_empty()).then(|| format!("can: {}", names.join(", ")));
+        can.into_iter().chain(self.state()).collect()
+    }
+
+    /// How it is: security, hidden areas, health, and what could not be asked.
+    pub fn state(&self) -> Vec<String> {
+        let mut lines = Vec::new();
         if let Some(security) = &self.security {
             let states = [
                 (security.enabled, "password set"),
@@ -195,7 +198,8 @@ impl DriveReport {
             let size = area.size.map_or("size unknown".to_owned(), |size| crate::units::human_bytes(size.0));
             lines.push(format!("hidden: {}, {size}", area.kind.replace('_', " ")));
         }
-        lines.extend(self.health.as_ref().map(|health| format!("health: {}", health_words(health))));
+        let health = self.health.as_ref().map_or("not known".to_owned(), health_words);
+        lines.push(format!("health: {health}"));
         lines.extend(self.unknown.iter().map(|why| format!("unknown: {why}")));
         lines
     }
@@ -254,6 +258,7 @@ mod tests {
             [
                 "can: ata-sanitize-block (120 s), ata-security-erase (not now: it is frozen)",
                 "ATA security: frozen",
+                "health: not known",
                 "unknown: no registers"
             ]
         );

@@ -6,9 +6,11 @@ use chrono::{DateTime, Utc};
 
 use super::evidence::{self, tool_facts};
 use super::folder::{Station, StationError};
+use super::locked::{LockedError, find_locked, unlock_ours};
 use super::run::{Ready, TakenUp};
 use crate::device::{self, InventoryError, Roots};
 use crate::media::Medium;
+use crate::sanitize::firmware::Psids;
 use crate::sanitize::journal::{self, Journal, JournalError};
 use crate::sanitize::state::{Incoherent, RunState};
 use crate::sanitize::{Run, StartError};
@@ -108,6 +110,17 @@ pub enum ResumeError {
         /// Why.
         reasons: String,
     },
+    /// The run's own password is still on the drive.
+    #[error(transparent)]
+    Locked(#[from] LockedError),
+    /// It reverts the drive by its PSID, which is in no journal.
+    #[error("run {run_id} reverts {medium} by its PSID, and it was not given")]
+    PsidNeeded {
+        /// Which run.
+        run_id: String,
+        /// Which medium.
+        medium: String,
+    },
     /// A run without an intent wrote nothing and needs no outcome.
     #[error("run {run_id} had written nothing: its journal was removed")]
     NothingHappened {
@@ -144,7 +157,10 @@ fn look(roots: &Roots, path: PathBuf) -> Result<Interrupted, ResumeError> {
         Ok(None) => (InterruptedState::Empty, Vec::new()),
         Err(why) => (InterruptedState::Corrupt(why), Vec::new()),
         Ok(Some(state)) => {
-            let media = find(roots, &state)?;
+            let mut media = find(roots, &state)?;
+            if media.is_empty() {
+                media.extend(find_locked(roots, &state)?);
+            }
             let state = Box::new(state);
             let busy = Journal::is_busy(&path);
             (if busy { InterruptedState::Busy(state) } else { InterruptedState::Open(state) }, media)
@@ -163,8 +179,8 @@ fn find(roots: &Roots, state: &RunState) -> Result<Vec<Medium>, InventoryError> 
 }
 
 /// Finds the medium of one interrupted run again. [`super::execute`] opens it and goes on.
-pub fn resume(roots: &Roots, journal: &Path) -> Result<Ready, ResumeError> {
-    let (journal, entries) = Journal::open(journal)?;
+pub fn resume(roots: &Roots, journal: &Path, psids: &Psids) -> Result<Ready, ResumeError> {
+    let (mut journal, entries) = Journal::open(journal)?;
     let Some(state) = RunState::fold(&entries)? else {
         return Err(remove_empty(journal));
     };
@@ -174,6 +190,7 @@ pub fn resume(roots: &Roots, journal: &Path) -> Result<Ready, ResumeError> {
             None => Err(Incoherent { number: entries.len(), why: "the result was not kept" }.into()),
         };
     }
+    let state = unlock_ours(roots, &mut journal, state)?;
     let run_id = state.plan.run_id.clone();
     let medium = state.plan.medium.identity.label();
     // With nothing written yet there is nothing to be mistaken about either, but the medium that a
@@ -190,6 +207,9 @@ pub fn resume(roots: &Roots, journal: &Path) -> Result<Ready, ResumeError> {
     if !found.may_be_wiped() {
         let reasons = found.protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         return Err(ResumeError::Protected { path: found.path, reasons });
+    }
+    if state.needs_psid() && psids.of(&found).is_none() {
+        return Err(ResumeError::PsidNeeded { run_id, medium });
     }
     let also = state.plan.also.iter().map(|other| find_again(roots, other, &run_id)).collect::<Result<_, _>>()?;
     let (before, now_block) = (state.plan.medium.geometry.logical_block, found.geometry.logical_block);

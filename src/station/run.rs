@@ -19,6 +19,7 @@ use crate::device::Roots;
 use crate::media::Medium;
 use crate::overwrite::{Engine, EngineConfig, EngineError, FaultLimits};
 use crate::sanitize::event::Event;
+use crate::sanitize::firmware::Psids;
 use crate::sanitize::journal::Journal;
 use crate::sanitize::state::{RunPlan, RunState};
 use crate::sanitize::{Bench, Claimed, Confirmed, Held, Intended, Run, Sealed, StartError, Stopped};
@@ -39,6 +40,10 @@ pub struct Execution {
     pub checkpoint_every: Duration,
     /// The operator's own key, which signs the documents of the runs that name it.
     pub operator: Option<StationKey>,
+    /// A drive's own erase that stands at the same progress for so long is given up.
+    pub erase_stall: Duration,
+    /// PSIDs of drives that are to be reverted.
+    pub psids: Psids,
 }
 
 /// The batch could not be started at all.
@@ -105,6 +110,8 @@ pub fn execute(
         stop: stopped,
         faults: how.faults,
         checkpoint_every: how.checkpoint_every,
+        erase_stall: how.erase_stall,
+        psids: Arc::new(how.psids.clone()),
     };
     let desk = Desk {
         station: Arc::new(station.clone()),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lastwrite::device::transport::Transport;
 use lastwrite::policy::VerificationLevel;
 use lastwrite::sanitize::firmware::{
-    Blocks, Canaries, Clock, Diary, DiaryError, End, Erasure, Note, Past, Procedure, Refusal, Session, carry_out,
+    Blocks, Canaries, Clock, Diary, DiaryError, End, Erasure, Note, Past, Procedure, Refusal, STALL, Session, carry_out,
 };
 use lastwrite::scheme::StreamKey;
 use lastwrite::units::{Bytes, SectorSize};
@@ -111,6 +111,7 @@ impl Bench {
             serial: Some(serial),
             verification: VerificationLevel::Full,
             seed: [7; 32],
+            stall: STALL,
         };
         let fresh = Canaries::draw(Bytes(SIZE as u64), SectorSize::B512, [7; 32], StreamKey([9; 16]));
         carry_out(&mut session, past, fresh)

@@ -103,7 +103,7 @@ impl Transport for Drive {
 }
 
 fn revert(label: &str) -> OpalPsidRevert {
-    OpalPsidRevert::new(Psid::parse(label).unwrap())
+    OpalPsidRevert::new(Some(Psid::parse(label).unwrap()))
 }
 
 #[test]

@@ -8,7 +8,7 @@ use lastwrite::device::command::block::{Outcome, Request, Zone, ZoneCondition, Z
 use lastwrite::device::transport::{Transport, TransportError};
 use lastwrite::media::CommandSet;
 use lastwrite::sanitize::firmware::{Blocks, Canaries, Clock, Diary, DiaryError, End, Note, Past};
-use lastwrite::sanitize::firmware::{Refusal, Session, ZoneResetOverwrite, carry_out};
+use lastwrite::sanitize::firmware::{Refusal, STALL, Session, ZoneResetOverwrite, carry_out};
 use lastwrite::scheme::StreamKey;
 use lastwrite::units::{Bytes, SectorSize};
 
@@ -59,6 +59,7 @@ impl Drive {
             serial: Some(SERIAL),
             verification: lastwrite::policy::VerificationLevel::Full,
             seed: [7; 32],
+            stall: STALL,
         };
         let fresh = Canaries::draw(Bytes(SIZE as u64), SectorSize::B512, [7; 32], StreamKey([9; 16]));
         let end = carry_out(&mut session, past, fresh);

@@ -19,7 +19,7 @@ use super::loops;
 use super::patience::each_in_time;
 use super::roots::Nodes;
 use super::udev::Properties;
-use crate::media::{Protection, Signature, Transport, Zoned};
+use crate::media::{Protection, Signature, Transport};
 use crate::units::SectorSize;
 
 pub(crate) use exclusive::{Answer, ask_all, openers};
@@ -290,6 +290,10 @@ fn hardware(facts: &DiskFacts) -> Vec<Protection> {
         reasons.push(Protection::SizeZero);
         // The kernel offers no capacity for block formats it cannot address, and calls them 512.
         let what = match facts.transport {
+            Transport::Ata if !facts.removable => Some(
+                "the kernel offers no capacity for this drive, most often because it is locked by an ATA password: \
+                 `lastwrite drives` says whether it is; revert it with its PSID, or destroy it",
+            ),
             Transport::Sas | Transport::Scsi if !facts.removable => Some(
                 "the kernel offers no capacity for this fixed drive, most often because its logical blocks have 520 \
                  or 528 bytes; see `sg_readcap --long`, reformat with `sg_format --format --size=512`",
@@ -307,9 +311,6 @@ fn hardware(facts: &DiskFacts) -> Vec<Protection> {
     }
     if SectorSize::new(block).is_none() && !cannot_read_block {
         reasons.push(Protection::UnsupportedBlockSize { logical_block: block });
-    }
-    if facts.zoned == Zoned::HostManaged {
-        reasons.push(Protection::HostManagedZones);
     }
     reasons
 }

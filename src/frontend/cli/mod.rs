@@ -17,6 +17,8 @@ mod plan;
 mod policy;
 #[cfg(feature = "erase")]
 mod progress;
+#[cfg(feature = "erase")]
+mod psid;
 mod register;
 #[cfg(feature = "erase")]
 mod resume;

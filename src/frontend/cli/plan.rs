@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Common, drives, output, station_failure};
+use super::{Common, drives, output, psid, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::media::Medium;
 use crate::policy::{Method, Route, StepDown, Technique, VerificationLevel, Wanted};
 use crate::sanitize::record::Operator;
 use crate::scheme::{self, PassVerify, Scheme};
-use crate::station::{self, Order, Preparation, Refused, RunPlan, Rung, Station, TargetRule, Wish};
+use crate::station::{self, DriveReport, Order, Preparation, Psids, Refused, RunPlan, Rung, Station, TargetRule, Wish};
 use crate::units::{human_bytes, now};
 
 /// How the media are to be wiped.
@@ -50,6 +50,9 @@ pub struct WishArgs {
     /// Who does it; recorded as claimed unless their own key signs (--operator-key)
     #[arg(long, value_name = "NAME")]
     pub operator: Option<String>,
+    /// File with PSIDs for opal-psid-revert: one alone, or a line a drive, SERIAL PSID [default: asked for]
+    #[arg(long, value_name = "FILE")]
+    pub psid_file: Option<PathBuf>,
     /// Allow a partition as target
     #[arg(long)]
     pub partition: bool,
@@ -99,16 +102,24 @@ pub struct PlanArgs {
 pub fn run(common: &Common, args: PlanArgs) -> Result<Exit, Failure> {
     args.wish.scheme()?;
     let station = common.station_if_any()?;
-    let wish = args.wish.wish(station.as_ref())?;
+    let mut wish = args.wish.wish(station.as_ref())?;
+    wish.psids = args.wish.psids(common, args.targets.len())?;
     let orders = args.wish.orders(args.targets);
     let roots = station::live();
     let mut exit = Exit::Done;
     let prepared =
         station::prepare(&roots, station.as_ref(), &orders, &wish, now()).map_err(|e| station_failure(&e))?;
+    let planned: Vec<Medium> = prepared.iter().flatten().map(|p| p.run.plan().medium.clone()).collect();
+    let mut reports = station::reports(&roots, &planned).into_iter();
     for (order, result) in orders.iter().zip(prepared) {
         match result {
-            Ok(preparation) if common.json => output::json(&as_json(&preparation)),
-            Ok(preparation) => output::line(&render(&preparation, Drawn::Later)),
+            Ok(preparation) => {
+                let report = reports.next().flatten();
+                match common.json {
+                    true => output::json(&as_json(&preparation, report.as_ref())),
+                    false => output::line(&[render(&preparation, Drawn::Later), state(report.as_ref())].concat()),
+                }
+            }
             Err(refused) => {
                 let failure = refusal(&refused);
                 exit = exit.worst(failure.exit);
@@ -163,7 +174,13 @@ impl WishArgs {
             },
             operator: self.operator.clone().map(Operator::claimed),
             targets: if self.partition { TargetRule::PartitionAllowed } else { TargetRule::WholeDiskOnly },
+            psids: Psids::default(),
         })
+    }
+
+    /// The PSIDs for so many targets.
+    pub fn psids(&self, common: &Common, targets: usize) -> Result<Psids, Failure> {
+        psid::psids(common, self.psid_file.as_deref(), psid::is_needed(self.technique), targets)
     }
 
     /// One order a target.
@@ -292,6 +309,12 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
     lines.join("\n")
 }
 
+/// What the drive says of its own state; nothing for what has no commands of its own.
+fn state(report: Option<&DriveReport>) -> String {
+    let lines = report.map(DriveReport::state).unwrap_or_default();
+    lines.iter().map(|line| format!("\n{}", output::fact("Drive says", line))).collect()
+}
+
 /// The commands of a technique of the drive's own, and what the drive says of it.
 fn drive_facts(rung: &Rung, fact: &mut impl FnMut(&str, String)) {
     if rung.is_by_host() {
@@ -360,12 +383,13 @@ pub fn method_word(method: Method) -> &'static str {
     }
 }
 
-fn as_json(preparation: &Preparation) -> Value {
+fn as_json(preparation: &Preparation, report: Option<&DriveReport>) -> Value {
     let plan = preparation.run.plan();
     json!({
         "outcome": "planned",
         "target": plan.medium.path,
         "medium": plan.medium,
+        "report": report,
         "confirm_token": plan.medium.confirm_token,
         "requested": plan.requested,
         "attainable": plan.attainable,

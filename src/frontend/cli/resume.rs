@@ -1,14 +1,17 @@
 //! `lastwrite resume`
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::wipe::{ExecutionArgs, execute, exit_of, warn_if_forgetful};
-use super::{Common, output};
+use super::{Common, output, psid};
 use crate::frontend::exit::{Exit, Failure};
-use crate::station::{self, Interrupted, InterruptedState, JournalError, Ready, ResumeError, RunState, StartError};
+use crate::station::{
+    self, Execution, Interrupted, InterruptedState, JournalError, Ready, ResumeError, RunState, StartError,
+};
 use crate::units::now;
 
 #[derive(Debug, Args)]
@@ -25,6 +28,9 @@ pub struct ResumeArgs {
     /// Why a run is given up
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// File with PSIDs, where runs that revert a drive by its PSID go on [default: asked for]
+    #[arg(long, value_name = "FILE")]
+    psid_file: Option<PathBuf>,
     #[command(flatten)]
     execution: ExecutionArgs,
 }
@@ -48,12 +54,14 @@ pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
     warn_if_forgetful(&station, args.execution.out.as_deref())?;
     let key = common.key(&station)?;
     let operator = args.execution.operator(common)?;
+    let needed = !args.abandon && chosen.iter().any(|run| needs_psid(run));
+    let psids = psid::psids(common, args.psid_file.as_deref(), needed, chosen.len())?;
     let mut ready: Vec<Ready> = Vec::new();
     let mut exit = Exit::Done;
     for run in chosen {
         let taken = match (&args.reason, args.abandon) {
             (Some(reason), true) => station::abandon(&station, &key, &run.journal, reason, now()),
-            _ => station::resume(&roots, &run.journal),
+            _ => station::resume(&roots, &run.journal, &psids),
         };
         match taken {
             Ok(run) => ready.push(run),
@@ -74,8 +82,16 @@ pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
             }
         }
     }
-    let results = execute(common, &station, key, operator, ready, &args.execution)?;
+    let how = Execution { operator, psids, ..args.execution.execution() };
+    let results = execute(common, &station, key, ready, &how)?;
     Ok(results.iter().fold(exit, |exit, result| exit.worst(exit_of(result))))
+}
+
+fn needs_psid(run: &Interrupted) -> bool {
+    match &run.state {
+        InterruptedState::Open(state) => state.needs_psid(),
+        InterruptedState::Busy(_) | InterruptedState::Empty | InterruptedState::Corrupt(_) => false,
+    }
 }
 
 fn choose<'a>(args: &ResumeArgs, open: &'a [Interrupted]) -> Result<Vec<&'a Interrupted>, Failure> {
@@ -209,6 +225,11 @@ fn failure(error: &ResumeError) -> Failure {
         ResumeError::OtherBlocks { .. } => failure(Exit::Refused)
             .hint("attach it as it was attached before, or give the run up and wipe the medium anew"),
         ResumeError::Ambiguous { .. } => failure(Exit::Refused).hint("detach the others and try again"),
+        ResumeError::Locked(_) => failure(Exit::Interrupted)
+            .hint("the run is open: cut the drive's power, or wake the machine from sleep, then take it up again"),
+        ResumeError::PsidNeeded { .. } => {
+            failure(Exit::Refused).hint("nothing was sent; it stands on the drive's label: --psid-file FILE")
+        }
         ResumeError::Protected { .. } => failure(Exit::Refused).hint("undo what stands against it, then try again"),
         ResumeError::Start(StartError::Claim(_)) => failure(Exit::Refused),
         ResumeError::Journal(JournalError::Corrupt { .. })

@@ -17,7 +17,7 @@ use crate::scheme;
 use crate::signed::{Role, StationKey};
 use crate::station::{
     self, Audience, Confirmation, Confirmed, Durability, EngineConfig, ExecuteError, Execution, FaultLimits, IoChoice,
-    ManifestRow, Order, Outcome, Preparation, Ready, Refused, Run, Station, TargetResult,
+    ManifestRow, Order, Outcome, Preparation, Psids, Ready, Refused, Run, STALL, Station, TargetResult,
 };
 use crate::units::now;
 
@@ -71,6 +71,9 @@ pub struct ExecutionArgs {
     /// Seconds without any answer after which a medium is given up
     #[arg(long, value_name = "SECONDS", default_value_t = 300, hide_short_help = true)]
     pub stall_timeout: u64,
+    /// Seconds at the same progress after which an erase by the drive is given up
+    #[arg(long, value_name = "SECONDS", default_value_t = STALL.as_secs(), value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    pub erase_stall: u64,
     /// Seconds between two checkpoints
     #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds, hide_short_help = true)]
     pub checkpoint: f64,
@@ -108,6 +111,7 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     let mut wish = args.wish.wish(Some(&station))?;
     warn_if_forgetful(&station, args.execution.out.as_deref())?;
     let mut request = Request::read(&args)?;
+    wish.psids = args.wish.psids(common, request.rows.len())?;
     if let Some(path) = args.results.as_ref().filter(|path| path.exists()) {
         return Err(Failure::words(Exit::Usage, format!("{} exists already and is not overwritten", path.display()))
             .hint("nothing was touched; name another file with --results"));
@@ -160,7 +164,8 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     unused_tokens(&request.tokens, results.iter().flatten())?;
 
     results.iter().flatten().for_each(|refused| report(common, refused));
-    let mut done = execute(common, &station, key, operator, ready, &args.execution)?.into_iter();
+    let how = Execution { operator, psids: wish.psids, ..args.execution.execution() };
+    let mut done = execute(common, &station, key, ready, &how)?.into_iter();
     let results: Vec<TargetResult> = results.into_iter().filter_map(|r| r.or_else(|| done.next())).collect();
     let mut exit = results.iter().fold(Exit::Done, |exit, result| exit.worst(exit_of(result)));
     if let Some(manifest) = &args.manifest {
@@ -183,9 +188,8 @@ pub fn execute(
     common: &Common,
     station: &Station,
     key: StationKey,
-    operator: Option<StationKey>,
     ready: Vec<Ready>,
-    args: &ExecutionArgs,
+    how: &Execution,
 ) -> Result<Vec<TargetResult>, Failure> {
     let display = Display::new(common.json);
     let ended = |_: usize, result: &TargetResult| {
@@ -193,11 +197,10 @@ pub fn execute(
         display.ended(path, || report(common, result));
     };
     let audience = Audience { watch: &|event| display.show(event), ended: &ended };
-    let results = station::execute(station, key, ready, &Execution { operator, ..args.execution() }, audience)
-        .map_err(|error| match error {
-            ExecuteError::Station(error) => station_failure(&error),
-            other => Failure::new(Exit::Other, &other),
-        })?;
+    let results = station::execute(station, key, ready, how, audience).map_err(|error| match error {
+        ExecuteError::Station(error) => station_failure(&error),
+        other => Failure::new(Exit::Other, &other),
+    })?;
     display.finish();
     Ok(results)
 }
@@ -264,6 +267,8 @@ impl ExecutionArgs {
             },
             checkpoint_every: Duration::from_secs_f64(self.checkpoint),
             operator: None,
+            erase_stall: Duration::from_secs(self.erase_stall),
+            psids: Psids::default(),
         }
     }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::super::firmware::{
-    Blocks, Canaries, Clock, Diary, DiaryError, End, Note, Past, Refusal, Session, State, carry_out, procedure_for,
+    Blocks, Canaries, Clock, Diary, DiaryError, End, Note, Past, Psids, Refusal, Session, State, carry_out,
+    procedure_for,
 };
 use super::super::journal::JournalError;
 use super::super::record::Failure;
@@ -39,6 +40,8 @@ pub(super) struct Work {
     pub roots: Arc<Roots>,
     pub pulse: Arc<Pulse>,
     pub patience: Duration,
+    pub stall: Duration,
+    pub psids: Arc<Psids>,
 }
 
 /// How the thread left.
@@ -52,7 +55,9 @@ pub(super) enum Left {
 impl Work {
     pub(super) fn carry_out(self) -> Left {
         let technique = self.plan.ladder[self.at].technique;
-        let (Some(procedure), Some(seed)) = (procedure_for(technique, &self.plan.medium), self.plan.seed()) else {
+        let (Some(procedure), Some(seed)) =
+            (procedure_for(technique, &self.plan.medium, &self.psids), self.plan.seed())
+        else {
             return self.close(Vec::new(), Err(failed("unsupported", format!("{technique} cannot be sent to it"))));
         };
         let linux = match Linux::over(&self.roots, self.claim.file(), &self.plan.medium) {
@@ -80,6 +85,7 @@ impl Work {
             serial: self.plan.medium.identity.serial.as_deref(),
             verification: self.plan.verification,
             seed,
+            stall: self.stall,
         };
         let (size, block) = (self.plan.medium.geometry.size, self.plan.block);
         let fresh = Canaries::draw(size, block, seed, self.canary_key(&seed));

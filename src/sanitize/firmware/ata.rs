@@ -9,6 +9,7 @@ use crate::device::command::ata::sanitize::{
     Overwrite, SanitizeReason, SanitizeReply, SanitizeStatus, block_erase, crypto_scramble, overwrite, sanitize_status,
 };
 use crate::device::command::ata::{Command, logs};
+use crate::device::command::scsi::{Sense, SenseKey};
 use crate::device::command::{Data, hex};
 use crate::device::transport::Transport;
 use crate::media::{CommandSet, PlannedCommand};
@@ -67,7 +68,7 @@ impl Procedure for AtaSanitize {
     }
 
     fn look(&self, path: &mut dyn Transport) -> Result<Look, String> {
-        let drive = identify(path)?;
+        let Some(drive) = ask(path)? else { return Ok(Look::default()) };
         let can = drive.sanitize;
         let supported = match self.erase {
             Erase::Block => can.block_erase,
@@ -113,11 +114,18 @@ impl Procedure for AtaSanitize {
     }
 }
 
-/// Why a sanitize that is supported would be refused now.
+/// Why a sanitize that is supported would be refused now, or could not be followed.
 fn obstacle(path: &mut dyn Transport, drive: &Identify) -> Option<String> {
-    if let Ok(SanitizeReply::Status(SanitizeStatus { frozen: true, .. })) = AtaSanitize::reply(path, &sanitize_status())
-    {
-        return Some(format!("it is in the sanitize frozen state; {THAW}"));
+    let command = sanitize_status();
+    match AtaSanitize::reply(path, &command) {
+        Ok(SanitizeReply::Status(SanitizeStatus { frozen: true, .. })) => {
+            return Some(format!("it is in the sanitize frozen state; {THAW}"));
+        }
+        Ok(SanitizeReply::Lost) => {
+            let lost = lost(&command);
+            return Some(format!("{lost}, so that nothing would show its end; attach the drive directly"));
+        }
+        Ok(_) | Err(_) => {}
     }
     let security = drive.security.filter(|security| security.locked)?;
     if drive.has_logs && overrides_security(path) {
@@ -140,9 +148,19 @@ fn overrides_security(path: &mut dyn Transport) -> bool {
 
 /// IDENTIFY DEVICE. Without registers the data count only when a checksum vouches for them.
 pub(super) fn identify(path: &mut dyn Transport) -> Result<Identify, String> {
+    ask(path)?.ok_or_else(|| "this path carries no ATA commands".to_owned())
+}
+
+/// The same; `None`: whoever is at the end of this path said positively that it knows no ATA
+/// PASS-THROUGH (ILLEGAL REQUEST, INVALID COMMAND OPERATION CODE), as a SCSI disk does.
+pub(super) fn ask(path: &mut dyn Transport) -> Result<Option<Identify>, String> {
     let command = identify_device();
     let mut data = [0; 512];
     let outcome = path.ata(&command, Data::In(&mut data), PATIENCE).map_err(|error| error.to_string())?;
+    let illegal = |sense: &Sense| (sense.key, sense.asc, sense.ascq) == (SenseKey::IllegalRequest, 0x20, 0x00);
+    if outcome.registers.is_none() && outcome.sense.as_ref().is_some_and(illegal) {
+        return Ok(None);
+    }
     if outcome.registers.is_some() && !outcome.is_success() {
         return Err(format!("{} failed: {}", command.name, registers(&outcome)));
     }
@@ -153,7 +171,7 @@ pub(super) fn identify(path: &mut dyn Transport) -> Result<Identify, String> {
     if outcome.registers.is_none() && !drive.has_checksum {
         return Err(format!("{}, and its data have no checksum", lost(&command)));
     }
-    Ok(drive)
+    Ok(Some(drive))
 }
 
 /// What a person should know of the drive.

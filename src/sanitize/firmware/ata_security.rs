@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use super::ata::{PATIENCE, THAW, identify, lost, planned, registers};
+use super::ata::{PATIENCE, THAW, ask, identify, lost, planned, registers};
 use super::procedure::{Look, Procedure, Started, State};
 use crate::device::command::Data;
 use crate::device::command::ata::identify::{Identify, SecurityState};
@@ -97,7 +97,7 @@ impl Procedure for AtaSecurityErase {
     }
 
     fn look(&self, path: &mut dyn Transport) -> Result<Look, String> {
-        let drive = identify(path)?;
+        let Some(drive) = ask(path)? else { return Ok(Look::default()) };
         let enhanced = self.mode == EraseMode::Enhanced;
         let supported = drive.security.is_some_and(|security| !enhanced || security.enhanced_erase);
         let mut notes = vec![format!(

@@ -52,6 +52,11 @@ pub enum Note {
         /// The drive's words.
         why: String,
     },
+    /// What an earlier start had left on the drive was taken off it.
+    CleanedUp {
+        /// What was done.
+        what: String,
+    },
     /// The drive said that it came to a good end.
     Completed {
         /// Which.
@@ -118,7 +123,7 @@ impl Past {
                 self.completed = None;
                 self.first_sent.get_or_insert(*at);
             }
-            Note::Answered { .. } => {}
+            Note::Answered { .. } | Note::CleanedUp { .. } => {}
             Note::Rejected { .. } => self.sending = None,
             Note::Completed { technique, status, .. } => {
                 self.sending = None;

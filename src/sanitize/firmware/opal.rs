@@ -12,9 +12,9 @@ use super::procedure::{Look, Procedure, Started, State};
 use crate::device::command::Data;
 use crate::device::command::ata as ata_command;
 use crate::device::command::nvme as nvme_command;
-use crate::device::command::opal::{Discovery, Psid, Request, StatusFlags};
+use crate::device::command::opal::{Discovery, PSID_REVERT, Psid, Request, StatusFlags};
 use crate::device::command::scsi::{self, VpdPage, vital_product_data};
-use crate::device::transport::Transport;
+use crate::device::transport::{Transport, TransportError};
 use crate::device::vpd;
 use crate::media::{CommandSet, PlannedCommand, Reach};
 use crate::policy::Technique;
@@ -23,10 +23,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A revert of a Pyrite drive may erase blocks.
 const LONGEST: Duration = Duration::from_secs(4 * 3600);
 
+const NEEDED: &str = "its PSID is needed: it stands on the drive's label; give it with --psid-file";
+
 /// Revert by PSID.
 #[derive(Debug)]
 pub struct OpalPsidRevert {
-    psid: Psid,
+    psid: Option<Psid>,
     sent: RefCell<Sent>,
 }
 
@@ -38,16 +40,24 @@ enum Sent {
 }
 
 impl OpalPsidRevert {
-    /// With what stands on the label.
-    pub fn new(psid: Psid) -> OpalPsidRevert {
+    /// With what stands on the label. Without it the drive can be asked, and nothing else.
+    pub fn new(psid: Option<Psid>) -> OpalPsidRevert {
         OpalPsidRevert { psid, sent: RefCell::new(Sent::Nothing) }
     }
 
     fn flags(path: &mut dyn Transport) -> Result<StatusFlags, String> {
+        OpalPsidRevert::ask(path)?.ok_or_else(|| "the kernel has no Opal driver for this drive".to_owned())
+    }
+
+    /// `None`: the kernel found no TCG command set when it set the drive up, or has no driver for it.
+    fn ask(path: &mut dyn Transport) -> Result<Option<StatusFlags>, String> {
         let request = Request::GetStatus;
-        let outcome = path.opal(&request, PATIENCE).map_err(|error| error.to_string())?;
+        let outcome = match path.opal(&request, PATIENCE) {
+            Err(TransportError::NotSupported { .. }) => return Ok(None),
+            answered => answered.map_err(|error| error.to_string())?,
+        };
         match outcome.flags {
-            Some(flags) if outcome.is_success() => Ok(flags),
+            Some(flags) if outcome.is_success() => Ok(Some(flags)),
             _ => Err(format!("{}: {}", request.name(), outcome.meaning())),
         }
     }
@@ -59,7 +69,7 @@ impl Procedure for OpalPsidRevert {
     }
 
     fn look(&self, path: &mut dyn Transport) -> Result<Look, String> {
-        let flags = OpalPsidRevert::flags(path)?;
+        let Some(flags) = OpalPsidRevert::ask(path)? else { return Ok(Look::default()) };
         let serial = serial(path)?;
         let mut look = Look {
             serial,
@@ -67,7 +77,7 @@ impl Procedure for OpalPsidRevert {
             reach: if path.offers().contains(&CommandSet::Nvme) { Reach::Subsystem } else { Reach::Unit },
             commands: vec![PlannedCommand {
                 set: CommandSet::Opal,
-                name: Request::PsidRevert(&self.psid).name().to_owned(),
+                name: PSID_REVERT.to_owned(),
                 command: String::new(),
                 data_out: Some("redacted".to_owned()),
             }],
@@ -87,7 +97,9 @@ impl Procedure for OpalPsidRevert {
         };
         // The blocks of a locked drive cannot be written or read before: then only the drive's word
         // stands for the erase, and only one that encrypts can be believed.
-        if flags.locked() && encrypts {
+        if self.psid.is_none() {
+            look.obstacle = Some(NEEDED.to_owned());
+        } else if flags.locked() && encrypts {
             look.without_canaries = Some("its blocks are locked, by a password that is not known here".to_owned());
         } else if flags.locked() {
             look.obstacle = Some(
@@ -100,7 +112,8 @@ impl Procedure for OpalPsidRevert {
     }
 
     fn start(&self, path: &mut dyn Transport) -> Started {
-        let request = Request::PsidRevert(&self.psid);
+        let Some(psid) = &self.psid else { return Started::Rejected(NEEDED.to_owned()) };
+        let request = Request::PsidRevert(psid);
         *self.sent.borrow_mut() = Sent::Revert;
         match path.opal(&request, LONGEST) {
             Ok(outcome) if outcome.is_success() => Started::Accepted,

@@ -7,6 +7,7 @@ use super::run::Clock;
 use crate::device::transport::Transport;
 use crate::media::{PlannedCommand, Reach};
 use crate::policy::Technique;
+use crate::units::{Lba, SectorSize};
 
 /// One technique over one path.
 pub trait Procedure: Send {
@@ -30,6 +31,12 @@ pub trait Procedure: Send {
     }
     /// What every block holds afterwards, by the standard; `None` where the standard leaves it open.
     fn leaves(&self) -> Option<u8> {
+        None
+    }
+    /// What the drive itself says of a block that could not be read after it had erased, where there is
+    /// more to it than an error of the medium.
+    fn explain_unread(&self, path: &mut dyn Transport, lba: Lba, block: SectorSize) -> Option<String> {
+        let _ = (path, lba, block);
         None
     }
     /// Takes away what the technique had to put on the drive (a password), once the drive has ended,

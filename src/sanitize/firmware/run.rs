@@ -16,8 +16,8 @@ use crate::units::now;
 const FIRST_POLL: Duration = Duration::from_millis(250);
 /// And no more often than this later.
 const POLL: Duration = Duration::from_secs(5);
-/// The same progress for so long: it will not come any more.
-const STALL: Duration = Duration::from_secs(2 * 3600);
+/// The same progress for so long, unless told otherwise: it will not come any more.
+pub const STALL: Duration = Duration::from_secs(2 * 3600);
 /// No status for so long.
 const SILENCE: Duration = Duration::from_secs(60);
 /// Without an estimate of the drive.
@@ -43,6 +43,8 @@ pub struct Session<'a> {
     pub verification: VerificationLevel,
     /// Draws the places that are sampled before and read after.
     pub seed: [u8; 32],
+    /// The same progress for so long is a stall ([`STALL`]).
+    pub stall: Duration,
 }
 
 /// Time as it passes.
@@ -199,7 +201,7 @@ pub fn carry_out(session: &mut Session<'_>, past: &Past, fresh: Canaries) -> Res
         let message = format!("the drive did not begin {technique}: {why}{}", also(cleaned));
         return Ok(End::Failed(failure("rejected", message)));
     }
-    let deadline = look.estimate.map_or(LONGEST, |time| time * 3 + STALL);
+    let deadline = look.estimate.map_or(LONGEST, |time| time * 3 + session.stall);
     finish(session, &known, started, deadline)
 }
 
@@ -285,7 +287,7 @@ fn finish(session: &mut Session<'_>, known: &Known, started: Started, deadline: 
                 (silent, seen_running) = (Duration::ZERO, true);
                 unchanged = if progress == last { unchanged + pause } else { Duration::ZERO };
                 last = progress;
-                if unchanged >= STALL && progress.is_some() || waited >= deadline {
+                if unchanged >= session.stall && progress.is_some() || waited >= deadline {
                     let at = progress.map_or_else(|| "not reported".to_owned(), |p| format!("{p} of 65536"));
                     let message = format!("the erase did not end within {} s; progress {at}", waited.as_secs());
                     return Ok(End::Failed(failure("stalled", message)));
@@ -327,9 +329,17 @@ fn judge(session: &mut Session<'_>, known: &Known, status: String) -> Result<End
             0 => ("unread", unread, "could not be read for", first(&found.unread, &samples.unread)),
             _ => ("not_erased", left, "still hold", first(&found.survived, &samples.survived)),
         };
+        let why = match code {
+            "unread" => {
+                let (_, block) = session.blocks.geometry();
+                session.procedure.explain_unread(session.path, crate::units::Lba(at), block)
+            }
+            _ => None,
+        };
         let message = format!(
             "the drive reports success ({status}), but {count} of {looked} blocks {what} what stood there before; the \
-             first is LBA {at}"
+             first is LBA {at}{}",
+            why.map(|why| format!(": {why}")).unwrap_or_default()
         );
         return Ok(End::Failed(failure(code, message)));
     }

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use super::Erase;
 use super::procedure::{Look, Procedure, Started, State};
-use crate::device::command::scsi::{Command, Outcome, Sense, SenseKey, request_sense, test_unit_ready};
+use crate::device::command::scsi::{
+    BlockCharacteristics, Command, Outcome, Sense, SenseKey, VpdPage, request_sense, test_unit_ready,
+    vital_product_data,
+};
 use crate::device::command::{Data, hex};
 use crate::device::transport::{Transport, TransportError};
 use crate::media::{CommandSet, PlannedCommand};
 use crate::policy::Technique;
+use crate::units::{Lba, SectorSize};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// One pass, a pattern of four zeros: the field for the count may not be 0.
@@ -45,6 +49,28 @@ impl ScsiSanitize {
         (Command { name: "SANITIZE", cdb: vec![0x48, 0x80 | self.action(), 0, 0, 0, 0, 0, 0, length, 0] }, list)
     }
 
+    /// Block Device Characteristics (VPD page B1h): WABEREQ or WACEREQ 10b, reads fail after such an erase
+    /// until the block is written. A drive that does nothing could then not be told from one that erases.
+    fn forbids_reads(&self, path: &mut dyn Transport) -> Option<String> {
+        if self.erase == Erase::Overwrite {
+            return None;
+        }
+        let mut page = [0; 64];
+        let command = vital_product_data(VpdPage::BlockDeviceCharacteristics, 64);
+        let answer = path.scsi(&command, Data::In(&mut page), PATIENCE).ok().filter(Outcome::is_good)?;
+        let facts = BlockCharacteristics::parse(page.get(..answer.transferred.min(64))?)?;
+        let (name, required) = match self.erase {
+            Erase::Crypto => ("WACEREQ", facts.write_after_crypto_erase),
+            Erase::Block | Erase::Overwrite => ("WABEREQ", facts.write_after_block_erase),
+        };
+        (required == 2).then(|| {
+            format!(
+                "it says that no block can be read after this erase until it is written ({name} 10b), so that nothing could \
+                 show that the content is gone; take scsi-sanitize-overwrite, or destroy it"
+            )
+        })
+    }
+
     fn action(&self) -> u8 {
         match self.erase {
             Erase::Overwrite => 1,
@@ -78,7 +104,19 @@ impl Procedure for ScsiSanitize {
         let (command, list) = self.command();
         // SUPPORT 3: as the standard says. 0 means that the drive does not say now.
         let supported = report[1] & 7 == 3;
-        Ok(Look { serial, supported, commands: vec![planned(&command, list)], ..Look::default() })
+        let obstacle = if supported { self.forbids_reads(path) } else { None };
+        Ok(Look { serial, supported, obstacle, commands: vec![planned(&command, list)], ..Look::default() })
+    }
+
+    fn explain_unread(&self, path: &mut dyn Transport, lba: Lba, block: SectorSize) -> Option<String> {
+        let mut data = vec![0; usize::try_from(block.bytes()).ok()?];
+        let answer = path.scsi(&read(lba), Data::In(&mut data), PATIENCE).ok()?;
+        let sense = answer.parsed_sense()?;
+        (sense.key == SenseKey::MediumError && (sense.asc, sense.ascq) == (0x11, 0x15)).then(|| {
+            "it says that the block has to be written before it can be read (WRITE AFTER SANITIZE REQUIRED, 11h/15h), so \
+             that nothing shows what the block holds"
+                .to_owned()
+        })
     }
 
     fn start(&self, path: &mut dyn Transport) -> Started {
@@ -103,6 +141,14 @@ pub(super) fn serial(path: &mut dyn Transport) -> Result<Option<String>, String>
     let text = page.get(4..4 + length).filter(|_| answer.is_good() && page[1] == 0x80);
     let serial = text.and_then(|t| std::str::from_utf8(t).ok()).map(|s| s.trim().to_owned());
     Ok(serial.filter(|s| !s.is_empty()))
+}
+
+/// READ (16) of one block.
+fn read(lba: Lba) -> Command {
+    let mut cdb = vec![0x88, 0];
+    cdb.extend(lba.0.to_be_bytes());
+    cdb.extend([0, 0, 0, 1, 0, 0]);
+    Command { name: "READ (16)", cdb }
 }
 
 /// A command for a plan.

@@ -3,7 +3,7 @@
 use super::failure;
 use crate::media::{Exchange, HiddenArea, Reach, Reply};
 use crate::policy::{Technique, VerificationLevel, Way};
-use crate::sanitize::firmware::{Erasure, Survey, procedure_for};
+use crate::sanitize::firmware::{Erasure, Psids, Survey, procedure_for};
 use crate::sanitize::record::{
     Failure, FirmwareFacts, FoundFacts, HiddenAreas, IoFacts, KnownContent, LedgerFacts, PathFacts, Proven,
     ReachedFacts, VerificationFacts,
@@ -165,7 +165,7 @@ fn path_facts(state: &RunState) -> PathFacts {
         Way::Tcg => CommandSet::Opal,
         Way::Host | Way::Physical => CommandSet::Block,
     };
-    let procedure = procedure_for(state.rung().technique, &state.plan.medium);
+    let procedure = procedure_for(state.rung().technique, &state.plan.medium, &Psids::default());
     let tells = procedure.is_some_and(|procedure| procedure.tells_serial());
     let unknown = done.past.without_canaries.as_ref().map(|why| format!("no known content was written before: {why}"));
     PathFacts {

@@ -59,6 +59,7 @@ impl Plug for SataDrive {
             bus.resets = 0;
             bus.drive.power_on();
             bus.drive.security.frozen = bus.drive.security.frozen_at_start;
+            bus.drive.sanitize.frozen = bus.drive.sanitize.frozen_at_start;
         }
         let path = sockets.path();
         serve(&path, self.bus.clone());

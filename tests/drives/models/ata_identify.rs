@@ -31,7 +31,7 @@ impl Ata {
         w[76] = 0x000e;
         w[80] = 0x07f0;
         // Feature sets: SMART, Security, power management, write cache, look-ahead, HPA.
-        let sets = 1 | 1 << 1 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 10 | 1 << 14;
+        let sets = 1 | u16::from(security.supported) << 1 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 10 | 1 << 14;
         w[82] = sets;
         // FLUSH CACHE and EXT, 48-bit, DCO where there was room for one.
         w[83] = 1 << 14 | 1 << 13 | 1 << 12 | 1 << 11 | 1 << 10;

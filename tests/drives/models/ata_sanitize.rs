@@ -19,6 +19,8 @@ pub struct Sanitize {
     state: State,
     /// Until power goes.
     pub frozen: bool,
+    /// Comes up frozen.
+    pub frozen_at_start: bool,
     /// COUNT bit 15: the last one came to a good end.
     completed: bool,
     /// SANITIZE STATUS EXT says that nothing ever was, whatever was.

@@ -1,5 +1,6 @@
 //! A SCSI disk (SPC-6, SBC-5): what it answers to CDBs. What it says of itself is in `scsi_pages`.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::ata::progress;
@@ -59,6 +60,11 @@ pub struct Scsi {
     /// REQUEST SENSE says NO SENSE whatever goes on, and commands are taken.
     pub hides_work: bool,
     pub write_protected: bool,
+    /// After a sanitize no sector can be read until it is written (11h/15h).
+    pub forbids_reads: bool,
+    /// WABEREQ says so.
+    pub announces_it: bool,
+    unwritten: BTreeSet<u64>,
     /// Sectors that the block descriptor took away from the host.
     pub reduced: u64,
     /// How long 64 KiB take to be written.
@@ -85,6 +91,9 @@ impl Scsi {
             reports_opcodes: true,
             hides_work: false,
             write_protected: false,
+            forbids_reads: false,
+            announces_it: false,
+            unwritten: BTreeSet::new(),
             reduced: 0,
             write_time: Duration::ZERO,
             gone: false,
@@ -115,6 +124,9 @@ impl Scsi {
         };
         if since.elapsed() >= self.erase_time && self.erase != Erase::Stalls {
             self.work = if self.medium.erase(self.erase) { Work::None } else { failed };
+            if self.forbids_reads {
+                self.unwritten = (0..self.medium.sectors).collect();
+            }
         }
     }
 
@@ -171,6 +183,9 @@ impl Scsi {
     fn read(&self, cdb: &[u8]) -> Answer {
         match self.extent(cdb) {
             Err(refused) => refused,
+            Ok((first, count)) if self.unwritten.range(first..first + count).next().is_some() => {
+                with_information(Answer::check(3, 0x11, 0x15), first)
+            }
             Ok((first, count)) => match self.medium.read(first, count) {
                 Ok(bytes) => Answer::data(bytes),
                 Err((before, bad)) => with_information(Answer { data: before, ..Answer::check(3, 0x11, 0) }, bad),
@@ -192,6 +207,9 @@ impl Scsi {
             self.gone = true;
             sent = &sent[..((n - self.medium.writes) * SECTOR) as usize];
         }
+        (first..first + count).for_each(|sector| {
+            self.unwritten.remove(&sector);
+        });
         let done = self.medium.write(first, sent);
         match done {
             Ok(()) => Answer::good(),

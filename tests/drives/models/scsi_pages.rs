@@ -27,6 +27,7 @@ impl Scsi {
             0xb1 => {
                 let mut body = vec![0; 60];
                 body[..2].copy_from_slice(&self.rotation.to_be_bytes());
+                body[3] = u8::from(self.announces_it) << 7;
                 body
             }
             0xb2 => vec![0; 4],

@@ -11,6 +11,8 @@ use crate::rig::Erase;
 use crate::rig::plug::Plug;
 
 const KIND: &str = "SATA SSD";
+/// Seconds: longer than a slow one takes for a 65,536th.
+const STALL: &str = "8";
 
 fn model(serial: &str, change: impl FnOnce(&mut Ata)) -> Ata {
     let mut model = Ata::new(serial, 2);
@@ -39,8 +41,23 @@ fn ata_sanitize() {
         d.erase = Erase::Nothing;
     });
     let unsupported = drive("B-UNSUPPORTED", |d| d.word59 = 0);
+    let stalls = erasing("B-STALLS", Erase::Stalls);
+    let frozen = drive("B-FROZEN", |d| d.sanitize.frozen_at_start = true);
     let (crypto, overwrite) = (erasing("X-HONEST", Erase::Whole), erasing("O-HONEST", Erase::Whole));
-    let all = [&honest, &slow, &fails, &nothing, &half, &unmaps, &forgets, &unsupported, &crypto, &overwrite];
+    let all = [
+        &honest,
+        &slow,
+        &fails,
+        &nothing,
+        &half,
+        &unmaps,
+        &forgets,
+        &unsupported,
+        &stalls,
+        &frozen,
+        &crypto,
+        &overwrite,
+    ];
     let plugs: Vec<_> = all.iter().map(|d| *d as &dyn Plug).collect();
     let Some(mut bench) = Bench::start("ata-sanitize", &plugs) else { return };
     let cases = [
@@ -49,11 +66,19 @@ fn ata_sanitize() {
         case(&fails, "B-FAILS", KIND, Faulty, "reports failure"),
         case(&nothing, "B-NOTHING", KIND, Faulty, "reports success and erases nothing"),
         case(&half, "B-HALF", KIND, Faulty, "reports success and erases half"),
-        case(&unmaps, "B-UNMAPS", KIND, BeyondAnyHost, "reports success, unmaps, reads zeros back, and keeps its cells"),
+        case(
+            &unmaps,
+            "B-UNMAPS",
+            KIND,
+            BeyondAnyHost,
+            "reports success, unmaps, reads zeros back, and keeps its cells",
+        ),
         case(&forgets, "B-FORGETS", KIND, Faulty, "erases nothing, and its status knows of no sanitize"),
         case(&unsupported, "B-UNSUPPORTED", KIND, Faulty, "does not know SANITIZE DEVICE"),
+        case(&stalls, "B-STALLS", KIND, Faulty, "stands at SPROG 655 for ever"),
+        case(&frozen, "B-FROZEN", KIND, Faulty, "is in the sanitize frozen state"),
     ];
-    bench.wipe(&cases, "`ata-sanitize-block`", &["--technique", "ata-sanitize-block"]);
+    bench.wipe(&cases, "`ata-sanitize-block`", &["--technique", "ata-sanitize-block", "--erase-stall", STALL]);
     let cases = [case(&crypto, "X-HONEST", KIND, Honest, "is honest")];
     bench.wipe(&cases, "`ata-sanitize-crypto`", &["--technique", "ata-sanitize-crypto"]);
     let cases = [case(&overwrite, "O-HONEST", KIND, Honest, "is honest")];
@@ -73,9 +98,7 @@ fn ata_security_erase() {
     let unsupported = drive("E-UNSUPPORTED", |d| d.security.supported = false);
     let enhanced = erasing("N-HONEST", Erase::Whole);
     let lying = erasing("N-NOTHING", Erase::Nothing);
-    let all = [
-        &honest, &fails, &nothing, &half, &locked, &expired, &frozen, &unsupported, &enhanced, &lying,
-    ];
+    let all = [&honest, &fails, &nothing, &half, &locked, &expired, &frozen, &unsupported, &enhanced, &lying];
     let plugs: Vec<_> = all.iter().map(|d| *d as &dyn Plug).collect();
     let Some(mut bench) = Bench::start("ata-security-erase", &plugs) else { return };
     let cases = [
@@ -103,18 +126,22 @@ fn ata_security_erase() {
 
 #[test]
 fn ata_behind_usb() {
-    let behind = |inside: &str, sat, serial: &str, erase| UsbDrive::new(model(inside, |d| d.erase = erase), sat, serial);
-    let whole = behind("I-WHOLE", Sat::Whole, "U-WHOLE", Erase::Whole);
-    let lying = behind("I-LYING", Sat::Whole, "U-LYING", Erase::Nothing);
-    let loses = behind("I-LOSES", Sat::LosesRegisters, "U-LOSES", Erase::Nothing);
+    let behind =
+        |inside: &str, sat, serial: &str, erase| UsbDrive::new(model(inside, |d| d.erase = erase), sat, serial);
+    // These two hand on their disk's serial number; the others have one of their own.
+    let whole = behind("U-WHOLE", Sat::Whole, "U-WHOLE", Erase::Whole);
+    let lying = behind("U-LYING", Sat::Whole, "U-LYING", Erase::Nothing);
+    let renames = behind("I-RENAMES", Sat::Whole, "U-RENAMES", Erase::Whole);
+    let loses = behind("U-LOSES", Sat::LosesRegisters, "U-LOSES", Erase::Nothing);
     let pretends = behind("I-PRETENDS", Sat::Pretends, "U-PRETENDS", Erase::Nothing);
     let none = behind("I-NONE", Sat::None, "U-NONE", Erase::Nothing);
-    let all = [&whole, &lying, &loses, &pretends, &none];
+    let all = [&whole, &lying, &renames, &loses, &pretends, &none];
     let plugs: Vec<_> = all.iter().map(|d| *d as &dyn Plug).collect();
     let Some(mut bench) = Bench::start("usb-sat", &plugs) else { return };
     let cases = [
         case(&whole, "U-WHOLE", "USB bridge with SAT", Honest, "is honest"),
         case(&lying, "U-LYING", "USB bridge with SAT", Faulty, "has a disk that reports success and erases nothing"),
+        case(&renames, "U-RENAMES", "USB bridge with SAT", Faulty, "names another serial number than its disk"),
         case(&loses, "U-LOSES", "USB bridge with SAT", Faulty, "never returns registers, and its disk erases nothing"),
         case(&pretends, "U-PRETENDS", "USB bridge with SAT", Faulty, "says GOOD to pass-through, and carries nothing"),
         case(&none, "U-NONE", "USB bridge without SAT", Faulty, "carries no ATA commands"),

@@ -35,6 +35,7 @@ fn nvme_sanitize() {
     let missing = drive("B-MISSING", |d| d.log = Log::Missing);
     let deallocates = drive("B-DEALLOCATES", |d| d.deallocates_anyway = true);
     let unsupported = drive("B-UNSUPPORTED", |d| d.sanicap = 0);
+    let stalls = erasing("B-STALLS", Erase::Stalls);
     let (crypto, overwrite) = (erasing("X-HONEST", Erase::Whole), erasing("O-HONEST", Erase::Whole));
     let lying_crypto = erasing("X-NOTHING", Erase::Nothing);
     let all = [
@@ -49,6 +50,7 @@ fn nvme_sanitize() {
         &missing,
         &deallocates,
         &unsupported,
+        &stalls,
         &crypto,
         &overwrite,
         &lying_crypto,
@@ -73,8 +75,9 @@ fn nvme_sanitize() {
         case(&missing, "B-MISSING", KIND, Faulty, "has no status log"),
         case(&deallocates, "B-DEALLOCATES", KIND, Honest, "is honest, and deallocates unasked (SSTAT 4)"),
         case(&unsupported, "B-UNSUPPORTED", KIND, Faulty, "does not know Sanitize"),
+        case(&stalls, "B-STALLS", KIND, Faulty, "stands at SPROG 655 for ever"),
     ];
-    bench.wipe(&cases, "`nvme-sanitize-block`", &["--technique", "nvme-sanitize-block"]);
+    bench.wipe(&cases, "`nvme-sanitize-block`", &["--technique", "nvme-sanitize-block", "--erase-stall", "8"]);
     let cases = [
         case(&crypto, "X-HONEST", KIND, Honest, "is honest"),
         case(&lying_crypto, "X-NOTHING", KIND, Faulty, "reports success and erases nothing"),

@@ -37,8 +37,26 @@ fn scsi_sanitize() {
     });
     let unsupported = drive("B-UNSUPPORTED", |d| d.sanitizes = 0);
     let silent = drive("B-SILENT", |d| d.reports_opcodes = false);
+    let stalls = erasing("B-STALLS", Erase::Stalls);
+    let forbids = drive("B-FORBIDS", |d| d.forbids_reads = true);
+    let announces = drive("B-ANNOUNCES", |d| (d.forbids_reads, d.announces_it) = (true, true));
     let (crypto, overwrite) = (erasing("X-HONEST", Erase::Whole), erasing("O-HONEST", Erase::Whole));
-    let all = [&honest, &slow, &fails, &nothing, &half, &unmaps, &hides, &unsupported, &silent, &crypto, &overwrite];
+    let all = [
+        &honest,
+        &slow,
+        &fails,
+        &nothing,
+        &half,
+        &unmaps,
+        &hides,
+        &unsupported,
+        &silent,
+        &stalls,
+        &forbids,
+        &announces,
+        &crypto,
+        &overwrite,
+    ];
     let plugs: Vec<_> = all.iter().map(|d| *d as &dyn Plug).collect();
     let Some(mut bench) = Bench::start("scsi-sanitize", &plugs) else { return };
     let cases = [
@@ -57,8 +75,17 @@ fn scsi_sanitize() {
         case(&hides, "B-HIDES", KIND, Faulty, "never says that it sanitizes, and erases nothing"),
         case(&unsupported, "B-UNSUPPORTED", KIND, Faulty, "does not know SANITIZE"),
         case(&silent, "B-SILENT", KIND, Faulty, "does not say which commands it knows"),
+        case(&stalls, "B-STALLS", KIND, Faulty, "stands at SPROG 655 for ever"),
+        case(&forbids, "B-FORBIDS", KIND, Faulty, "erases, and lets nothing be read before it is written (11h/15h)"),
+        case(
+            &announces,
+            "B-ANNOUNCES",
+            KIND,
+            Faulty,
+            "erases, lets nothing be read before it is written, and says so before",
+        ),
     ];
-    bench.wipe(&cases, "`scsi-sanitize-block`", &["--technique", "scsi-sanitize-block"]);
+    bench.wipe(&cases, "`scsi-sanitize-block`", &["--technique", "scsi-sanitize-block", "--erase-stall", "8"]);
     let cases = [case(&crypto, "X-HONEST", KIND, Honest, "is honest")];
     bench.wipe(&cases, "`scsi-sanitize-crypto`", &["--technique", "scsi-sanitize-crypto"]);
     let cases = [case(&overwrite, "O-HONEST", KIND, Honest, "is honest")];

@@ -28,7 +28,7 @@ fn stock_drives() {
     assert_eq!(of("Q-PAIR")[0]["other_paths"].as_array().unwrap().len(), 1, "{drives:#?}");
     let cases = [
         case(&nvme, "Q-NVME", "NVMe SSD with two namespaces", Honest, "is honest; one namespace is meant"),
-        case(&zoned, "Q-ZONED", "zoned NVMe SSD", Faulty, "is host-managed zoned"),
+        case(&zoned, "Q-ZONED", "zoned NVMe SSD", Honest, "is honest, and host-managed zoned"),
         case(&virtio, "Q-VIRTIO", "virtio disk", Honest, "is honest"),
         case(&card, "0xdeadbeef", "SD card of qemu", Honest, "is honest"),
         case(&ufs, "QUFS", "UFS disk of qemu, blocks of 4,096 bytes", Honest, "is honest"),

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::bench::{Bench, Case, case, run_of};
 use super::table::Truth::{Faulty, Honest};
+use crate::models::ahci::SataDrive;
+use crate::models::ata::Ata;
 use crate::models::nvme::Nvme;
 use crate::models::nvme_bus::NvmeDrive;
 use crate::models::scsi::Scsi;
@@ -86,4 +88,22 @@ fn power_cut_scsi() {
     let pairs: Vec<(&str, &dyn Powered)> =
         techniques.into_iter().zip(drives.iter().map(|d| d as &dyn Powered)).collect();
     cut_in_the_middle("power-scsi", "SCSI disk behind USB", &pairs);
+}
+
+#[test]
+fn power_cut_ata() {
+    let techniques = [
+        "ata-sanitize-block",
+        "ata-sanitize-crypto",
+        "ata-sanitize-overwrite",
+        "ata-security-erase",
+        "ata-security-erase-enhanced",
+    ];
+    let drives: Vec<_> = techniques.iter().map(|t| SataDrive::new(Ata::new(serial(t), 2))).collect();
+    let pairs: Vec<(&str, &dyn Powered)> =
+        techniques.into_iter().zip(drives.iter().map(|d| d as &dyn Powered)).collect();
+    cut_in_the_middle("power-ata", "SATA SSD", &pairs);
+    for (technique, drive) in techniques.iter().zip(&drives) {
+        assert!(!drive.lock().security.enabled, "{technique}: a password is left on the drive");
+    }
 }

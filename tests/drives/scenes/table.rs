@@ -65,8 +65,12 @@ pub const SCENES: &[&str] = &[
     "nvme-format",
     "scsi-sanitize",
     "scsi-format",
+    "ata-sanitize",
+    "ata-security-erase",
+    "usb-sat",
     "power-nvme",
     "power-scsi",
+    "power-ata",
 ];
 
 fn page() -> PathBuf {

@@ -15,12 +15,15 @@ pub enum Request<'a> {
     PsidRevert(&'a Psid),
 }
 
+/// The name of the revert by PSID, for who has no PSID at hand.
+pub const PSID_REVERT: &str = "IOC_OPAL_PSID_REVERT_TPR";
+
 impl Request<'_> {
     /// The method's name.
     pub fn name(&self) -> &'static str {
         match self {
             Request::GetStatus => "IOC_OPAL_GET_STATUS",
-            Request::PsidRevert(_) => "IOC_OPAL_PSID_REVERT_TPR",
+            Request::PsidRevert(_) => PSID_REVERT,
         }
     }
 }
