@@ -67,14 +67,28 @@ pub(super) fn unlock_ours(roots: &Roots, journal: &mut Journal, state: RunState)
     Ok(state)
 }
 
-/// The run's drive, where it is here without a capacity and may have been locked by the run.
-pub(super) fn find_locked(roots: &Roots, state: &RunState) -> Result<Option<Medium>, device::InventoryError> {
+/// Why a run is given up, and that its password may be left on the drive.
+pub(super) fn with_password(reason: &str, state: &RunState) -> String {
+    match may_be_locked(state) {
+        true => format!(
+            "{reason}; the password `lastwrite` may be left on the drive and lock it, by hand: {}",
+            crate::sanitize::firmware::BY_HAND
+        ),
+        false => reason.to_owned(),
+    }
+}
+
+/// The run was about to set its password, and nothing says that it is gone again.
+fn may_be_locked(state: &RunState) -> bool {
     let (technique, rung) = (state.rung().technique, state.rung_state());
-    let may_be_ours = matches!(technique, Technique::AtaSecurityErase | Technique::AtaSecurityEraseEnhanced)
+    matches!(technique, Technique::AtaSecurityErase | Technique::AtaSecurityEraseEnhanced)
         && rung.past.sending == Some(technique)
         && rung.ended.is_none()
-        && state.plan.medium.identity.is_distinctive();
-    if !may_be_ours {
+}
+
+/// The run's drive, where it is here without a capacity and may have been locked by the run.
+pub(super) fn find_locked(roots: &Roots, state: &RunState) -> Result<Option<Medium>, device::InventoryError> {
+    if !may_be_locked(state) || !state.plan.medium.identity.is_distinctive() {
         return Ok(None);
     }
     // Everything but the capacity: serial number, WWN, model.

@@ -39,14 +39,22 @@ impl Answers {
             }
         };
         for technique in techniques {
-            let look = match procedure_for(*technique, medium, psids) {
+            let mut look = match procedure_for(*technique, medium, psids) {
                 None => Err("it cannot be sent to this medium".to_owned()),
                 Some(procedure) if procedure.tells_serial() => {
                     procedure.look(&mut path).and_then(|look| checked(look, medium))
                 }
                 Some(procedure) => procedure.look(&mut path),
             };
-            if let Ok(look) = &look {
+            if let Ok(look) = &mut look {
+                let locks = matches!(technique, Technique::AtaSecurityErase | Technique::AtaSecurityEraseEnhanced);
+                if locks && medium.transport == Transport::Usb {
+                    look.notes.push(
+                        "many USB bridges reset a disk that is busy for long, which leaves it locked: attach it directly, or \
+                         take the run up again with `resume`"
+                            .to_owned(),
+                    );
+                }
                 let reach = look.reach;
                 answers.reached.entry(reach).or_insert_with(|| reached(roots, medium, reach));
             }

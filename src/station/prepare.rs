@@ -8,9 +8,10 @@ use rand::RngExt as _;
 
 use super::folder::{Station, StationError};
 use super::offers::Answers;
+use super::report::{area_words, hidden_areas};
 use crate::custody::{Log, LogError};
 use crate::device::{self, InventoryError, ResolveError, Roots, TargetRule};
-use crate::media::{Medium, MediumClass, Transport};
+use crate::media::{HiddenArea, Medium, MediumClass, Transport};
 use crate::policy::{
     self, Decision, HiddenAreaState, InForce, Method, Offer, OperatorStanding, PolicyRequest, Refusal, Route, Scope,
     StepDown, Storage, Technique, VerificationLevel, Wanted, Way,
@@ -242,11 +243,23 @@ fn plan_one(
         }
         _ => Answers::ask(roots, &medium, &candidates(&medium), &wish.psids),
     };
-    let mut decision = decide(&medium, &answers.offers(), order, wish)
+    let hidden = hidden_areas(roots, &medium);
+    let mut decision = decide(&medium, &answers.offers(), &hidden, order, wish)
         .map_err(|refusal| Refused::Policy { path: medium.path.clone(), refusal })?;
     let rungs: Vec<Rung> = decision.ladder.iter().map(|step| rung(step, &answers)).collect();
     let also = also(&rungs, &answers);
     decision.warnings.extend(warnings(&rungs, &also));
+    // A sanitize reaches by its standard what an overwrite does not.
+    if rungs.iter().any(|rung| {
+        !matches!(
+            rung.technique,
+            Technique::AtaSanitizeBlock | Technique::AtaSanitizeCrypto | Technique::AtaSanitizeOverwrite
+        )
+    }) {
+        let warning =
+            |area| format!("the drive hides a part of itself ({}): no host write reaches it", area_words(area));
+        decision.warnings.extend(hidden.iter().map(warning));
+    }
     let by_host = rungs.iter().any(Rung::is_by_host);
     let mut rng = rand::rng();
     let passes = if by_host { wish.scheme.instantiate(&mut rng) } else { Vec::new() };
@@ -282,7 +295,13 @@ fn plan_one(
 }
 
 /// What the policy says to this medium, to which `offers` can be done.
-fn decide(medium: &Medium, offers: &[Offer], order: &Order, wish: &Wish) -> Result<Decision, Refusal> {
+fn decide(
+    medium: &Medium,
+    offers: &[Offer],
+    hidden: &[HiddenArea],
+    order: &Order,
+    wish: &Wish,
+) -> Result<Decision, Refusal> {
     let category = order.category.as_deref().map(|word| wish.policy.policy.category(word)).transpose()?;
     policy::plan(&PolicyRequest {
         policy: &wish.policy,
@@ -301,6 +320,9 @@ fn decide(medium: &Medium, offers: &[Offer], order: &Order, wish: &Wish) -> Resu
             _ if matches!(medium.transport, Transport::Loop | Transport::Memory) => HiddenAreaState::Open,
             MediumClass::Virtual => {
                 HiddenAreaState::NotExamined("what the host keeps behind a virtual disk is out of reach".to_owned())
+            }
+            MediumClass::Physical if !hidden.is_empty() => {
+                HiddenAreaState::Closed(hidden.iter().map(area_words).collect::<Vec<_>>().join("; "))
             }
             MediumClass::Physical => {
                 HiddenAreaState::NotExamined("HPA, DCO and over-provisioned areas were not examined".to_owned())

@@ -12,9 +12,9 @@ use crate::device::command::ata::identify::{Identify, identify_device};
 use crate::device::command::ata::smart;
 use crate::device::command::{Data, nvme};
 use crate::device::transport::{Linux, Transport};
-use crate::media::{CommandSet, Health, HiddenArea, Medium};
+use crate::media::{CommandSet, Health, HiddenArea, Medium, MediumClass, Transport as Bus};
 use crate::policy::Technique;
-use crate::sanitize::firmware::{Psids, candidates};
+use crate::sanitize::firmware::{AtaHiddenAreas, Psids, candidates};
 use crate::units::Bytes;
 
 /// So long a drive may take to answer everything; one that is asleep spins up first.
@@ -123,6 +123,25 @@ fn ask(roots: &Roots, medium: &Medium) -> DriveReport {
     report
 }
 
+/// Areas of an ATA disk that the host cannot address, as far as the disk tells of them.
+pub(super) fn hidden_areas(roots: &Roots, medium: &Medium) -> Vec<HiddenArea> {
+    if (medium.transport, medium.class) != (Bus::Ata, MediumClass::Physical) || medium.partition.is_some() {
+        return Vec::new();
+    }
+    let examined = Linux::to_ask(roots, medium).ok().and_then(|mut path| AtaHiddenAreas::examine(&mut path).ok());
+    let mut areas = examined.map(|areas| areas.report(UNREACHED)).unwrap_or_default();
+    areas.retain(|area| area.size.is_some());
+    areas
+}
+
+const UNREACHED: &str = "no host write reaches it";
+
+/// `host protected area, 524 kB`.
+pub(super) fn area_words(area: &HiddenArea) -> String {
+    let size = area.size.map_or("size unknown".to_owned(), |size| crate::units::human_bytes(size.0));
+    format!("{}, {size}", area.kind.replace('_', " "))
+}
+
 fn ask_nvme(path: &mut Linux, report: &mut DriveReport) {
     let mut read = |command: &nvme::AdminCommand, data: &mut [u8]| {
         path.nvme_admin(command, Data::In(data), ONE).is_ok_and(|done| done.is_success())
@@ -158,6 +177,8 @@ fn ask_ata(path: &mut Linux, report: &mut DriveReport) {
         frozen: security.frozen,
         count_expired: security.count_expired,
     });
+    // Without a word of the drive it stays unknown.
+    report.hidden_areas = AtaHiddenAreas::examine(path).ok().map(|areas| areas.report(UNREACHED));
     let mut health = Health::default();
     if let Ok(outcome) = path.ata(&smart::return_status(), Data::None, ONE) {
         health.failing = smart::is_failing(&outcome);
@@ -195,8 +216,7 @@ impl DriveReport {
             lines.push(format!("ATA security: {words}"));
         }
         for area in self.hidden_areas.iter().flatten() {
-            let size = area.size.map_or("size unknown".to_owned(), |size| crate::units::human_bytes(size.0));
-            lines.push(format!("hidden: {}, {size}", area.kind.replace('_', " ")));
+            lines.push(format!("hidden: {}", area_words(area)));
         }
         let health = self.health.as_ref().map_or("not known".to_owned(), health_words);
         lines.push(format!("health: {health}"));

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::evidence::{self, tool_facts};
 use super::folder::{Station, StationError};
-use super::locked::{LockedError, find_locked, unlock_ours};
+use super::locked::{LockedError, find_locked, unlock_ours, with_password};
 use super::run::{Ready, TakenUp};
 use crate::device::{self, InventoryError, Roots};
 use crate::media::Medium;
@@ -266,7 +266,8 @@ pub fn abandon(
             None => Err(Incoherent { number: entries.len(), why: "the result was not kept" }.into()),
         };
     }
-    Ok(Ready::Sealed(Box::new(Run::abandon(journal, state, reason, tool_facts(), clock::quality().into(), now)?)))
+    let reason = with_password(reason, &state);
+    Ok(Ready::Sealed(Box::new(Run::abandon(journal, state, &reason, tool_facts(), clock::quality().into(), now)?)))
 }
 
 /// A journal that knows of no intent: nothing was written, or nothing is known of it. An intent that

@@ -20,7 +20,7 @@ use crate::device::transport::Transport;
 use crate::policy::Technique;
 
 /// How to take the password off by hand.
-const BY_HAND: &str = "hdparm --user-master u --security-disable lastwrite /dev/sdX";
+pub const BY_HAND: &str = "hdparm --user-master u --security-disable lastwrite /dev/sdX";
 
 /// SECURITY ERASE UNIT of a whole drive.
 #[derive(Debug)]

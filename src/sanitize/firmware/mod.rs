@@ -32,7 +32,7 @@ mod survey;
 mod zones;
 
 pub use ata::AtaSanitize;
-pub use ata_security::AtaSecurityErase;
+pub use ata_security::{AtaSecurityErase, BY_HAND};
 pub use canary::{Blocks, Canaries, Findings};
 pub use choose::{candidates, procedure_for};
 pub use hidden::{AtaHiddenAreas, Found, HiddenError, Step, give_back};

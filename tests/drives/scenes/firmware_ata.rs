@@ -101,6 +101,7 @@ fn ata_security_erase() {
     let all = [&honest, &fails, &nothing, &half, &locked, &expired, &frozen, &unsupported, &enhanced, &lying];
     let plugs: Vec<_> = all.iter().map(|d| *d as &dyn Plug).collect();
     let Some(mut bench) = Bench::start("ata-security-erase", &plugs) else { return };
+    what_they_say_of_themselves(&mut bench);
     let cases = [
         case(&honest, "E-HONEST", KIND, Honest, "is honest"),
         case(&fails, "E-FAILS", KIND, Faulty, "reports failure"),
@@ -122,6 +123,25 @@ fn ata_security_erase() {
         assert!(!drive.security.enabled, "{:?} keeps a password", String::from_utf8_lossy(&drive.serial));
     }
     bench.end();
+}
+
+/// State and health in the list of drives, and in the plan with what helps.
+fn what_they_say_of_themselves(bench: &mut Bench) {
+    let drives = bench.guest.drives();
+    let of = |serial: &str| drives.iter().find(|d| d["identity"]["serial"] == serial).unwrap().clone();
+    let security = |serial: &str, what: &str| of(serial)["report"]["security"][what].clone();
+    for (serial, what) in [("E-FROZEN", "frozen"), ("E-LOCKED", "locked"), ("E-EXPIRED", "count_expired")] {
+        assert_eq!((security(serial, what), security("E-HONEST", what)), (true.into(), false.into()), "{serial}");
+    }
+    assert_eq!(of("E-UNSUPPORTED")["report"]["security"], serde_json::Value::Null);
+    assert_eq!(of("E-HONEST")["report"]["health"]["failing"], false, "{:#}", of("E-HONEST"));
+    let path = |serial: &str| of(serial)["path"].as_str().unwrap().to_owned();
+    let erase = ["--technique", "ata-security-erase"];
+    let plan = bench.guest.lastwrite(&["plan", &path("E-HONEST"), &path("E-FROZEN"), erase[0], erase[1]]).expect(3);
+    for words in ["SECURITY ERASE UNIT", "no password, not frozen", "good by its own account", "2m00s"] {
+        assert!(plan.stdout.contains(words), "{words}: {}", plan.stdout);
+    }
+    assert!(plan.stderr.contains("frozen") && plan.stderr.contains("suspend"), "{}", plan.stderr);
 }
 
 #[test]

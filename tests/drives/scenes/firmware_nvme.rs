@@ -32,6 +32,8 @@ fn nvme_sanitize() {
     let end = erasing("B-END", Erase::AllButTheEnd);
     let unmaps = erasing("B-UNMAPS", Erase::OnlyUnmaps);
     let zeroed = drive("B-ZEROED", |d| d.log = Log::ZeroedAfterwards);
+    let empty = drive("B-EMPTY", |d| d.log = Log::Zeroed);
+    let drops = drive("B-DROPS", |d| d.medium.drops_writes = true);
     let missing = drive("B-MISSING", |d| d.log = Log::Missing);
     let deallocates = drive("B-DEALLOCATES", |d| d.deallocates_anyway = true);
     let unsupported = drive("B-UNSUPPORTED", |d| d.sanicap = 0);
@@ -47,6 +49,8 @@ fn nvme_sanitize() {
         &end,
         &unmaps,
         &zeroed,
+        &empty,
+        &drops,
         &missing,
         &deallocates,
         &unsupported,
@@ -72,6 +76,8 @@ fn nvme_sanitize() {
             "reports success, unmaps, reads zeros back, and keeps its cells",
         ),
         case(&zeroed, "B-ZEROED", KIND, Faulty, "erases, and its status log is all zeros afterwards"),
+        case(&empty, "B-EMPTY", KIND, Faulty, "erases, and its status log is always all zeros"),
+        case(&drops, "B-DROPS", KIND, Faulty, "acknowledges every write and drops it"),
         case(&missing, "B-MISSING", KIND, Faulty, "has no status log"),
         case(&deallocates, "B-DEALLOCATES", KIND, Honest, "is honest, and deallocates unasked (SSTAT 4)"),
         case(&unsupported, "B-UNSUPPORTED", KIND, Faulty, "does not know Sanitize"),

@@ -130,6 +130,13 @@ fn hidden_areas_are_named() {
         (&hpa, "H-HPA", "is honest, and hides 1,024 sectors behind an HPA"),
         (&dco, "H-DCO", "is honest, and hides 1,024 sectors behind a DCO"),
     ] {
+        let (path, _) = bench.guest.drive(serial);
+        let plan = bench.guest.lastwrite(&["plan", &path, "--method", "clear"]).expect(0);
+        assert!(
+            plan.stdout.contains("the drive hides a part of itself (") && plan.stdout.contains("524"),
+            "{}",
+            plan.stdout
+        );
         let (ran, result) = bench.guest.wipe(serial, &["--method", "clear", "--scheme", "zero"]);
         assert_eq!(drive.left().0, 1024, "{result:#} {}", ran.stderr);
         let certificates = bench.documents("certificates");

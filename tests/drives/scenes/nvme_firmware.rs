@@ -2,14 +2,13 @@
 //! is on the medium.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::common::station::json_lines;
-use crate::models::nvme::{Log, Nvme};
+use crate::models::nvme::Nvme;
 use crate::models::nvme_bus::NvmeDrive;
-use crate::rig::plug::{Drive as _, Powered as _};
+use crate::rig::plug::Drive as _;
 use crate::rig::{Erase, Guest};
 
 const MEBIBYTES: u64 = 16;
@@ -38,7 +37,7 @@ fn facts(share: &Path, certificate: &Value) -> Value {
 }
 
 #[test]
-fn each_technique_empties_an_honest_drive_and_its_certificate_says_what_was_sent() {
+fn certificates_say_what_was_sent_and_where_it_was_stepped_down() {
     let cases = [
         ("BLOCK-1", "nvme-sanitize-block", "purge", "84", 0x0000_0002),
         ("CRYPTO-1", "nvme-sanitize-crypto", "purge", "84", 0x0000_0004),
@@ -47,7 +46,9 @@ fn each_technique_empties_an_honest_drive_and_its_certificate_says_what_was_sent
         ("FORMAT-2", "nvme-format-crypto", "clear", "80", 0x0000_0400),
     ];
     let drives: Vec<NvmeDrive> = cases.iter().map(|(serial, ..)| drive(serial, |_| {})).collect();
-    let plugs: Vec<_> = drives.iter().map(|d| d as &dyn crate::rig::plug::Plug).collect();
+    let stays = drive("STAYS-1", |d| d.sanicap = 1);
+    let steps = drive("STEPS-1", |d| d.erase = Erase::Nothing);
+    let plugs: Vec<_> = drives.iter().chain([&stays, &steps]).map(|d| d as &dyn crate::rig::plug::Plug).collect();
     let share = tempfile::tempdir().unwrap();
     let Some(mut guest) = Guest::boot(share.path(), &plugs) else { return };
 
@@ -80,54 +81,12 @@ fn each_technique_empties_an_honest_drive_and_its_certificate_says_what_was_sent
         let name = certificate.file_name().unwrap().to_str().unwrap().to_owned();
         guest.run(&format!("lastwrite certificate verify /share/state/certificates/{name}")).expect(0);
     }
+    only_what_was_allowed(&mut guest, share.path(), &steps);
+    assert_eq!(documents(share.path(), "certificates").len(), cases.len() + 2);
 }
 
-/// A serial number, and what is wrong with the drive.
-type Case = (&'static str, fn(&mut Nvme));
-
-/// None of these gets a certificate, each gets a failure report.
-fn no_certificate(cases: &[Case]) {
-    let drives: Vec<NvmeDrive> = cases.iter().map(|(serial, change)| drive(serial, change)).collect();
-    let plugs: Vec<_> = drives.iter().map(|d| d as &dyn crate::rig::plug::Plug).collect();
-    let share = tempfile::tempdir().unwrap();
-    let Some(mut guest) = Guest::boot(share.path(), &plugs) else { return };
-    for (serial, _) in cases {
-        let (ran, result) = guest.wipe(serial, &["--technique", "nvme-sanitize-block", "--verify", "none"]);
-        ran.expect(4);
-        assert_eq!(result["outcome"], "fail", "{serial}: {result:#}");
-        assert_eq!((&result["certificate"], &result["attained"]), (&Value::Null, &Value::Null));
-        assert_eq!(result["proven"], "nothing");
-        assert!(result["failure_report"].is_string(), "{serial}: {result:#}");
-        assert!(result["message"].as_str().is_some_and(|m| !m.is_empty()), "{serial}");
-    }
-    assert_eq!(documents(share.path(), "certificates").len(), 0);
-    assert_eq!(documents(share.path(), "failures").len(), cases.len());
-}
-
-#[test]
-fn drives_that_lie_get_no_certificate() {
-    no_certificate(&[
-        ("LIES-1", |d| d.erase = Erase::Nothing),
-        ("HALF-1", |d| d.erase = Erase::Half),
-        ("END-1", |d| d.erase = Erase::AllButTheEnd),
-    ]);
-}
-
-#[test]
-fn drives_that_fail_or_say_nothing_get_no_certificate() {
-    no_certificate(&[
-        ("FAILS-1", |d| d.erase = Erase::Fails),
-        ("ZEROED-1", |d| d.log = Log::Zeroed),
-        ("DROPS-1", |d| d.medium.drops_writes = true),
-    ]);
-}
-
-#[test]
-fn a_drive_that_fails_is_stepped_down_from_only_when_that_was_allowed() {
-    let stays = drive("STAYS-1", |d| d.sanicap = 1);
-    let steps = drive("STEPS-1", |d| d.erase = Erase::Nothing);
-    let share = tempfile::tempdir().unwrap();
-    let Some(mut guest) = Guest::boot(share.path(), &[&stays, &steps]) else { return };
+/// A drive that fails is stepped down from only when that was allowed.
+fn only_what_was_allowed(guest: &mut Guest, share: &Path, steps: &NvmeDrive) {
     // Crypto erase is all it has: it is chosen at once, and that is no step down.
     let (ran, result) = guest.wipe("STAYS-1", &["--method", "purge"]);
     ran.expect(0);
@@ -137,41 +96,9 @@ fn a_drive_that_fails_is_stepped_down_from_only_when_that_was_allowed() {
     ran.expect(0);
     assert_eq!((&result["technique"], &result["attained"]), (&"overwrite".into(), &"clear".into()), "{result:#}");
     assert_eq!(steps.left().0, 0);
-    let facts = facts(share.path(), &result["certificate"]);
+    let facts = facts(share, &result["certificate"]);
     let steps_down = facts["steps_down"].as_array().unwrap();
     assert_eq!(steps_down[0]["from"], "nvme-sanitize-block");
     assert_eq!(steps_down.last().unwrap()["to"], "overwrite");
     assert!(steps_down.iter().all(|step| step["failure"]["code"] == "not_erased"), "{steps_down:#?}");
-    assert_eq!(documents(share.path(), "certificates").len(), 2);
-}
-
-#[test]
-fn a_power_cut_in_a_sanitize_is_taken_up_in_the_next_boot_with_one_certificate() {
-    let nvme = drive("CUT-2", |d| d.erase_time = Duration::from_secs(40));
-    let share = tempfile::tempdir().unwrap();
-    let Some(mut guest) = Guest::boot(share.path(), &[&nvme]) else { return };
-    guest.begin_wipe(&["CUT-2"], &["--technique", "nvme-sanitize-block"]);
-    let start = Instant::now();
-    while nvme.lock().seen.is_empty() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{}", guest.console());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    std::thread::sleep(Duration::from_secs(2));
-    nvme.power(false);
-    guest.cut();
-    assert_eq!(documents(share.path(), "certificates").len(), 0);
-
-    // The model's own clock goes on; a real drive goes on when it has power again.
-    nvme.power(true);
-    let mut guest = Guest::boot(share.path(), &[&nvme]).unwrap();
-    let listed = guest.lastwrite(&["--json", "resume"]);
-    let id = json_lines(listed.stdout.as_bytes())[0]["run_id"].as_str().unwrap().to_owned();
-    let resumed = guest.lastwrite(&["--json", "resume", &id]).expect(0);
-    let result = resumed.json().pop().unwrap();
-    assert_eq!((&result["outcome"], &result["technique"]), (&"pass".into(), &"nvme-sanitize-block".into()));
-    assert_eq!(nvme.left().0, 0);
-    assert_eq!(documents(share.path(), "certificates").len(), 1);
-    assert_eq!(nvme.lock().seen.len(), 1, "it is not sent a second time");
-    let facts = facts(share.path(), &result["certificate"]);
-    assert_eq!(facts["resumed"].as_array().unwrap().len(), 1);
 }

@@ -79,6 +79,10 @@ fn power_cut_nvme() {
     let pairs: Vec<(&str, &dyn Powered)> =
         techniques.into_iter().zip(drives.iter().map(|d| d as &dyn Powered)).collect();
     cut_in_the_middle("power-nvme", "NVMe SSD", &pairs);
+    for (technique, drive) in techniques.iter().zip(&drives).filter(|(technique, _)| technique.contains("sanitize")) {
+        let seen = drive.lock().seen.clone();
+        assert!(seen.len() <= 1, "{technique} goes on by itself and is not sent a second time: {seen:?}");
+    }
 }
 
 #[test]
