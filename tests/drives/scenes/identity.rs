@@ -68,7 +68,7 @@ fn serial_numbers_that_are_missing_strange_or_not_alone() {
     assert_eq!(whole.left().0, whole.left().1, "{result:#}");
     bench.judge(
         &case(wiped, "I-TWIN", "SATA SSD", Honest, "is honest, and has a twin that differs in nothing"),
-        "clear",
+        "overwrite",
         &result,
     );
     bench.end();
