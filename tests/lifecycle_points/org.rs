@@ -110,11 +110,11 @@ impl Org {
     /// A policy, proposed by Cora and approved by a second member of compliance.
     pub fn policy(&self, stage: &str, rules: &[&str]) {
         let words = self.file("policy.txt", &format!("What holds in {stage}."));
-        let propose = [&["policy", "propose", stage, "--title", "Ours", "--text", text(&words)], rules].concat();
+        let propose = [&["stage-policy", "propose", stage, "--title", "Ours", "--text", text(&words)], rules].concat();
         let made = self.json("Cora", 0, &propose);
         let version = made[0]["policy"]["version"].as_u64().unwrap().to_string();
         self.second_compliance();
-        self.by("Mia", 0, &["policy", "approve", stage, &version]);
+        self.by("Mia", 0, &["stage-policy", "approve", stage, &version]);
     }
 
     /// Mia helps out in compliance: the second person for policies.

@@ -103,32 +103,32 @@ fn point_44_a_policy_for_every_stage() {
     org.second_compliance();
     let stages = ["procurement", "deployment", "utilization", "upgrade", "decommissioning", "disposition"];
     for stage in stages {
-        org.by("Cora", 0, &["policy", "propose", stage, "--title", stage, "--text", text(&words)]);
-        org.by("Mia", 2, &["policy", "show", stage]);
+        org.by("Cora", 0, &["stage-policy", "propose", stage, "--title", stage, "--text", text(&words)]);
+        org.by("Mia", 2, &["stage-policy", "show", stage]);
         org.refused(
             "Cora",
             "proposed the policy and may not approve it (four eyes)",
-            &["policy", "approve", stage, "1"],
+            &["stage-policy", "approve", stage, "1"],
         );
-        org.refused("Tom", "may not comply", &["policy", "approve", stage, "1"]);
-        org.mia(&["policy", "approve", stage, "1"]);
-        assert!(org.mia(&["policy", "show", stage]).contains("What we do."));
+        org.refused("Tom", "may not comply", &["stage-policy", "approve", stage, "1"]);
+        org.mia(&["stage-policy", "approve", stage, "1"]);
+        assert!(org.mia(&["stage-policy", "show", stage]).contains("What we do."));
     }
     org.refused(
         "Cora",
         "the rule limits means nothing in upgrade",
-        &["policy", "propose", "upgrade", "--title", "t", "--text", text(&words), "--limit", "finance=1 EUR"],
+        &["stage-policy", "propose", "upgrade", "--title", "t", "--text", text(&words), "--limit", "finance=1 EUR"],
     );
     // The next version holds from its day on; a move names the versions that were in force.
     org.by(
         "Cora",
         0,
-        &["policy", "propose", "deployment", "--title", "next", "--text", text(&words), "--effective", "2090-01-01"],
+        &["stage-policy", "propose", "deployment", "--title", "next", "--text", text(&words), "--effective", "2090-01-01"],
     );
-    org.mia(&["policy", "approve", "deployment", "2"]);
-    assert_eq!(org.json("Mia", 0, &["policy", "show", "deployment"])[0]["policy"]["version"], 1);
-    assert_eq!(org.json("Mia", 0, &["policy", "show", "deployment", "--at", "2090-01-02"])[0]["policy"]["version"], 2);
-    assert_eq!(org.json("Mia", 0, &["policy", "list"]).len(), 7);
+    org.mia(&["stage-policy", "approve", "deployment", "2"]);
+    assert_eq!(org.json("Mia", 0, &["stage-policy", "show", "deployment"])[0]["policy"]["version"], 1);
+    assert_eq!(org.json("Mia", 0, &["stage-policy", "show", "deployment", "--at", "2090-01-02"])[0]["policy"]["version"], 2);
+    assert_eq!(org.json("Mia", 0, &["stage-policy", "list"]).len(), 7);
     org.mia(&["asset", "add", "L-1"]);
     org.mia(&["asset", "move", "L-1", "deployment"]);
     let shown = org.json("Mia", 0, &["asset", "show", "L-1", "--history"]);

@@ -91,7 +91,7 @@ enum Command {
     Certificate(certificate::CertificateCommand),
     /// Show, check, sign and take the organization's sanitization policy
     #[command(subcommand)]
-    SanitizationPolicy(policy::PolicyCommand),
+    Policy(policy::PolicyCommand),
     /// Hand media over and receive them; show, sign or audit the custody log
     #[command(subcommand)]
     Custody(custody::CustodyCommand),
@@ -125,9 +125,9 @@ enum Command {
     /// Amounts and values of assets
     #[command(subcommand)]
     Cost(register::CostCommand),
-    /// The policy of each stage
+    /// What the organization laid down for each stage of an asset's life
     #[command(subcommand)]
-    Policy(register::PolicyCommand),
+    StagePolicy(register::PolicyCommand),
     /// Who may do what, and where
     #[command(subcommand)]
     Role(register::RoleCommand),
@@ -180,7 +180,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::VerifyMedia(args) => verify_media::run(common, args),
         Command::Key(command) => key::run(common, command),
         Command::Certificate(command) => certificate::run(common, command),
-        Command::SanitizationPolicy(command) => policy::run(common, command),
+        Command::Policy(command) => policy::run(common, command),
         Command::Custody(command) => custody::run(common, command),
         Command::Register(command) => register::run(common, command),
         Command::Asset(command) => register::run_asset(common, command),
@@ -192,7 +192,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Licence(command) => register::run_licence(common, command),
         Command::Dispose(command) => register::run_dispose(common, command),
         Command::Cost(command) => register::run_cost(common, command),
-        Command::Policy(command) => register::run_policy(common, command),
+        Command::StagePolicy(command) => register::run_policy(common, command),
         Command::Role(command) => register::run_role(common, command),
         Command::Observe(command) => register::run_observe(common, command),
         Command::Books(command) => register::run_books(common, command),

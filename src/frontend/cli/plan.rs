@@ -32,7 +32,7 @@ pub struct WishArgs {
     /// How far to step down when a technique fails
     #[arg(long, value_enum, default_value_t = StepDownArg::Never)]
     pub step_down: StepDownArg,
-    /// Policy: an id from `sanitization-policy list`, or a signed file [default: the station's]
+    /// Policy: an id from `policy list`, or a signed file [default: the station's]
     #[arg(long, value_name = "POLICY")]
     pub policy: Option<String>,
     /// Where the medium goes: internal-reuse, resale, donation, lease-return, recycling, destruction

@@ -1,4 +1,4 @@
-//! `lastwrite sanitization-policy list | show | check | sign | use`
+//! `lastwrite policy list | show | check | sign | use`
 
 use std::path::PathBuf;
 
@@ -149,7 +149,7 @@ fn check(common: &Common, args: &CheckArgs) -> Result<Exit, Failure> {
         output::line("note: its id is that of a ready-made policy with another text; give it one of its own");
     }
     if found.jws.is_none() {
-        output::line("note: it is not signed yet (lastwrite sanitization-policy sign)");
+        output::line("note: it is not signed yet (lastwrite policy sign)");
     }
     Ok(Exit::Done)
 }
@@ -159,7 +159,7 @@ fn sign(common: &Common, args: &SignArgs) -> Result<Exit, Failure> {
     let found = station::find_policy(&name).map_err(|e| failure(&e))?;
     if found.jws.is_some() {
         return Err(Failure::words(Exit::Usage, format!("{name} is signed already"))
-            .hint("sign the TOML text: lastwrite sanitization-policy show FILE --toml"));
+            .hint("sign the TOML text: lastwrite policy show FILE --toml"));
     }
     let key = args.key.load(common)?;
     let signed = station::sign_policy(&found.toml, &key, Role::PolicyApprover, now()).map_err(|e| failure(&e))?;
@@ -172,7 +172,7 @@ fn sign(common: &Common, args: &SignArgs) -> Result<Exit, Failure> {
         }));
     } else {
         output::line(&format!("signed {} by key {}: {}", found.in_force.policy.label(), key.kid(), out.display()));
-        output::line(&format!("take it with: lastwrite sanitization-policy use {}", out.display()));
+        output::line(&format!("take it with: lastwrite policy use {}", out.display()));
     }
     Ok(Exit::Done)
 }
@@ -213,17 +213,17 @@ pub fn failure(error: &PolicyFileError) -> Failure {
     let failure = |exit| Failure::new(exit, error);
     match error {
         PolicyFileError::Unknown(_) => {
-            failure(Exit::Usage).hint("lastwrite sanitization-policy list shows the ready-made ones")
+            failure(Exit::Usage).hint("lastwrite policy list shows the ready-made ones")
         }
         PolicyFileError::Io { .. } | PolicyFileError::Key(_) | PolicyFileError::Store(_) => failure(Exit::Other),
         PolicyFileError::Policy { .. } => failure(Exit::Usage).hint("docs/policy.md explains every member"),
         PolicyFileError::Unsigned(path) => {
-            failure(Exit::Refused).hint(format!("sign it with: lastwrite sanitization-policy sign {}", path.display()))
+            failure(Exit::Refused).hint(format!("sign it with: lastwrite policy sign {}", path.display()))
         }
         PolicyFileError::Envelope { .. } | PolicyFileError::Signature { .. } => failure(Exit::Evidence).hint(
             "lastwrite key list shows whom this station trusts; a policy needs a key with the role policy_approver",
         ),
         PolicyFileError::Other { .. } => failure(Exit::Refused)
-            .hint("leave --policy out, or change the station's with: lastwrite sanitization-policy use NAME"),
+            .hint("leave --policy out, or change the station's with: lastwrite policy use NAME"),
     }
 }

@@ -1,4 +1,4 @@
-//! `lastwrite policy ...`: the policy of each stage, proposed by one person and approved by another.
+//! `lastwrite stage-policy ...`: the policy of each stage, proposed by one person and approved by another.
 
 use std::path::PathBuf;
 
@@ -102,7 +102,7 @@ pub fn run(common: &Common, command: PolicyCommand) -> Result<Exit, Failure> {
                 }
                 None => {
                     let message = format!("no policy of {} is in force at that time", args.stage);
-                    Err(Failure::words(Exit::Usage, message).hint(format!("lastwrite policy propose {}", args.stage)))
+                    Err(Failure::words(Exit::Usage, message).hint(format!("lastwrite stage-policy propose {}", args.stage)))
                 }
             }
         }
