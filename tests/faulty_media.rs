@@ -85,6 +85,44 @@ fn bad_blocks_are_exact_and_the_rest_is_wiped() {
     assert_eq!(left, None, "every other byte is wiped");
 }
 
+/// Only a policy lets bad sectors pass, as many as it says, and the certificate lists them.
+#[test]
+fn a_policy_may_allow_bad_sectors_and_never_blocks_that_lie() {
+    let station = Station::new();
+    let bad = 3_000_320..3_001_344;
+    let Some(disk) = disk(vec![Fault::new(On::ReadWrite, bad.clone(), Effect::Error(EIO))]) else { return };
+    let toml = station.ok(&["policy", "show", "nist-800-88r2", "--toml"]).replace("nist-800-88r2", "bench");
+    let own = station.path("own.toml");
+    let (key, card) = (station.path("ada.pem"), station.path("ada.pub.json"));
+    station.ok(&["key", "generate", "--name", "Ada", "--unprotected", "--out", text(&key)]);
+    station.ok(&["key", "trust", text(&card), "--role", "policy_approver"]);
+    let follow = |at_most: u32| {
+        std::fs::write(&own, format!("{toml}\n[bad_sectors]\nat_most = {at_most}\n")).unwrap();
+        let signed = station.path(&format!("own-{at_most}.json"));
+        station.ok(&["policy", "sign", text(&own), "--key", text(&key), "--out", text(&signed)]);
+        station.ok(&["policy", "use", text(&signed)]);
+    };
+    follow(1);
+    let (result, _) = wipe(&station, &disk, 4, &[]);
+    assert_failed(&station, &result);
+    follow(2);
+    let (result, document) = wipe(&station, &disk, 0, &[]);
+    let certificate = result["certificate"].as_str().unwrap();
+    station.ok(&["certificate", "verify", certificate]);
+    assert_eq!(document["facts"]["proven"], "readback_with_exceptions");
+    assert_eq!(document["grade"]["mark"], "C");
+    assert_eq!(
+        document["facts"]["ledger"]["unwritten"],
+        json!([{ "first": (bad.start / 512).to_string(), "count": "2" }])
+    );
+    assert!(station.ok(&["certificate", "show", certificate]).contains("2 blocks could not be written or read back"));
+    // A block that was written and reads back as something else is no bad sector.
+    disk.set_faults(vec![Fault::new(On::Write, 1_000_000..1_000_001, Effect::Drop)]);
+    disk.poke(0, &marked(SIZE));
+    let (result, _) = wipe(&station, &disk, 4, &[]);
+    assert_eq!(result["outcome"], "fail");
+}
+
 #[test]
 fn blocks_that_cannot_be_read_back_are_no_success() {
     let station = Station::new();

@@ -17,7 +17,7 @@ fn register(station: &Station) {
 
 /// A practice asset in disposition with one image file in it; only the evidence is missing.
 fn on_its_way_out(station: &Station, tag: &str, image: &Path) {
-    let add = ["asset", "add", tag, "--class", "virtual", "--data-class", "internal", "--stage", "decommissioning"];
+    let add = ["asset", "add", tag, "--class", "virtual", "--data-class", "none", "--stage", "decommissioning"];
     station.ok(&add);
     station.ok(&["media", "add", tag, "--drive", text(image)]);
     station.ok(&["asset", "count", tag, "1"]);

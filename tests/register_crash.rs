@@ -54,17 +54,7 @@ fn a_close_that_is_killed_is_done_or_not_begun() {
     for after in [1, 4, 8, 12, 20, 35] {
         let station = register();
         let image = station.image("disk.img", 1 << 16);
-        station.ok(&[
-            "asset",
-            "add",
-            "A",
-            "--class",
-            "virtual",
-            "--data-class",
-            "internal",
-            "--stage",
-            "decommissioning",
-        ]);
+        station.ok(&["asset", "add", "A", "--class", "virtual", "--data-class", "none", "--stage", "decommissioning"]);
         station.ok(&["media", "add", "A", "--drive", text(&image)]);
         station.ok(&["asset", "count", "A", "1"]);
         let steps = [

@@ -324,7 +324,7 @@ fn a_closed_asset_is_in_the_disposal_report_the_journal_and_the_retention_list()
     let fleet = fleet(None);
     let tag = "V-1";
     let image = fleet.station.image("disk.img", 1 << 20);
-    let add = ["asset", "add", tag, "--class", "virtual", "--data-class", "internal", "--stage", "decommissioning"];
+    let add = ["asset", "add", tag, "--class", "virtual", "--data-class", "none", "--stage", "decommissioning"];
     fleet.ok(&[&add[..], &["--category", "laptop", "--cost", "1000.00 EUR", "--purchased", "2020-01-01"]].concat());
     fleet.ok(&["media", "add", tag, "--drive", text(&image)]);
     fleet.ok(&["asset", "count", tag, "1"]);

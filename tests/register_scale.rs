@@ -26,7 +26,7 @@ async fn prepare(work: &mut Work<'_>, number: usize) -> Result<(), RegisterError
     let added = Act::AssetAdded {
         tag: tag.clone(),
         class: AssetClass::Physical,
-        data_class: DataClass::Internal,
+        data_class: DataClass::None,
         stage: Stage::Decommissioning,
         location: None,
         custodian: None,

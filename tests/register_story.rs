@@ -38,7 +38,7 @@ fn added(tag: &str) -> Act {
     Act::AssetAdded {
         tag: tag.to_owned(),
         class: AssetClass::Physical,
-        data_class: DataClass::Internal,
+        data_class: DataClass::None,
         stage: Stage::Decommissioning,
         location: None,
         custodian: None,
@@ -226,7 +226,7 @@ fn an_event_that_was_slipped_in_is_found() {
         let (stream, revision, asset) = register.asset("A").await.unwrap();
         let medium = register.media_of(&asset).await.unwrap().remove(0);
         let mut hands = sqlx::AnyConnection::connect(&url).await.unwrap();
-        let minimum = Minimum::of(DataClass::Internal, Route::Resale);
+        let minimum = Minimum::of(DataClass::None, Route::Resale);
         let absent = Act::MediumStateSet { state: MediumState::Absent, note: Some("gone".into()) };
         let closed = Act::AssetClosed { media: Vec::new(), minimum };
         for (signer, stream, revision, act, code) in [

@@ -265,4 +265,4 @@ fn sanitize_registers(after: &[Exchange]) -> Result<(), String> {
 
 #[cfg(test)]
 #[path = "drive_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -28,7 +28,7 @@ fn status(log: &str) -> Exchange {
 }
 
 /// The facts of a run in which an NVMe drive erased itself.
-fn erased() -> RunFacts {
+pub fn erased() -> RunFacts {
     let mut facts = facts();
     facts.technique = "nvme-sanitize-block".into();
     facts.scheme.name = facts.technique.clone();

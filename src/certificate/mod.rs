@@ -7,7 +7,9 @@ pub mod document;
 mod drive;
 mod form;
 mod governed;
+mod grade;
 mod issue;
+mod lottery;
 mod page;
 mod payload;
 #[cfg(feature = "pdf")]
@@ -19,7 +21,9 @@ mod statement;
 mod verify;
 
 pub use form::{BackedUp, Destination, DestinationKind, Form, GivenForm, MediaForm, Person, SanitizationForm};
+pub use grade::{Grade, Mark};
 pub use issue::{IssueContext, IssueError, Issued, issue, issue_failure};
+pub use lottery::{Draw, Ticket};
 pub use page::page;
 pub use payload::{CertificatePayload, DocumentKind, Job, ReadError, id_of, read};
 pub use show::{show, show_verification};

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::document::NextStep;
 use super::form::Form;
+use super::grade::Grade;
 use super::issue::IssueContext;
 use super::route::next_step;
 use super::statement::statement;
@@ -50,6 +51,8 @@ pub struct CertificatePayload {
     pub failure: Option<Failure>,
     /// What happens to the medium next; `None` on a certificate.
     pub next_step: Option<NextStep>,
+    /// One mark from requested, attained and proven, and why it is no better.
+    pub grade: Grade,
     /// What this document says and does not say, for a person.
     pub statement: Vec<String>,
     /// Reserved: the job that ordered the run.
@@ -133,6 +136,7 @@ impl CertificatePayload {
             facts: facts.clone(),
             failure: failure.cloned(),
             next_step: failure.map(|failure| next_step(failure, facts)),
+            grade: Grade::of(facts, failure),
             statement: statement(kind, facts),
             job: None,
             attestation: Map::new(),

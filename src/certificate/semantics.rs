@@ -2,6 +2,7 @@
 
 use super::drive;
 use super::governed::{check_policy, excused, may_attain_less};
+use super::grade::Mark;
 use super::payload::{CertificatePayload, DocumentKind, SCHEMA, VERSION};
 use crate::media::{Kind, MediumClass};
 use crate::policy::{Method, Technique, VerificationLevel};
@@ -23,6 +24,7 @@ pub(super) fn check(payload: &CertificatePayload) -> Vec<Check> {
         named("form", check_form(payload)),
         named("custody receipt", check_receipt(facts)),
         named("ledger ranges", check_ranges(facts)),
+        named("grade", check_grade(payload)),
     ];
     match payload.kind {
         DocumentKind::Certificate => checks.extend([
@@ -105,6 +107,13 @@ fn check_form(payload: &CertificatePayload) -> Found {
         None => Ok("the form agrees with the measured facts".to_owned()),
         Some(field) => Err(format!("{field} on the form does not follow from the measured facts")),
     }
+}
+
+fn check_grade(payload: &CertificatePayload) -> Found {
+    let earned = Mark::of(&payload.facts, payload.failure.is_some());
+    let mark = payload.grade.mark;
+    require(mark == earned, || format!("the grade {mark:?} is claimed, the facts earn {earned:?}"))?;
+    Ok(earned.title().to_owned())
 }
 
 fn check_receipt(facts: &RunFacts) -> Found {

@@ -113,7 +113,17 @@ impl Page {
             erased => drive::proven_briefly(erased),
         };
         self.field("Proven", proven);
+        self.field("Grade", document.grade.mark.title());
+        document.grade.reasons.iter().for_each(|reason| self.field("", reason));
         self.field("Technique", &facts.technique);
+        if let Some(policy) = &facts.policy {
+            self.field("Policy", &format!("{}, SHA-256 {}", policy.label(), policy.digest));
+            let said = |word: Option<&str>| word.unwrap_or("not said").to_owned();
+            let category = said(policy.category.map(|category| category.name()));
+            let route = said(policy.route.map(|route| route.name()));
+            let demands = policy.minimum.map_or("no minimum decided", method_name);
+            self.field("Policy demands", &format!("{demands} (category {category}, route {route})"));
+        }
         self.field("Scheme", &format!("{} ({})", facts.scheme.title, facts.scheme.name));
         self.field("Definition", &facts.scheme.definition);
         self.field("Source", &facts.scheme.source);

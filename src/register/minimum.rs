@@ -1,12 +1,14 @@
 //! The least that closes an asset, for its data class and route.
 //!
-//! The minimums themselves are `policy`'s; here stands only the mapping from the organization's
+//! The minimums themselves are `policy`'s alone; here stands only the mapping from the organization's
 //! data classes, and how the word is kept in events.
+
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
 use super::act::{DataClass, Route};
-use crate::policy::{Method, VerificationLevel};
+use crate::policy::{self, Category, DEFAULT, Method, Policy, Ready, VerificationLevel};
 
 /// What is demanded of each medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,18 +22,74 @@ pub struct Minimum {
     pub validation: bool,
 }
 
+/// The one mapping from the organization's data classes to the confidentiality categories.
+fn category(data_class: DataClass) -> Category {
+    match data_class {
+        DataClass::None => Category::None,
+        DataClass::Internal => Category::Low,
+        DataClass::Confidential => Category::Moderate,
+        DataClass::Regulated => Category::High,
+    }
+}
+
+/// The register's routes as the policy knows them.
+fn way_out(route: Route) -> policy::Route {
+    match route {
+        Route::Resale => policy::Route::Resale,
+        Route::Recycling => policy::Route::Recycling,
+        Route::Destruction => policy::Route::Destruction,
+        Route::Donation => policy::Route::Donation,
+        Route::LeaseReturn => policy::Route::LeaseReturn,
+    }
+}
+
 impl Minimum {
-    /// The minimum for media of that data class that leave by that route.
+    /// The minimum of the built-in policy for media of that data class that leave by that route.
     pub fn of(data_class: DataClass, route: Route) -> Minimum {
-        let method = match (data_class, route) {
-            (_, Route::Destruction) => Method::Destroy,
-            (DataClass::Confidential | DataClass::Regulated, _) => Method::Purge,
-            (DataClass::None | DataClass::Internal, _) => Method::Clear,
-        };
-        let verification = match method {
-            Method::Destroy => VerificationLevel::None,
-            _ => VerificationLevel::Sample,
-        };
-        Minimum { method, verification, validation: data_class == DataClass::Regulated }
+        static BUILT_IN: OnceLock<Option<Policy>> = OnceLock::new();
+        match BUILT_IN.get_or_init(|| Ready::find(DEFAULT).and_then(|ready| ready.policy().ok())) {
+            Some(policy) => Minimum::under(policy, data_class, route),
+            // Unknown is never success: nothing satisfies this but destruction that somebody accepted.
+            None => Minimum { method: Method::Destroy, verification: VerificationLevel::Full, validation: true },
+        }
+    }
+
+    /// The minimum of a policy.
+    fn under(policy: &Policy, data_class: DataClass, route: Route) -> Minimum {
+        let category = category(data_class);
+        let method = policy.minimum(category, way_out(route));
+        Minimum { method, verification: policy.verification(method), validation: policy.wants_validation(category) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_minimums_are_the_policys() {
+        use DataClass::{Confidential, Internal, None, Regulated};
+        use Method::{Clear, Destroy, Purge};
+        for (data_class, reused, recycled, validation) in [
+            (None, Clear, Clear, false),
+            (Internal, Purge, Purge, false),
+            (Confidential, Purge, Destroy, false),
+            (Regulated, Destroy, Destroy, true),
+        ] {
+            for (route, method) in [
+                (Route::Resale, reused),
+                (Route::Donation, reused),
+                (Route::LeaseReturn, reused),
+                (Route::Recycling, recycled),
+                (Route::Destruction, Destroy),
+            ] {
+                let verification = match method {
+                    Destroy => VerificationLevel::None,
+                    _ => VerificationLevel::Sample,
+                };
+                let least = Minimum::of(data_class, route);
+                assert_eq!(least, Minimum { method, verification, validation }, "{data_class:?} {route:?}");
+            }
+        }
     }
 }

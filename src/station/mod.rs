@@ -6,6 +6,7 @@ mod durability;
 #[cfg(feature = "erase")]
 mod evidence;
 mod folder;
+mod lottery;
 #[cfg(feature = "erase")]
 mod locked;
 #[cfg(feature = "erase")]
@@ -24,6 +25,8 @@ mod result;
 mod resume;
 #[cfg(feature = "erase")]
 mod run;
+#[cfg(feature = "erase")]
+mod second_reading;
 mod time_evidence;
 #[cfg(feature = "erase")]
 mod verify_media;
@@ -45,6 +48,7 @@ pub use audit::{audit, known_state};
 pub use documents::{KeepError, Kept, Library, RECEIVED, keep_document, put_document};
 pub use durability::Durability;
 pub use folder::{NewKey, Station, StationConfig, StationError, default_folder, second_place};
+pub use lottery::{DrawError, DrawRequest, Drawn, draw};
 #[cfg(feature = "erase")]
 pub use manifest::{ManifestError, ManifestRow, read_manifest, write_results};
 pub use policy::{
@@ -62,6 +66,8 @@ pub use result::{Outcome, TargetResult};
 pub use resume::{Interrupted, InterruptedState, ResumeError, abandon, interrupted, resume};
 #[cfg(feature = "erase")]
 pub use run::{Audience, ExecuteError, Execution, Ready, TakenUp, execute};
+#[cfg(feature = "erase")]
+pub use second_reading::{Reader, record_reading};
 pub use time_evidence::{Gathered, Sidecar, time_evidence};
 #[cfg(feature = "erase")]
 pub use verify_media::{MediaCheck, VerifyMediaError, verify_media};

@@ -53,6 +53,14 @@ pub enum PolicyFileError {
         /// Why.
         source: JwsError,
     },
+    /// What was signed, or what became of it, is no policy.
+    #[error("{path}: the signed text is no policy: {source}", path = path.display())]
+    Content {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: PolicyError,
+    },
     /// A check of its signature did not pass.
     #[error("{path}: {why}", path = path.display())]
     Signature {
@@ -220,7 +228,9 @@ fn find_file(path: &Path) -> Result<Found, PolicyFileError> {
     }
     let signer = jws.signatures().first().and_then(|s| s.header().kid.clone());
     let toml = jws.payload().to_vec();
-    Ok(Found { in_force: InForce::read(&toml, signer).map_err(policy)?, toml, jws: Some(jws) })
+    let in_force =
+        InForce::read(&toml, signer).map_err(|source| PolicyFileError::Content { path: path.to_owned(), source })?;
+    Ok(Found { in_force, toml, jws: Some(jws) })
 }
 
 /// Lets a policy through only when its signatures hold and a policy approver is among the signers, or

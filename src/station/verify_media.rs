@@ -6,13 +6,17 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use crate::certificate::CertificatePayload;
 use crate::device::{self, Claim, ClaimError, ClaimMode, ResolveError, Roots, TargetRule};
 use crate::media::{Difference, Medium, MediumClass};
 use crate::overwrite::{
     Disk, Engine, EngineConfig, EngineError, Extents, FaultLimits, Ledger, PassEnd, PassJob, PassOp, Progress,
+    sample_extents,
 };
-use crate::units::{Bytes, SectorSize};
+use crate::policy::VerificationLevel;
+use crate::units::{Bytes, SectorSize, now};
 
 /// What the medium says.
 #[derive(Debug)]
@@ -32,10 +36,18 @@ pub struct MediaCheck {
     pub cut: Option<String>,
     /// Reads came from the medium, not from the host's cache.
     pub direct: bool,
+    /// How much was read.
+    pub level: VerificationLevel,
+    /// Hex seed of the sample positions.
+    pub seed: Option<String>,
+    /// When the reading began.
+    pub started: DateTime<Utc>,
+    /// When it ended.
+    pub ended: DateTime<Utc>,
 }
 
 impl MediaCheck {
-    /// Every addressable byte is what the certificate says.
+    /// Every byte that was to be read is what the certificate says.
     pub fn matches(&self) -> bool {
         self.cut.is_none() && self.ledger.is_clean() && self.matched == self.wanted
     }
@@ -86,11 +98,13 @@ pub enum VerifyMediaError {
     Runtime(#[from] io::Error),
 }
 
-/// Reads every byte of `target` and compares it with what the certificate's last pass wrote.
+/// Reads `target`, all of it or fresh representative samples, and compares it with what the
+/// certificate's last pass wrote.
 pub fn verify_media(
     target: &Path,
     rule: TargetRule,
     certificate: &CertificatePayload,
+    level: VerificationLevel,
     config: EngineConfig,
     watch: &dyn Fn(&Progress),
 ) -> Result<MediaCheck, VerifyMediaError> {
@@ -110,13 +124,23 @@ pub fn verify_media(
     let claim = Arc::new(device::claim(&roots, &medium, ClaimMode::Read)?);
     claim.drop_caches().map_err(|source| VerifyMediaError::Cache { path: medium.path.clone(), source })?;
     let size = medium.geometry.size;
+    let started = now();
+    let (extents, seed, wanted) = match level {
+        VerificationLevel::Full => (Extents::All { from: Bytes(0) }, None, size),
+        _ => {
+            let seed: [u8; 32] = rand::random();
+            let ranges = sample_extents(size, block, seed);
+            let wanted = ranges.iter().map(|range| range.end - range.start).sum();
+            (Extents::Sample(ranges), Some(super::prepare::hex(&seed)), Bytes(wanted))
+        }
+    };
     let job = PassJob {
         disk: Arc::new(ReadDisk(claim.clone())),
         size,
         block,
         op: PassOp::Verify,
         pattern,
-        extents: Extents::All { from: Bytes(0) },
+        extents,
         faults: FaultLimits::default(),
     };
     let engine = Engine::start(config)?;
@@ -147,10 +171,14 @@ pub fn verify_media(
     Ok(MediaCheck {
         identity_notes: differences,
         matched: outcome.done,
-        wanted: size,
+        wanted,
         ledger: outcome.ledger,
         cut,
         direct: claim.direct(),
+        level: if seed.is_some() { VerificationLevel::Sample } else { VerificationLevel::Full },
+        seed,
+        started,
+        ended: now(),
         medium,
     })
 }

@@ -57,7 +57,7 @@ fn point_19_access_credentials_and_network_cut() {
 #[test]
 fn point_50_retirement_process() {
     let org = Org::new();
-    let image = org.on_lot("A-1", "internal", "resale", "LOT-1");
+    let image = org.on_lot("A-1", "none", "resale", "LOT-1");
     org.refused("Mia", "is closed by evidence, not by a move", &["asset", "move", "A-1", "closed"]);
     org.refused("Mia", "cannot be closed", &["asset", "close", "A-1"]);
     org.by("Fin", 0, &["cost", "book", "A-1", "recovery", "90 EUR"]);

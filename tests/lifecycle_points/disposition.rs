@@ -29,7 +29,7 @@ fn vendor(org: &Org, name: &str, until: &str) {
 #[test]
 fn point_20_resale_recoups_cost() {
     let org = Org::new();
-    let image = org.on_lot("A-1", "internal", "resale", "LOT-1");
+    let image = org.on_lot("A-1", "none", "resale", "LOT-1");
     org.by("Fin", 0, &["cost", "value", "A-1", "quote", "80 EUR", "--source", "Buyer & Sons"]);
     org.by("Ida", 0, &["asset", "outcome", "A-1", "sold"]);
     assert_eq!(org.wiped(&image)["closed"], false);
@@ -45,7 +45,7 @@ fn point_20_resale_recoups_cost() {
 fn point_21_certified_recycler() {
     let org = Org::new();
     let image = org.station.image("disk.img", 1 << 16);
-    org.mia(&["asset", "add", "A-1", "--class", "virtual", "--data-class", "internal", "--stage", "decommissioning"]);
+    org.mia(&["asset", "add", "A-1", "--class", "virtual", "--data-class", "none", "--stage", "decommissioning"]);
     org.by("Tom", 0, &["media", "add", "A-1", "--drive", text(&image)]);
     let told = org.by("Ida", 2, &["asset", "route", "A-1", "recycling", "--order", "LOT-1", "--vendor", "Nobody"]);
     assert!(told.contains("no vendor \"Nobody\""), "{told}");
@@ -77,8 +77,8 @@ fn point_23_out_of_landfill() {
     let org = Org::new();
     vendor(&org, "GreenCo", "2090-12-31");
     org.by("Ida", 0, &["dispose", "open", "LOT-1", "recycling", "--vendor", "GreenCo"]);
-    let first = org.on_lot("A-1", "internal", "recycling", "LOT-1");
-    let second = org.on_lot("A-2", "internal", "recycling", "LOT-1");
+    let first = org.on_lot("A-1", "none", "recycling", "LOT-1");
+    let second = org.on_lot("A-2", "none", "recycling", "LOT-1");
     for step in [["schedule", "LOT-1", "2090-01-01"].as_slice(), &["dispatch", "LOT-1", "--seal", "S-1"]] {
         org.by("Ida", 0, &[&["dispose"], step].concat());
     }
@@ -154,7 +154,7 @@ fn point_51_certified_itad_vendor() {
     org.mia(&["vendor", "set", "Buyer", "--kind", "buyer"]);
     org.refused("Ida", "Buyer holds no certification", &["dispose", "open", "LOT-2", "resale", "--vendor", "Buyer"]);
     org.by("Ida", 0, &["dispose", "open", "LOT-2", "resale", "--vendor", "GreenCo"]);
-    let image = org.on_lot("A-1", "internal", "resale", "LOT-2");
+    let image = org.on_lot("A-1", "none", "resale", "LOT-2");
     org.by("Fin", 0, &["cost", "book", "A-1", "recovery", "90 EUR"]);
     org.by("Ida", 0, &["asset", "outcome", "A-1", "sold"]);
     let told = org.wiped(&image);

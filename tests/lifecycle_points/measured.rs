@@ -247,7 +247,7 @@ fn closed(org: &Org, tag: &str, image: &std::path::Path) {
 #[test]
 fn point_31_gdpr_hipaa_and_sox() {
     let org = Org::new();
-    let image = org.on_lot("A-1", "internal", "resale", "LOT-1");
+    let image = org.on_lot("A-1", "none", "resale", "LOT-1");
     closed(&org, "A-1", &image);
     let row = row(&org, "A-1", &["retention", "--regime", "hipaa"]);
     assert_eq!((&row["regime"], &row["status"]), (&"HIPAA".into(), &"keep".into()));
@@ -259,7 +259,7 @@ fn point_31_gdpr_hipaa_and_sox() {
 #[test]
 fn point_35_remarketing_and_recycling_reported() {
     let org = Org::new();
-    let image = org.on_lot("A-1", "internal", "resale", "LOT-1");
+    let image = org.on_lot("A-1", "none", "resale", "LOT-1");
     closed(&org, "A-1", &image);
     let row = row(&org, "resale", &["disposal"]);
     assert_eq!(row["assets"], 1, "{row}");

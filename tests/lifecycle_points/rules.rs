@@ -6,7 +6,7 @@ use crate::org::Org;
 #[test]
 fn point_30_clean_chain_of_custody() {
     let org = Org::new();
-    let image = org.on_lot("A-1", "internal", "resale", "LOT-1");
+    let image = org.on_lot("A-1", "none", "resale", "LOT-1");
     org.by("Ida", 0, &["asset", "hand-over", "A-1", "--to", "Driver", "--seal", "S-1", "--reason", "to the depot"]);
     org.refused("Anna", "may not dispose", &["asset", "hand-over", "A-1", "--to", "Anna"]);
     org.by("Fin", 0, &["cost", "book", "A-1", "recovery", "1 EUR"]);
@@ -65,7 +65,7 @@ fn point_34_policy_enforcement() {
     org.policy("disposition", &["--second-person"]);
     org.second_compliance();
     let image = org.station.image("a.img", 1 << 16);
-    org.mia(&["asset", "add", "A-1", "--class", "virtual", "--data-class", "internal", "--stage", "decommissioning"]);
+    org.mia(&["asset", "add", "A-1", "--class", "virtual", "--data-class", "none", "--stage", "decommissioning"]);
     org.by("Tom", 0, &["media", "add", "A-1", "--drive", text(&image)]);
     org.by("Tom", 0, &["asset", "count", "A-1", "1"]);
     org.by("Mia", 0, &["asset", "check", "A-1", "data_backup"]);
@@ -123,11 +123,24 @@ fn point_44_a_policy_for_every_stage() {
     org.by(
         "Cora",
         0,
-        &["stage-policy", "propose", "deployment", "--title", "next", "--text", text(&words), "--effective", "2090-01-01"],
+        &[
+            "stage-policy",
+            "propose",
+            "deployment",
+            "--title",
+            "next",
+            "--text",
+            text(&words),
+            "--effective",
+            "2090-01-01",
+        ],
     );
     org.mia(&["stage-policy", "approve", "deployment", "2"]);
     assert_eq!(org.json("Mia", 0, &["stage-policy", "show", "deployment"])[0]["policy"]["version"], 1);
-    assert_eq!(org.json("Mia", 0, &["stage-policy", "show", "deployment", "--at", "2090-01-02"])[0]["policy"]["version"], 2);
+    assert_eq!(
+        org.json("Mia", 0, &["stage-policy", "show", "deployment", "--at", "2090-01-02"])[0]["policy"]["version"],
+        2
+    );
     assert_eq!(org.json("Mia", 0, &["stage-policy", "list"]).len(), 7);
     org.mia(&["asset", "add", "L-1"]);
     org.mia(&["asset", "move", "L-1", "deployment"]);
@@ -154,19 +167,17 @@ fn point_45_a_responsible_role() {
 #[test]
 fn point_46_the_policy_dictates_how_data_is_sanitized() {
     let org = Org::new();
-    for (tag, data_class, word) in [
-        ("A-1", "internal", "no certificate"),
-        ("A-2", "confidential", "no certificate"),
-        ("A-3", "regulated", "no certificate"),
-    ] {
-        org.on_lot(tag, data_class, "resale", &format!("LOT-{tag}"));
-        assert!(org.by("Mia", 3, &["asset", "blockers", tag]).contains(word));
+    for (tag, data_class, needed) in
+        [("A-1", "internal", "Purge"), ("A-2", "confidential", "Purge"), ("A-3", "regulated", "Destroy")]
+    {
+        let image = org.on_lot(tag, data_class, "resale", &format!("LOT-{tag}"));
+        assert!(org.by("Mia", 3, &["asset", "blockers", tag]).contains("no certificate"));
+        let blocker = org.wiped(&image)["blockers"][0].as_str().unwrap().to_owned();
+        assert!(blocker.contains(&format!("attained Clear, {needed} is needed")), "{blocker}");
     }
-    let image = org.station.path("A-2.img");
-    assert!(org.wiped(&image)["blockers"][0].as_str().unwrap().contains("attained Clear, Purge is needed"));
     // A lower class asks for less: that is a decision of compliance, with its reason.
-    org.refused("Mia", "may not comply", &["asset", "classify", "A-2", "internal", "--note", "nothing on it"]);
-    org.by("Cora", 0, &["asset", "classify", "A-2", "internal", "--note", "only the practice image was on it"]);
+    org.refused("Mia", "may not comply", &["asset", "classify", "A-2", "none", "--note", "nothing on it"]);
+    org.by("Cora", 0, &["asset", "classify", "A-2", "none", "--note", "only the practice image was on it"]);
     assert!(!org.by("Mia", 3, &["asset", "blockers", "A-2"]).contains("Purge"));
 }
 

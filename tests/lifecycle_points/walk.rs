@@ -36,7 +36,7 @@ const WALK: &[Chapter] = &[
                 0,
                 "procure order R-7 --vendor 'Kaufhaus IT' --order PO-77 --on 2026-02-01 --price '1150 EUR' --delivery '20 EUR' --setup '80 EUR' --support '150 EUR' --warranty 36",
             ),
-            ("mia", 0, "asset add L-0042 --request R-7 --class virtual --data-class internal --serial SN-0042"),
+            ("mia", 0, "asset add L-0042 --request R-7 --class virtual --data-class none --serial SN-0042"),
             ("fin", 0, "cost list L-0042"),
         ],
     ),

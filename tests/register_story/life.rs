@@ -74,7 +74,7 @@ pub async fn used(work: &mut Work<'_>) -> Result<(), RegisterError> {
     let added = Act::AssetAdded {
         tag: "L-1".into(),
         class: AssetClass::Physical,
-        data_class: DataClass::Internal,
+        data_class: DataClass::None,
         stage: Stage::Procurement,
         location: None,
         custodian: None,

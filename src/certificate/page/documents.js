@@ -103,6 +103,25 @@ function checkContent(document) {
   return checks;
 }
 
+const GRADES = {
+  A: "attained as requested, proven by reading everything",
+  B: "attained as requested, proven by representative samples",
+  C: "passed with a reservation",
+  D: "complete, not proven",
+  F: "FAILED, not shown to be sanitized",
+};
+
+// The mark that the facts earn, as the program counts it.
+function markOf(facts, isFailure) {
+  const [requested, attained, proven] = ["requested", "attained", "proven"].map((name) => facts.get(name));
+  if (isFailure || !attained || proven === "nothing") return "F";
+  if (proven === "completion_only") return "D";
+  const clean = ["unwritten", "unread", "mismatched", "unreached"].every((name) => (get(facts, `ledger.${name}`) ?? []).length === 0);
+  if (!(RANK[attained] >= RANK[requested]) || !clean) return "C";
+  if (proven === "full_readback" || proven === "erased_full_read") return "A";
+  return proven === "sampled_readback" || proven === "erased_sampled" ? "B" : "C";
+}
+
 // A certificate must show success everywhere; a failure report must not claim any.
 function checkRun(document) {
   const { payload, kind } = document;
@@ -112,13 +131,16 @@ function checkRun(document) {
   const size = number(get(facts, "medium.geometry.size"));
   const verification = get(facts, "verification");
   if (size === null || !(verification instanceof Map)) return [failed("content", "the payload lacks documented members")];
+  const mark = get(payload, "grade.mark");
+  const earned = markOf(facts, payload.get("failure") !== null);
+  const grade = mark === earned ? passed("grade", `${mark}: ${GRADES[mark]}`) : failed("grade", `the grade ${mark} is claimed, the facts earn ${earned}`);
   if (kind === "failure_report") {
     const failure = payload.get("failure");
     const honest = failure instanceof Map && ["nothing", "completion_only"].includes(facts.get("proven"));
-    return [honest ? passed("result", `the run failed: ${failure.get("message")}`) : failed("result", "a failure report that describes no failure")];
+    return [grade, honest ? passed("result", `the run failed: ${failure.get("message")}`) : failed("result", "a failure report that describes no failure")];
   }
   const [requested, attained, proven] = ["requested", "attained", "proven"].map((name) => facts.get(name));
-  const checks = [];
+  const checks = [grade];
   checks.push(
     payload.get("failure") === null && proven !== "nothing"
       ? passed("result", "the run passed")

@@ -201,6 +201,7 @@ function facts(document) {
       ["Requested, attained", `${of("facts.requested")}, ${of("facts.attained") ?? "nothing"}`],
       ["Technique", of("facts.technique")],
       ["Proven by", String(of("facts.proven")).replaceAll("_", " ")],
+      ["Grade", of("grade.mark")],
       ["Failure", of("failure.message")],
       ["Ended", of("facts.ended")],
       ["Organization", `${of("organization")}, ${of("station")}`],

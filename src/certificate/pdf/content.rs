@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::table;
 use super::words::Words;
 use super::{Look, Shown, ident};
+use crate::certificate::Mark;
 use crate::certificate::document::{Destruction, DestructionTechnique, Document, GatheredUnit, Gathering, Signatory};
 use crate::certificate::form::kind_name;
 use crate::certificate::payload::{CertificatePayload, DocumentKind};
@@ -115,6 +116,16 @@ pub fn method_name(method: Method) -> &'static str {
     method.name()
 }
 
+fn grade_word(mark: Mark) -> &'static str {
+    match mark {
+        Mark::A => "grade_a",
+        Mark::B => "grade_b",
+        Mark::C => "grade_c",
+        Mark::D => "grade_d",
+        Mark::F => "grade_f",
+    }
+}
+
 pub fn proven_word(proven: Proven) -> &'static str {
     match proven {
         Proven::FullReadback => "full_readback",
@@ -183,7 +194,7 @@ fn run_sections(run: &CertificatePayload, words: &Words) -> Vec<Section> {
     sections.extend([
         medium_section(run, words),
         done_section(run, words),
-        read_section(facts, words),
+        read_section(facts, run.grade.mark, words),
         record_section(run, words),
     ]);
     sections
@@ -230,10 +241,11 @@ fn done_section(run: &CertificatePayload, words: &Words) -> Section {
     rows.section("sanitization")
 }
 
-fn read_section(facts: &RunFacts, words: &Words) -> Section {
+fn read_section(facts: &RunFacts, mark: Mark, words: &Words) -> Section {
     let v = &facts.verification;
     let mut rows = Rows(words, Vec::new());
     rows.row("proven", words.get(proven_word(facts.proven)));
+    rows.row("grade", words.get(grade_word(mark)));
     if v.wanted.0 > 0 {
         rows.row("coverage", format!("{} / {} bytes", v.matched, v.wanted));
     }

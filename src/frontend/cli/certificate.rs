@@ -35,6 +35,8 @@ pub enum CertificateCommand {
     Timestamp(super::time::TimestampArgs),
     /// As a register: say that valid documents are here now
     Countersign(super::time::CountersignArgs),
+    /// Draw the results that somebody else checks again
+    Sample(super::lottery::SampleArgs),
     /// Print a web page that verifies certificates in a browser, offline
     Page,
     /// Make a PDF for people, with the signed documents inside
@@ -72,6 +74,7 @@ pub fn run(common: &Common, command: CertificateCommand) -> Result<Exit, Failure
         CertificateCommand::Page => page(common),
         #[cfg(feature = "pdf")]
         CertificateCommand::Pdf(args) => super::certificate_pdf::run(common, &args),
+        CertificateCommand::Sample(args) => super::lottery::run(common, &args),
     }
 }
 

@@ -136,7 +136,7 @@ fn audit(common: &Common, station: &Station, args: &AuditArgs) -> Result<Exit, F
 }
 
 /// A checkpoint is a signed note, a certificate is JSON.
-fn read_known(station: &Station, trust: Option<&TrustStore>, path: &Path) -> Result<KnownState, Failure> {
+pub(super) fn read_known(station: &Station, trust: Option<&TrustStore>, path: &Path) -> Result<KnownState, Failure> {
     let name = path.display();
     let bytes = std::fs::read(path).map_err(|e| Failure::words(Exit::Other, format!("{name}: {e}")))?;
     if bytes.starts_with(b"{") {

@@ -11,6 +11,7 @@ mod drives;
 mod handover;
 mod init;
 mod key;
+mod lottery;
 mod output;
 #[cfg(feature = "erase")]
 mod plan;

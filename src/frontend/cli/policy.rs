@@ -212,18 +212,19 @@ fn as_json(in_force: &InForce) -> Value {
 pub fn failure(error: &PolicyFileError) -> Failure {
     let failure = |exit| Failure::new(exit, error);
     match error {
-        PolicyFileError::Unknown(_) => {
-            failure(Exit::Usage).hint("lastwrite policy list shows the ready-made ones")
-        }
+        PolicyFileError::Unknown(_) => failure(Exit::Usage).hint("lastwrite policy list shows the ready-made ones"),
         PolicyFileError::Io { .. } | PolicyFileError::Key(_) | PolicyFileError::Store(_) => failure(Exit::Other),
         PolicyFileError::Policy { .. } => failure(Exit::Usage).hint("docs/policy.md explains every member"),
         PolicyFileError::Unsigned(path) => {
             failure(Exit::Refused).hint(format!("sign it with: lastwrite policy sign {}", path.display()))
         }
-        PolicyFileError::Envelope { .. } | PolicyFileError::Signature { .. } => failure(Exit::Evidence).hint(
-            "lastwrite key list shows whom this station trusts; a policy needs a key with the role policy_approver",
-        ),
-        PolicyFileError::Other { .. } => failure(Exit::Refused)
-            .hint("leave --policy out, or change the station's with: lastwrite policy use NAME"),
+        PolicyFileError::Envelope { .. } | PolicyFileError::Content { .. } | PolicyFileError::Signature { .. } => {
+            failure(Exit::Evidence).hint(
+                "lastwrite key list shows whom this station trusts; a policy needs a key with the role policy_approver",
+            )
+        }
+        PolicyFileError::Other { .. } => {
+            failure(Exit::Refused).hint("leave --policy out, or change the station's with: lastwrite policy use NAME")
+        }
     }
 }

@@ -6,10 +6,13 @@ use clap::Args;
 use serde_json::json;
 
 use super::certificate::{TrustArgs, read_certificate};
+use super::key::KeyArgs;
 use super::{Common, output};
-use crate::certificate::{Verdict, show_verification};
+use crate::certificate::{CertificatePayload, Verdict, show_verification};
 use crate::frontend::exit::{Exit, Failure};
-use crate::station::{self, EngineConfig, MediaCheck, TargetRule, VerifyMediaError};
+use crate::policy::VerificationLevel;
+use crate::signed::{Jws, StationKey};
+use crate::station::{self, EngineConfig, MediaCheck, Reader, Station, TargetRule, VerifyMediaError};
 use crate::units::{LbaRange, human_bytes};
 
 #[derive(Debug, Args)]
@@ -25,6 +28,17 @@ pub struct VerifyMediaArgs {
     /// Allow a partition as target
     #[arg(long)]
     partition: bool,
+    /// Read fresh representative samples (SP 800-88r1 4.7), not everything
+    #[arg(long)]
+    sample: bool,
+    /// Sign what was found, as a second person on another station; never overwritten
+    #[arg(long, value_name = "FILE.json")]
+    record: Option<PathBuf>,
+    /// Who reads; signs as verifier with the key of --key
+    #[arg(long, value_name = "NAME", requires = "record")]
+    verifier: Option<String>,
+    #[command(flatten)]
+    key: KeyArgs,
 }
 
 pub fn run(common: &Common, args: VerifyMediaArgs) -> Result<Exit, Failure> {
@@ -37,28 +51,91 @@ pub fn run(common: &Common, args: VerifyMediaArgs) -> Result<Exit, Failure> {
     if verification.verdict == Verdict::ConsistentSignerUnknown {
         output::line_err("note: the certificate is consistent, but its signer is not known to you (--trust FILE)");
     }
+    let recorder = args.recorder(common)?;
     let rule = if args.partition { TargetRule::PartitionAllowed } else { TargetRule::WholeDiskOnly };
     let last = std::cell::Cell::new(None::<std::time::Instant>);
-    let check = station::verify_media(&args.target, rule, payload, EngineConfig::default(), &|progress| {
-        if last.get().is_some_and(|at| at.elapsed() < std::time::Duration::from_secs(2)) {
-            return;
-        }
-        last.set(Some(std::time::Instant::now()));
-        let percent = progress.done.0 as f64 * 100.0 / progress.total.0.max(1) as f64;
-        if common.json {
-            let line =
-                json!({ "event": "progress", "done": progress.done, "total": progress.total, "percent": percent });
-            output::raw_err(&line.to_string());
-        } else {
-            output::line_err(&format!("{}: read back {percent:.1} %", args.target.display()));
-        }
-    })
-    .map_err(|error| failure(&error))?;
+    let check =
+        station::verify_media(&args.target, rule, payload, args.level(), EngineConfig::default(), &|progress| {
+            if last.get().is_some_and(|at| at.elapsed() < std::time::Duration::from_secs(2)) {
+                return;
+            }
+            last.set(Some(std::time::Instant::now()));
+            let percent = progress.done.0 as f64 * 100.0 / progress.total.0.max(1) as f64;
+            if common.json {
+                let line =
+                    json!({ "event": "progress", "done": progress.done, "total": progress.total, "percent": percent });
+                output::raw_err(&line.to_string());
+            } else {
+                output::line_err(&format!("{}: read back {percent:.1} %", args.target.display()));
+            }
+        })
+        .map_err(|error| failure(&error))?;
     report(common, &check, &args.certificate);
+    if let (Some(recorder), Some(record)) = (&recorder, &args.record) {
+        recorder.write(common, &args.certificate, payload, &check, record)?;
+    }
     match (&check.cut, check.matches()) {
         (_, true) => Ok(Exit::Done),
         (Some(why), _) if why == "stopped as asked" => Ok(Exit::Interrupted),
         _ => Ok(Exit::Evidence),
+    }
+}
+
+/// Everything that signing needs, unlocked before hours of reading.
+struct Recorder {
+    station: Station,
+    key: StationKey,
+    person: Option<(String, StationKey)>,
+}
+
+impl VerifyMediaArgs {
+    fn level(&self) -> VerificationLevel {
+        if self.sample { VerificationLevel::Sample } else { VerificationLevel::Full }
+    }
+
+    fn recorder(&self, common: &Common) -> Result<Option<Recorder>, Failure> {
+        let Some(record) = &self.record else { return Ok(None) };
+        if record.exists() {
+            let message = format!("{} exists already and is not overwritten", record.display());
+            return Err(Failure::words(Exit::Usage, message).hint("nothing was read; name another file with --record"));
+        }
+        let station = common.station()?;
+        let key = common.key(&station)?;
+        let person = match &self.verifier {
+            Some(name) => Some((name.clone(), self.key.load(common)?)),
+            None => None,
+        };
+        Ok(Some(Recorder { station, key, person }))
+    }
+}
+
+impl Recorder {
+    fn write(
+        &self,
+        common: &Common,
+        certificate: &std::path::Path,
+        payload: &CertificatePayload,
+        check: &MediaCheck,
+        record: &std::path::Path,
+    ) -> Result<(), Failure> {
+        let broken = |e: String| Failure::words(Exit::Evidence, format!("{}: {e}", certificate.display()));
+        let bytes = std::fs::read(certificate).map_err(|e| broken(e.to_string()))?;
+        let jws = Jws::parse(&bytes).map_err(|e| broken(e.to_string()))?;
+        let person = self.person.as_ref().map(|(name, key)| (name.as_str(), key));
+        let reader = Reader { station: &self.station, key: &self.key, person };
+        let issued =
+            station::record_reading(check, &jws, payload, reader).map_err(|e| Failure::new(Exit::Other, &e))?;
+        crate::signed::write_new(record, &issued.bytes, 0o644).map_err(|e| Failure::new(Exit::Other, &e))?;
+        if common.json {
+            output::json(&json!({ "record": record.to_string_lossy(), "id": issued.id }));
+        } else {
+            output::line(&format!("{:<12} record       {}", "", record.display()));
+        }
+        let same = |kid: &str| jws.signatures().iter().any(|s| s.header().kid.as_deref() == Some(kid));
+        if same(self.key.kid()) || self.person.as_ref().is_some_and(|(_, key)| same(key.kid())) {
+            output::line_err("NOTE: the certificate is signed with the same key, so this reading is not independent.");
+        }
+        Ok(())
     }
 }
 
@@ -71,6 +148,8 @@ fn report(common: &Common, check: &MediaCheck, certificate: &std::path::Path) {
             "certificate": certificate.to_string_lossy(),
             "matched": check.matched,
             "wanted": check.wanted,
+            "level": check.level,
+            "seed": check.seed,
             "mismatched": ledger.mismatched,
             "unread": ledger.unread,
             "unreached": ledger.unreached,
@@ -83,7 +162,7 @@ fn report(common: &Common, check: &MediaCheck, certificate: &std::path::Path) {
     let name = check.medium.path.display();
     if check.matches() {
         output::line(&format!(
-            "MATCH        {name}: every one of the {} bytes ({}) is what the certificate says",
+            "MATCH        {name}: every one of the {} bytes ({}) that were read is what the certificate says",
             check.wanted,
             human_bytes(check.wanted.0)
         ));

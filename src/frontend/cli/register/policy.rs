@@ -102,7 +102,8 @@ pub fn run(common: &Common, command: PolicyCommand) -> Result<Exit, Failure> {
                 }
                 None => {
                     let message = format!("no policy of {} is in force at that time", args.stage);
-                    Err(Failure::words(Exit::Usage, message).hint(format!("lastwrite stage-policy propose {}", args.stage)))
+                    Err(Failure::words(Exit::Usage, message)
+                        .hint(format!("lastwrite stage-policy propose {}", args.stage)))
                 }
             }
         }

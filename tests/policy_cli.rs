@@ -1,0 +1,250 @@
+//! Policies through the real binary: shown, checked, signed, followed, refused; the second reading and
+//! the draw of what is read again.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::station::{Station, both, text};
+use serde_json::{Value, json};
+
+/// A person with a key of their own, whom the station trusts in that role.
+fn person(station: &Station, name: &str, role: &str) -> (String, Value) {
+    let key = station.path(&format!("{name}.pem"));
+    let made = station.json(0, &["key", "generate", "--name", name, "--unprotected", "--out", text(&key)]);
+    let card = station.path(&format!("{name}.pub.json"));
+    station.ok(&["key", "trust", text(&card), "--role", role]);
+    (text(&key).to_owned(), made[0].clone())
+}
+
+fn own_policy(station: &Station, change: impl Fn(String) -> String) -> std::path::PathBuf {
+    let toml = station.ok(&["policy", "show", "hipaa", "--toml"]);
+    let path = station.path("mine.toml");
+    std::fs::write(&path, change(toml.replace("id = \"hipaa\"", "id = \"clinic\""))).unwrap();
+    path
+}
+
+#[test]
+fn ready_made_policies_are_listed_shown_and_taken() {
+    let station = Station::new();
+    let listed = station.json(0, &["policy", "list"]);
+    let ids: Vec<_> = listed.iter().map(|p| p["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["nist-800-88r2", "r2v3", "hipaa", "gdpr", "pci-dss", "government-high"]);
+    let in_force = |station: &Station| {
+        let listed = station.json(0, &["policy", "list"]);
+        listed.iter().find(|p| p["in_force"] == true).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(in_force(&station), "nist-800-88r2");
+    let shown = station.ok(&["policy", "show", "r2v3"]);
+    assert!(shown.contains("5 % of results are checked again") && shown.contains("Source: R2v3"), "{shown}");
+    for id in ids {
+        station.ok(&["policy", "show", id]);
+        assert!(station.ok(&["policy", "check", id]).starts_with("good: "));
+    }
+    station.ok(&["policy", "use", "gdpr"]);
+    assert_eq!(in_force(&station), "gdpr");
+    // The station's policy is not replaced for one run.
+    let image = station.image("a.img", 1 << 20);
+    let told = both(&station.expect(3, &["wipe", text(&image), "--yes", "--policy", "nist-800-88r2"]));
+    assert!(told.contains("works under the policy gdpr version 1"), "{told}");
+    // Somebody changes a word of the file: nothing is decided any more.
+    let path = station.state().join("policy.json");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[40] = if bytes[40] == b'A' { b'B' } else { b'A' };
+    std::fs::write(&path, bytes).unwrap();
+    station.expect(5, &["wipe", text(&image), "--yes", "--operator", "Kim"]);
+    assert!(station.files("journal").is_empty());
+}
+
+#[test]
+fn a_policy_of_ones_own_needs_an_approver() {
+    let station = Station::new();
+    let mine = own_policy(&station, |toml| toml.replace("years = 6", "years = 10"));
+    let checked = station.ok(&["policy", "check", text(&mine)]);
+    assert!(checked.starts_with("good: clinic version 1") && checked.contains("not signed yet"), "{checked}");
+    let told = both(&station.expect(3, &["policy", "use", text(&mine)]));
+    assert!(told.contains("only a signed policy is followed"), "{told}");
+    let (key, made) = person(&station, "Ada", "policy_approver");
+    station.ok(&["policy", "sign", text(&mine), "--key", &key]);
+    let signed = station.path("mine.json");
+    // Its payload is the TOML text, byte for byte.
+    let jws: Value = serde_json::from_slice(&std::fs::read(&signed).unwrap()).unwrap();
+    let payload = lastwrite::signed::decode_base64url(jws["payload"].as_str().unwrap()).unwrap();
+    assert_eq!(payload, std::fs::read(&mine).unwrap());
+    station.expect(1, &["policy", "sign", text(&mine), "--key", &key]);
+    station.ok(&["policy", "use", text(&signed)]);
+
+    let image = station.image("a.img", 1 << 20);
+    let told = both(&station.expect(3, &["wipe", text(&image), "--yes"]));
+    assert!(told.contains("clinic version 1 wants to know who does it"), "{told}");
+    let args = ["wipe", text(&image), "--yes", "--operator", "Kim", "--route", "internal-reuse", "--category", "phi"];
+    let certificate = station.json(0, &args)[0]["certificate"].as_str().unwrap().to_owned();
+    station.ok(&["certificate", "verify", &certificate]);
+    let facts = &station.json(0, &["certificate", "show", &certificate])[0]["document"]["facts"];
+    let policy = &facts["policy"];
+    assert_eq!((&policy["id"], &policy["retention_years"]), (&json!("clinic"), &json!(10)));
+    assert_eq!((&policy["category"], &policy["route"]), (&json!("moderate"), &json!("internal_reuse")));
+    assert_eq!((&policy["minimum"], &policy["signed_by"]), (&json!("clear"), &made["kid"]));
+    assert_eq!(policy["ladder"], json!([{ "technique": "overwrite", "method": "clear" }]));
+
+    // A key that may not approve, and a policy that cannot be.
+    let (other, _) = person(&station, "Bob", "witness");
+    let out = station.path("other.json");
+    station.ok(&["policy", "sign", text(&mine), "--key", &other, "--out", text(&out)]);
+    station.expect(5, &["policy", "use", text(&out)]);
+    let lax = own_policy(&station, |toml| {
+        toml.replace(
+            "\"clear\", reused_outside = \"purge\",   discarded = \"purge\"",
+            "\"destroy\", reused_outside = \"clear\", discarded = \"purge\"",
+        )
+    });
+    let told = both(&station.expect(2, &["policy", "check", text(&lax)]));
+    assert!(told.contains("must never ask for less"), "{told}");
+    for (from, to) in [("format = 1", "format = 2"), ("years = 6", "years = 0"), ("[operator]", "[operators]")] {
+        let broken = own_policy(&station, |toml| toml.replace(from, to));
+        station.expect(2, &["policy", "check", text(&broken)]);
+    }
+}
+
+#[test]
+fn the_situation_decides_and_the_refusal_says_what_would_help() {
+    let station = Station::new();
+    let image = station.image("a.img", 1 << 20);
+    let wipe =
+        |code: i32, more: &[&str]| both(&station.expect(code, &[&["wipe", text(&image), "--yes"], more].concat()));
+    let told = wipe(3, &["--category", "low", "--route", "resale"]);
+    assert!(told.contains("Purge is demanded by the policy nist-800-88r2"), "{told}");
+    let told = wipe(3, &["--category", "moderate", "--route", "recycling"]);
+    assert!(told.contains("--before-destruction") && told.contains("Purge on the route resale"), "{told}");
+    let told = wipe(3, &["--category", "secret"]);
+    assert!(told.contains("no confidentiality category"), "{told}");
+    let told = wipe(3, &["--category", "none", "--route", "resale", "--verify", "quick"]);
+    assert!(told.contains("at least `--verify sample`"), "{told}");
+    wipe(3, &["--technique", "ata-sanitize-block"]);
+    wipe(3, &["--technique", "shred"]);
+    wipe(2, &["--technique", "discard"]);
+    wipe(2, &["--route", "moon"]);
+    wipe(3, &["--policy", "r2v3", "--operator", "Kim"]);
+    assert_eq!(common::station::marks_in(&image), 2048, "nothing was touched");
+
+    let planned = station.json(0, &["plan", text(&image), "--category", "none", "--route", "resale"]);
+    assert_eq!(planned[0]["policy"]["minimum"], "clear");
+    let shown = station.ok(&["plan", text(&image), "--category", "high"]);
+    assert!(shown.contains("decides no minimum"), "{shown}");
+    wipe(0, &["--category", "moderate", "--route", "recycling", "--before-destruction"]);
+    let certificate = station.files("certificates").remove(0);
+    let page = station.ok(&["certificate", "show", text(&certificate)]);
+    assert!(page.contains("A: attained as requested") && page.contains("precedes destruction"), "{page}");
+    station.ok(&["certificate", "verify", text(&certificate)]);
+}
+
+#[test]
+fn each_level_of_read_back_earns_its_grade() {
+    let station = Station::new();
+    for (level, mark, proven) in [
+        ("full", "A", "full_readback"),
+        ("sample", "B", "sampled_readback"),
+        ("quick", "C", "quick_readback"),
+        ("none", "D", "completion_only"),
+    ] {
+        let image = station.image(&format!("{level}.img"), 18 << 20);
+        let certificate =
+            station.json(0, &["wipe", text(&image), "--yes", "--verify", level])[0]["certificate"].clone();
+        let certificate = certificate.as_str().unwrap();
+        station.ok(&["certificate", "verify", certificate]);
+        let document = &station.json(0, &["certificate", "show", certificate])[0]["document"];
+        assert_eq!((&document["grade"]["mark"], &document["facts"]["proven"]), (&json!(mark), &json!(proven)));
+        assert!(!document["grade"]["reasons"].as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_second_person_signs_what_they_read() {
+    let bench = Station::new();
+    let image = bench.image("a.img", 4 << 20);
+    let certificate = bench.json(0, &["wipe", text(&image), "--yes"])[0]["certificate"].as_str().unwrap().to_owned();
+    let desk = Station::new();
+    let (key, made) = person(&desk, "Ada", "verifier");
+    let trust = bench.state().join("trust.jwks.json");
+    let read = |code: i32, record: &str, more: &[&str]| {
+        let record = desk.path(record);
+        let args = ["verify-media", text(&image), "--certificate", &certificate, "--trust", text(&trust)];
+        let by = ["--record", text(&record), "--verifier", "Ada", "--key", &key];
+        desk.json(code, &[&args[..], &by, more].concat());
+        serde_json::from_slice::<Value>(&std::fs::read(record).unwrap()).unwrap()
+    };
+    let payload = |jws: &Value| -> Value {
+        let bytes = lastwrite::signed::decode_base64url(jws["payload"].as_str().unwrap()).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    };
+    let good = read(0, "good.json", &[]);
+    assert_eq!(good["signatures"].as_array().unwrap().len(), 2);
+    let said = payload(&good);
+    assert_eq!(
+        (&said["result"], &said["level"], &said["by"]["kid"]),
+        (&json!("matched"), &json!("full"), &made["kid"])
+    );
+    let sampled = payload(&read(0, "sampled.json", &["--sample"]));
+    assert_eq!((&sampled["result"], &sampled["level"]), (&json!("matched"), &json!("sample")));
+    assert_eq!(sampled["seed"].as_str().unwrap().len(), 64);
+    // One byte is changed: that is signed too.
+    let mut bytes = std::fs::read(&image).unwrap();
+    bytes[3_000_000] ^= 1;
+    std::fs::write(&image, bytes).unwrap();
+    let bad = payload(&read(5, "bad.json", &[]));
+    assert_eq!(bad["result"], "mismatched");
+    assert_eq!(bad["ledger"]["mismatched"], json!([{ "first": (3_000_000 / 512).to_string(), "count": "1" }]));
+}
+
+#[test]
+fn nobody_steers_the_draw() {
+    let station = Station::new();
+    for i in 0..7 {
+        let image = station.image(&format!("{i}.img"), 1 << 16);
+        station.ok(&["wipe", text(&image), "--yes", "--verify", "none"]);
+    }
+    let checkpoint = station.path("week.checkpoint");
+    station.ok(&["custody", "checkpoint", "--out", text(&checkpoint)]);
+    let late = station.image("late.img", 1 << 16);
+    station.ok(&["wipe", text(&late), "--yes", "--verify", "none"]);
+    let draw = |code: i32, value: &str, more: &[&str]| {
+        let args = ["certificate", "sample", "--checkpoint", text(&checkpoint), "--value", value, "--source", "dice"];
+        station.json(code, &[&args[..], more].concat()).remove(0)
+    };
+    // The default policy asks for no second person.
+    draw(2, "4711", &[]);
+    let first = draw(0, "4711", &["--rate", "5"]);
+    assert_eq!(first["population"].as_array().unwrap().len(), 7, "what came later takes no part");
+    assert_eq!(first["picked"].as_array().unwrap().len(), 1);
+    assert_eq!(first["earlier_draws"], json!([]));
+    let again = draw(0, "4711", &["--rate", "5", "--look"]);
+    assert_eq!(again["picked"], first["picked"]);
+    assert_eq!((&again["entry"], &again["earlier_draws"]), (&Value::Null, &json!([first["entry"]])));
+    // Trying until it suits leaves its traces.
+    let steered = draw(0, "4712", &["--rate", "50"]);
+    assert_eq!(steered["picked"].as_array().unwrap().len(), 4);
+    assert_eq!(steered["earlier_draws"].as_array().unwrap().len(), 1);
+    station.ok(&["custody", "audit", "--against", text(&checkpoint)]);
+    // By the definition alone.
+    let (log, size, root) = (&first["log_id"], &first["size"], &first["root"]);
+    let text_of = |v: &Value| v.as_str().unwrap().to_owned();
+    let seed =
+        sha(format!("lastwrite second-person sample 1\n{}\n{}\n{}\n4711", text_of(log), text_of(size), text_of(root))
+            .as_bytes());
+    let mut ranks: Vec<_> = first["population"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|id| (sha(&[&seed[..], text_of(id).as_bytes()].concat()), text_of(id)))
+        .collect();
+    ranks.sort();
+    assert_eq!(first["picked"][0]["id"], ranks[0].1);
+    let other = station.path("other");
+    std::fs::write(&other, "no checkpoint").unwrap();
+    let args = ["certificate", "sample", "--rate", "5", "--checkpoint", text(&other), "--value", "1", "--source", "x"];
+    station.expect(5, &args);
+}
+
+fn sha(bytes: &[u8]) -> [u8; 32] {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).into()
+}
