@@ -117,8 +117,7 @@ impl Store {
     async fn is_behind(&mut self) -> bool {
         let sql = "SELECT CAST(COUNT(*) AS BIGINT) FROM _sqlx_migrations WHERE success";
         let count = sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut self.connection).await;
-        count
-            .is_ok_and(|count| count > 0 && usize::try_from(count).is_ok_and(|count| count < MIGRATIONS.len()))
+        count.is_ok_and(|count| count > 0 && usize::try_from(count).is_ok_and(|count| count < MIGRATIONS.len()))
     }
 
     /// Says in the database that its tables are this program's.
