@@ -107,6 +107,42 @@ fn good_tampered_expired_revoked_and_foreign_certificates_in_a_browser() {
     assert!(errors.is_empty(), "{errors:#?}");
 }
 
+/// What travels to a customer: the pages, and a bundle with the custody log's word.
+#[cfg(feature = "pdf")]
+#[test]
+fn a_pdf_and_a_bundle_in_a_browser() {
+    let Some(browser) = Browser::start() else { return };
+    let station = Station::new();
+    let page = page(&station);
+    let certificate = wiped(&station, "A-7");
+    let trust = station.state().join("trust.jwks.json");
+    let (pdf, bundle) = (station.path("lot.pdf"), station.path("lot.bundle.json"));
+    station.ok(&["certificate", "pdf", text(&certificate), "--out", text(&pdf)]);
+    station.ok(&["certificate", "bundle", text(&certificate), "--out", text(&bundle)]);
+
+    browser.open(&page);
+    choose(&browser, &[&trust, &pdf]);
+    assert_eq!(counts(&browser), [1, 0, 0], "{}", results(&browser));
+    assert!(results(&browser).contains("A-7"), "{}", results(&browser));
+    browser.open(&page);
+    choose(&browser, &[&trust, &bundle]);
+    assert_eq!(counts(&browser), [1, 0, 0], "{}", results(&browser));
+    assert!(results(&browser).contains("custody log"), "{}", results(&browser));
+
+    // One letter of the log's line, and the proof no longer leads to the checkpoint.
+    let told = std::fs::read_to_string(&bundle).unwrap();
+    let at = told.find("\"line\":\"").unwrap() + 200;
+    let other = if told.as_bytes()[at] == b'A' { "B" } else { "A" };
+    let changed = station.path("changed.bundle.json");
+    std::fs::write(&changed, format!("{}{other}{}", &told[..at], &told[at + 1..])).unwrap();
+    let cut = station.path("cut.pdf");
+    let whole = std::fs::read(&pdf).unwrap();
+    std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    browser.open(&page);
+    choose(&browser, &[&trust, &changed, &cut]);
+    assert_eq!(counts(&browser)[0], 0, "{}", results(&browser));
+}
+
 #[test]
 fn five_hundred_in_one_drop_and_no_request_at_all() {
     let Some(browser) = Browser::start() else { return };
