@@ -19,6 +19,7 @@ mod life;
 mod measure;
 mod medium;
 pub mod metrics;
+mod migrations;
 mod minimum;
 mod number;
 pub mod observe;
@@ -113,7 +114,7 @@ impl Register {
         };
         let value = |key: &str| rows.iter().find(|row| row[0].as_deref() == Some(key)).and_then(|row| row[1].clone());
         let id = value("register").ok_or_else(|| RegisterError::NotInitialised(store.place.clone()))?;
-        let (grown, ours) = (std::mem::take(&mut store.grown), store::tables());
+        let (grown, ours) = (std::mem::take(&mut store.grown), migrations::tables());
         let marked: Option<i64> = value("tables").and_then(|version| version.parse().ok());
         if marked.is_some_and(|version| version > ours) {
             return Err(RegisterError::OtherTables(store.place));

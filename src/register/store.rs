@@ -4,34 +4,13 @@ use std::path::Path;
 
 use futures_util::TryStreamExt as _;
 use sqlx::any::AnyArguments;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::query::Query;
-use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection as _, Row as _, SqlSafeStr as _};
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection as _, Row as _};
 
 use super::error::{RegisterError, database};
 use super::event::{Event, Stored};
+use super::migrations;
 use super::state::{Placed, State};
-
-/// Version, name and text of what makes the tables, and of what later versions added to them. A text that
-/// was ever released is never changed: databases keep its digest.
-const MIGRATIONS: &[(i64, &str, &str)] = &[
-    (1, "register", include_str!("migrations/0001_register.sql")),
-    (2, "life", include_str!("migrations/0002_life.sql")),
-    (20, "figures", include_str!("migrations/0020_figures.sql")),
-];
-
-/// Not `sqlx::migrate!`: its macro crate would build a second SQLite, for the compiler alone.
-fn migrator() -> Migrator {
-    let migration = |(version, name, sql): &(i64, &'static str, &'static str)| {
-        Migration::new(*version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
-    };
-    Migrator::with_migrations(MIGRATIONS.iter().map(migration).collect())
-}
-
-/// Version of the tables: that of the last migration.
-pub(super) fn tables() -> i64 {
-    MIGRATIONS.last().map_or(0, |(version, ..)| *version)
-}
 
 /// A value of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,7 +87,7 @@ impl Store {
         let mut store = Store { connection, sqlite, place: at.place(), grown: false };
         store.grown = store.is_behind().await;
         if create || store.grown {
-            migrator().run(&mut store.connection).await?;
+            migrations::migrator().run(&mut store.connection).await?;
         }
         Ok(store)
     }
@@ -117,12 +96,14 @@ impl Store {
     async fn is_behind(&mut self) -> bool {
         let sql = "SELECT CAST(COUNT(*) AS BIGINT) FROM _sqlx_migrations WHERE success";
         let count = sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut self.connection).await;
-        count.is_ok_and(|count| count > 0 && usize::try_from(count).is_ok_and(|count| count < MIGRATIONS.len()))
+        count.is_ok_and(|count| {
+            count > 0 && usize::try_from(count).is_ok_and(|count| count < migrations::MIGRATIONS.len())
+        })
     }
 
     /// Says in the database that its tables are this program's.
     pub async fn mark_tables(&mut self) -> Result<(), RegisterError> {
-        let values = [Value::Text(Some(tables().to_string()))];
+        let values = [Value::Text(Some(migrations::tables().to_string()))];
         let sql =
             "INSERT INTO info(key, value) VALUES ('tables', $1) ON CONFLICT(key) DO UPDATE SET value=excluded.value";
         self.execute(sql, &values, "making the tables").await
@@ -488,20 +469,4 @@ fn escaped(path: &Path) -> String {
         .iter()
         .map(|b| if plain(b) { char::from(*b).to_string() } else { format!("%{b:02X}") })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_migration_is_listed_in_order() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/register/migrations");
-        let mut files: Vec<String> =
-            std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
-        files.sort();
-        let listed: Vec<String> =
-            MIGRATIONS.iter().map(|(version, name, _)| format!("{version:04}_{name}.sql")).collect();
-        assert_eq!(listed, files);
-    }
 }
