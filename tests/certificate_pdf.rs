@@ -48,6 +48,8 @@ fn what_is_inside_is_the_certificate_and_the_pages_are_its_own() {
             "{told}"
         );
         let Some(shown) = tool("pdftotext", &[pdf.as_os_str(), OsStr::new("-")]) else { return };
+        // Where a line ends is the layout's affair.
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
         for word in [title, "A-1", "Zoë Müller", "1 Example Street"] {
             assert!(shown.contains(word), "{word}: {shown}");
         }

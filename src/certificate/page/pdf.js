@@ -43,7 +43,8 @@ async function embeddedFiles(pdf) {
 
 // The signed documents among them.
 async function documentsOfPdf(pdf) {
-  const files = (await embeddedFiles(pdf)).filter((file) => file[0] === 0x7b);
+  // Beside them lies how the pages were made, which is JSON too.
+  const files = (await embeddedFiles(pdf)).filter((file) => find(file, '{"payload"', 0, 16) === 0);
   if (files.length === 0) throw new Refused("no signed document is embedded in this PDF; ask for the certificate itself");
   return files;
 }
