@@ -6,9 +6,9 @@ mod durability;
 #[cfg(feature = "erase")]
 mod evidence;
 mod folder;
-mod lottery;
 #[cfg(feature = "erase")]
 mod locked;
+mod lottery;
 #[cfg(feature = "erase")]
 mod manifest;
 #[cfg(feature = "erase")]
