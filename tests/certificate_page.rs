@@ -127,7 +127,7 @@ fn a_pdf_and_a_bundle_in_a_browser() {
     browser.open(&page);
     choose(&browser, &[&trust, &bundle]);
     assert_eq!(counts(&browser), [1, 0, 0], "{}", results(&browser));
-    assert!(results(&browser).contains("custody log"), "{}", results(&browser));
+    assert!(results(&browser).contains("Custody log"), "{}", results(&browser));
 
     // One letter of the log's line, and the proof no longer leads to the checkpoint.
     let told = std::fs::read_to_string(&bundle).unwrap();
