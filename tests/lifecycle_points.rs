@@ -7,6 +7,8 @@ mod common;
 mod decommissioning;
 #[path = "lifecycle_points/deployment.rs"]
 mod deployment;
+#[path = "lifecycle_points/destroyed.rs"]
+mod destroyed;
 #[path = "lifecycle_points/disposition.rs"]
 mod disposition;
 #[path = "lifecycle_points/measured.rs"]

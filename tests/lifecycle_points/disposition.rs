@@ -3,7 +3,7 @@
 use crate::common::station::text;
 use crate::org::Org;
 
-fn vendor(org: &Org, name: &str, until: &str) {
+pub fn vendor(org: &Org, name: &str, until: &str) {
     org.mia(&["vendor", "set", name, "--kind", "recycler", "itad"]);
     let certificate = org.file("r2.pdf", "R2v3 certificate");
     org.by(
