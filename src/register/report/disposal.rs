@@ -1,6 +1,6 @@
 //! What left: by which route, with what mass, what it brought and what it gained or lost.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDate;
 
@@ -85,10 +85,9 @@ pub(super) async fn disposal(register: &mut Register, ask: &Ask, sink: &mut dyn 
     sink.head(&head)?;
     let mut groups: BTreeMap<(String, String, String), Sums> = BTreeMap::new();
     let lots = register.lots().await?;
-    let mut counted: BTreeSet<String> = BTreeSet::new();
     let (mut all, mut mass) = (Sums::default(), BTreeMap::<String, i128>::new());
     each_closed(register, ask, &mut |mut closed| {
-        by_lot(&mut closed, &lots, &mut counted);
+        by_lot(&mut closed, &lots);
         let route = closed.route.map_or("cancelled", Route::name).to_owned();
         *mass.entry(route.clone()).or_default() += i128::from(closed.grams.unwrap_or(0));
         let currency = closed.money.as_ref().map(|m| m.currency.clone()).unwrap_or_default();
@@ -121,20 +120,30 @@ pub(super) async fn disposal(register: &mut Register, ask: &Ask, sink: &mut dyn 
     sink.tail(&tail)
 }
 
-/// What the recycler weighed holds for the whole lot: it counts once, with the first of its assets.
-/// Until then an asset weighs what its line says.
-fn by_lot(closed: &mut Closed, lots: &HashMap<String, Lot>, counted: &mut BTreeSet<String>) {
+/// What the recycler weighed holds for the whole lot: each of its assets has a share, by the weights of the
+/// lines where all have one, else an equal one. Until then an asset weighs what its line says.
+fn by_lot(closed: &mut Closed, lots: &HashMap<String, Lot>) {
     let Some(lot) = closed.lot.as_ref().and_then(|number| lots.get(number)) else { return };
-    let line = lot.lines.iter().find(|line| line.tag == closed.tag);
-    closed.grams = closed.grams.or_else(|| line?.weight_g.map(i64::from));
+    let at = lot.lines.iter().position(|line| line.tag == closed.tag);
+    closed.grams = closed.grams.or_else(|| lot.lines.get(at?)?.weight_g.map(i64::from));
     let used_on = matches!(closed.route, Some(Route::Resale | Route::Donation | Route::LeaseReturn));
-    let Some(weights) = &lot.weights else {
+    let (Some(weights), Some(at)) = (&lot.weights, at) else {
         closed.landfill = closed.grams.filter(|_| used_on).map(|_| 0);
         return;
     };
-    let first = counted.insert(lot.facts.number.clone());
-    closed.grams = if first { weights.total_g() } else { Some(0) };
-    closed.landfill = Some(if first { weights.landfill_g.0 } else { 0 });
+    let lines: Vec<Option<i64>> = lot.lines.iter().map(|line| line.weight_g.map(i64::from)).collect();
+    closed.grams = weights.total_g().and_then(|total| share(total, &lines, at));
+    closed.landfill = share(weights.landfill_g.0, &lines, at);
+}
+
+/// The part of `total` that falls to the line at `at`. The parts of all lines together are `total` exactly.
+fn share(total: i64, lines: &[Option<i64>], at: usize) -> Option<i64> {
+    let known = lines.iter().all(|grams| grams.is_some_and(|grams| grams > 0));
+    let weight = |grams: &Option<i64>| i128::from(grams.filter(|_| known).unwrap_or(1));
+    let all: i128 = lines.iter().map(weight).sum();
+    let before: i128 = lines.get(..at)?.iter().map(weight).sum();
+    let upto = before + weight(lines.get(at)?);
+    i64::try_from(i128::from(total) * upto / all - i128::from(total) * before / all).ok()
 }
 
 fn add(sums: &mut Sums, closed: &Closed) {
@@ -270,4 +279,20 @@ fn money(
     };
     let accumulated = begin.map(|begin| cost - rule.value_after(cost, rule.months(month_of(begin), month_of(day))));
     Some(Money { proceeds: of(recovered)?, selling: of(disposed)?, cost, accumulated, currency })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shares_of_a_lot_are_its_mass() {
+        for lines in [vec![None; 3], vec![Some(1400), None, Some(0)], vec![Some(1400), Some(600), Some(1)]] {
+            let shares: Vec<i64> = (0..3).map(|at| share(10_000, &lines, at).unwrap()).collect();
+            assert_eq!(shares.iter().sum::<i64>(), 10_000, "{shares:?}");
+        }
+        assert_eq!(share(10_000, &[Some(3000), Some(1000)], 0), Some(7500));
+        assert_eq!(share(9, &[None, None], 1), Some(5));
+        assert_eq!(share(9, &[None], 1), None);
+    }
 }
