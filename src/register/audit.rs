@@ -8,8 +8,9 @@ use super::error::RegisterError;
 use super::event::{Event, sha256, signed_by};
 use super::judgement::Arrived;
 use super::people::{People, REGISTER_STREAM};
+use super::shown::{ASSET_COLUMNS, MEDIUM_COLUMNS, RECORD_COLUMNS, shown_row};
 use super::state::{Placed, State};
-use super::store::{ASSET_COLUMNS, MEDIUM_COLUMNS, RECORD_COLUMNS, Store, Value, shown_row};
+use super::store::{Store, Value};
 use super::{Asset, Register, finish};
 use crate::signed::TrustStore;
 
@@ -43,9 +44,12 @@ pub struct Finding {
 impl Register {
     /// Makes the tables anew from the events. Returns the number of events.
     pub async fn rebuild(&mut self) -> Result<u64, RegisterError> {
+        self.store.fill(true).await;
         self.store.begin().await?;
         let result = rebuild(&mut self.store).await;
-        finish(&mut self.store, result).await
+        let result = finish(&mut self.store, result).await;
+        self.store.fill(false).await;
+        result
     }
 
     /// Checks every event's signature, chain, rights and rules, every closure's evidence, and that

@@ -43,15 +43,30 @@ pub struct Stored {
     pub jws: String,
     /// SHA-256 of the document, hex.
     pub hash: String,
+    /// What kind of act it is, as `asset_added`.
+    pub kind: String,
+}
+
+/// What is read back of a payload that was just written.
+#[derive(Deserialize)]
+struct Written {
+    act: Kind,
+}
+
+#[derive(Deserialize)]
+struct Kind {
+    #[serde(rename = "type")]
+    kind: String,
 }
 
 impl Event {
     /// Signs it.
     pub(super) fn seal(self, key: &StationKey) -> Result<Stored, RegisterError> {
         let payload = serde_json::to_vec(&self).map_err(|e| RegisterError::Event(e.to_string()))?;
+        let written: Written = serde_json::from_slice(&payload).map_err(|e| RegisterError::Event(e.to_string()))?;
         let jws = sign(&payload, EVENT_TYP, key, Role::Operator, self.at)?.to_bytes();
         let jws = String::from_utf8(jws).map_err(|e| RegisterError::Event(e.to_string()))?;
-        Ok(Stored { hash: sha256(jws.as_bytes()), jws, event: self })
+        Ok(Stored { hash: sha256(jws.as_bytes()), jws, event: self, kind: written.act.kind })
     }
 
     /// Reads a stored event strictly. Says nothing about its signature.
@@ -76,5 +91,6 @@ pub(super) fn signed_by(document: &Jws, event: &Event, x: &str) -> bool {
 
 /// SHA-256, lower-case hex.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half & 15)]);
+    Sha256::digest(bytes).iter().flat_map(|b| [digit(b >> 4), digit(*b)]).collect()
 }

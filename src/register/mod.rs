@@ -28,6 +28,7 @@ pub mod report;
 mod role;
 mod rows;
 mod sheet;
+mod shown;
 mod stage;
 mod state;
 mod store;
@@ -125,6 +126,11 @@ impl Register {
             register.rebuild().await?;
         }
         Ok(register)
+    }
+
+    /// Closes the register: its database is left as a single file, where it is one.
+    pub async fn close(self) {
+        self.store.close().await;
     }
 
     /// The register's random id.

@@ -130,7 +130,7 @@ pub(super) async fn store<'a>(store: &mut Store, events: impl Iterator<Item = &'
             rows[table].extend(of_event);
         }
     }
-    for (table, rows) in TABLES.iter().zip(&rows) {
+    for (table, rows) in TABLES.iter().zip(rows) {
         store.insert(table.name, table.columns, "", rows).await.map_err(database("writing the figures"))?;
     }
     Ok(())

@@ -1,6 +1,8 @@
 //! The database: one SQL text for SQLite and PostgreSQL. No rule lives here.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
 use sqlx::any::AnyArguments;
@@ -8,9 +10,17 @@ use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection as _, Row as _};
 
 use super::error::{RegisterError, database};
-use super::event::{Event, Stored};
+use super::event::Stored;
 use super::migrations;
+use super::shown::{ASSET_COLUMNS, MEDIUM_COLUMNS, RECORD_COLUMNS, event_row, shown_row, state_row};
 use super::state::{Placed, State};
+
+/// The most values of one statement. Further rows make it no faster, and the values of all are held twice.
+const MOST_VALUES: usize = 2048;
+/// Pages that SQLite may hold, in KiB: for a command or a report, and where a table is filled. An index that
+/// does not fit is read and written again for each row.
+const CACHE: &str = "PRAGMA cache_size=-65536";
+const LARGE_CACHE: &str = "PRAGMA cache_size=-262144";
 
 /// A value of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +42,8 @@ pub(super) struct Store {
     pub(super) place: String,
     /// Tables were added just now, and what was there before does not stand in them yet.
     pub(super) grown: bool,
+    /// Statements that insert rows, by their table and number of rows.
+    inserts: HashMap<(&'static str, usize), Arc<str>>,
 }
 
 /// Where a register is.
@@ -80,11 +92,11 @@ impl Store {
         };
         let mut connection = AnyConnection::connect(&url).await.map_err(database("opening the register"))?;
         if sqlite {
-            for pragma in ["PRAGMA busy_timeout=20000", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"] {
+            for pragma in ["PRAGMA busy_timeout=20000", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", CACHE] {
                 sqlx::query(pragma).execute(&mut connection).await.map_err(database("setting up SQLite"))?;
             }
         }
-        let mut store = Store { connection, sqlite, place: at.place(), grown: false };
+        let mut store = Store { connection, sqlite, place: at.place(), grown: false, inserts: HashMap::new() };
         store.grown = store.is_behind().await;
         if create || store.grown {
             migrations::migrator().run(&mut store.connection).await?;
@@ -107,6 +119,18 @@ impl Store {
         let sql =
             "INSERT INTO info(key, value) VALUES ('tables', $1) ON CONFLICT(key) DO UPDATE SET value=excluded.value";
         self.execute(sql, &values, "making the tables").await
+    }
+
+    /// Closes the connection. What was committed is durable before that; SQLite puts its log away.
+    pub async fn close(self) {
+        let _ = self.connection.close().await; // nothing is lost: whoever opens it next puts the log away
+    }
+
+    /// Room for filling tables, or no more than a command needs.
+    pub async fn fill(&mut self, filling: bool) {
+        if self.sqlite {
+            let _ = self.run(if filling { LARGE_CACHE } else { CACHE }, "setting up SQLite").await; // only slower
+        }
     }
 
     /// Begins a transaction that may write.
@@ -136,7 +160,8 @@ impl Store {
         values: &[Value],
         doing: &'static str,
     ) -> Result<(), RegisterError> {
-        bind(sqlx::query(sql), values).execute(&mut self.connection).await.map(|_| ()).map_err(database(doing))
+        let query = bind(sqlx::query(sql), values.iter().cloned());
+        query.execute(&mut self.connection).await.map(|_| ()).map_err(database(doing))
     }
 
     /// Texts of the first columns, NULL as `None`.
@@ -147,7 +172,8 @@ impl Store {
         columns: usize,
     ) -> Result<Vec<Vec<Option<String>>>, RegisterError> {
         let doing = database("reading the register");
-        let rows = bind(sqlx::query(sql), values).fetch_all(&mut self.connection).await.map_err(&doing)?;
+        let query = bind(sqlx::query(sql), values.iter().cloned());
+        let rows = query.fetch_all(&mut self.connection).await.map_err(&doing)?;
         let read = |row: &sqlx::any::AnyRow| {
             (0..columns).map(|i| row.try_get::<Option<String>, _>(i)).collect::<Result<Vec<_>, _>>()
         };
@@ -164,7 +190,7 @@ impl Store {
         mut take: impl FnMut(Vec<Option<String>>) -> Result<(), RegisterError>,
     ) -> Result<(), RegisterError> {
         let doing = database("reading the register");
-        let query = bind(sqlx::query(AssertSqlSafe(sql)), values);
+        let query = bind(sqlx::query(AssertSqlSafe(sql)), values.iter().cloned());
         let mut rows = query.fetch(&mut self.connection);
         while let Some(row) = rows.try_next().await.map_err(&doing)? {
             let cells = (0..columns).map(|i| row.try_get::<Option<String>, _>(i)).collect::<Result<Vec<_>, _>>();
@@ -229,8 +255,8 @@ impl Store {
     pub async fn tags_among(&mut self, tags: &[&str]) -> Result<Vec<String>, RegisterError> {
         let holders: Vec<String> = (1..=tags.len()).map(|i| format!("${i}")).collect();
         let sql = format!("SELECT tag FROM asset WHERE tag IN ({})", holders.join(","));
-        let values: Vec<Value> = tags.iter().map(|tag| Value::Text(Some((*tag).to_owned()))).collect();
-        let query = bind(sqlx::query(AssertSqlSafe(sql)), &values);
+        let values = tags.iter().map(|tag| Value::Text(Some((*tag).to_owned())));
+        let query = bind(sqlx::query(AssertSqlSafe(sql)), values);
         let rows = query.fetch_all(&mut self.connection).await.map_err(database("looking for asset tags"))?;
         let read = |row: &sqlx::any::AnyRow| row.try_get::<String, _>(0);
         rows.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(database("looking for asset tags"))
@@ -240,7 +266,7 @@ impl Store {
     pub async fn write(&mut self, events: &[Stored], states: &[(&String, &Placed)]) -> Result<(), RegisterError> {
         let rows: Vec<Vec<Value>> = events.iter().map(event_row).collect();
         let columns = ["stream", "revision", "hash", "at", "actor", "type", "jws"];
-        self.insert("event", &columns, "", &rows).await.map_err(|e| conflict(e, events))?;
+        self.insert("event", &columns, "", rows).await.map_err(|e| conflict(e, events))?;
         super::rows::store(self, events.iter().map(|stored| &stored.event)).await?;
         self.project(states).await
     }
@@ -261,174 +287,66 @@ impl Store {
             }
         }
         let columns = ["stream", "revision", "head", "document"];
-        self.insert("state", &columns, "stream", &rows).await.map_err(wrap("writing states"))?;
-        self.insert("asset", &ASSET_COLUMNS, "stream", &assets).await.map_err(taken("asset tag"))?;
-        self.insert("finding", &super::rows::FINDING_COLUMNS, "stream", &findings).await.map_err(taken("finding"))?;
-        self.insert("medium", &MEDIUM_COLUMNS, "stream", &media).await.map_err(taken("medium"))?;
-        self.insert("record", &RECORD_COLUMNS, "stream", &records).await.map_err(taken("name"))
+        self.insert("state", &columns, "stream", rows).await.map_err(wrap("writing states"))?;
+        self.insert("asset", &ASSET_COLUMNS, "stream", assets).await.map_err(taken("asset tag"))?;
+        self.insert("finding", &super::rows::FINDING_COLUMNS, "stream", findings).await.map_err(taken("finding"))?;
+        self.insert("medium", &MEDIUM_COLUMNS, "stream", media).await.map_err(taken("medium"))?;
+        self.insert("record", &RECORD_COLUMNS, "stream", records).await.map_err(taken("name"))
     }
 
     /// Many rows by few statements. `replace`: the column by which an existing row is replaced.
     pub async fn insert(
         &mut self,
-        table: &str,
+        table: &'static str,
         columns: &[&str],
         replace: &str,
-        rows: &[Vec<Value>],
+        rows: Vec<Vec<Value>>,
     ) -> Result<(), sqlx::Error> {
-        let mut rest = rows;
-        while !rest.is_empty() {
+        let mut left = rows.len();
+        let mut rows = rows.into_iter();
+        while left > 0 {
             // Few sizes, so that few statements are prepared.
-            let size = [256, 64, 16, 4, 1].into_iter().find(|size| *size <= rest.len()).unwrap_or(1);
-            let (now, later) = rest.split_at(size);
-            rest = later;
-            let mut sql = format!("INSERT INTO {table}({}) VALUES ", columns.join(","));
-            for row in 0..size {
-                let holders: Vec<String> =
-                    (1..=columns.len()).map(|c| format!("${}", row * columns.len() + c)).collect();
-                sql.push_str(if row == 0 { "(" } else { ",(" });
-                sql.push_str(&holders.join(","));
-                sql.push(')');
-            }
-            if !replace.is_empty() {
-                let set: Vec<String> =
-                    columns.iter().filter(|c| **c != replace).map(|c| format!("{c}=excluded.{c}")).collect();
-                sql.push_str(&format!(" ON CONFLICT({replace}) DO UPDATE SET {}", set.join(",")));
-            }
-            let mut query = sqlx::query(AssertSqlSafe(sql));
-            for row in now {
-                query = bind(query, row);
-            }
-            query.execute(&mut self.connection).await?;
+            let fits = |size: &usize| *size <= left && size * columns.len() <= MOST_VALUES;
+            let size = [256, 64, 16, 4, 1].into_iter().find(fits).unwrap_or(1);
+            left -= size;
+            let sqlite = self.sqlite;
+            let sql = self.inserts.entry((table, size));
+            let sql = sql.or_insert_with(|| inserting(table, columns, replace, size, sqlite).into());
+            let query = sqlx::query(AssertSqlSafe(Arc::clone(sql)));
+            bind(query, rows.by_ref().take(size).flatten()).execute(&mut self.connection).await?;
         }
         Ok(())
     }
 }
 
-/// Columns of the table `asset`.
-pub(super) const ASSET_COLUMNS: [&str; 32] = [
-    "stream",
-    "tag",
-    "serial",
-    "category",
-    "manufacturer",
-    "model",
-    "class",
-    "data_class",
-    "stage",
-    "condition",
-    "location",
-    "custodian",
-    "origin",
-    "warranty_until",
-    "maintenance_due",
-    "company",
-    "purchase_day",
-    "cost_minor",
-    "currency",
-    "warranty_months",
-    "eol_day",
-    "in_service",
-    "out_of_service",
-    "closed_at",
-    "closed_day",
-    "route",
-    "outcome",
-    "vendor",
-    "lot",
-    "grams",
-    "serial_key",
-    "mac",
-];
-/// Columns of the table `record`.
-pub(super) const RECORD_COLUMNS: [&str; 6] = ["stream", "kind", "name", "status", "asset", "due"];
-/// Columns of the table `medium`.
-pub(super) const MEDIUM_COLUMNS: [&str; 8] = ["stream", "name", "serial", "wwn", "digest", "asset", "state", "class"];
-
-/// The row of an asset or a medium.
-pub(super) fn shown_row(stream: &str, state: &State) -> Option<Vec<Value>> {
-    let text = |t: &str| Value::Text(Some(t.to_owned()));
-    let some = |t: &Option<String>| Value::Text(t.clone());
-    Some(match state {
-        State::People(_) | State::Books(_) | State::Observation(_) | State::Finding(_) => return None,
-        State::Asset(a) => [
-            vec![
-                text(stream),
-                text(&a.tag),
-                some(&a.details.serial),
-                some(&a.details.category),
-                some(&a.details.manufacturer),
-                some(&a.details.model),
-                text(a.class.name()),
-                text(a.data_class.name()),
-                text(a.stage.name()),
-                text(a.condition.name()),
-                some(&a.location),
-                some(&a.custodian),
-                text(a.life.origin().name()),
-                Value::Text(a.warranty_until()),
-                Value::Text(a.maintenance_due()),
-            ],
-            super::rows::figures(a),
-        ]
-        .concat(),
-        State::Medium(m) => vec![
-            text(stream),
-            text(&m.identity.name()),
-            some(&m.identity.serial.as_ref().map(|s| s.trim().to_ascii_lowercase())),
-            some(&m.identity.wwn.as_ref().map(|s| s.trim().to_ascii_lowercase())),
-            some(&m.identity.digest),
-            some(&m.asset),
-            text(m.state.name()),
-            text(match m.class {
-                crate::media::MediumClass::Physical => "physical",
-                crate::media::MediumClass::Virtual => "virtual",
-                crate::media::MediumClass::Image => "image",
-            }),
-        ],
-        other => {
-            let shown = other.shown()?;
-            vec![
-                text(stream),
-                text(shown.kind),
-                text(&shown.name),
-                text(shown.status),
-                some(&shown.asset),
-                some(&shown.due),
-            ]
-        }
-    })
+/// A statement that inserts as many rows. SQLite looks a named parameter up by walking through all of them,
+/// so that thousands of `$n` take longer than the rows: there they are bound by their place alone.
+fn inserting(table: &str, columns: &[&str], replace: &str, rows: usize, sqlite: bool) -> String {
+    let mut sql = format!("INSERT INTO {table}({}) VALUES ", columns.join(","));
+    for row in 0..rows {
+        let first = row * columns.len() + 1;
+        let holders = (first..first + columns.len()).map(|n| if sqlite { "?".to_owned() } else { format!("${n}") });
+        sql.push_str(if row == 0 { "(" } else { ",(" });
+        sql.push_str(&holders.collect::<Vec<_>>().join(","));
+        sql.push(')');
+    }
+    if !replace.is_empty() {
+        let set = columns.iter().filter(|c| **c != replace).map(|c| format!("{c}=excluded.{c}"));
+        sql.push_str(&format!(" ON CONFLICT({replace}) DO UPDATE SET {}", set.collect::<Vec<_>>().join(",")));
+    }
+    sql
 }
 
-/// The row of a state.
-pub(super) fn state_row(stream: &str, placed: &Placed) -> Result<Vec<Value>, RegisterError> {
-    let document = serde_json::to_string(&placed.state).map_err(|e| RegisterError::Event(e.to_string()))?;
-    let text = |t: String| Value::Text(Some(t));
-    let revision = i64::try_from(placed.revision).unwrap_or(i64::MAX);
-    Ok(vec![text(stream.to_owned()), Value::Whole(revision), text(placed.head.clone()), text(document)])
-}
-
-fn event_row(stored: &Stored) -> Vec<Value> {
-    let event: &Event = &stored.event;
-    let text = |t: &str| Value::Text(Some(t.to_owned()));
-    let typ = serde_json::to_value(&event.act).ok().and_then(|v| v.get("type")?.as_str().map(str::to_owned));
-    vec![
-        text(&event.stream),
-        Value::Whole(i64::try_from(event.revision.0).unwrap_or(i64::MAX)),
-        text(&stored.hash),
-        text(&crate::signed::format_time(event.at)),
-        text(&event.actor),
-        Value::Text(Some(typ.unwrap_or_default())),
-        text(&stored.jws),
-    ]
-}
-
-fn bind<'q>(mut query: Query<'q, Any, AnyArguments>, values: &[Value]) -> Query<'q, Any, AnyArguments> {
+fn bind(
+    mut query: Query<'_, Any, AnyArguments>,
+    values: impl IntoIterator<Item = Value>,
+) -> Query<'_, Any, AnyArguments> {
     for value in values {
         query = match value {
-            Value::Text(text) => query.bind(text.clone()),
-            Value::Whole(number) => query.bind(*number),
-            Value::Number(number) => query.bind(*number),
+            Value::Text(Some(text)) => query.bind(text),
+            Value::Text(None) => query.bind(None::<String>),
+            Value::Whole(number) => query.bind(number),
+            Value::Number(number) => query.bind(number),
         };
     }
     query

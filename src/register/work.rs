@@ -382,7 +382,7 @@ impl Work<'_> {
             self.states.iter().filter(|(s, _)| changed.contains(s.as_str())).collect();
         self.store.write(&self.events, &states).await?;
         let documents: Vec<Vec<Value>> = std::mem::take(&mut self.documents).into_values().collect();
-        let kept = self.store.insert("document", &super::ingest::COLUMNS, "sha256", &documents).await;
+        let kept = self.store.insert("document", &super::ingest::COLUMNS, "sha256", documents).await;
         kept.map_err(super::error::database("keeping documents"))
     }
 }

@@ -107,7 +107,8 @@ impl Register {
             report.added = 0;
             return Ok(report);
         }
-        self.run(key, async |work: &mut Work<'_>| {
+        self.store.fill(true).await;
+        let added = self.run(key, async |work: &mut Work<'_>| {
             let mut unflushed = 0;
             for (line, cells) in sheet.rows() {
                 let mut again = ImportReport::default();
@@ -123,9 +124,10 @@ impl Register {
                 }
             }
             Ok(())
-        })
-        .await?;
-        Ok(report)
+        });
+        let added = added.await;
+        self.store.fill(false).await;
+        added.map(|()| report)
     }
 
     async fn refuse_taken(
@@ -203,14 +205,16 @@ fn act_of(
     };
     let mut row = BTreeMap::new();
     let before = report.errors.len();
-    for (name, cell) in headers.iter().zip(&cells) {
+    for (name, cell) in headers.iter().zip(cells) {
         let Some(name) = name else { continue };
         if cell.len() > MAX_CELL {
             report.error(line, name, format!("the cell has {} bytes, more than {MAX_CELL}", cell.len()));
         } else if cell.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
             report.error(line, name, "the cell holds control characters".to_owned());
         } else if !cell.trim().is_empty() {
-            row.insert(name.as_str(), without_guard(cell.trim()).to_owned());
+            let kept = without_guard(cell.trim());
+            let same = kept.len() == cell.len();
+            row.insert(name.as_str(), if same { cell } else { kept.to_owned() });
         }
     }
     if report.errors.len() > before {

@@ -154,8 +154,12 @@ fn init(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
             key
         }
     };
-    let register = block_on(Register::init(&at, &args.organization, &args.name, &args.role, &key))?;
-    let id = register.id().to_owned();
+    let id = block_on(async {
+        let register = Register::init(&at, &args.organization, &args.name, &args.role, &key).await?;
+        let id = register.id().to_owned();
+        register.close().await;
+        Ok(id)
+    })?;
     let named = match &place {
         Place::File(path) => path.display().to_string(),
         Place::Token(uri) => uri.to_string(),
@@ -250,7 +254,7 @@ impl OpenArgs {
         job: impl AsyncFnOnce(&mut Register) -> Result<T, RegisterError>,
     ) -> Result<T, Failure> {
         let at = self.at(common);
-        block_on(async { job(&mut Register::open(&at).await?).await })
+        block_on(async { with_register(&at, job).await })
     }
 
     /// Opens the register to show what the owner of the key may see.
@@ -282,8 +286,19 @@ impl OpenArgs {
     ) -> Result<T, Failure> {
         let at = self.at(common);
         let key = self.key.load(common)?;
-        block_on(async { job(&mut Register::open(&at).await?, &key).await })
+        block_on(async { with_register(&at, async |register| job(register, &key).await).await })
     }
+}
+
+/// Opens the register, and closes it whatever came of the job.
+async fn with_register<T>(
+    at: &Database,
+    job: impl AsyncFnOnce(&mut Register) -> Result<T, RegisterError>,
+) -> Result<T, RegisterError> {
+    let mut register = Register::open(at).await?;
+    let done = job(&mut register).await;
+    register.close().await;
+    done
 }
 
 fn block_on<T>(future: impl Future<Output = Result<T, RegisterError>>) -> Result<T, Failure> {
