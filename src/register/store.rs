@@ -238,17 +238,21 @@ impl Store {
         let sql = "SELECT a.stream, CAST(s.revision AS TEXT), s.head, s.document FROM asset a \
                    JOIN state s ON s.stream=a.stream WHERE a.stream>$1 ORDER BY a.stream LIMIT 500";
         let rows = self.texts(sql, &[Value::Text(Some(stream.to_owned()))], 4).await?;
-        let read = |row: Vec<Option<String>>| {
-            let damaged = |place: &str, why: String| RegisterError::Damaged { place: format!("state of {place}"), why };
-            let Ok([Some(stream), Some(revision), Some(head), Some(document)]) = <[Option<String>; 4]>::try_from(row)
-            else {
-                return Err(damaged("an asset", "a column is empty".to_owned()));
-            };
-            let state: State = serde_json::from_str(&document).map_err(|e| damaged(&stream, e.to_string()))?;
-            let revision = revision.parse().map_err(|_| damaged(&stream, "its revision is no number".to_owned()))?;
-            Ok((stream, Placed { state, revision, head }))
-        };
-        rows.into_iter().map(read).collect()
+        rows.into_iter().map(placed).collect()
+    }
+
+    /// The assets of these tags, as far as there are any.
+    pub async fn assets_tagged(&mut self, tags: &[&str]) -> Result<Vec<(String, Placed)>, RegisterError> {
+        let holders: Vec<String> = (1..=tags.len()).map(|i| format!("${i}")).collect();
+        let sql = format!(
+            "SELECT a.stream, CAST(s.revision AS TEXT), s.head, s.document FROM asset a \
+             JOIN state s ON s.stream=a.stream WHERE a.tag IN ({})",
+            holders.join(",")
+        );
+        let values: Vec<Value> = tags.iter().map(|tag| Value::Text(Some((*tag).to_owned()))).collect();
+        let mut found = Vec::new();
+        let take = |row| placed(row).map(|asset| found.push(asset));
+        self.each(sql, &values, 4, take).await.map(|()| found)
     }
 
     /// Those of these tags that assets have.
@@ -350,6 +354,17 @@ fn bind(
         };
     }
     query
+}
+
+/// Stream, revision, head and document of a state.
+fn placed(row: Vec<Option<String>>) -> Result<(String, Placed), RegisterError> {
+    let damaged = |place: &str, why: String| RegisterError::Damaged { place: format!("state of {place}"), why };
+    let Ok([Some(stream), Some(revision), Some(head), Some(document)]) = <[Option<String>; 4]>::try_from(row) else {
+        return Err(damaged("an asset", "a column is empty".to_owned()));
+    };
+    let state: State = serde_json::from_str(&document).map_err(|e| damaged(&stream, e.to_string()))?;
+    let revision = revision.parse().map_err(|_| damaged(&stream, "its revision is no number".to_owned()))?;
+    Ok((stream, Placed { state, revision, head }))
 }
 
 fn wrap(doing: &'static str) -> impl Fn(sqlx::Error) -> RegisterError {

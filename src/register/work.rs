@@ -83,6 +83,17 @@ impl Work<'_> {
         }
     }
 
+    /// Looks up many assets at once (a few hundred), so that [`Work::asset`] asks for none of them.
+    pub async fn gather<'t>(&mut self, tags: impl Iterator<Item = &'t str>) -> Result<(), RegisterError> {
+        let mut tags: Vec<&str> = tags.collect();
+        tags.sort_unstable();
+        tags.dedup();
+        for (stream, placed) in self.store.assets_tagged(&tags).await? {
+            self.states.entry(stream).or_insert(placed);
+        }
+        Ok(())
+    }
+
     /// The media of an asset, each with its place.
     pub async fn media_of(&mut self, asset: &Asset) -> Result<Vec<PlacedMedium>, RegisterError> {
         let mut media = Vec::new();

@@ -139,6 +139,7 @@ fn import(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
     args.open.with_key(common, async |register, key| {
         let job = async |work: &mut Work<'_>| {
             for chunk in amounts.chunks(256) {
+                work.gather(chunk.iter().map(|(tag, _)| tag.as_str())).await?;
                 for (tag, act) in chunk {
                     let (stream, _) = work.asset(tag).await?;
                     work.act(&stream, act.clone()).await?;

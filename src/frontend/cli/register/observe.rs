@@ -257,6 +257,7 @@ fn record(common: &Common, open: &OpenArgs, by_tag: Vec<(String, Measured)>) -> 
     open.with_key(common, async |register, key| {
         let job = async |work: &mut Work<'_>| {
             for chunk in by_tag.chunks(256) {
+                work.gather(chunk.iter().map(|(tag, _)| tag.as_str())).await?;
                 for (tag, measured) in chunk {
                     let (stream, _) = work.asset(tag).await?;
                     work.act(&stream, Act::Measured(measured.clone())).await?;
