@@ -18,7 +18,6 @@ pub mod sanitize;
 pub mod scheme;
 pub mod signed;
 pub mod station;
-#[cfg(feature = "erase")]
 pub mod sys;
 #[cfg(feature = "pdf")]
 pub mod typeset;

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::act::Act;
 use super::error::RegisterError;
-use crate::signed::{Jws, PublicKey, Role, StationKey, parse_json_exact, sign};
+use crate::signed::{Algorithm, Jws, PublicKey, Role, StationKey, parse_json_exact, read_signing_input, sign};
 use crate::units::Bytes;
 
 /// `typ` of an event: media type `application/vnd.lastwrite.register-event+json`.
@@ -77,6 +77,26 @@ impl Event {
         }
         let event: Event = parse_json_exact(document.payload()).map_err(|e| e.to_string())?;
         Ok((document, event))
+    }
+
+    /// Reads what the key `kid` is asked to sign, where it is an event of its owner and cannot be taken for
+    /// anything else: what a document is, its protected header says. Anything else is refused, with the reason.
+    pub fn to_be_signed(message: &[u8], kid: &str) -> Result<Event, String> {
+        let (header, payload) = read_signing_input(message).map_err(|e| e.to_string())?;
+        if header.typ.as_deref() != Some(EVENT_TYP) {
+            let typ = header.typ.as_deref().unwrap_or("document of no type");
+            return Err(format!("it is a {typ}, not an event of a register"));
+        }
+        let event: Event = parse_json_exact(&payload).map_err(|e| format!("it is no event: {e}"))?;
+        let own = header.alg == Algorithm::Ed25519
+            && header.kid.as_deref() == Some(kid)
+            && header.role == Some(Role::Operator)
+            && header.iat.map(|at| at.timestamp()) == Some(event.at.timestamp())
+            && event.actor == kid;
+        match own {
+            true => Ok(event),
+            false => Err("its header and the event do not both name this key, as a person's, at one time".to_owned()),
+        }
     }
 }
 

@@ -44,6 +44,9 @@ pub enum JwsError {
     /// Not strict JSON of the general serialization, or with members that do not belong there.
     #[error("not a JWS in JSON general serialization: {0}")]
     Json(#[from] JsonError),
+    /// What is to be signed is no header and payload with a dot between.
+    #[error("it is no header and payload with a dot between them")]
+    SigningInput,
     /// The payload is not canonical base64url.
     #[error("the payload is not canonical base64url")]
     Payload(#[source] base64::DecodeError),
@@ -222,6 +225,18 @@ impl Jws {
         self.signatures.push(Signature { protected, header, signature });
         Ok(())
     }
+}
+
+/// Reads what a signature is made over (RFC 7515 section 5.1), as strictly as a document: its header and its
+/// payload.
+pub fn read_signing_input(message: &[u8]) -> Result<(Header, Vec<u8>), JwsError> {
+    if message.len() > MAX_DOCUMENT {
+        return Err(JwsError::TooLarge { size: message.len() });
+    }
+    let text = std::str::from_utf8(message).map_err(|_| JwsError::SigningInput)?;
+    let (protected, payload) = text.split_once('.').ok_or(JwsError::SigningInput)?;
+    let header = Header::decode(protected).map_err(|source| JwsError::Header { number: 1, source })?;
+    Ok((header, base64url::decode(payload).map_err(JwsError::Payload)?))
 }
 
 impl Signature {

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
+use std::ops::Range;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -241,6 +242,17 @@ impl StationKey {
     /// The public key as a JWK: `kty`, `crv`, `x`, `kid`, `use`.
     pub fn public_jwk(&self) -> serde_json::Value {
         serde_json::json!({"kty": "OKP", "crv": "Ed25519", "x": self.public.x(), "kid": self.kid(), "use": "sig"})
+    }
+
+    /// The addresses of the secret half, for who keeps them from a swap device; empty where it is elsewhere.
+    pub fn memory(&self) -> Range<usize> {
+        match &self.secret {
+            Secret::Memory(signing) => {
+                let start = Arc::as_ptr(signing).addr();
+                start..start + size_of::<SigningKey>()
+            }
+            Secret::Elsewhere(_) => 0..0,
+        }
     }
 
     /// Signs raw bytes (deterministic, RFC 8032). Documents go through [`super::sign`]. What a token

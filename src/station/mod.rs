@@ -27,6 +27,7 @@ mod resume;
 mod run;
 #[cfg(feature = "erase")]
 mod second_reading;
+pub mod session;
 mod time_evidence;
 #[cfg(feature = "erase")]
 mod verify_media;

@@ -2,13 +2,23 @@
 //! may never return. Safe to use from outside; each obligation is discharged where it arises.
 #![allow(unsafe_code)]
 
+#[cfg(feature = "erase")]
 mod arena;
+#[cfg(feature = "erase")]
 mod blocking;
+#[cfg(feature = "erase")]
 pub mod clock;
+#[cfg(feature = "erase")]
 pub mod ioctl;
+pub mod memory;
+#[cfg(feature = "erase")]
 pub mod passthrough;
+#[cfg(feature = "erase")]
 mod ring;
 
+#[cfg(feature = "erase")]
 pub use arena::{Arena, GRANULE, Run};
+#[cfg(feature = "erase")]
 pub use blocking::{Blocking, HelperGone};
+#[cfg(feature = "erase")]
 pub use ring::{Buffer, BufferRegistration, Completion, Moved, Ring, RingOptions, Waker};

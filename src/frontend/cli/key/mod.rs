@@ -3,6 +3,7 @@
 mod generate;
 mod person;
 mod root;
+mod session;
 mod store;
 
 #[cfg(feature = "erase")]
@@ -31,6 +32,9 @@ pub enum KeyCommand {
     Revoke(store::RevokeArgs),
     /// Put a new key in the place of an old one
     Rotate(root::RotateArgs),
+    /// Unlock your key once, for the register's commands of a working day
+    #[command(subcommand)]
+    Session(session::SessionCommand),
 }
 
 pub fn run(common: &Common, command: KeyCommand) -> Result<Exit, Failure> {
@@ -42,6 +46,7 @@ pub fn run(common: &Common, command: KeyCommand) -> Result<Exit, Failure> {
         KeyCommand::Delegate(args) => root::delegate(common, &args),
         KeyCommand::Rotate(args) => root::rotate(common, &args),
         KeyCommand::Revoke(args) => store::revoke(common, &args),
+        KeyCommand::Session(command) => session::run(common, command),
     }
 }
 

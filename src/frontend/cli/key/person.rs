@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::frontend::cli::Common;
+use crate::frontend::cli::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
 use crate::signed::{KeyError, Passphrase, StationKey, TokenUri};
+use crate::station::session;
 
 /// Whose key signs what the command does.
 #[derive(Clone, Debug, Args)]
@@ -58,6 +59,19 @@ impl KeyArgs {
         }
     }
 
+    /// As [`KeyArgs::load`], for who signs events of the register and nothing else: where no passphrase was
+    /// given, an open session of the key is used.
+    pub fn load_for_events(&self, common: &Common) -> Result<StationKey, Failure> {
+        if let (None, Place::File(path)) = (self.passphrase(common)?, self.place()?) {
+            match session::session(&path) {
+                Ok(Some(open)) => return Ok(open.into_key()),
+                Ok(None) => {}
+                Err(error) => output::line_err(&format!("note: no session is used: {error}")),
+            }
+        }
+        self.load(common)
+    }
+
     /// The passphrase from a file, where one was named.
     pub fn passphrase(&self, common: &Common) -> Result<Option<Passphrase>, Failure> {
         match &self.key_passphrase_file {
@@ -93,24 +107,30 @@ pub fn default_path() -> PathBuf {
 
 /// Reads a key, asking at a terminal when it needs a passphrase and none was given.
 pub fn load(path: &Path, passphrase: Option<Passphrase>) -> Result<StationKey, Failure> {
-    let told = |e: &KeyError| {
-        let failure = Failure::new(Exit::Other, e);
-        match e {
-            KeyError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-                failure.hint("name your key with --key FILE, or make one with: lastwrite key generate --name NAME")
-            }
-            KeyError::PassphraseNeeded { .. } | KeyError::WrongPassphrase { .. } => {
-                failure.hint("give the passphrase at a terminal or with --key-passphrase-file FILE")
-            }
-            _ => failure,
-        }
-    };
     match StationKey::load(path, passphrase.as_ref()) {
         Err(KeyError::PassphraseNeeded { .. }) if std::io::stdin().is_terminal() => {
-            let typed = ask(&format!("passphrase of {}: ", path.display()))?;
-            StationKey::load(path, Some(&typed)).map_err(|e| told(&e))
+            StationKey::load(path, Some(&ask_for(path)?)).map_err(|e| told(&e))
         }
         other => other.map_err(|e| told(&e)),
+    }
+}
+
+/// Asks for the passphrase of a key at the terminal.
+pub fn ask_for(path: &Path) -> Result<Passphrase, Failure> {
+    ask(&format!("passphrase of {}: ", path.display()))
+}
+
+/// Why there is no key, and what to do next.
+pub fn told(error: &KeyError) -> Failure {
+    let failure = Failure::new(Exit::Other, error);
+    match error {
+        KeyError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            failure.hint("name your key with --key FILE, or make one with: lastwrite key generate --name NAME")
+        }
+        KeyError::PassphraseNeeded { .. } | KeyError::WrongPassphrase { .. } => {
+            failure.hint("give the passphrase at a terminal or with --key-passphrase-file FILE")
+        }
+        _ => failure,
     }
 }
 

@@ -143,7 +143,7 @@ fn init(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
         }
     }
     let key = match key_path.filter(|path| !path.exists()) {
-        None => args.open.key.load(common)?,
+        None => args.open.key.load_for_events(common)?,
         Some(key_path) => {
             let passphrase = match args.unprotected_key {
                 true => args.open.key.passphrase(common)?,
@@ -285,7 +285,7 @@ impl OpenArgs {
         job: impl AsyncFnOnce(&mut Register, &StationKey) -> Result<T, RegisterError>,
     ) -> Result<T, Failure> {
         let at = self.at(common);
-        let key = self.key.load(common)?;
+        let key = self.key.load_for_events(common)?;
         block_on(async { with_register(&at, async |register| job(register, &key).await).await })
     }
 }
