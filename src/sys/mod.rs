@@ -15,6 +15,7 @@ pub mod memory;
 pub mod passthrough;
 #[cfg(feature = "erase")]
 mod ring;
+pub mod vaes;
 
 #[cfg(feature = "erase")]
 pub use arena::{Arena, GRANULE, Run};
