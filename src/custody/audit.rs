@@ -2,7 +2,6 @@
 
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::Path;
@@ -15,13 +14,14 @@ use super::LOG_FILE;
 use super::entries::read_id;
 use super::entry::{Entry, EntryError};
 use super::error::LogError;
+use super::keys::{Index, MediumKeys, RunId};
 use super::merkle::{Frontier, Hash, leaf_hash};
 use super::store::{LineRead, read_line};
 use crate::signed::{Check, Outcome, TrustStore, format_time, verify};
 
 /// Lines, and about how many bytes of them, that are checked in parallel at a time.
-const CHUNK: usize = 4096;
-const CHUNK_BYTES: usize = 16 << 20;
+const CHUNK: usize = 2048;
+const CHUNK_BYTES: usize = 8 << 20;
 /// Seconds by which an entry may be dated before the one before it: writers wait for each other.
 const CLOCK_SLACK: i64 = 300;
 
@@ -198,9 +198,12 @@ struct Walk<'a> {
     frontier: Frontier,
     previous: Option<Hash>,
     dated: Option<DateTime<Utc>>,
-    runs: HashMap<Name, Run>,
-    /// The first run on each medium; a million of them must fit into memory.
-    media: HashMap<Name, Name>,
+    /// A million runs and media must fit into memory, so what is rare is kept apart.
+    runs: HashMap<RunId, Run>,
+    more: BTreeMap<String, More>,
+    /// The first run on each medium.
+    media: HashMap<[u64; 2], RunId>,
+    medium_keys: MediumKeys,
     /// All runs on the media that were tried again.
     again: BTreeMap<String, Vec<String>>,
     confirmed: Vec<String>,
@@ -208,61 +211,20 @@ struct Walk<'a> {
     unfinished: bool,
 }
 
-/// A run's id or a medium's digest: hex as bytes, anything else as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Name {
-    Run([u8; 16]),
-    Medium([u8; 32]),
-    Text(Box<str>),
-}
-
-impl Name {
-    fn of(text: &str) -> Name {
-        fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
-            let digit = |b: u8| match b {
-                b'0'..=b'9' => Some(b - b'0'),
-                b'a'..=b'f' => Some(b - b'a' + 10),
-                _ => None,
-            };
-            let mut out = [0; N];
-            for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-                *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-            }
-            Some(out)
-        }
-        let name = match text.len() {
-            32 => bytes(text).map(Name::Run),
-            64 => bytes(text).map(Name::Medium),
-            _ => None,
-        };
-        name.unwrap_or_else(|| Name::Text(text.into()))
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Name::Run(bytes) => bytes.iter().try_for_each(|b| write!(f, "{b:02x}")),
-            Name::Medium(bytes) => bytes.iter().try_for_each(|b| write!(f, "{b:02x}")),
-            Name::Text(text) => f.write_str(text),
-        }
-    }
-}
-
 /// What the log says of a run: usually one intent and one outcome.
 #[derive(Default)]
 struct Run {
-    intent: Option<u64>,
-    /// Where it stands, and which of the configured types it is.
-    outcome: Option<(u64, usize)>,
-    more: Option<Box<More>>,
+    intent: Option<Index>,
+    outcome: Option<Index>,
+    /// Which of the configured types the outcome is.
+    of: u16,
 }
 
 /// What a run should not have.
 #[derive(Default)]
 struct More {
     intents: Vec<u64>,
-    outcomes: Vec<(u64, usize)>,
+    outcomes: Vec<(u64, u16)>,
 }
 
 impl<'a> Walk<'a> {
@@ -276,7 +238,9 @@ impl<'a> Walk<'a> {
             previous: None,
             dated: None,
             runs: HashMap::new(),
+            more: BTreeMap::new(),
             media: HashMap::new(),
+            medium_keys: MediumKeys::default(),
             again: BTreeMap::new(),
             confirmed: Vec::new(),
             findings: Vec::new(),
@@ -348,6 +312,7 @@ impl<'a> Walk<'a> {
     fn note_run(&mut self, index: u64, entry: &Entry) {
         let intent = self.config.intents.contains(&entry.typ);
         let outcome = self.config.outcomes.iter().position(|typ| *typ == entry.typ);
+        let outcome = outcome.map(|at| u16::try_from(at).unwrap_or(u16::MAX));
         if !intent && outcome.is_none() {
             return;
         }
@@ -355,21 +320,21 @@ impl<'a> Walk<'a> {
             self.bad("entry", Some(index), format!("{} without data.run_id: it belongs to no run", entry.typ));
             return;
         };
-        let name = Name::of(run_id);
+        let name = RunId::of(run_id);
         if intent {
             self.note_attempt(&entry.subject, run_id, &name);
         }
         let run = self.runs.entry(name).or_default();
         match outcome {
-            None if run.intent.is_none() => run.intent = Some(index),
-            None => run.more.get_or_insert_default().intents.push(index),
-            Some(typ) if run.outcome.is_none() => run.outcome = Some((index, typ)),
-            Some(typ) => run.more.get_or_insert_default().outcomes.push((index, typ)),
+            None if run.intent.is_none() => run.intent = Some(Index::new(index)),
+            Some(of) if run.outcome.is_none() => (run.outcome, run.of) = (Some(Index::new(index)), of),
+            None => self.more.entry(run_id.to_owned()).or_default().intents.push(index),
+            Some(of) => self.more.entry(run_id.to_owned()).or_default().outcomes.push((index, of)),
         }
     }
 
-    fn note_attempt(&mut self, medium: &str, run_id: &str, run: &Name) {
-        match self.media.entry(Name::of(medium)) {
+    fn note_attempt(&mut self, medium: &str, run_id: &str, run: &RunId) {
+        match self.media.entry(self.medium_keys.of(medium)) {
             Slot::Vacant(place) => drop(place.insert(run.clone())),
             Slot::Occupied(first) if first.get() != run => {
                 let runs = self.again.entry(medium.to_owned()).or_insert_with(|| vec![first.get().to_string()]);
@@ -421,7 +386,7 @@ impl<'a> Walk<'a> {
             );
         }
         for (run_id, run) in std::mem::take(&mut self.runs) {
-            self.judge_run(&run_id, &run);
+            self.judge_run(&run_id.to_string(), &run);
         }
         for (medium, runs) in std::mem::take(&mut self.again) {
             let detail = format!("medium {medium} was tried {} times: runs {}", runs.len(), runs.join(", "));
@@ -441,11 +406,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn judge_run(&mut self, run_id: &Name, run: &Run) {
-        let typ = |at: usize| self.config.outcomes.get(at).map_or("", String::as_str);
-        let none = More::default();
-        let more = run.more.as_deref().unwrap_or(&none);
-        match (run.intent, run.outcome, more.outcomes.first()) {
+    fn judge_run(&mut self, run_id: &str, run: &Run) {
+        let config = self.config;
+        let typ = |at: u16| config.outcomes.get(usize::from(at)).map_or("", String::as_str);
+        let more = self.more.remove(run_id).unwrap_or_default();
+        let intent = run.intent.map(Index::get);
+        let outcome = run.outcome.map(|index| (index.get(), run.of));
+        match (intent, outcome, more.outcomes.first()) {
             (Some(intent), None, _) => {
                 self.attention("no_outcome", Some(intent), format!("run {run_id} was intended and has no outcome"));
             }

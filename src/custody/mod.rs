@@ -10,6 +10,7 @@ mod error;
 mod extract;
 mod inclusion;
 mod index;
+mod keys;
 mod log;
 mod merkle;
 mod note;
