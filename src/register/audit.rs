@@ -317,9 +317,11 @@ async fn check_closure(
         }
     }
     let under = usize::try_from(event.under.0).unwrap_or(0);
-    let name = under.checked_sub(1).and_then(|i| people.get(i)).and_then(|p| p.persons.get(&event.actor));
+    let people = under.checked_sub(1).and_then(|i| people.get(i));
+    let name = people.and_then(|p| p.persons.get(&event.actor));
+    let rules = people.map(|p| p.rules_at(super::Stage::Disposition, event.at)).unwrap_or_default();
     let closer = Closer { kid: &event.actor, name: name.map_or("", |p| p.name.as_str()) };
-    match judge(asset, &placed, closer) {
+    match judge(asset, &placed, closer, &rules) {
         Ok((found, on)) if found == *minimum && on == *media => {}
         Ok(_) => report.add("closure", place.to_owned(), "it was closed on other evidence than it says".to_owned()),
         Err(blockers) => {

@@ -2,7 +2,7 @@
 
 use super::act::{AssetClass, ClosedOn, LineOutcome, MediumState};
 use super::asset::{Asset, HandOver};
-use super::life::day_of;
+use super::life::{PolicyRules, day_of};
 use super::medium::Medium;
 use super::minimum::Minimum;
 use super::stage::Stage;
@@ -28,11 +28,13 @@ pub struct PlacedMedium {
     pub medium: Medium,
 }
 
-/// What the asset would be closed on, or every reason against it. `media` are those of the asset.
+/// What the asset would be closed on, or every reason against it. `media` are those of the asset,
+/// `rules` those of disposition that are in force.
 pub fn judge(
     asset: &Asset,
     media: &[PlacedMedium],
     closer: Closer<'_>,
+    rules: &PolicyRules,
 ) -> Result<(Minimum, Vec<ClosedOn>), Vec<String>> {
     let mut blockers = Vec::new();
     if asset.stage != Stage::Disposition {
@@ -44,7 +46,7 @@ pub fn judge(
     }
     let mut closed_on = Vec::new();
     // Without a route there is no minimum to judge by.
-    let minimum = asset.line.as_ref().map(|line| Minimum::of(asset.data_class, line.route));
+    let minimum = asset.line.as_ref().map(|line| Minimum::in_force(rules, asset.data_class, line.route));
     let present = || media.iter().filter(|m| m.medium.state != MediumState::Absent);
     for placed in present() {
         let medium = &placed.medium;

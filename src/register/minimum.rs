@@ -1,13 +1,15 @@
 //! The least that closes an asset, for its data class and route.
 //!
-//! The minimums themselves are `policy`'s alone; here stands only the mapping from the organization's
-//! data classes, and how the word is kept in events.
+//! The minimums themselves are `policy`'s alone: those of the organization's policy of sanitization
+//! where the policy of disposition in force has one, of the built-in one otherwise. Here stands only
+//! the mapping from the organization's data classes, and how the word is kept in events.
 
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
 use super::act::{DataClass, Route};
+use super::life::PolicyRules;
 use crate::policy::{self, Category, DEFAULT, Method, Policy, Ready, VerificationLevel};
 
 /// What is demanded of each medium.
@@ -49,10 +51,22 @@ impl Minimum {
         static BUILT_IN: OnceLock<Option<Policy>> = OnceLock::new();
         match BUILT_IN.get_or_init(|| Ready::find(DEFAULT).and_then(|ready| ready.policy().ok())) {
             Some(policy) => Minimum::under(policy, data_class, route),
-            // Unknown is never success: nothing satisfies this but destruction that somebody accepted.
-            None => Minimum { method: Method::Destroy, verification: VerificationLevel::Full, validation: true },
+            None => Minimum::STRICTEST,
         }
     }
+
+    /// The minimum under the rules of disposition that are in force.
+    pub fn in_force(rules: &PolicyRules, data_class: DataClass, route: Route) -> Minimum {
+        match rules.sanitization.as_ref().map(super::life::SanitizationText::policy) {
+            None => Minimum::of(data_class, route),
+            Some(Ok(policy)) => Minimum::under(&policy, data_class, route),
+            Some(Err(_)) => Minimum::STRICTEST,
+        }
+    }
+
+    /// Unknown is never success: nothing satisfies this but destruction that somebody accepted.
+    const STRICTEST: Minimum =
+        Minimum { method: Method::Destroy, verification: VerificationLevel::Full, validation: true };
 
     /// The minimum of a policy.
     fn under(policy: &Policy, data_class: DataClass, route: Route) -> Minimum {

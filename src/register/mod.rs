@@ -52,8 +52,8 @@ pub use life::{
     Acknowledgement, Approval, AssetLife, Certification, Choice, Configuration, Crossing, CrossingReason, Decision,
     DecisionFacts, DecisionInputs, Depreciation, Dispatch, Downtime, Due, FullCost, Limit, Lot, LotFacts, LotLine,
     LotState, Model, ModelFacts, NeedKind, OpenWork, Opening, Origin, PolicyRules, PolicyText, PolicyVersion, Pool,
-    PoolFacts, Purchase, Receipt, Request, RequestFacts, RequestState, Schedule, Seat, Valuation, ValuationBasis,
-    Vendor, VendorFacts, VendorKind, Weights, WorkFacts, WorkKind, WorkOrder, WorkResult, crossing,
+    PoolFacts, Purchase, Receipt, Request, RequestFacts, RequestState, SanitizationText, Schedule, Seat, Valuation,
+    ValuationBasis, Vendor, VendorFacts, VendorKind, Weights, WorkFacts, WorkKind, WorkOrder, WorkResult, crossing,
 };
 pub use measure::{Lasted, Measured, Milli, Sample};
 pub use medium::{Held, Medium};

@@ -266,7 +266,8 @@ impl Work<'_> {
         let kid = self.key.kid().to_owned();
         let people = self.people().await?;
         let name = people.persons.get(&kid).map(|p| p.name.clone()).unwrap_or_default();
-        let judged = judge(asset, &media, Closer { kid: &kid, name: &name });
+        let rules = people.rules_at(Stage::Disposition, self.now);
+        let judged = judge(asset, &media, Closer { kid: &kid, name: &name }, &rules);
         Ok(match (people.may_close(&kid, asset, self.now), judged) {
             (Ok(()), judged) => judged,
             (Err(refused), Ok(_)) => Err(vec![refused.message]),

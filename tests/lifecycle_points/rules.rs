@@ -181,6 +181,41 @@ fn point_46_the_policy_dictates_how_data_is_sanitized() {
     assert!(!org.by("Mia", 3, &["asset", "blockers", "A-2"]).contains("Purge"));
 }
 
+/// The organization's own policy of sanitization, approved by two, is what closes.
+#[test]
+fn point_46_the_organizations_own_policy_dictates_it() {
+    let org = Org::new();
+    let image = org.on_lot("A-1", "internal", "resale", "LOT-1");
+    let blocker = org.wiped(&image)["blockers"][0].as_str().unwrap().to_owned();
+    assert!(blocker.contains("attained Clear, Purge is needed"), "{blocker}");
+    let built_in = lastwrite::policy::READY[0].toml;
+    let ours = built_in.replace("id = \"nist-800-88r2\"", "id = \"ours\"").replace(
+        "low      = { reused_inside = \"clear\", reused_outside = \"purge\"",
+        "low = { reused_inside = \"clear\", reused_outside = \"clear\"",
+    );
+    assert!(ours.matches("ours").count() == 1 && ours.contains("low = {"), "{ours}");
+    let broken = org.file("broken.toml", &ours.replace("format = 1", "format = 7"));
+    let words = org.file("words.txt", "Ours.");
+    let propose =
+        ["stage-policy", "propose", "disposition", "--title", "Ours", "--text", text(&words), "--sanitization"];
+    assert!(org.by("Cora", 2, &[&propose[..], &[text(&broken)]].concat()).contains("nothing was proposed"));
+    let ours = org.file("ours.toml", &ours);
+    let elsewhere =
+        ["stage-policy", "propose", "deployment", "--title", "Ours", "--text", text(&words), "--sanitization"];
+    org.refused("Cora", "means nothing in deployment", &[&elsewhere[..], &[text(&ours)]].concat());
+    // Proposed is not in force.
+    org.by("Cora", 0, &[&propose[..], &[text(&ours)]].concat());
+    assert!(org.by("Mia", 3, &["asset", "blockers", "A-1"]).contains("Purge"));
+    org.policy("disposition", &["--sanitization", text(&ours)]);
+    assert!(org.mia(&["stage-policy", "show", "disposition"]).contains("ours version 1"));
+    assert!(!org.by("Mia", 3, &["asset", "blockers", "A-1"]).contains("Purge"));
+    org.by("Fin", 0, &["cost", "book", "A-1", "recovery", "90 EUR"]);
+    org.by("Ida", 0, &["asset", "outcome", "A-1", "sold"]);
+    org.by("Mia", 0, &["asset", "close", "A-1"]);
+    assert_eq!(org.asset("A-1")["stage"], "closed");
+    org.sound();
+}
+
 #[test]
 fn point_48_central_register_in_and_out_as_csv() {
     let org = Org::new();

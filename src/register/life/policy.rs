@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{check_day, check_name, check_words, day_of};
+use crate::policy::{self, Policy, PolicyError};
 use crate::register::act::{Act, Item};
 use crate::register::error::Refusal;
 use crate::register::number::Money;
@@ -53,6 +54,32 @@ pub struct PolicyRules {
     pub second_person: bool,
     /// Disposition: a vendor must be certified on every route.
     pub certified_vendor: bool,
+    /// Disposition: the organization's policy of sanitization, whose minimums close assets. None: the
+    /// built-in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sanitization: Option<SanitizationText>,
+}
+
+/// An organization's policy of sanitization, as its TOML file stands (`docs/policy.md`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SanitizationText(#[serde(with = "shared")] Arc<str>);
+
+impl SanitizationText {
+    /// Takes a file's text if it is a policy.
+    pub fn new(toml: &str) -> Result<SanitizationText, PolicyError> {
+        Policy::parse(toml).map(|_| SanitizationText(toml.into()))
+    }
+
+    /// What it says.
+    pub fn policy(&self) -> Result<Policy, PolicyError> {
+        Policy::parse(&self.0)
+    }
+
+    /// SHA-256 of the text, lower-case hex.
+    pub fn digest(&self) -> String {
+        policy::digest(self.0.as_bytes())
+    }
 }
 
 /// A version of a policy as it is proposed.
@@ -103,9 +130,13 @@ impl PolicyText {
                 rules.second_person && !at(&[Stage::Deployment, Stage::Decommissioning, Stage::Disposition]),
             ),
             ("certified_vendor", rules.certified_vendor && !at(&[Stage::Disposition])),
+            ("sanitization", rules.sanitization.is_some() && !at(&[Stage::Disposition])),
         ];
         if let Some((rule, _)) = misplaced.iter().find(|(_, misplaced)| *misplaced) {
             return Err(Refusal::rule(format!("the rule {rule} means nothing in {}", self.stage)));
+        }
+        if let Some(Err(why)) = rules.sanitization.as_ref().map(SanitizationText::policy) {
+            return Err(Refusal::rule(format!("the policy of sanitization is none: {why}")));
         }
         let deployment = self.stage == Stage::Deployment;
         match rules.steps.iter().find(|item| Item::DEPLOYMENT.contains(item) != deployment) {

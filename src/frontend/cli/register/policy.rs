@@ -1,6 +1,6 @@
 //! `lastwrite stage-policy ...`: the policy of each stage, proposed by one person and approved by another.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
@@ -10,7 +10,9 @@ use super::values::{day, money, read, time, word};
 use super::{OpenArgs, role};
 use crate::frontend::cli::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
-use crate::register::{Act, Item, Limit, People, PolicyRules, PolicyText, PolicyVersion, REGISTER_STREAM, Role, Stage};
+use crate::register::{
+    Act, Item, Limit, People, PolicyRules, PolicyText, PolicyVersion, REGISTER_STREAM, Role, SanitizationText, Stage,
+};
 use crate::units::now;
 
 #[derive(Debug, Subcommand)]
@@ -57,6 +59,10 @@ pub struct ProposeArgs {
     /// Disposition: vendors must be certified on every route
     #[arg(long)]
     certified_vendor: bool,
+    /// Disposition: the organization's policy of sanitization (TOML), whose minimums close assets
+    /// [default: the built-in one]
+    #[arg(long, value_name = "FILE")]
+    sanitization: Option<PathBuf>,
     #[command(flatten)]
     open: OpenArgs,
 }
@@ -123,6 +129,7 @@ fn propose(common: &Common, args: ProposeArgs) -> Result<Exit, Failure> {
         acknowledgement: args.acknowledgement,
         second_person: args.second_person,
         certified_vendor: args.certified_vendor,
+        sanitization: args.sanitization.as_deref().map(sanitization).transpose()?,
     };
     let effective = args.effective.unwrap_or_else(|| now().date_naive().to_string());
     let (stage, title) = (args.stage, args.title);
@@ -134,6 +141,16 @@ fn propose(common: &Common, args: ProposeArgs) -> Result<Exit, Failure> {
         work.act(REGISTER_STREAM, Act::PolicyProposed(proposed)).await.map(|()| version)
     })?;
     told(common, &args.open, stage, version)
+}
+
+fn sanitization(path: &Path) -> Result<SanitizationText, Failure> {
+    let bytes = read(Some(path))?.unwrap_or_default();
+    let told = |why: String| {
+        Failure::words(Exit::Usage, format!("{}: {why}", path.display()))
+            .hint(format!("nothing was proposed; lastwrite policy check {} says more", path.display()))
+    };
+    let text = String::from_utf8(bytes).map_err(|_| told("it is not UTF-8".to_owned()))?;
+    SanitizationText::new(&text).map_err(|e| told(e.to_string()))
 }
 
 fn told(common: &Common, open: &OpenArgs, stage: Stage, version: u32) -> Result<Exit, Failure> {
@@ -205,6 +222,10 @@ fn print(common: &Common, people: &People, version: &PolicyVersion) {
         if holds {
             output::line(&format!("Rule           {words}"));
         }
+    }
+    if let Some(text) = &rules.sanitization {
+        let label = text.policy().map_or_else(|e| e.to_string(), |policy| policy.label());
+        output::line(&format!("Sanitization   {label} (sha256 {})", text.digest()));
     }
     output::line(&format!("\n{}", p.text.trim_end()));
 }
