@@ -193,6 +193,15 @@ fn a_second_person_signs_what_they_read() {
     let bad = payload(&read(5, "bad.json", &[]));
     assert_eq!(bad["result"], "mismatched");
     assert_eq!(bad["ledger"]["mismatched"], json!([{ "first": (3_000_000 / 512).to_string(), "count": "1" }]));
+    // Each stands in the reader's own log, and in its folder.
+    let log = desk.json(0, &["custody", "log"]);
+    let readings: Vec<_> = log.iter().map(|line| &line["entry"]).filter(|e| e["type"] == "medium.verified").collect();
+    let results: Vec<_> = readings.iter().map(|e| e["data"]["result"].as_str().unwrap()).collect();
+    assert_eq!(results, ["matched", "matched", "mismatched"]);
+    for reading in readings {
+        let id = reading["data"]["document"].as_str().unwrap();
+        assert!(desk.state().join("documents").join(format!("{id}.json")).exists());
+    }
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub enum VerifyMediaError {
         differences: Vec<Difference>,
     },
     /// The certificate has no last pass to compare with.
-    #[error("the certificate names no pass to compare the medium with")]
+    #[error("the certificate names no overwrite pass to compare the medium with")]
     NoPass,
     /// Its block size cannot be addressed.
     #[error("{path} has logical blocks of {bytes} bytes, which cannot be addressed", path = path.display())]

@@ -126,10 +126,15 @@ impl Recorder {
         let issued =
             station::record_reading(check, &jws, payload, reader).map_err(|e| Failure::new(Exit::Other, &e))?;
         crate::signed::write_new(record, &issued.bytes, 0o644).map_err(|e| Failure::new(Exit::Other, &e))?;
+        let kept = station::keep_document(&self.station, &self.key, &issued.bytes).map_err(|e| {
+            let hint = format!("the record is signed; take it in with: lastwrite certificate add {}", record.display());
+            Failure::new(Exit::Other, &e).hint(hint)
+        })?;
         if common.json {
-            output::json(&json!({ "record": record.to_string_lossy(), "id": issued.id }));
+            output::json(&json!({ "record": record.to_string_lossy(), "id": issued.id, "custody_entry": kept.entry }));
         } else {
             output::line(&format!("{:<12} record       {}", "", record.display()));
+            output::line(&format!("{:<12} entry {} of the custody log", "", kept.entry));
         }
         let same = |kid: &str| jws.signatures().iter().any(|s| s.header().kid.as_deref() == Some(kid));
         if same(self.key.kid()) || self.person.as_ref().is_some_and(|(_, key)| same(key.kid())) {
@@ -204,7 +209,10 @@ fn failure(error: &VerifyMediaError) -> Failure {
         VerifyMediaError::OtherMedium { .. } => {
             failure(Exit::Evidence).hint("take the medium that the certificate names")
         }
-        VerifyMediaError::NoPass => failure(Exit::Evidence),
+        VerifyMediaError::NoPass => failure(Exit::Refused).hint(
+            "nothing was read: the drive erased itself, so no bytes are known that should stand on it; what its own \
+             station read after the erase stands in the certificate",
+        ),
         VerifyMediaError::BlockSize { .. } | VerifyMediaError::Claim(_) => failure(Exit::Refused),
         _ => failure(Exit::Other),
     }
