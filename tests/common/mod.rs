@@ -69,6 +69,19 @@ pub fn python_with_joserfc() -> Option<String> {
     None
 }
 
+/// A `node_modules` folder that holds jose (LASTWRITE_NODE_MODULES; `scripts/test` makes one).
+#[track_caller]
+pub fn node_modules_with_jose() -> Option<std::path::PathBuf> {
+    let folder = std::env::var_os("LASTWRITE_NODE_MODULES").map(std::path::PathBuf::from);
+    if let Some(folder) = folder.filter(|folder| folder.join("jose").is_dir())
+        && has("node")
+    {
+        return Some(folder);
+    }
+    skip("needs node, and a node_modules folder with jose (LASTWRITE_NODE_MODULES)");
+    None
+}
+
 /// The code block of docs/verify-without-lastwrite.md whose first line is `first_line`.
 pub fn block_of_page(first_line: &str) -> String {
     let page = include_str!("../../docs/verify-without-lastwrite.md");
