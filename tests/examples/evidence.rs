@@ -35,7 +35,6 @@ fn certificates(state: &Path, facts: &Path, count: u32, folder: &Path) -> Result
     let station = Station::open(state)?;
     let key = station.key(None)?;
     let mut facts: RunFacts = serde_json::from_slice(&std::fs::read(facts)?)?;
-    facts.medium.identity_digest = facts.medium.identity.digest();
     let config = station.config();
     let context = IssueContext {
         organization: config.organization.clone(),
@@ -45,6 +44,9 @@ fn certificates(state: &Path, facts: &Path, count: u32, folder: &Path) -> Result
     std::fs::create_dir_all(folder)?;
     for n in 0..count {
         facts.run_id = format!("{n:032x}");
+        facts.medium.identity.serial = Some(format!("S{n:014}"));
+        facts.medium.identity.wwn = None;
+        facts.medium.identity_digest = facts.medium.identity.digest();
         let payload = serde_json::to_vec(&CertificatePayload::from_facts(&facts, None, &context))?;
         let jws = sign(&payload, DocumentKind::Certificate.typ(), &key, Role::Station, Utc::now())?;
         std::fs::write(folder.join(format!("{}.json", id_of(&payload))), [jws.to_bytes(), b"\n".to_vec()].concat())?;
