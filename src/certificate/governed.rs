@@ -1,7 +1,8 @@
 //! Whether a run kept the rules that its certificate names.
 
+use super::hidden;
 use crate::policy::{HiddenAreaRule, Method, OperatorRule, StepDown, VerificationLevel};
-use crate::sanitize::record::{HiddenAreas, RunFacts};
+use crate::sanitize::record::RunFacts;
 
 /// Bytes that may be missing because the policy allows blocks that could not be written or read back.
 pub(super) fn excused(facts: &RunFacts) -> u64 {
@@ -62,8 +63,8 @@ pub(super) fn check_policy(facts: &RunFacts) -> Result<String, String> {
         OperatorRule::OwnKey if own_key => {}
         OperatorRule::OwnKey => return Err(format!("{label} demands an operator with a key of their own")),
     }
-    if policy.hidden_areas == HiddenAreaRule::Refused && matches!(facts.hidden_areas, HiddenAreas::NotExamined { .. }) {
-        return Err(format!("{label} takes no medium whose hidden areas were not examined"));
+    if policy.hidden_areas == HiddenAreaRule::Refused {
+        hidden::none_left(&facts.hidden_areas).map_err(|why| format!("{label} takes no medium {why}"))?;
     }
     let known = if policy.is_known() { "" } else { "; its text is not known to this program" };
     Ok(match (policy.minimum, policy.before_destruction, level) {

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::media::MediumClass;
+use crate::media::{AreaOutcome, MediumClass};
 use crate::policy::{Method, Technique};
 use crate::sanitize::record::{Failure, HiddenAreas, Proven, RunFacts};
 
@@ -17,7 +17,8 @@ pub enum Mark {
     A,
     /// The same, by representative samples.
     B,
-    /// With a reservation: less than was asked for, exceptions, or only a few places were read.
+    /// With a reservation: less than was asked for, exceptions, a hidden part of the medium that was not
+    /// reached, or only a few places were read.
     C,
     /// Complete, and nothing was read back.
     D,
@@ -54,6 +55,7 @@ impl Mark {
             Proven::Nothing => Mark::F,
             Proven::CompletionOnly => Mark::D,
             _ if attained < facts.requested || !facts.ledger.is_clean() => Mark::C,
+            _ if facts.hidden_areas.with(AreaOutcome::Excluded).next().is_some() => Mark::C,
             Proven::QuickReadback | Proven::ReadbackWithExceptions | Proven::ErasedKnownContent => Mark::C,
             Proven::SampledReadback | Proven::ErasedSampled => Mark::B,
             Proven::FullReadback | Proven::ErasedFullRead => Mark::A,
@@ -161,6 +163,15 @@ fn reach(facts: &RunFacts, reasons: &mut Vec<String>) {
     if let (Some(Method::Clear), HiddenAreas::NotExamined { .. }) = (facts.attained, &facts.hidden_areas) {
         reasons.push("areas that the host cannot address were not examined and not reached".to_owned());
     }
+    reasons.extend(facts.hidden_areas.with(AreaOutcome::Excluded).map(|area| {
+        format!("a part of the drive is hidden and was not reached: {}; what stands in it is as it was", area.label())
+    }));
+    reasons.extend(
+        facts
+            .hidden_areas
+            .with(AreaOutcome::Unknown)
+            .map(|area| format!("whether the drive has a {} is not known", area.kind.replace('_', " "))),
+    );
     if facts.medium.partition.is_some() {
         reasons.push("only one partition was treated".to_owned());
     }
@@ -176,7 +187,8 @@ mod tests {
     use super::super::drive::tests::erased;
     use super::super::semantics::tests::{facts, failure};
     use super::*;
-    use crate::units::{Lba, LbaRange, Sectors};
+    use crate::media::HiddenArea;
+    use crate::units::{Bytes, Lba, LbaRange, Sectors};
 
     fn grade(change: impl FnOnce(&mut RunFacts)) -> (Mark, String) {
         let mut facts = facts();
@@ -198,6 +210,22 @@ mod tests {
         assert!(mark == Mark::D && reasons.contains("nothing was read back"), "{reasons}");
         let (mark, reasons) = grade(|f| f.requested = Method::Purge);
         assert!(mark == Mark::C && reasons.contains("Purge was requested, Clear was attained"), "{reasons}");
+        let hiding = |outcome| HiddenAreas::Examined {
+            by: "IDENTIFY DEVICE, READ NATIVE MAX ADDRESS EXT".to_owned(),
+            areas: vec![HiddenArea {
+                kind: "host_protected_area".to_owned(),
+                size: Some(Bytes(4096)),
+                note: "n".to_owned(),
+                outcome: Some(outcome),
+            }],
+            exchanges: Vec::new(),
+        };
+        let (mark, reasons) = grade(|f| f.hidden_areas = hiding(AreaOutcome::Excluded));
+        assert!(mark == Mark::C && reasons.contains("not reached: host protected area, 4096 bytes"), "{reasons}");
+        let (mark, reasons) = grade(|f| f.hidden_areas = hiding(AreaOutcome::GivenBack));
+        assert!(mark == Mark::A && !reasons.contains("hidden"), "{reasons}");
+        let (mark, reasons) = grade(|f| f.hidden_areas = hiding(AreaOutcome::Unknown));
+        assert!(mark == Mark::A && reasons.contains("has a host protected area is not known"), "{reasons}");
         let (mark, reasons) = grade(|f| {
             f.proven = Proven::ReadbackWithExceptions;
             f.ledger.unread = vec![LbaRange { first: Lba(7), count: Sectors(3) }];

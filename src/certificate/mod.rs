@@ -8,6 +8,7 @@ mod drive;
 mod form;
 mod governed;
 mod grade;
+mod hidden;
 mod issue;
 mod lottery;
 mod page;

@@ -1,9 +1,9 @@
 //! Whether what a document says can be true: its facts against each other.
 
-use super::drive;
 use super::governed::{check_policy, excused, may_attain_less};
 use super::grade::Mark;
 use super::payload::{CertificatePayload, DocumentKind, SCHEMA, VERSION};
+use super::{drive, hidden};
 use crate::media::{Kind, MediumClass};
 use crate::policy::{Method, Technique, VerificationLevel};
 use crate::sanitize::record::{Proven, RunFacts, VerificationFacts};
@@ -37,6 +37,9 @@ pub(super) fn check(payload: &CertificatePayload) -> Vec<Check> {
             named("policy", check_policy(facts)),
         ]),
         DocumentKind::FailureReport => checks.push(named("result", check_failure(payload))),
+    }
+    if payload.kind == DocumentKind::Certificate && hidden::is_told(&facts.hidden_areas) {
+        checks.push(named("hidden areas", hidden::check(facts)));
     }
     checks.push(check_times(facts));
     checks

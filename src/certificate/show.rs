@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::drive;
 use super::form::{BackedUp, Destination, DestinationKind, kind_name};
 use super::payload::{CertificatePayload, DocumentKind, ReadError, id_of, read};
 use super::statement::method_name;
 use super::verify::{Verdict, Verification};
+use super::{drive, hidden};
 use crate::media::{Exchange, Reply};
 use crate::sanitize::record::{
     ClockQuality, FirmwareFacts, HiddenAreas, KnownContent, PassFacts, Proven, VerificationFacts,
@@ -162,14 +162,24 @@ impl Page {
         self.optional("Backup location", form.backup_location.as_deref());
         match &document.facts.hidden_areas {
             HiddenAreas::Impossible => self.field("Hidden areas", "none possible on this medium"),
-            HiddenAreas::ReachedByCommand { why, areas } => {
+            HiddenAreas::ReachedByCommand { why, .. } => {
                 self.field("Hidden areas", &format!("reached by the command: {why}"));
-                for area in areas {
-                    let size = area.size.map_or("size unknown".to_owned(), |size| format!("{} bytes", grouped(size.0)));
-                    self.field("", &format!("{}: {size}, {}", area.kind.replace('_', " "), area.note));
-                }
             }
+            HiddenAreas::Examined { by, areas, .. } if areas.is_empty() => {
+                self.field("Hidden areas", &format!("none, the drive says ({by})"));
+            }
+            HiddenAreas::Examined { by, .. } => self.field("Hidden areas", &format!("asked by {by}")),
             HiddenAreas::NotExamined { why } => self.field("Hidden areas", &format!("not examined: {why}")),
+        }
+        for area in document.facts.hidden_areas.areas() {
+            let size = area.size.map_or("size unknown".to_owned(), |size| format!("{} bytes", grouped(size.0)));
+            let became = area.outcome.map(|_| format!("{}; ", hidden::outcome(area))).unwrap_or_default();
+            self.field("", &format!("{}: {size}, {became}{}", area.kind.replace('_', " "), area.note));
+        }
+        if let HiddenAreas::Examined { exchanges, .. } | HiddenAreas::ReachedByCommand { exchanges, .. } =
+            &document.facts.hidden_areas
+        {
+            self.exchanges(exchanges);
         }
     }
 

@@ -1,10 +1,10 @@
 //! What a document says and does not say, in plain sentences.
 
-use super::drive;
 use super::payload::DocumentKind;
+use super::{drive, hidden};
 use crate::media::MediumClass;
 use crate::policy::Method;
-use crate::sanitize::record::{ClockQuality, HiddenAreas, Proven, RunFacts};
+use crate::sanitize::record::{ClockQuality, Proven, RunFacts};
 
 /// The sentences for a run. Deterministic. Says "aligned with" a standard and claims no more.
 pub(super) fn statement(kind: DocumentKind, facts: &RunFacts) -> Vec<String> {
@@ -111,15 +111,5 @@ fn reach(facts: &RunFacts) -> String {
         None => "Overwriting reaches the locations that the host can address.",
         Some(_) => "The drive was made to erase itself; the command is listed byte for byte.",
     };
-    match &facts.hidden_areas {
-        HiddenAreas::Impossible => reach.to_owned(),
-        HiddenAreas::ReachedByCommand { why, .. } => format!(
-            "{reach} By its standard the command reaches also what the host cannot address ({why}); no host can read \
-             these areas and see."
-        ),
-        HiddenAreas::NotExamined { why } => format!(
-            "{reach} Reallocated blocks, spare and over-provisioned area and hidden areas (HPA, DCO) were not reached \
-             and not examined: {why}."
-        ),
-    }
+    hidden::sentence(reach, &facts.hidden_areas)
 }

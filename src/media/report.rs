@@ -44,4 +44,32 @@ pub struct HiddenArea {
     pub size: Option<Bytes>,
     /// What was done about it, in words.
     pub note: String,
+    /// What became of it; absent where no run is told of, and in documents of versions without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<AreaOutcome>,
+}
+
+/// What became of a hidden area.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AreaOutcome {
+    /// It is there, and the run did not reach it.
+    Excluded,
+    /// It was given back before the run, which then reached it.
+    GivenBack,
+    /// By its standard the drive's command reaches it too.
+    Reached,
+    /// The drive did not say whether there is one.
+    Unknown,
+}
+
+impl HiddenArea {
+    /// `host protected area, 524288 bytes`.
+    pub fn label(&self) -> String {
+        let kind = self.kind.replace('_', " ");
+        match self.size {
+            Some(size) => format!("{kind}, {size} bytes"),
+            None => format!("{kind}, size unknown"),
+        }
+    }
 }

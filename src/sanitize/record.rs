@@ -3,17 +3,18 @@
 //! A [`SanitizationRecord`] cannot be made outside `sanitize`; what is read back from a file is
 //! [`RunFacts`], which proves nothing.
 
+mod hidden;
+
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::media::{
-    CommandSet, Exchange, Geometry, HiddenArea, Identity, Kind, MediumClass, Partition, Reach, Transport, Zoned,
-};
+use crate::media::{CommandSet, Exchange, Geometry, Identity, Kind, MediumClass, Partition, Reach, Transport, Zoned};
 use crate::policy::{Applied, Method, VerificationLevel};
 use crate::scheme::Pattern;
 use crate::units::{Bytes, LbaRange, Sectors};
+pub use hidden::HiddenAreas;
 
 /// Proof that a run passed. Only `sanitize` makes one, at the end of the typestate chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +86,7 @@ pub struct RunFacts {
     pub verification: VerificationFacts,
     /// Blocks that could not be written, read back, or did not match.
     pub ledger: LedgerFacts,
-    /// HPA, DCO, AMAC, NVMe unallocated capacity.
+    /// HPA, DCO, AMAC, NVMe unallocated capacity: what was found, and what became of it.
     pub hidden_areas: HiddenAreas,
     /// How the bytes travelled.
     pub io: IoFacts,
@@ -264,26 +265,6 @@ impl LedgerFacts {
     pub fn is_clean(&self) -> bool {
         self.unwritten.is_empty() && self.unread.is_empty() && self.mismatched.is_empty() && self.unreached.is_empty()
     }
-}
-
-/// What is known of areas the host cannot address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum HiddenAreas {
-    /// There are none by the nature of the medium (image file, loop device).
-    Impossible,
-    /// By the standard the drive's command reaches them too. No host can read them and see.
-    ReachedByCommand {
-        /// Which rule.
-        why: String,
-        /// Those that were found.
-        areas: Vec<HiddenArea>,
-    },
-    /// Not examined; says why. They may exist and were not reached.
-    NotExamined {
-        /// Reason.
-        why: String,
-    },
 }
 
 /// A technique of the drive's own, as it was carried out.

@@ -53,6 +53,7 @@ pub fn plan(patterns: &[u8], verification: VerificationLevel) -> RunPlan {
         operator: None,
         asset_tag: None,
         category: None,
+        hidden: None,
         earlier_attempts: Vec::new(),
         planned: at(0),
     }

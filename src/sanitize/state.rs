@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::firmware::Note;
-use super::record::{EarlierAttempt, Failure, IntentReceipt, Operator, ResumeFacts, RunFacts, SchemeFacts, StepTaken};
+use super::record::{
+    EarlierAttempt, Failure, HiddenAreas, IntentReceipt, Operator, ResumeFacts, RunFacts, SchemeFacts, StepTaken,
+};
 use super::rung::{Rung, RungEnd, RungState};
 use crate::media::{Exchange, Medium};
 use crate::overwrite::Ledger;
@@ -48,6 +50,10 @@ pub struct RunPlan {
     pub asset_tag: Option<String>,
     /// Confidentiality category.
     pub category: Option<String>,
+    /// What the drive says of areas that the host cannot address, asked when the run was planned; what
+    /// becomes of them is not known yet. Absent: it was not asked, also in journals of earlier versions.
+    #[serde(default)]
+    pub hidden: Option<HiddenAreas>,
     /// Earlier runs on the medium.
     pub earlier_attempts: Vec<EarlierAttempt>,
     /// When it was planned.
@@ -434,67 +440,5 @@ fn stages_of(plan: &RunPlan) -> Vec<Stage> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::samples::*;
-    use super::*;
-
-    #[test]
-    fn entries_that_do_not_follow_are_refused() {
-        let plan = plan(&[0, 255], VerificationLevel::Full);
-        let whole = journal(&plan, |_| Ledger::default());
-        assert!(RunState::fold(&whole).is_ok());
-        let without = |i: usize| {
-            let mut entries = whole.clone();
-            entries.remove(i);
-            RunState::fold(&entries).map(|_| ())
-        };
-        assert!(without(0).is_err(), "without its opening");
-        assert!(without(1).is_err(), "without its intent");
-        assert!(without(3).is_err(), "a stage after one that did not end");
-        let mut twice = whole.clone();
-        twice.push(opened(&plan));
-        assert!(RunState::fold(&twice).is_err());
-    }
-
-    #[test]
-    fn a_checkpoint_moves_the_next_stage_on() {
-        let plan = plan(&[0], VerificationLevel::Full);
-        let mut entries = journal(&plan, |_| Ledger::default())[..3].to_vec();
-        let stage = RunState::new(plan).stages[0].stage;
-        entries.push(JournalEntry::Checkpoint { stage, watermark: Bytes(SIZE / 2), ledger: bad(1, 1) });
-        let state = RunState::fold(&entries).unwrap().unwrap();
-        let next = state.next_stage().unwrap();
-        assert_eq!((next.stage, next.watermark, &next.ledger), (stage, Bytes(SIZE / 2), &bad(1, 1)));
-        assert!((state.fraction() - 0.25).abs() < 1e-9);
-    }
-
-    #[test]
-    fn what_a_hung_flush_says_late_is_neither_lost_nor_a_contradiction() {
-        let plan = plan(&[0], VerificationLevel::Full);
-        let mut entries = journal(&plan, |_| Ledger::default());
-        let stage = RunState::new(plan).stages[0].stage;
-        // The write has ended, its read-back has not.
-        entries.insert(4, JournalEntry::Checkpoint { stage, watermark: Bytes(512), ledger: Ledger::default() });
-        entries.insert(5, JournalEntry::FlushFailed { stage, error: "EIO".into() });
-        let state = RunState::fold(&entries[..6]).unwrap().unwrap();
-        assert_eq!((state.stages[0].watermark, state.stages[0].flush_error.as_deref()), (Bytes(SIZE), Some("EIO")));
-        assert!(RunState::fold(&entries).is_ok());
-    }
-
-    #[test]
-    fn a_scheme_reads_back_what_it_must() {
-        let mut plan = plan(&[0, 255], VerificationLevel::Full);
-        plan.passes[0].verify = PassVerify::Mandatory;
-        let words: Vec<_> = RunState::new(plan).stages.iter().map(|s| (s.stage.pass, s.stage.work)).collect();
-        let verify = |level| StageWork::Verify { level };
-        assert_eq!(
-            words,
-            [
-                (1, StageWork::Write),
-                (1, verify(VerificationLevel::Full)),
-                (2, StageWork::Write),
-                (2, verify(VerificationLevel::Full))
-            ]
-        );
-    }
-}
+#[path = "state_tests.rs"]
+mod tests;

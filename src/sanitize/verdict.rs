@@ -2,15 +2,14 @@
 //! A pass needs every stage complete, every flush acknowledged and a clean ledger; nothing else is one.
 
 mod drive;
+mod hidden;
 
 use chrono::{DateTime, Utc};
 
 use super::record::{
-    ClockQuality, Failure, HiddenAreas, IoFacts, LedgerFacts, MediumFacts, PassFacts, Proven, RunFacts, ToolFacts,
-    VerificationFacts,
+    ClockQuality, Failure, IoFacts, LedgerFacts, MediumFacts, PassFacts, Proven, RunFacts, ToolFacts, VerificationFacts,
 };
 use super::state::{RunPlan, RunState, Stage, StageState, StageWork};
-use crate::media::{MediumClass, Transport};
 use crate::overwrite::{Ledger, quick_extents, sample_extents};
 use crate::policy::VerificationLevel;
 use crate::units::{Bytes, LbaRange};
@@ -52,7 +51,7 @@ pub fn judge(
         steps_down: state.steps_down.clone(),
         verification,
         ledger,
-        hidden_areas: if by_host { hidden_areas(plan) } else { drive::hidden_areas(state) },
+        hidden_areas: hidden::hidden_areas(state, failure.is_none()),
         io: if by_host { io_facts(state) } else { drive::io_facts() },
         resumed: state.resumed.clone(),
         started,
@@ -234,20 +233,6 @@ fn total_ledger(state: &RunState) -> LedgerFacts {
         all.merge(&stage.ledger);
     }
     LedgerFacts { unwritten: all.unwritten, unread: all.unread, mismatched: all.mismatched, unreached: all.unreached }
-}
-
-fn hidden_areas(plan: &RunPlan) -> HiddenAreas {
-    match (plan.medium.class, plan.medium.transport) {
-        (MediumClass::Image, _) | (_, Transport::Loop | Transport::Memory) => HiddenAreas::Impossible,
-        (MediumClass::Virtual, _) => HiddenAreas::NotExamined {
-            why: "a virtual disk: what the host keeps behind it is not reached from here".to_owned(),
-        },
-        (MediumClass::Physical, _) => HiddenAreas::NotExamined {
-            why: "the overwrite reaches the capacity the host can address; HPA, DCO, reallocated and \
-                  over-provisioned areas were not examined"
-                .to_owned(),
-        },
-    }
 }
 
 fn io_facts(state: &RunState) -> IoFacts {

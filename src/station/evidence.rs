@@ -8,11 +8,13 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::folder::{Station, StationError};
+use super::hidden::area_words;
 use super::prepare::subject;
 use super::result::{Outcome, TargetResult, blank};
 use super::run::Cut;
 use crate::certificate::{self, IssueContext, Issued};
 use crate::custody::{self, AuditConfig, Log, LogError, NewEvent};
+use crate::media::AreaOutcome;
 use crate::sanitize::record::{ClockQuality, IntentReceipt, Proven, RunFacts, ToolFacts};
 use crate::sanitize::state::RunPlan;
 use crate::sanitize::{Run, Sealed, Verdict};
@@ -161,8 +163,15 @@ fn words_of(facts: &RunFacts) -> String {
         Proven::CompletionOnly => "complete, not proven: nothing was read back",
         Proven::Nothing => "nothing is proven",
     };
+    let mut words = words.to_owned();
+    for area in facts.hidden_areas.with(AreaOutcome::Excluded) {
+        words.push_str(&format!("; NOT REACHED and excluded: {}", area_words(area)));
+    }
+    for area in facts.hidden_areas.with(AreaOutcome::GivenBack) {
+        words.push_str(&format!("; given back before: {}", area_words(area)));
+    }
     match facts.steps_down.last() {
-        None => words.to_owned(),
+        None => words,
         Some(step) => format!("{words}; by {}, after {} failed: {}", step.to, step.from, step.failure.message),
     }
 }

@@ -7,6 +7,8 @@ mod durability;
 mod evidence;
 mod folder;
 #[cfg(feature = "erase")]
+mod hidden;
+#[cfg(feature = "erase")]
 mod locked;
 mod lottery;
 #[cfg(feature = "erase")]

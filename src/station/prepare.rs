@@ -7,14 +7,14 @@ use chrono::{DateTime, Utc};
 use rand::RngExt as _;
 
 use super::folder::{Station, StationError};
+use super::hidden::{Hidden, area_words};
 use super::offers::Answers;
-use super::report::{area_words, hidden_areas};
 use crate::custody::{Log, LogError};
 use crate::device::{self, InventoryError, ResolveError, Roots, TargetRule};
-use crate::media::{HiddenArea, Medium, MediumClass, Transport};
+use crate::media::{Medium, MediumClass};
 use crate::policy::{
-    self, Decision, HiddenAreaState, InForce, Method, Offer, OperatorStanding, PolicyRequest, Refusal, Route, Scope,
-    StepDown, Storage, Technique, VerificationLevel, Wanted, Way,
+    self, Decision, InForce, Method, Offer, OperatorStanding, PolicyRequest, Refusal, Route, Scope, StepDown, Storage,
+    Technique, VerificationLevel, Wanted, Way,
 };
 use crate::sanitize::firmware::{Psids, candidates};
 use crate::sanitize::journal::{self, Journal};
@@ -170,7 +170,8 @@ pub fn prepare(
         };
         // A log that cannot be read cannot take the intent either: nothing may begin.
         let earlier = log.as_ref().map(|log| earlier_attempts(log, &medium)).transpose()?.unwrap_or_default();
-        Ok(plan_one(roots, medium, earlier, order, wish, now))
+        let hidden = Hidden::ask(roots, &medium);
+        Ok(plan_one(roots, medium, hidden, earlier, order, wish, now))
     };
     let mut prepared: Vec<_> = orders.iter().zip(media).map(&mut prepare_one).collect::<Result<_, _>>()?;
     refuse_what_others_erase(&mut prepared, &open_runs);
@@ -228,6 +229,7 @@ fn check(
 fn plan_one(
     roots: &Roots,
     medium: Medium,
+    hidden: Hidden,
     earlier_attempts: Vec<EarlierAttempt>,
     order: &Order,
     wish: &Wish,
@@ -243,23 +245,12 @@ fn plan_one(
         }
         _ => Answers::ask(roots, &medium, &candidates(&medium), &wish.psids),
     };
-    let hidden = hidden_areas(roots, &medium);
     let mut decision = decide(&medium, &answers.offers(), &hidden, order, wish)
         .map_err(|refusal| Refused::Policy { path: medium.path.clone(), refusal })?;
     let rungs: Vec<Rung> = decision.ladder.iter().map(|step| rung(step, &answers)).collect();
     let also = also(&rungs, &answers);
     decision.warnings.extend(warnings(&rungs, &also));
-    // A sanitize reaches by its standard what an overwrite does not.
-    if rungs.iter().any(|rung| {
-        !matches!(
-            rung.technique,
-            Technique::AtaSanitizeBlock | Technique::AtaSanitizeCrypto | Technique::AtaSanitizeOverwrite
-        )
-    }) {
-        let warning =
-            |area| format!("the drive hides a part of itself ({}): no host write reaches it", area_words(area));
-        decision.warnings.extend(hidden.iter().map(warning));
-    }
+    decision.warnings.extend(hidden_warnings(&hidden, &rungs));
     let by_host = rungs.iter().any(Rung::is_by_host);
     let mut rng = rand::rng();
     let passes = if by_host { wish.scheme.instantiate(&mut rng) } else { Vec::new() };
@@ -287,6 +278,7 @@ fn plan_one(
         operator: wish.operator.clone(),
         asset_tag: order.asset_tag.clone(),
         category: order.category.clone(),
+        hidden: hidden.found,
         earlier_attempts,
         planned: now,
         medium,
@@ -295,13 +287,7 @@ fn plan_one(
 }
 
 /// What the policy says to this medium, to which `offers` can be done.
-fn decide(
-    medium: &Medium,
-    offers: &[Offer],
-    hidden: &[HiddenArea],
-    order: &Order,
-    wish: &Wish,
-) -> Result<Decision, Refusal> {
+fn decide(medium: &Medium, offers: &[Offer], hidden: &Hidden, order: &Order, wish: &Wish) -> Result<Decision, Refusal> {
     let category = order.category.as_deref().map(|word| wish.policy.policy.category(word)).transpose()?;
     policy::plan(&PolicyRequest {
         policy: &wish.policy,
@@ -315,19 +301,7 @@ fn decide(
         storage: Storage::of(medium.kind, medium.class, medium.rotational),
         scope: if medium.partition.is_some() { Scope::Partition } else { Scope::WholeMedium },
         offers,
-        hidden_areas: match medium.class {
-            MediumClass::Image => HiddenAreaState::Open,
-            _ if matches!(medium.transport, Transport::Loop | Transport::Memory) => HiddenAreaState::Open,
-            MediumClass::Virtual => {
-                HiddenAreaState::NotExamined("what the host keeps behind a virtual disk is out of reach".to_owned())
-            }
-            MediumClass::Physical if !hidden.is_empty() => {
-                HiddenAreaState::Closed(hidden.iter().map(area_words).collect::<Vec<_>>().join("; "))
-            }
-            MediumClass::Physical => {
-                HiddenAreaState::NotExamined("HPA, DCO and over-provisioned areas were not examined".to_owned())
-            }
-        },
+        hidden_areas: hidden.state(medium),
         step_down: wish.step_down,
         operator: match &wish.operator {
             Some(operator) if operator.kid.is_some() => OperatorStanding::OwnKey,
@@ -377,6 +351,22 @@ fn warnings(rungs: &[Rung], also: &[Medium]) -> Vec<String> {
         );
     }
     warnings
+}
+
+/// What a person should know of a drive that hides a part of itself.
+fn hidden_warnings(hidden: &Hidden, rungs: &[Rung]) -> Vec<String> {
+    // A sanitize reaches by its standard what an overwrite does not.
+    let reaches = |rung: &Rung| {
+        matches!(
+            rung.technique,
+            Technique::AtaSanitizeBlock | Technique::AtaSanitizeCrypto | Technique::AtaSanitizeOverwrite
+        )
+    };
+    if rungs.iter().all(reaches) {
+        return Vec::new();
+    }
+    let words = |area| format!("the drive hides a part of itself ({}): no host write reaches it", area_words(area));
+    hidden.areas().map(words).collect()
 }
 
 /// Unfinished runs by the identity of their medium. A journal that cannot be read stands in nobody's

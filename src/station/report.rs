@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::hidden::{UNREACHED, area_words, unallocated};
 use super::offers::Answers;
 use crate::device::Roots;
 use crate::device::command::ata::identify::{Identify, identify_device};
 use crate::device::command::ata::smart;
 use crate::device::command::{Data, nvme};
 use crate::device::transport::{Linux, Transport};
-use crate::media::{CommandSet, Health, HiddenArea, Medium, MediumClass, Transport as Bus};
+use crate::media::{CommandSet, Health, HiddenArea, Medium};
 use crate::policy::Technique;
 use crate::sanitize::firmware::{AtaHiddenAreas, Psids, candidates};
-use crate::units::Bytes;
 
 /// So long a drive may take to answer everything; one that is asleep spins up first.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -123,25 +123,6 @@ fn ask(roots: &Roots, medium: &Medium) -> DriveReport {
     report
 }
 
-/// Areas of an ATA disk that the host cannot address, as far as the disk tells of them.
-pub(super) fn hidden_areas(roots: &Roots, medium: &Medium) -> Vec<HiddenArea> {
-    if (medium.transport, medium.class) != (Bus::Ata, MediumClass::Physical) || medium.partition.is_some() {
-        return Vec::new();
-    }
-    let examined = Linux::to_ask(roots, medium).ok().and_then(|mut path| AtaHiddenAreas::examine(&mut path).ok());
-    let mut areas = examined.map(|areas| areas.report(UNREACHED)).unwrap_or_default();
-    areas.retain(|area| area.size.is_some());
-    areas
-}
-
-const UNREACHED: &str = "no host write reaches it";
-
-/// `host protected area, 524 kB`.
-pub(super) fn area_words(area: &HiddenArea) -> String {
-    let size = area.size.map_or("size unknown".to_owned(), |size| crate::units::human_bytes(size.0));
-    format!("{}, {size}", area.kind.replace('_', " "))
-}
-
 fn ask_nvme(path: &mut Linux, report: &mut DriveReport) {
     let mut read = |command: &nvme::AdminCommand, data: &mut [u8]| {
         path.nvme_admin(command, Data::In(data), ONE).is_ok_and(|done| done.is_success())
@@ -150,14 +131,7 @@ fn ask_nvme(path: &mut Linux, report: &mut DriveReport) {
     if read(&nvme::identify_controller(), &mut data)
         && let Some(controller) = nvme::Controller::parse(&data)
     {
-        let free = controller.unallocated_capacity;
-        let size = u64::try_from(free).ok().filter(|bytes| *bytes > 0).map(Bytes);
-        let area = |size| HiddenArea {
-            kind: "unallocated_capacity".to_owned(),
-            size: Some(size),
-            note: "belongs to no namespace: no host write reaches it, Sanitize does".to_owned(),
-        };
-        report.hidden_areas = Some(size.map(area).into_iter().collect());
+        report.hidden_areas = Some(unallocated(&controller).into_iter().collect());
     }
     let mut log = [0; 512];
     if read(&nvme::health_log(), &mut log) {

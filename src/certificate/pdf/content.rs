@@ -10,7 +10,7 @@ use crate::certificate::Mark;
 use crate::certificate::document::{Destruction, DestructionTechnique, Document, GatheredUnit, Gathering, Signatory};
 use crate::certificate::form::kind_name;
 use crate::certificate::payload::{CertificatePayload, DocumentKind};
-use crate::media::MediumClass;
+use crate::media::{AreaOutcome, HiddenArea, MediumClass};
 use crate::policy::Method;
 use crate::sanitize::record::{HiddenAreas, LedgerFacts, Proven, RunFacts};
 use crate::signed::Jws;
@@ -257,8 +257,24 @@ fn read_section(facts: &RunFacts, mark: Mark, words: &Words) -> Section {
         HiddenAreas::ReachedByCommand { why, .. } => {
             rows.row("hidden", format!("{}: {why}", words.get("hidden_reached")))
         }
+        HiddenAreas::Examined { by, areas, .. } if areas.is_empty() => {
+            rows.row("hidden", format!("{} ({by})", words.get("hidden_none")))
+        }
+        HiddenAreas::Examined { areas, .. } => {
+            let became = |area: &HiddenArea| format!("{}: {}", area.label(), words.get(area_word(area)));
+            rows.row("hidden", areas.iter().map(became).collect::<Vec<_>>().join("; "))
+        }
     };
     rows.section("verification")
+}
+
+fn area_word(area: &HiddenArea) -> &'static str {
+    match area.outcome {
+        Some(AreaOutcome::GivenBack) => "hidden_given_back",
+        Some(AreaOutcome::Reached) => "hidden_reached",
+        Some(AreaOutcome::Unknown) => "hidden_unknown",
+        Some(AreaOutcome::Excluded) | None => "hidden_excluded",
+    }
 }
 
 fn blocks(ledger: &LedgerFacts) -> u64 {

@@ -5,7 +5,7 @@
 //! power cycle. A drive takes one lasting SET MAX between two power cycles, and refuses the restore
 //! of an overlay while a host protected area is set.
 
-use super::ata::{PATIENCE, THAW, identify, registers};
+use super::ata::{PATIENCE, THAW, identify, planned, registers};
 use super::note::DiaryError;
 use crate::device::command::Data;
 use crate::device::command::ata::Command;
@@ -15,12 +15,14 @@ use crate::device::command::ata::max_address::{
     Persistence, get_native_max, max_address, read_native_max, set_accessible_max, set_max,
 };
 use crate::device::transport::Transport;
-use crate::media::HiddenArea;
+use crate::media::{AreaOutcome, HiddenArea, PlannedCommand};
 use crate::units::{Bytes, Lba};
 
 /// What was found. Addresses are last addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AtaHiddenAreas {
+    /// Serial number by IDENTIFY DEVICE, without spaces at its ends.
+    pub serial: Option<String>,
     /// By IDENTIFY DEVICE: what the host can address now.
     pub accessible: Lba,
     /// Bytes in a logical sector.
@@ -96,6 +98,7 @@ impl AtaHiddenAreas {
             Err(why) => Found::NotSaid(why),
         };
         Ok(AtaHiddenAreas {
+            serial: drive.serial.as_str().map(str::to_owned),
             accessible,
             sector: drive.logical_sector,
             has_48_bit: drive.has_48_bit,
@@ -128,12 +131,13 @@ impl AtaHiddenAreas {
             match found {
                 Found::Last(last) if *last > reached => {
                     let size = (last.0 - reached.0).checked_mul(u64::from(self.sector)).map(Bytes);
-                    areas.push(HiddenArea { kind: kind.to_owned(), size, note: note.to_owned() });
+                    areas.push(HiddenArea { kind: kind.to_owned(), size, note: note.to_owned(), outcome: None });
                     reached = *last;
                 }
                 Found::NotSaid(why) => {
                     let note = format!("not known: {why}");
-                    areas.push(HiddenArea { kind: kind.to_owned(), size: None, note });
+                    let outcome = Some(AreaOutcome::Unknown);
+                    areas.push(HiddenArea { kind: kind.to_owned(), size: None, note, outcome });
                 }
                 Found::Last(_) | Found::NoFeature => {}
             }
@@ -150,6 +154,52 @@ impl AtaHiddenAreas {
             _ => Step::Nothing,
         }
     }
+
+    /// The commands by which the drive was asked, in words.
+    pub fn asked_by(&self) -> String {
+        let asked = [
+            (&self.native, read_native_max(self.has_48_bit).name),
+            (&self.accessible_max, get_native_max().name),
+            (&self.factory, dco_identify().name),
+        ];
+        let names = asked.iter().filter(|(found, _)| **found != Found::NoFeature).map(|(_, name)| *name);
+        std::iter::once("IDENTIFY DEVICE").chain(names).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Step {
+    /// The last address that is accessible after it.
+    pub fn last(&self) -> Option<Lba> {
+        match self {
+            Step::Nothing => None,
+            Step::SetMax(last) | Step::SetAccessibleMax(last) | Step::RestoreConfiguration(last) => Some(*last),
+        }
+    }
+
+    /// The kind of area that it gives back, as in [`HiddenArea::kind`].
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Step::Nothing => "nothing",
+            Step::SetMax(_) => "host_protected_area",
+            Step::SetAccessibleMax(_) => "accessible_max_address",
+            Step::RestoreConfiguration(_) => "device_configuration_overlay",
+        }
+    }
+
+    /// Its commands, byte for byte, in order.
+    pub fn commands(&self, has_48_bit: bool) -> Vec<PlannedCommand> {
+        let before = matches!(self, Step::SetMax(_)).then(|| read_native_max(has_48_bit));
+        before.iter().chain(self.command(has_48_bit).iter()).map(|command| planned(command, None)).collect()
+    }
+
+    fn command(&self, has_48_bit: bool) -> Option<Command> {
+        match self {
+            Step::Nothing => None,
+            Step::SetMax(last) => Some(set_max(has_48_bit, *last, Persistence::NonVolatile)),
+            Step::SetAccessibleMax(last) => Some(set_accessible_max(*last)),
+            Step::RestoreConfiguration(_) => Some(dco_restore()),
+        }
+    }
 }
 
 /// Carries out one step, `note` having made durable that it is about to happen, and looks at the
@@ -161,11 +211,8 @@ pub fn give_back(
     note: &mut dyn FnMut(&Step) -> Result<(), DiaryError>,
 ) -> Result<AtaHiddenAreas, HiddenError> {
     let drive = identify(path).map_err(HiddenError::NotSaid)?;
-    let (command, wanted) = match step {
-        Step::Nothing => return AtaHiddenAreas::examine(path),
-        Step::SetMax(last) => (set_max(drive.has_48_bit, *last, Persistence::NonVolatile), *last),
-        Step::SetAccessibleMax(last) => (set_accessible_max(*last), *last),
-        Step::RestoreConfiguration(last) => (dco_restore(), *last),
+    let Some((command, wanted)) = step.command(drive.has_48_bit).zip(step.last()) else {
+        return AtaHiddenAreas::examine(path);
     };
     note(step)?;
     if let Step::SetMax(last) = step {
@@ -176,12 +223,15 @@ pub fn give_back(
             return Err(HiddenError::Refused(why));
         }
     }
-    let outcome = path.ata(&command, Data::None, PATIENCE).map_err(|error| HiddenError::Refused(error.to_string()))?;
-    if outcome.registers.is_some() && !outcome.is_success() {
-        let name = command.name;
-        let why =
-            format!("{name} ended with {}; it may be frozen or have been sent before: {THAW}", registers(&outcome));
-        return Err(HiddenError::Refused(why));
+    match path.ata(&command, Data::None, PATIENCE) {
+        Err(error) if error.was_not_sent() => return Err(HiddenError::Refused(error.to_string())),
+        Ok(outcome) if outcome.registers.is_some() && !outcome.is_success() => {
+            let name = command.name;
+            let why =
+                format!("{name} ended with {}; it may be frozen or have been sent before: {THAW}", registers(&outcome));
+            return Err(HiddenError::Refused(why));
+        }
+        Ok(_) | Err(_) => {}
     }
     // Whatever the registers say or do not say: what IDENTIFY DEVICE says now counts.
     let areas = AtaHiddenAreas::examine(path)?;

@@ -1,12 +1,12 @@
 //! The judgement over a technique of the drive's own.
 
 use super::failure;
-use crate::media::{Exchange, HiddenArea, Reach, Reply};
+use crate::media::Reach;
 use crate::policy::{Technique, VerificationLevel, Way};
 use crate::sanitize::firmware::{Erasure, Psids, Survey, procedure_for};
 use crate::sanitize::record::{
-    Failure, FirmwareFacts, FoundFacts, HiddenAreas, IoFacts, KnownContent, LedgerFacts, PathFacts, Proven,
-    ReachedFacts, VerificationFacts,
+    Failure, FirmwareFacts, FoundFacts, IoFacts, KnownContent, LedgerFacts, PathFacts, Proven, ReachedFacts,
+    VerificationFacts,
 };
 use crate::sanitize::rung::{RungEnd, RungState};
 use crate::sanitize::state::RunState;
@@ -94,37 +94,6 @@ pub(super) fn facts(state: &RunState) -> FirmwareFacts {
     }
 }
 
-/// A Sanitize or revert reaches by its standard what the host cannot address; a format does not.
-pub(super) fn hidden_areas(state: &RunState) -> HiddenAreas {
-    use Technique as T;
-    match state.rung().technique {
-        T::NvmeSanitizeBlock | T::NvmeSanitizeCrypto | T::NvmeSanitizeOverwrite => HiddenAreas::ReachedByCommand {
-            why: "NVM Express base 2.1, Sanitize: all media of the NVM subsystem that hold user data, unallocated and \
-                  spare areas included"
-                .to_owned(),
-            areas: unallocated(&state.rung_state().exchanges).into_iter().collect(),
-        },
-        T::ScsiSanitizeBlock | T::ScsiSanitizeCrypto | T::ScsiSanitizeOverwrite => HiddenAreas::ReachedByCommand {
-            why: "SBC-5, SANITIZE: all blocks of the logical unit, also those that are not addressable".to_owned(),
-            areas: Vec::new(),
-        },
-        T::AtaSanitizeBlock | T::AtaSanitizeCrypto | T::AtaSanitizeOverwrite => HiddenAreas::ReachedByCommand {
-            why: "ACS-5, SANITIZE DEVICE: all user data areas, also those that are not addressable now".to_owned(),
-            areas: Vec::new(),
-        },
-        T::MmcSanitize => HiddenAreas::ReachedByCommand {
-            why: "JESD84-B51, SANITIZE_START: all unmapped user areas".to_owned(),
-            areas: Vec::new(),
-        },
-        technique => HiddenAreas::NotExamined {
-            why: format!(
-                "the standard does not say that {technique} reaches reallocated, spare or hidden areas, and they \
-                 were not examined"
-            ),
-        },
-    }
-}
-
 /// Blocks are read directly, never through the host's cache.
 pub(super) fn io_facts() -> IoFacts {
     IoFacts { engine: "pread/pwrite".to_owned(), direct: true }
@@ -174,18 +143,4 @@ fn path_facts(state: &RunState) -> PathFacts {
         returns_status: believed,
         notes: state.rung().notes.iter().cloned().chain(unknown).collect(),
     }
-}
-
-/// UNVMCAP of Identify Controller (bytes 296-311), where it was read and is not zero.
-fn unallocated(exchanges: &[Exchange]) -> Option<HiddenArea> {
-    let identify =
-        exchanges.iter().find(|e| e.name == "Identify Controller" && matches!(e.reply, Reply::Nvme { .. }))?;
-    let digits = identify.data_in.as_deref()?.get(2 * 296..2 * 304)?;
-    let bytes: Vec<u8> = (0..8).filter_map(|i| u8::from_str_radix(digits.get(2 * i..2 * i + 2)?, 16).ok()).collect();
-    let size = u64::from_le_bytes(bytes.try_into().ok()?);
-    (size > 0).then(|| HiddenArea {
-        kind: "unallocated_capacity".to_owned(),
-        size: Some(Bytes(size)),
-        note: "capacity that belongs to no namespace".to_owned(),
-    })
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::bench::{Bench, case};
-use super::table::Truth::{Faulty, Honest, NotLookedAt};
+use super::table::Truth::{Excluded, Faulty, Honest};
 use crate::models::ahci::SataDrive;
 use crate::models::ata::Ata;
 use crate::models::bridge::{Sat, UsbDrive};
@@ -141,10 +141,12 @@ fn hidden_areas_are_named() {
         assert_eq!(drive.left().0, 1024, "{result:#} {}", ran.stderr);
         let certificates = bench.documents("certificates");
         let says = certificates.iter().find(|d| d["facts"]["run_id"] == result["run_id"]).unwrap();
-        assert_eq!(says["facts"]["hidden_areas"]["state"], "not_examined", "{says:#}");
-        assert!(says["statement"].to_string().contains("were not reached and not examined"), "{says:#}");
-        let case = case(drive, serial, "SATA SSD", NotLookedAt, behaviour);
-        bench.put_down(&case, "overwrite", "pass, certificate: hidden areas `not_examined`");
+        let areas = &says["facts"]["hidden_areas"]["areas"];
+        assert_eq!((&areas[0]["size"], &areas[0]["outcome"]), (&"524288".into(), &"excluded".into()), "{says:#}");
+        assert_eq!((&says["grade"]["mark"], areas[1].is_null()), (&"C".into(), true), "{says:#}");
+        assert!(says["statement"].to_string().contains("THE RUN DID NOT REACH A PART OF THE DRIVE"), "{says:#}");
+        let case = case(drive, serial, "SATA SSD", Excluded, behaviour);
+        bench.put_down(&case, "overwrite", "pass, certificate: the area is excluded, grade C");
     }
     bench.end();
 }

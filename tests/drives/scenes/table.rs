@@ -14,8 +14,8 @@ pub enum Truth {
     Faulty,
     /// No host can find out. Stands in a part of the table of its own.
     BeyondAnyHost,
-    /// It can be found out, and is not yet; the certificate says so.
-    NotLookedAt,
+    /// It hides a part of itself, and nobody asked to have it back: the certificate says what was excluded.
+    Excluded,
 }
 
 /// What the certificate of such a run says, and the page.
@@ -43,7 +43,7 @@ type Belongs = fn(Truth) -> bool;
 
 const PARTS: [(&str, Belongs); 3] = [
     ("<!-- drives -->", |truth| matches!(truth, Truth::Honest | Truth::Faulty)),
-    ("<!-- not looked at -->", |truth| truth == Truth::NotLookedAt),
+    ("<!-- excluded -->", |truth| truth == Truth::Excluded),
     ("<!-- beyond any host -->", |truth| truth == Truth::BeyondAnyHost),
 ];
 const END: &str = "<!-- end -->";

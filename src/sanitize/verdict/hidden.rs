@@ -1,0 +1,165 @@
+//! What became of the areas that the host cannot address.
+
+use crate::media::{AreaOutcome, Exchange, HiddenArea, MediumClass, Reply, Transport};
+use crate::policy::Technique;
+use crate::sanitize::record::HiddenAreas;
+use crate::sanitize::state::{RunPlan, RunState};
+use crate::units::Bytes;
+
+/// A sanitize that `passed` reached by its standard what the host cannot address; nothing else is
+/// known to.
+pub(super) fn hidden_areas(state: &RunState, passed: bool) -> HiddenAreas {
+    let (plan, rung) = (&state.plan, state.rung());
+    if let Some(why) = reached_by_standard(rung.technique) {
+        let (mut areas, exchanges) = match &plan.hidden {
+            Some(HiddenAreas::Examined { areas, exchanges, .. }) => (areas.clone(), exchanges.clone()),
+            _ => (Vec::new(), Vec::new()),
+        };
+        areas.retain(|area| area.kind != UNALLOCATED);
+        areas.extend(unallocated(&state.rung_state().exchanges));
+        for area in areas.iter_mut().filter(|area| passed && area.outcome.is_none()) {
+            area.outcome = Some(AreaOutcome::Reached);
+        }
+        return HiddenAreas::ReachedByCommand { why: why.to_owned(), areas, exchanges };
+    }
+    match &plan.hidden {
+        Some(HiddenAreas::Examined { by, areas, exchanges }) => HiddenAreas::Examined {
+            by: by.clone(),
+            areas: areas.iter().map(|area| excluded(area, rung.technique)).collect(),
+            exchanges: exchanges.clone(),
+        },
+        Some(HiddenAreas::NotExamined { why }) => HiddenAreas::NotExamined { why: why.clone() },
+        _ if rung.is_by_host() => by_host(plan),
+        _ => HiddenAreas::NotExamined {
+            why: format!(
+                "the standard does not say that {} reaches reallocated, spare or hidden areas, and they were not \
+                 examined",
+                rung.technique
+            ),
+        },
+    }
+}
+
+/// What is there and was neither given back nor reached.
+fn excluded(area: &HiddenArea, technique: Technique) -> HiddenArea {
+    if area.outcome.is_some() {
+        return area.clone();
+    }
+    let note = match technique {
+        Technique::Overwrite | Technique::ZoneResetOverwrite => {
+            "excluded: no host write reaches it, and this run did not".to_owned()
+        }
+        by_drive => format!("excluded: the standard does not say that {by_drive} reaches it"),
+    };
+    HiddenArea { note, outcome: Some(AreaOutcome::Excluded), ..area.clone() }
+}
+
+/// Where nothing was asked.
+fn by_host(plan: &RunPlan) -> HiddenAreas {
+    match (plan.medium.class, plan.medium.transport) {
+        (MediumClass::Image, _) | (_, Transport::Loop | Transport::Memory) => HiddenAreas::Impossible,
+        (MediumClass::Virtual, _) => HiddenAreas::NotExamined {
+            why: "a virtual disk: what the host keeps behind it is not reached from here".to_owned(),
+        },
+        (MediumClass::Physical, _) => HiddenAreas::NotExamined {
+            why: "the overwrite reaches the capacity the host can address; HPA, DCO, reallocated and \
+                  over-provisioned areas were not examined"
+                .to_owned(),
+        },
+    }
+}
+
+fn reached_by_standard(technique: Technique) -> Option<&'static str> {
+    use Technique as T;
+    match technique {
+        T::NvmeSanitizeBlock | T::NvmeSanitizeCrypto | T::NvmeSanitizeOverwrite => Some(
+            "NVM Express base 2.1, Sanitize: all media of the NVM subsystem that hold user data, unallocated and spare \
+             areas included",
+        ),
+        T::ScsiSanitizeBlock | T::ScsiSanitizeCrypto | T::ScsiSanitizeOverwrite => {
+            Some("SBC-5, SANITIZE: all blocks of the logical unit, also those that are not addressable")
+        }
+        T::AtaSanitizeBlock | T::AtaSanitizeCrypto | T::AtaSanitizeOverwrite => {
+            Some("ACS-5, SANITIZE DEVICE: all user data areas, also those that are not addressable now")
+        }
+        T::MmcSanitize => Some("JESD84-B51, SANITIZE_START: all unmapped user areas"),
+        _ => None,
+    }
+}
+
+const UNALLOCATED: &str = "unallocated_capacity";
+
+/// UNVMCAP of Identify Controller (bytes 296-311), where it was read and is not zero.
+fn unallocated(exchanges: &[Exchange]) -> Option<HiddenArea> {
+    let identify =
+        exchanges.iter().find(|e| e.name == "Identify Controller" && matches!(e.reply, Reply::Nvme { .. }))?;
+    let digits = identify.data_in.as_deref()?.get(2 * 296..2 * 304)?;
+    let bytes: Vec<u8> = (0..8).filter_map(|i| u8::from_str_radix(digits.get(2 * i..2 * i + 2)?, 16).ok()).collect();
+    let size = u64::from_le_bytes(bytes.try_into().ok()?);
+    (size > 0).then(|| HiddenArea {
+        kind: UNALLOCATED.to_owned(),
+        size: Some(Bytes(size)),
+        note: "capacity that belongs to no namespace".to_owned(),
+        outcome: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Method, VerificationLevel};
+    use crate::sanitize::rung::Rung;
+    use crate::sanitize::samples;
+
+    fn area(kind: &str, outcome: Option<AreaOutcome>) -> HiddenArea {
+        HiddenArea { kind: kind.to_owned(), size: Some(Bytes(512)), note: "n".to_owned(), outcome }
+    }
+
+    fn judged(technique: Technique, hidden: Option<HiddenAreas>, passed: bool) -> HiddenAreas {
+        let plan = RunPlan {
+            ladder: vec![Rung { technique, attains: Method::Clear, ..Rung::overwrite() }],
+            hidden,
+            ..samples::plan(&[0], VerificationLevel::Full)
+        };
+        hidden_areas(&RunState::new(plan), passed)
+    }
+
+    fn examined(areas: Vec<HiddenArea>) -> Option<HiddenAreas> {
+        Some(HiddenAreas::Examined { by: "b".to_owned(), areas, exchanges: Vec::new() })
+    }
+
+    #[test]
+    fn what_was_found_is_excluded_unless_it_was_given_back_or_the_standard_reaches_it() {
+        let found = || {
+            let back = area("device_configuration_overlay", Some(AreaOutcome::GivenBack));
+            examined(vec![area("host_protected_area", None), back])
+        };
+        let outcomes = |hidden: &HiddenAreas| hidden.areas().iter().map(|a| a.outcome).collect::<Vec<_>>();
+        let (excluded, back, reached) = (AreaOutcome::Excluded, AreaOutcome::GivenBack, AreaOutcome::Reached);
+        for technique in [Technique::Overwrite, Technique::AtaSecurityErase, Technique::OpalPsidRevert] {
+            let hidden = judged(technique, found(), true);
+            assert!(matches!(hidden, HiddenAreas::Examined { .. }));
+            assert_eq!(outcomes(&hidden), [Some(excluded), Some(back)], "{technique}");
+            assert!(hidden.areas()[0].note.starts_with("excluded: "), "{hidden:?}");
+        }
+        let hidden = judged(Technique::AtaSanitizeBlock, found(), true);
+        assert!(matches!(hidden, HiddenAreas::ReachedByCommand { .. }));
+        assert_eq!(outcomes(&hidden), [Some(reached), Some(back)]);
+        let hidden = judged(Technique::AtaSanitizeBlock, found(), false);
+        assert_eq!(outcomes(&hidden), [None, Some(back)], "a run that failed reached nothing for certain");
+    }
+
+    #[test]
+    fn what_was_not_asked_is_not_examined_and_nothing_found_is_nothing() {
+        let nothing = judged(Technique::Overwrite, examined(Vec::new()), true);
+        assert!(matches!(nothing, HiddenAreas::Examined { areas, .. } if areas.is_empty()));
+        let why = || Some(HiddenAreas::NotExamined { why: "no registers".to_owned() });
+        for technique in [Technique::Overwrite, Technique::AtaSecurityErase] {
+            let hidden = judged(technique, why(), true);
+            assert_eq!(Some(hidden), why(), "{technique}");
+            // A journal of an earlier version.
+            let hidden = judged(technique, None, true);
+            assert!(matches!(hidden, HiddenAreas::NotExamined { .. }), "{technique}");
+        }
+    }
+}
