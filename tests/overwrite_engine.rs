@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use common::loopdev::LoopDevice;
@@ -71,6 +71,16 @@ fn is_clean(outcome: &PassOutcome, size: u64) -> bool {
         && outcome.watermark == Bytes(size)
 }
 
+/// Two tests count the threads of this process: nothing else may run in it meanwhile.
+static OTHERS: RwLock<()> = RwLock::new(());
+
+fn alone() -> RwLockWriteGuard<'static, ()> {
+    let alone = OTHERS.write().unwrap_or_else(PoisonError::into_inner);
+    // Those of earlier engines take a moment to leave.
+    (0..1000).take_while(|_| !threads().is_empty()).for_each(|_| std::thread::sleep(Duration::from_millis(10)));
+    alone
+}
+
 /// Names of this process's threads, the kernel's helpers for io_uring included.
 fn threads() -> Vec<String> {
     std::fs::read_dir("/proc/self/task")
@@ -83,6 +93,7 @@ fn threads() -> Vec<String> {
 
 #[test]
 fn both_backends_write_the_same_image_with_a_partial_last_block() {
+    let _others = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     let size = 3_000_000 + 321;
     for pattern in [Pattern::Byte { byte: 0x5A }, Pattern::Bytes { bytes: vec![0x92, 0x49, 0x24] }, random(3)] {
         let mut images = Vec::new();
@@ -114,6 +125,7 @@ fn both_backends_write_the_same_image_with_a_partial_last_block() {
 
 #[test]
 fn loop_devices_with_direct_io() {
+    let _others = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     if !common::is_root() {
         return common::skip("needs root for loop devices");
     }
@@ -146,6 +158,7 @@ fn loop_devices_with_direct_io() {
 
 #[test]
 fn samples_and_resumption_touch_only_their_extents() {
+    let _others = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     let size = 6 << 20;
     for io in [IoChoice::Uring, IoChoice::Plain] {
         let Some(engine) = engine(io) else { return };
@@ -178,6 +191,7 @@ fn samples_and_resumption_touch_only_their_extents() {
 
 #[test]
 fn sixty_four_images_at_once_on_a_handful_of_threads() {
+    let _alone = alone();
     let size = 1 << 19;
     let Some(engine) = engine(IoChoice::Uring) else { return };
     for op in [PassOp::Write, PassOp::Verify] {
@@ -211,6 +225,7 @@ fn sixty_four_images_at_once_on_a_handful_of_threads() {
 
 #[test]
 fn unregistered_buffers_do_as_well() {
+    let _others = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     let config = EngineConfig { registration: BufferRegistration::Never, io: IoChoice::Uring, ..Default::default() };
     let Ok(engine) = Engine::start(config) else { return common::skip("no io_uring here") };
     assert_eq!(engine.io_mode(), IoMode::Uring { registered: false });
@@ -222,6 +237,7 @@ fn unregistered_buffers_do_as_well() {
 /// The same test binary again, without the capability to lock memory and with a limit of 64 KiB.
 #[test]
 fn a_small_memlock_limit_falls_back_to_unregistered_buffers() {
+    let _others = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     const CHILD: &str = "LASTWRITE_TEST_MEMLOCK_CHILD";
     if std::env::var_os(CHILD).is_some() {
         let Some(engine) = engine(IoChoice::Auto) else { return };
@@ -248,6 +264,7 @@ fn a_small_memlock_limit_falls_back_to_unregistered_buffers() {
 
 #[test]
 fn a_cancelled_pass_ends_with_a_true_watermark() {
+    let _others = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     for io in [IoChoice::Uring, IoChoice::Plain] {
         let Some(engine) = engine(io) else { return };
         let size = 1 << 30;
@@ -271,6 +288,7 @@ fn a_cancelled_pass_ends_with_a_true_watermark() {
 
 #[test]
 fn dropping_the_engine_cancels_and_lets_go_of_the_file() {
+    let _others = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     for io in [IoChoice::Uring, IoChoice::Plain] {
         let Some(engine) = engine(io) else { return };
         let (_file, disk) = image(4 << 30);
@@ -307,6 +325,7 @@ impl Disk for Silent {
 
 #[test]
 fn a_silent_drive_stalls_alone() {
+    let _alone = alone();
     let Some(engine) = engine(IoChoice::Uring) else { return };
     let (reader, writer) = std::io::pipe().unwrap();
     let mut silent = job(Arc::new(Silent(reader, writer)), 1 << 30, PassOp::Verify, &random(1));
@@ -362,6 +381,7 @@ impl Disk for Hanging {
 
 #[test]
 fn a_hanging_call_stalls_alone_with_plain_io() {
+    let _others = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     let Some(engine) = engine(IoChoice::Plain) else { return };
     let hanging = Arc::new(Hanging::default());
     let mut stalled = job(hanging.clone(), 1 << 20, PassOp::Write, &random(1));
@@ -426,6 +446,7 @@ impl Drop for Frozen {
 
 #[test]
 fn requests_stuck_in_the_kernel_hold_up_nobody_and_keep_their_memory() {
+    let _others = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     if !common::is_root() {
         return common::skip("needs root to freeze a filesystem");
     }
