@@ -169,6 +169,7 @@ fn the_table_has_no_false_pass_and_at_least_forty_behaviours() {
 fn rows_take_the_place_of_those_of_their_scene() {
     let page = format!(
         "a\n<!-- drives -->\n{HEAD}| x | old |\n{END}\n<!-- not looked at -->\n{HEAD}{END}\n\
+         <!-- excluded -->\n{HEAD}{END}\n\
          <!-- beyond any host -->\n{HEAD}{END}\nb\n"
     );
     let row = |truth, drive: &str| Row {
@@ -179,10 +180,13 @@ fn rows_take_the_place_of_those_of_their_scene() {
         reported: "d".into(),
         left: "e".into(),
     };
-    let rows = [row(Truth::Faulty, "new"), row(Truth::BeyondAnyHost, "far")];
+    let rows = [row(Truth::Faulty, "new"), row(Truth::Excluded, "hidden"), row(Truth::BeyondAnyHost, "far")];
     let text = with(&page, "x", &rows);
     assert!(text.contains("<!-- drives -->\n| Scene") && !text.contains("old"), "{text}");
-    let (near, far) = text.split_once("<!-- beyond").unwrap();
-    assert!(near.contains("| x | new | b | c | d | e |\n") && far.contains("| x | far | b | c | d | e |\n"), "{text}");
+    let (near, rest) = text.split_once("<!-- excluded").unwrap();
+    let (middle, far) = rest.split_once("<!-- beyond").unwrap();
+    for (part, drive) in [(near, "new"), (middle, "hidden"), (far, "far")] {
+        assert!(part.contains(&format!("| x | {drive} | b | c | d | e |\n")), "{text}");
+    }
     assert_eq!(with(&text, "x", &rows), text);
 }
