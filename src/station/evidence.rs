@@ -15,7 +15,7 @@ use super::run::Cut;
 use crate::certificate::{self, IssueContext, Issued};
 use crate::custody::{self, AuditConfig, Log, LogError, NewEvent};
 use crate::media::AreaOutcome;
-use crate::sanitize::record::{ClockQuality, IntentReceipt, Proven, RunFacts, ToolFacts};
+use crate::sanitize::record::{ClockQuality, IntentReceipt, Proven, RunFacts};
 use crate::sanitize::state::RunPlan;
 use crate::sanitize::{Run, Sealed, Verdict};
 use crate::signed::{Jws, Role, StationKey, atomic_write, remove_drafts};
@@ -241,28 +241,6 @@ pub(super) fn log_failure_without_report(
     let data = json!({ "run_id": run_id, "document": null, "reason": reason });
     let event = NewEvent { typ: FAILED.to_owned(), subject: intent.entry.subject, data };
     log.append_outcome(event, key, &config).map(|_| true)
-}
-
-/// Name, version and digest of the running program.
-pub(super) fn tool_facts() -> ToolFacts {
-    use sha2::{Digest, Sha256};
-    static DIGEST: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-    let digest = || {
-        let mut program = std::fs::File::open("/proc/self/exe")?;
-        let (mut hash, mut piece) = (Sha256::new(), vec![0; 256 << 10]);
-        loop {
-            match std::io::Read::read(&mut program, &mut piece)? {
-                0 => return Ok(super::prepare::hex(&hash.finalize())),
-                n => hash.update(&piece[..n]),
-            }
-        }
-    };
-    let digest = DIGEST.get_or_init(|| digest().unwrap_or_else(|_: std::io::Error| String::new()));
-    ToolFacts {
-        name: env!("CARGO_PKG_NAME").to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        build_digest: digest.clone(),
-    }
 }
 
 impl From<clock::Quality> for ClockQuality {

@@ -18,6 +18,8 @@ mod offers;
 mod policy;
 #[cfg(feature = "erase")]
 mod prepare;
+#[cfg(feature = "erase")]
+mod program;
 mod received;
 #[cfg(feature = "erase")]
 mod report;

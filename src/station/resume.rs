@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use super::evidence::{self, tool_facts};
+use super::evidence;
 use super::folder::{Station, StationError};
 use super::locked::{LockedError, find_locked, unlock_ours, with_password};
+use super::program::tool_facts;
 use super::run::{Ready, TakenUp};
 use crate::device::{self, InventoryError, Roots};
 use crate::media::Medium;
@@ -266,8 +267,8 @@ pub fn abandon(
             None => Err(Incoherent { number: entries.len(), why: "the result was not kept" }.into()),
         };
     }
-    let reason = with_password(reason, &state);
-    Ok(Ready::Sealed(Box::new(Run::abandon(journal, state, &reason, tool_facts(), clock::quality().into(), now)?)))
+    let (reason, tool) = (with_password(reason, &state), tool_facts(station));
+    Ok(Ready::Sealed(Box::new(Run::abandon(journal, state, &reason, tool, clock::quality().into(), now)?)))
 }
 
 /// A journal that knows of no intent: nothing was written, or nothing is known of it. An intent that

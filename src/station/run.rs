@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::evidence;
 use super::folder::{Station, StationError};
+use super::program::tool_facts;
 use super::result::{Outcome, TargetResult, blank, cut_result, result_of_start};
 use crate::custody::Log;
 use crate::device::Roots;
@@ -257,8 +258,9 @@ impl Desk<'_> {
     async fn try_run(&self, run: Run<Claimed>) -> Result<TargetResult, Cut> {
         let run = self.intend(run).await?;
         let erased = run.erase(&self.bench, self.watch).await.map_err(Cut::Stopped)?;
+        let station = self.station.clone();
         let sealed = self
-            .blocking(move || erased.seal(evidence::tool_facts(), clock::quality().into(), now()))
+            .blocking(move || erased.seal(tool_facts(&station), clock::quality().into(), now()))
             .await?
             .map_err(Cut::Start)?;
         self.store(sealed).await

@@ -1,7 +1,7 @@
 //! The signed record of a reading by somebody who did not sanitize.
 
-use super::evidence::tool_facts;
 use super::folder::Station;
+use super::program::tool_facts;
 use super::verify_media::MediaCheck;
 use crate::certificate::document::{
     DocumentRef, DocumentType, MEDIA_VERIFICATION_SCHEMA, MediaVerification, ReadMedium, SealError, Signatory, seal,
@@ -72,7 +72,7 @@ pub fn record_reading(
             location: None,
             contact: None,
         }),
-        tool: tool_facts(),
+        tool: tool_facts(reader.station),
     };
     let mut signers = vec![(reader.key, Role::Station)];
     signers.extend(reader.person.map(|(_, key)| (key, Role::Verifier)));

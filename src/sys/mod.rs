@@ -15,6 +15,7 @@ pub mod memory;
 pub mod passthrough;
 #[cfg(feature = "erase")]
 mod ring;
+#[cfg(feature = "erase")]
 pub mod vaes;
 
 #[cfg(feature = "erase")]
