@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// A task that waits longer than this while every helper is busy gets a new helper.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_secs(1);
 /// A helper beyond the first leaves after this long without work.
 const IDLE: Duration = Duration::from_secs(1);
 
