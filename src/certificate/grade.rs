@@ -219,6 +219,7 @@ mod tests {
                 outcome: Some(outcome),
             }],
             exchanges: Vec::new(),
+            restored: None,
         };
         let (mark, reasons) = grade(|f| f.hidden_areas = hiding(AreaOutcome::Excluded));
         assert!(mark == Mark::C && reasons.contains("not reached: host protected area, 4096 bytes"), "{reasons}");

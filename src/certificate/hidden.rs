@@ -1,6 +1,6 @@
 //! Areas that the host cannot address: what a document says of them, and whether it can be true.
 
-use crate::media::{AreaOutcome, HiddenArea, MediumClass};
+use crate::media::{AreaOutcome, Exchange, HiddenArea, Identity, MediumClass};
 use crate::policy::Technique;
 use crate::sanitize::record::{HiddenAreas, RunFacts};
 
@@ -8,15 +8,15 @@ use crate::sanitize::record::{HiddenAreas, RunFacts};
 pub(super) fn sentence(reach: &str, hidden: &HiddenAreas) -> String {
     match hidden {
         HiddenAreas::Impossible => reach.to_owned(),
-        HiddenAreas::ReachedByCommand { why, areas, .. } => format!(
+        HiddenAreas::ReachedByCommand { why, .. } => format!(
             "{reach} By its standard the command reaches also what the host cannot address ({why}); no host can read \
              these areas and see.{}",
-            given_back(areas)
+            given_back(hidden)
         ),
         HiddenAreas::Examined { by, areas, .. } => {
             format!(
                 "{reach} {} Reallocated blocks, spare and over-provisioned area were not reached.",
-                found(by, areas)
+                found(by, areas, hidden)
             )
         }
         HiddenAreas::NotExamined { why } => format!(
@@ -26,7 +26,7 @@ pub(super) fn sentence(reach: &str, hidden: &HiddenAreas) -> String {
     }
 }
 
-fn found(by: &str, areas: &[HiddenArea]) -> String {
+fn found(by: &str, areas: &[HiddenArea], hidden: &HiddenAreas) -> String {
     if areas.is_empty() {
         return format!("Asked before the run ({by}), the drive says that it hides no part of itself.");
     }
@@ -46,18 +46,21 @@ fn found(by: &str, areas: &[HiddenArea]) -> String {
             )),
         }
     }
-    says + &given_back(areas)
+    says + &given_back(hidden)
 }
 
-fn given_back(areas: &[HiddenArea]) -> String {
-    let back = areas.iter().filter(|area| area.outcome == Some(AreaOutcome::GivenBack));
-    back.map(|area| {
+fn given_back(hidden: &HiddenAreas) -> String {
+    let back = hidden.with(AreaOutcome::GivenBack).map(|area| {
         format!(
-            " A part of the drive that was hidden ({}) was given back before the run, which reached it.",
+            " A part of the drive that was hidden ({}) was given back before anything was erased, and from then on was \
+             a part of the medium like any other.",
             area.label()
         )
-    })
-    .collect()
+    });
+    let before = hidden.restored().map(|restored| {
+        format!(" The drive had {} bytes before, and was changed for good, as was asked for.", restored.before.size)
+    });
+    back.chain(before).collect()
 }
 
 /// For a line of a page: what became of an area.
@@ -102,11 +105,7 @@ pub(super) fn check(facts: &RunFacts) -> Result<String, String> {
     if let Some(area) = areas.iter().find(|a| a.size.is_none() && a.outcome != Some(AreaOutcome::Unknown)) {
         return Err(format!("the size of the {} is not said", area.kind.replace('_', " ")));
     }
-    let whole = facts.medium.geometry.size;
-    let beyond = |area: &&HiddenArea| area.size.is_some_and(|size| size >= whole);
-    if let Some(area) = hidden.with(AreaOutcome::GivenBack).find(beyond) {
-        return Err(format!("{} was given back, and the medium has {whole} bytes", area.label()));
-    }
+    check_given_back(facts)?;
     match hidden {
         HiddenAreas::Examined { by, .. } => {
             if facts.medium.class != MediumClass::Physical || by.is_empty() {
@@ -137,10 +136,43 @@ pub(super) fn check(facts: &RunFacts) -> Result<String, String> {
     })
 }
 
+/// What was given back is what the medium grew by, it is the same drive, and the commands are there.
+fn check_given_back(facts: &RunFacts) -> Result<(), String> {
+    let (hidden, now) = (&facts.hidden_areas, &facts.medium.identity);
+    let mut back = hidden.with(AreaOutcome::GivenBack).peekable();
+    let Some(restored) = hidden.restored() else {
+        return match back.peek() {
+            Some(area) => Err(format!("{} was given back, and what the drive was before is not said", area.label())),
+            None => Ok(()),
+        };
+    };
+    let sum = back.try_fold(0u64, |sum, area| sum.checked_add(area.size?.0));
+    let before = &restored.before;
+    if sum.is_none_or(|sum| sum == 0 || now.size.0.checked_sub(before.size.0) != Some(sum)) {
+        return Err(format!(
+            "the drive had {} bytes and has {} now, and that is not what was given back",
+            before.size, now.size
+        ));
+    }
+    let grown = Identity { size: now.size, ..before.clone() };
+    if let Some(difference) = grown.differences(now).first() {
+        return Err(format!("before its hidden areas were given back the drive had another {}", difference.field));
+    }
+    let changes = ["SET MAX ADDRESS", "SET ACCESSIBLE MAX ADDRESS", "DEVICE CONFIGURATION RESTORE"];
+    let sent = |exchange: &Exchange| changes.iter().any(|command| exchange.name.starts_with(command));
+    // Of a start that was cut between the command and its note nothing more is known than that it began.
+    match hidden.exchanges().iter().any(sent) || !facts.resumed.is_empty() {
+        true => Ok(()),
+        false => Err("areas were given back, and no command that does it is among what was sent".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::semantics::tests::facts;
     use super::*;
+    use crate::media::{CommandSet, Reply};
+    use crate::sanitize::record::{Otherwise, Restored};
     use crate::units::Bytes;
 
     fn area(kind: &str, size: Option<u64>, outcome: Option<AreaOutcome>) -> HiddenArea {
@@ -148,7 +180,12 @@ mod tests {
     }
 
     fn examined(areas: Vec<HiddenArea>) -> HiddenAreas {
-        HiddenAreas::Examined { by: "READ NATIVE MAX ADDRESS EXT".to_owned(), areas, exchanges: Vec::new() }
+        HiddenAreas::Examined {
+            by: "READ NATIVE MAX ADDRESS EXT".to_owned(),
+            areas,
+            exchanges: Vec::new(),
+            restored: None,
+        }
     }
 
     #[test]
@@ -158,7 +195,7 @@ mod tests {
         let excluded = says(vec![area("host_protected_area", Some(512), Some(AreaOutcome::Excluded))]);
         assert!(excluded.contains("DID NOT REACH A PART OF THE DRIVE (host protected area, 512 bytes)"), "{excluded}");
         let back = says(vec![area("device_configuration_overlay", Some(512), Some(AreaOutcome::GivenBack))]);
-        assert!(back.contains("given back before the run, which reached it") && !back.contains("DID NOT"), "{back}");
+        assert!(back.contains("given back before anything was erased") && !back.contains("DID NOT"), "{back}");
         let unknown = says(vec![area("host_protected_area", None, Some(AreaOutcome::Unknown))]);
         assert!(unknown.contains("has a host protected area is not known"), "{unknown}");
     }
@@ -175,13 +212,61 @@ mod tests {
         assert!(with(examined(vec![area("a", None, Some(AreaOutcome::Unknown))])).is_ok());
         assert!(with(examined(vec![area("a", Some(512), None)])).is_err(), "without an outcome");
         assert!(with(examined(vec![area("a", None, Some(AreaOutcome::GivenBack))])).is_err(), "without a size");
-        assert!(with(examined(vec![area("a", Some(u64::MAX), Some(AreaOutcome::GivenBack))])).is_err(), "too much");
+        assert!(
+            with(examined(vec![area("a", Some(512), Some(AreaOutcome::GivenBack))])).is_err(),
+            "before is not said"
+        );
         assert!(with(examined(vec![area("", Some(512), Some(AreaOutcome::Excluded))])).is_err(), "of no kind");
-        let reached = HiddenAreas::ReachedByCommand { why: "w".to_owned(), areas: Vec::new(), exchanges: Vec::new() };
+        let reached = HiddenAreas::ReachedByCommand {
+            why: "w".to_owned(),
+            areas: Vec::new(),
+            exchanges: Vec::new(),
+            restored: None,
+        };
         assert!(with(reached).is_err(), "the host wrote");
         let mut image = facts();
         (image.medium.class, image.hidden_areas) = (MediumClass::Image, examined(Vec::new()));
         assert!(check(&image).is_err(), "an image has no commands");
+    }
+
+    #[test]
+    fn what_was_given_back_is_what_the_drive_grew_by() {
+        let sent = |name: &str| Exchange {
+            set: CommandSet::Ata,
+            name: name.to_owned(),
+            command: String::new(),
+            data_out: None,
+            reply: Reply::NoRegisters,
+            data_in: None,
+            sent: facts().started,
+            answered: facts().started,
+        };
+        let grown = |by: u64, serial: &str, name: &str, area: HiddenArea| {
+            let mut facts = facts();
+            (facts.medium.class, facts.resumed) = (MediumClass::Physical, Vec::new());
+            let mut before = facts.medium.identity.clone();
+            (before.size.0, before.serial) = (before.size.0 - by, Some(serial.to_owned()));
+            facts.medium.identity.serial = Some("S1".to_owned());
+            let restored = Some(Box::new(Restored { before, otherwise: Otherwise::Refuse, at: facts.started }));
+            let (by, exchanges) = ("b".to_owned(), vec![sent("IDENTIFY DEVICE"), sent(name)]);
+            facts.hidden_areas = HiddenAreas::Examined { by, areas: vec![area], exchanges, restored };
+            facts
+        };
+        let back = |size| area("a", Some(size), Some(AreaOutcome::GivenBack));
+        let good = grown(512, "S1", "SET MAX ADDRESS EXT", back(512));
+        assert_eq!(check(&good).map(|_| ()), Ok(()));
+        assert!(sentence("R.", &good.hidden_areas).contains("changed for good, as was asked for"));
+        for (facts, why) in [
+            (grown(1024, "S1", "SET MAX ADDRESS EXT", back(512)), "not what was given back"),
+            (grown(512, "S2", "SET MAX ADDRESS EXT", back(512)), "another serial"),
+            (grown(512, "S1", "READ NATIVE MAX ADDRESS EXT", back(512)), "no command"),
+            (
+                grown(512, "S1", "SET MAX ADDRESS EXT", area("a", Some(512), Some(AreaOutcome::Excluded))),
+                "not what was",
+            ),
+        ] {
+            assert!(check(&facts).is_err_and(|found| found.contains(why)), "{why}");
+        }
     }
 
     #[test]

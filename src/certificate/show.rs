@@ -176,11 +176,11 @@ impl Page {
             let became = area.outcome.map(|_| format!("{}; ", hidden::outcome(area))).unwrap_or_default();
             self.field("", &format!("{}: {size}, {became}{}", area.kind.replace('_', " "), area.note));
         }
-        if let HiddenAreas::Examined { exchanges, .. } | HiddenAreas::ReachedByCommand { exchanges, .. } =
-            &document.facts.hidden_areas
-        {
-            self.exchanges(exchanges);
+        if let Some(restored) = document.facts.hidden_areas.restored() {
+            let (before, now) = (restored.before.size.0, document.facts.medium.geometry.size.0);
+            self.field("Size before", &format!("{} bytes; now {} bytes", grouped(before), grouped(now)));
         }
+        self.exchanges(document.facts.hidden_areas.exchanges());
     }
 
     fn passes(&mut self, document: &CertificatePayload) {

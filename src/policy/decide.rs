@@ -64,8 +64,10 @@ pub enum HiddenAreaState {
     Open,
     /// They were not examined; says why.
     NotExamined(String),
-    /// They exist and cannot be opened; says which.
+    /// They exist, and nobody asked to have them given back, or they cannot be; says which.
     Closed(String),
+    /// They exist, and the run begins with giving them back, or ends.
+    GivenBackFirst,
 }
 
 /// Who does it, and how that is known.

@@ -180,7 +180,8 @@ pub enum Refusal {
     /// Hidden areas stand in the way.
     #[error(
         "refused: the policy {policy} takes no medium with hidden areas that cannot be opened or examined, and {why}. \
-         Attach the drive so that its own commands reach it and have the areas opened, or destroy it"
+         Attach the drive so that its own commands reach it and have the areas given back (--restore-hidden), or \
+         destroy it"
     )]
     HiddenAreas {
         /// Label.

@@ -110,7 +110,10 @@ pub fn examine(bytes: &[u8], file_name: Option<&str>, trust: &TrustStore) -> Res
         technique: facts.technique.clone(),
         class: facts.medium.class,
         partial: facts.medium.partition.is_some(),
-        identity: MediumIdentity::of(&facts.medium.identity),
+        identity: MediumIdentity {
+            size_before: facts.hidden_areas.restored().map(|restored| restored.before.size),
+            ..MediumIdentity::of(&facts.medium.identity)
+        },
         ended: facts.ended,
         signers,
         station: payload.station,
@@ -142,6 +145,7 @@ impl MediumIdentity {
             model: identity.model.clone(),
             wwn: identity.wwn.clone().or_else(|| identity.nguid.clone()).or_else(|| identity.eui64.clone()),
             size: Some(Bytes(identity.size.0)),
+            size_before: None,
             digest: Some(identity.digest()),
         }
     }
@@ -164,7 +168,8 @@ impl MediumIdentity {
         if text(&self.model, &other.model) {
             found.push("model");
         }
-        if matches!((self.size, other.size), (Some(a), Some(b)) if a != b) {
+        let grew = |a: &MediumIdentity, b: &MediumIdentity| a.size_before.is_some() && a.size_before == b.size;
+        if matches!((self.size, other.size), (Some(a), Some(b)) if a != b) && !grew(self, other) && !grew(other, self) {
             found.push("size");
         }
         found
@@ -210,6 +215,9 @@ mod tests {
         assert!(!known.same_medium(&medium("S1", None, Some(101))));
         assert!(!known.same_medium(&medium("S2", Some("0x5000"), None)));
         assert!(!MediumIdentity::default().same_medium(&MediumIdentity::default()));
+        let grown = MediumIdentity { size_before: Some(Bytes(100)), ..medium("S1", None, Some(120)) };
+        assert!(known.same_medium(&grown) && grown.same_medium(&known));
+        assert!(!grown.same_medium(&medium("S1", None, Some(110))));
         let empty = medium("", None, None);
         assert!(!empty.same_medium(&empty));
     }

@@ -69,6 +69,10 @@ pub struct MediumIdentity {
     pub wwn: Option<String>,
     /// Capacity in bytes.
     pub size: Option<Bytes>,
+    /// Capacity before it gave back what it hid from the host: what was written down of it then speaks of
+    /// the same medium.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_before: Option<Bytes>,
     /// SHA-256 of the whole identity, where the drive itself was read.
     pub digest: Option<String>,
 }

@@ -173,6 +173,7 @@ fn named(name: &MediumName) -> MediumIdentity {
         model: name.model.clone(),
         wwn: name.wwn.clone(),
         size: name.size,
+        size_before: None,
         digest: name.digest.clone(),
     }
 }

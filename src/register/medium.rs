@@ -121,6 +121,9 @@ impl Medium {
                 known.serial = known.serial.take().or_else(|| learned.serial.clone());
                 known.model = known.model.take().or_else(|| learned.model.clone());
                 known.wwn = known.wwn.take().or_else(|| learned.wwn.clone());
+                if learned.size_before.is_some() && learned.size_before == known.size {
+                    (known.size, known.size_before) = (learned.size, learned.size_before);
+                }
                 known.size = known.size.take().or(learned.size);
                 self.evidence.push(Held { evidence: evidence.clone(), revoked: None });
                 self.judge();
@@ -256,6 +259,7 @@ impl EvidenceKind {
 mod tests {
     use super::*;
     use crate::policy::{Method, VerificationLevel};
+    use crate::units::Bytes;
 
     const CLEAR: Minimum =
         Minimum { method: Method::Clear, verification: VerificationLevel::Sample, validation: false };
@@ -297,6 +301,23 @@ mod tests {
             medium.apply(act, at(*hour));
         }
         medium
+    }
+
+    #[test]
+    fn a_drive_that_gave_back_what_it_hid_is_the_drive_that_was_recorded() {
+        let sized = |size, before: Option<u64>| MediumIdentity {
+            size: Some(Bytes(size)),
+            size_before: before.map(Bytes),
+            ..identity()
+        };
+        let with = |identity, hour| accepted(Evidence { identity, ..document(EvidenceKind::Certificate, hour) });
+        let mut known = medium(&[with(sized(100, None), 5), with(sized(120, Some(100)), 6)]);
+        assert_eq!((known.identity.size, known.identity.size_before), (Some(Bytes(120)), Some(Bytes(100))));
+        let (later, old) = (with(sized(120, None), 7).0, with(sized(100, None), 4).0);
+        assert!(known.check(&later).is_ok() && known.check(&old).is_ok());
+        assert!(known.check(&with(sized(110, None), 8).0).is_err());
+        known.apply(&later, at(21));
+        assert_eq!(known.identity.size, Some(Bytes(120)));
     }
 
     fn accepted(evidence: Evidence) -> (Act, u32) {

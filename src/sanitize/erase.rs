@@ -55,6 +55,16 @@ pub enum Stopped {
         /// The kernel's words.
         error: String,
     },
+    /// The drive gives a hidden area back only after its power was cut.
+    PowerNeeded {
+        /// What it said.
+        why: String,
+    },
+    /// Hidden areas are being given back, and what the drive is now could not be found out.
+    Unclear {
+        /// What happened.
+        why: String,
+    },
     /// The journal could not be written: nothing more may happen.
     Journal(JournalError),
     /// The program's own helper threads are gone.

@@ -14,6 +14,10 @@ pub mod journal;
 mod recheck;
 pub mod record;
 #[cfg(feature = "erase")]
+mod restoration;
+#[cfg(feature = "erase")]
+mod restore;
+#[cfg(feature = "erase")]
 mod run;
 #[cfg(feature = "erase")]
 pub mod rung;
@@ -28,6 +32,10 @@ mod verdict;
 
 #[cfg(feature = "erase")]
 pub use erase::{Bench, Stopped};
+#[cfg(feature = "erase")]
+pub use restoration::Restoration;
+#[cfg(feature = "erase")]
+pub use restore::AfterRestore;
 #[cfg(feature = "erase")]
 pub use run::{
     Claimed, Confirmation, Confirmed, Erased, Free, Held, Intended, NotConfirmed, Planned, Run, Sealed, StartError,

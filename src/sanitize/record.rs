@@ -14,7 +14,7 @@ use crate::media::{CommandSet, Exchange, Geometry, Identity, Kind, MediumClass, 
 use crate::policy::{Applied, Method, VerificationLevel};
 use crate::scheme::Pattern;
 use crate::units::{Bytes, LbaRange, Sectors};
-pub use hidden::HiddenAreas;
+pub use hidden::{HiddenAreas, Otherwise, Restored};
 
 /// Proof that a run passed. Only `sanitize` makes one, at the end of the typestate chain.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -236,12 +236,16 @@ impl Run<Claimed> {
         mut progress: RunState,
         at: DateTime<Utc>,
     ) -> Result<Run<Claimed>, StartError> {
-        let now = crate::media::Medium { identity: progress.plan.medium.identity.clone(), ..medium };
+        // Among the sizes that it may have while hidden areas are given back it has one.
+        let known = progress.identities().into_iter().find(|known| known.differences(&medium.identity).is_empty());
+        let identity = known.unwrap_or_else(|| progress.plan.medium.identity.clone());
+        let now = crate::media::Medium { identity, ..medium };
         let others = also.iter().map(|other| device::claim(roots, other, ClaimMode::Write));
         let also = others.collect::<Result<Vec<_>, _>>()?;
         let claim = claim(roots, &now, ClaimMode::Write)?;
         let mut journal = journal;
         let place = match progress.next_stage() {
+            _ if progress.restores().is_some() => Some((0, "hidden areas".to_owned(), Bytes(0))),
             Some(next) => Some((next.stage.pass, next.stage.work.word().to_owned(), next.watermark)),
             None if !progress.rung().is_by_host() => Some((0, progress.rung().technique.name().to_owned(), Bytes(0))),
             None => None,
@@ -286,6 +290,37 @@ impl Run<Claimed> {
 impl Run<Intended> {
     pub(super) fn into_parts(self) -> (RunPlan, Claimed) {
         (self.plan, self.state.0)
+    }
+
+    pub(super) fn claimed(&self) -> &Claimed {
+        &self.state.0
+    }
+
+    /// Goes on with what [`Run::into_parts`] gave, about the medium that the journal says now.
+    pub(super) fn of_parts(claimed: Claimed) -> Run<Intended> {
+        Run { plan: claimed.progress.plan.clone(), state: Intended(claimed) }
+    }
+}
+
+/// A run that lets go of its medium, which is about to be shown anew by the kernel.
+#[derive(Debug)]
+pub(super) struct Unclaimed {
+    also: Vec<Claim>,
+    pub(super) journal: SharedJournal,
+    pub(super) progress: RunState,
+}
+
+impl Claimed {
+    pub(super) fn let_go(self) -> (Arc<Claim>, Unclaimed) {
+        let Claimed { claim, also, journal, progress } = self;
+        (claim, Unclaimed { also, journal, progress })
+    }
+}
+
+impl Unclaimed {
+    pub(super) fn hold(self, claim: Arc<Claim>) -> Claimed {
+        let Unclaimed { also, journal, progress } = self;
+        Claimed { claim, also, journal, progress }
     }
 }
 

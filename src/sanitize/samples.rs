@@ -54,6 +54,7 @@ pub fn plan(patterns: &[u8], verification: VerificationLevel) -> RunPlan {
         asset_tag: None,
         category: None,
         hidden: None,
+        restore: None,
         earlier_attempts: Vec::new(),
         planned: at(0),
     }

@@ -4,12 +4,13 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::firmware::Note;
+use super::firmware::{Note, RestoreNote, RestorePlan};
 use super::record::{
     EarlierAttempt, Failure, HiddenAreas, IntentReceipt, Operator, ResumeFacts, RunFacts, SchemeFacts, StepTaken,
 };
+use super::restoration::Restoration;
 use super::rung::{Rung, RungEnd, RungState};
-use crate::media::{Exchange, Medium};
+use crate::media::{Exchange, HiddenArea, Medium};
 use crate::overwrite::Ledger;
 use crate::policy::{Applied, Method, Technique, VerificationLevel};
 use crate::scheme::{PassVerify, PlannedPass};
@@ -54,6 +55,9 @@ pub struct RunPlan {
     /// becomes of them is not known yet. Absent: it was not asked, also in journals of earlier versions.
     #[serde(default)]
     pub hidden: Option<HiddenAreas>,
+    /// That they are given back before anything is erased, as a person wants it, and by which commands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestorePlan>,
     /// Earlier runs on the medium.
     pub earlier_attempts: Vec<EarlierAttempt>,
     /// When it was planned.
@@ -75,6 +79,26 @@ pub enum JournalEntry {
     Intended {
         /// Where it stands.
         receipt: IntentReceipt,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Hidden areas are given back: what is about to be sent, or what the drive did of it.
+    RestoreNoted {
+        /// What.
+        note: RestoreNote,
+        /// What was sent and came back since the last one.
+        exchanges: Vec<Exchange>,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The drive was found again as it is after that: from here on the run is about this medium.
+    Rebound {
+        /// As it is now.
+        medium: Box<Medium>,
+        /// What became of each area.
+        areas: Vec<HiddenArea>,
+        /// What was sent and came back since the last note.
+        exchanges: Vec<Exchange>,
         /// When.
         at: DateTime<Utc>,
     },
@@ -216,6 +240,8 @@ pub struct RunState {
     pub plan: RunPlan,
     /// Intent receipt, once it stands in the custody log.
     pub intent: Option<(IntentReceipt, DateTime<Utc>)>,
+    /// How far hidden areas were given back.
+    pub restoration: Restoration,
     /// Which rung of the ladder the run stands on.
     pub at: usize,
     /// How far each rung of the drive's own came.
@@ -256,7 +282,9 @@ impl RunState {
     pub fn new(plan: RunPlan) -> RunState {
         let rungs = vec![RungState::default(); plan.ladder.len()];
         let (intent, steps_down, resumed) = (None, Vec::new(), Vec::new());
-        let mut state = RunState { plan, intent, at: 0, rungs, steps_down, stages: Vec::new(), resumed, sealed: None };
+        let restoration = Restoration::default();
+        let (stages, sealed) = (Vec::new(), None);
+        let mut state = RunState { plan, intent, restoration, at: 0, rungs, steps_down, stages, resumed, sealed };
         state.enter_rung(0);
         state
     }
@@ -283,6 +311,11 @@ impl RunState {
             JournalEntry::Opened { .. } => return Err("it opens the run a second time"),
             JournalEntry::Intended { receipt, at } => {
                 self.intent.get_or_insert_with(|| (receipt.clone(), *at));
+            }
+            JournalEntry::RestoreNoted { note, exchanges, .. } => self.restore_noted(note, exchanges)?,
+            JournalEntry::Rebound { medium, areas, exchanges, at } => self.rebind(medium, areas, exchanges, *at)?,
+            JournalEntry::StageStarted { .. } | JournalEntry::DriveNoted { .. } if self.restores().is_some() => {
+                return Err("it erases before hidden areas were given back");
             }
             JournalEntry::StageStarted { stage, at } => {
                 if self.intent.is_none() {
@@ -358,7 +391,7 @@ impl RunState {
         &self.rungs[self.at]
     }
 
-    fn enter_rung(&mut self, at: usize) {
+    pub(super) fn enter_rung(&mut self, at: usize) {
         self.at = at;
         if self.plan.ladder.get(at).is_none_or(Rung::is_by_host) {
             self.stages = stages_of(&self.plan).into_iter().map(StageState::new).collect();

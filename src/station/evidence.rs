@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::folder::{Station, StationError};
 use super::hidden::area_words;
-use super::prepare::subject;
+use super::prepare::{subject, with_sizes};
 use super::result::{Outcome, TargetResult, blank};
 use super::run::Cut;
 use crate::certificate::{self, IssueContext, Issued};
@@ -24,6 +24,8 @@ use crate::units::Bytes;
 
 /// Custody event: a run is about to happen.
 pub(super) const INTENDED: &str = "run.intended";
+/// Custody event: a run is about to make its medium larger, which is its subject as it will be then.
+pub(super) const RESIZES: &str = "run.resizes";
 /// Custody event: a run passed.
 pub(super) const PASSED: &str = "run.passed";
 /// Custody event: a run failed.
@@ -53,6 +55,32 @@ pub(super) fn intent_receipt(log: &Log, key: &StationKey, plan: &RunPlan) -> Res
         size: receipt.size,
         root: receipt.root.to_string(),
     })
+}
+
+/// Where hidden areas are given back, the log gets to know the medium by the sizes that it may have then,
+/// once each, before anything is sent: who looks for the larger medium finds the run.
+pub(super) fn announce_sizes(log: &Log, key: &StationKey, plan: &RunPlan) -> Result<(), LogError> {
+    let Some(restore) = &plan.restore else { return Ok(()) };
+    let known: Vec<String> = log
+        .find_run(&plan.run_id)?
+        .into_iter()
+        .filter(|logged| logged.entry.typ == RESIZES)
+        .map(|logged| logged.entry.subject)
+        .collect();
+    for larger in with_sizes(&plan.medium, Some(restore)).iter().skip(1) {
+        let subject = subject(larger);
+        if !known.contains(&subject) {
+            let data = json!({
+                "run_id": plan.run_id,
+                "before": plan.medium.identity,
+                "size": larger.identity.size,
+                "otherwise": restore.otherwise,
+                "operator": plan.operator.as_ref().map(|o| &o.name),
+            });
+            log.append(NewEvent { typ: RESIZES.to_owned(), subject, data }, key)?;
+        }
+    }
+    Ok(())
 }
 
 fn intent_event(plan: &RunPlan, subject: String) -> NewEvent {

@@ -8,8 +8,8 @@ use crate::device::command::nvme::{self, Controller};
 use crate::device::transport::{Linux, Transport};
 use crate::media::{AreaOutcome, HiddenArea, Medium, MediumClass, Transport as Bus};
 use crate::policy::HiddenAreaState;
-use crate::sanitize::firmware::AtaHiddenAreas;
-use crate::sanitize::record::HiddenAreas;
+use crate::sanitize::firmware::{AtaHiddenAreas, RestorePlan};
+use crate::sanitize::record::{HiddenAreas, Otherwise};
 use crate::units::{Bytes, human_bytes};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -20,6 +20,8 @@ pub(super) const UNREACHED: &str = "no host write reaches it";
 pub(super) struct Hidden {
     /// For plan, journal and certificate. `None`: there is nothing that could be asked.
     pub found: Option<HiddenAreas>,
+    /// What an ATA drive said; by this its areas can be given back.
+    drive: Option<AtaHiddenAreas>,
 }
 
 impl Hidden {
@@ -39,8 +41,8 @@ impl Hidden {
                 // That nothing is unallocated does not say that nothing is hidden.
                 let areas: Vec<_> = ask_nvme(roots, medium).into_iter().collect();
                 let by = nvme::identify_controller().name.to_owned();
-                let found = HiddenAreas::Examined { by, areas, exchanges: Vec::new() };
-                Hidden { found: (!found.areas().is_empty()).then_some(found) }
+                let found = HiddenAreas::Examined { by, areas, exchanges: Vec::new(), restored: None };
+                Hidden { found: (!found.areas().is_empty()).then_some(found), drive: None }
             }
             _ => Hidden::default(),
         }
@@ -48,14 +50,14 @@ impl Hidden {
 
     /// From what an ATA drive answered.
     fn of(medium: &Medium, asked: Result<AtaHiddenAreas, String>) -> Hidden {
-        let found = match asked.and_then(|drive| same_drive(medium, drive)) {
+        match asked.and_then(|drive| same_drive(medium, drive)) {
             Ok(drive) => {
-                let areas = drive.report(UNREACHED);
-                HiddenAreas::Examined { by: drive.asked_by(), areas, exchanges: Vec::new() }
+                let (by, areas) = (drive.asked_by(), drive.report(UNREACHED));
+                let found = HiddenAreas::Examined { by, areas, exchanges: Vec::new(), restored: None };
+                Hidden { found: Some(found), drive: Some(drive) }
             }
-            Err(why) => HiddenAreas::NotExamined { why },
-        };
-        Hidden { found: Some(found) }
+            Err(why) => Hidden { found: Some(HiddenAreas::NotExamined { why }), drive: None },
+        }
     }
 
     /// What the drive hides now.
@@ -64,7 +66,43 @@ impl Hidden {
         areas.iter().filter(|area| area.outcome.is_none())
     }
 
-    /// As policy wants to know it.
+    /// What has to be done before anything is erased so that nothing stays hidden, where a person wants
+    /// that; or why it cannot be done.
+    pub fn restore(&self, medium: &Medium, wanted: Option<Otherwise>) -> Result<Option<RestorePlan>, String> {
+        let Some(otherwise) = wanted else { return Ok(None) };
+        let plan = self.drive.as_ref().and_then(|drive| RestorePlan::of(drive, otherwise));
+        if otherwise == Otherwise::Exclude {
+            return Ok(plan);
+        }
+        if medium.partition.is_some() || !medium.other_paths.is_empty() {
+            return Err("only a whole drive on one path can be given back what it hides".to_owned());
+        }
+        let unknown = self.found.as_ref().and_then(|found| found.with(AreaOutcome::Unknown).next());
+        if let Some(area) = unknown {
+            return Err(format!("whether the drive has a {} is {}", area.kind.replace('_', " "), area.note));
+        }
+        if let Some(area) = self.areas().next().filter(|_| plan.is_none()) {
+            return Err(format!("no command of the drive gives it back: {}; {}", area_words(area), area.note));
+        }
+        match &self.found {
+            Some(HiddenAreas::NotExamined { why }) => Err(format!("what the drive hides could not be asked: {why}")),
+            None if can_hide_unseen(medium) => {
+                Err("what the drive hides cannot be asked on this path: it is no ATA disk on an ATA port".to_owned())
+            }
+            _ => Ok(plan),
+        }
+    }
+
+    /// As policy wants to know it, where what was found is to be given back by this plan.
+    pub fn state_with(&self, medium: &Medium, restore: Option<&RestorePlan>) -> HiddenAreaState {
+        let known = |found: &HiddenAreas| found.with(AreaOutcome::Unknown).next().is_none();
+        match restore.is_some() && self.found.as_ref().is_some_and(known) {
+            true => HiddenAreaState::GivenBackFirst,
+            false => self.state(medium),
+        }
+    }
+
+    /// As policy wants to know it, with nothing given back.
     pub fn state(&self, medium: &Medium) -> HiddenAreaState {
         match (medium.class, medium.transport) {
             (MediumClass::Image, _) | (_, Bus::Loop | Bus::Memory) => return HiddenAreaState::Open,
@@ -95,6 +133,12 @@ impl Hidden {
     }
 }
 
+/// Whether the drive may have a host protected area, or the like, of which nothing here can tell.
+fn can_hide_unseen(medium: &Medium) -> bool {
+    let without = matches!(medium.transport, Bus::NvmePcie | Bus::NvmeFabrics | Bus::Mmc | Bus::Loop | Bus::Memory);
+    medium.class == MediumClass::Physical && !without
+}
+
 /// Whose answer it was, and whether the kernel sees all that the drive offers.
 fn same_drive(medium: &Medium, drive: AtaHiddenAreas) -> Result<AtaHiddenAreas, String> {
     let kernel = medium.identity.serial.as_deref().map(str::trim);
@@ -102,16 +146,12 @@ fn same_drive(medium: &Medium, drive: AtaHiddenAreas) -> Result<AtaHiddenAreas, 
         let (kernel, drive) = (kernel.unwrap_or("nothing"), drive.serial.as_deref().unwrap_or("nothing"));
         return Err(format!("the kernel says serial {kernel:?}, and on this path the drive itself says {drive:?}"));
     }
-    let size = size_of(&drive, drive.accessible);
+    let size = drive.size(drive.accessible);
     if size != Some(medium.geometry.size) {
         let says = size.map_or("more".to_owned(), |size| size.to_string());
         return Err(format!("the drive says that it has {says} bytes, and the kernel {}", medium.geometry.size));
     }
     Ok(drive)
-}
-
-fn size_of(drive: &AtaHiddenAreas, last: crate::units::Lba) -> Option<Bytes> {
-    last.0.checked_add(1)?.checked_mul(u64::from(drive.sector)).map(Bytes)
 }
 
 /// Capacity of the NVM subsystem that belongs to no namespace.
@@ -186,6 +226,33 @@ mod tests {
         let hides = Hidden::of(&medium(800), Ok(drive(800, 900, 1000)));
         let HiddenAreaState::Closed(what) = hides.state(&medium(800)) else { panic!("not closed") };
         assert!(what.contains("host protected area") && what.contains("device configuration overlay"), "{what}");
+    }
+
+    #[test]
+    fn what_is_to_be_given_back_is_planned_step_by_step_or_refused() {
+        let refuse = Some(Otherwise::Refuse);
+        let hides = Hidden::of(&medium(800), Ok(drive(800, 900, 1000)));
+        assert_eq!(hides.restore(&medium(800), None), Ok(None));
+        let plan = hides.restore(&medium(800), refuse).unwrap().unwrap();
+        let sizes: Vec<_> = plan.steps.iter().map(|step| (step.step.name(), step.size.0 / 512)).collect();
+        assert_eq!(sizes, [("SET MAX ADDRESS EXT", 900), ("DEVICE CONFIGURATION RESTORE", 1000)]);
+        assert_eq!(hides.state_with(&medium(800), Some(&plan)), HiddenAreaState::GivenBackFirst);
+        assert!(matches!(hides.state_with(&medium(800), None), HiddenAreaState::Closed(_)));
+        let whole = Hidden::of(&medium(900), Ok(drive(900, 900, 900)));
+        assert_eq!(whole.restore(&medium(900), refuse), Ok(None));
+
+        let mut frozen = drive(800, 900, 1000);
+        frozen.factory = Found::NotSaid("it is frozen".to_owned());
+        let frozen = Hidden::of(&medium(800), Ok(frozen));
+        assert!(frozen.restore(&medium(800), refuse).unwrap_err().contains("frozen"));
+        let part = frozen.restore(&medium(800), Some(Otherwise::Exclude)).unwrap().unwrap();
+        assert!(matches!(frozen.state_with(&medium(800), Some(&part)), HiddenAreaState::Closed(_)));
+        let silent = Hidden::of(&medium(800), Err("no registers".to_owned()));
+        assert!(silent.restore(&medium(800), refuse).unwrap_err().contains("no registers"));
+        let usb = Medium { transport: Bus::Usb, ..medium(800) };
+        assert!(Hidden::default().restore(&usb, refuse).unwrap_err().contains("no ATA disk"));
+        let image = Medium { class: MediumClass::Image, transport: Bus::File, ..medium(800) };
+        assert_eq!(Hidden::default().restore(&image, refuse), Ok(None));
     }
 
     #[test]

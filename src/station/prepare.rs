@@ -13,12 +13,12 @@ use crate::custody::{Log, LogError};
 use crate::device::{self, InventoryError, ResolveError, Roots, TargetRule};
 use crate::media::{Medium, MediumClass};
 use crate::policy::{
-    self, Decision, InForce, Method, Offer, OperatorStanding, PolicyRequest, Refusal, Route, Scope, StepDown, Storage,
-    Technique, VerificationLevel, Wanted, Way,
+    self, Decision, HiddenAreaState, InForce, Method, Offer, OperatorStanding, PolicyRequest, Refusal, Route, Scope,
+    StepDown, Storage, Technique, VerificationLevel, Wanted, Way,
 };
-use crate::sanitize::firmware::{Psids, candidates};
+use crate::sanitize::firmware::{Psids, RestorePlan, candidates};
 use crate::sanitize::journal::{self, Journal};
-use crate::sanitize::record::{EarlierAttempt, Operator, SchemeFacts};
+use crate::sanitize::record::{EarlierAttempt, Operator, Otherwise, SchemeFacts};
 use crate::sanitize::rung::Rung;
 use crate::sanitize::state::{RunPlan, RunState};
 use crate::sanitize::{Planned, Run};
@@ -59,6 +59,8 @@ pub struct Wish {
     pub targets: TargetRule,
     /// PSIDs of drives that are to be reverted.
     pub psids: Psids,
+    /// What drives hide is to be given back before anything is erased.
+    pub restore_hidden: Option<Otherwise>,
 }
 
 /// A planned run with the reasons behind it.
@@ -104,6 +106,14 @@ pub enum Refused {
         path: PathBuf,
         /// Which rule, and what would satisfy it.
         refusal: Refusal,
+    },
+    /// What it hides is to be given back, and cannot be.
+    #[error("{path}: what the drive hides cannot be given back: {why}", path = path.display())]
+    Hidden {
+        /// Where.
+        path: PathBuf,
+        /// Which part of it, and why.
+        why: String,
     },
     /// The command for another target erases this one as well.
     #[error("{path} is erased along with {other}: one command reaches both", path = path.display(), other = other.display())]
@@ -169,9 +179,14 @@ pub fn prepare(
             Err(refused) => return Ok(Err(refused)),
         };
         // A log that cannot be read cannot take the intent either: nothing may begin.
-        let earlier = log.as_ref().map(|log| earlier_attempts(log, &medium)).transpose()?.unwrap_or_default();
         let hidden = Hidden::ask(roots, &medium);
-        Ok(plan_one(roots, medium, hidden, earlier, order, wish, now))
+        let restore = match hidden.restore(&medium, wish.restore_hidden) {
+            Ok(restore) => restore,
+            Err(why) => return Ok(Err(Refused::Hidden { path: medium.path, why })),
+        };
+        let media = with_sizes(&medium, restore.as_ref());
+        let earlier = log.as_ref().map(|log| earlier_attempts(log, &media)).transpose()?.unwrap_or_default();
+        Ok(plan_one(roots, medium, (hidden, restore), earlier, order, wish, now))
     };
     let mut prepared: Vec<_> = orders.iter().zip(media).map(&mut prepare_one).collect::<Result<_, _>>()?;
     refuse_what_others_erase(&mut prepared, &open_runs);
@@ -229,7 +244,7 @@ fn check(
 fn plan_one(
     roots: &Roots,
     medium: Medium,
-    hidden: Hidden,
+    (hidden, restore): (Hidden, Option<RestorePlan>),
     earlier_attempts: Vec<EarlierAttempt>,
     order: &Order,
     wish: &Wish,
@@ -245,12 +260,13 @@ fn plan_one(
         }
         _ => Answers::ask(roots, &medium, &candidates(&medium), &wish.psids),
     };
-    let mut decision = decide(&medium, &answers.offers(), &hidden, order, wish)
+    let hidden_state = hidden.state_with(&medium, restore.as_ref());
+    let mut decision = decide(&medium, &answers.offers(), hidden_state, order, wish)
         .map_err(|refusal| Refused::Policy { path: medium.path.clone(), refusal })?;
     let rungs: Vec<Rung> = decision.ladder.iter().map(|step| rung(step, &answers)).collect();
     let also = also(&rungs, &answers);
     decision.warnings.extend(warnings(&rungs, &also));
-    decision.warnings.extend(hidden_warnings(&hidden, &rungs));
+    decision.warnings.extend(hidden_warnings(&hidden, restore.as_ref(), &rungs));
     let by_host = rungs.iter().any(Rung::is_by_host);
     let mut rng = rand::rng();
     let passes = if by_host { wish.scheme.instantiate(&mut rng) } else { Vec::new() };
@@ -279,6 +295,7 @@ fn plan_one(
         asset_tag: order.asset_tag.clone(),
         category: order.category.clone(),
         hidden: hidden.found,
+        restore,
         earlier_attempts,
         planned: now,
         medium,
@@ -287,7 +304,13 @@ fn plan_one(
 }
 
 /// What the policy says to this medium, to which `offers` can be done.
-fn decide(medium: &Medium, offers: &[Offer], hidden: &Hidden, order: &Order, wish: &Wish) -> Result<Decision, Refusal> {
+fn decide(
+    medium: &Medium,
+    offers: &[Offer],
+    hidden_areas: HiddenAreaState,
+    order: &Order,
+    wish: &Wish,
+) -> Result<Decision, Refusal> {
     let category = order.category.as_deref().map(|word| wish.policy.policy.category(word)).transpose()?;
     policy::plan(&PolicyRequest {
         policy: &wish.policy,
@@ -301,7 +324,7 @@ fn decide(medium: &Medium, offers: &[Offer], hidden: &Hidden, order: &Order, wis
         storage: Storage::of(medium.kind, medium.class, medium.rotational),
         scope: if medium.partition.is_some() { Scope::Partition } else { Scope::WholeMedium },
         offers,
-        hidden_areas: hidden.state(medium),
+        hidden_areas,
         step_down: wish.step_down,
         operator: match &wish.operator {
             Some(operator) if operator.kid.is_some() => OperatorStanding::OwnKey,
@@ -354,7 +377,16 @@ fn warnings(rungs: &[Rung], also: &[Medium]) -> Vec<String> {
 }
 
 /// What a person should know of a drive that hides a part of itself.
-fn hidden_warnings(hidden: &Hidden, rungs: &[Rung]) -> Vec<String> {
+fn hidden_warnings(hidden: &Hidden, restore: Option<&RestorePlan>, rungs: &[Rung]) -> Vec<String> {
+    if let Some(last) = restore.and_then(|plan| plan.steps.last()) {
+        let areas: Vec<String> = hidden.areas().map(area_words).collect();
+        return vec![format!(
+            "before anything is erased the drive is changed for good: it gives back what it hides ({}) and has {} bytes \
+             from then on, all of which is erased",
+            areas.join("; "),
+            last.size
+        )];
+    }
     // A sanitize reaches by its standard what an overwrite does not.
     let reaches = |rung: &Rung| {
         matches!(
@@ -365,7 +397,12 @@ fn hidden_warnings(hidden: &Hidden, rungs: &[Rung]) -> Vec<String> {
     if rungs.iter().all(reaches) {
         return Vec::new();
     }
-    let words = |area| format!("the drive hides a part of itself ({}): no host write reaches it", area_words(area));
+    let words = |area| {
+        format!(
+            "the drive hides a part of itself ({}): no host write reaches it; --restore-hidden has it given back",
+            area_words(area)
+        )
+    };
     hidden.areas().map(words).collect()
 }
 
@@ -377,27 +414,48 @@ fn open_runs(station: &Station) -> HashMap<String, (String, f64)> {
         let Ok(entries) = Journal::peek(&path) else { continue };
         if let Ok(Some(state)) = RunState::fold(&entries) {
             let percent = state.fraction() * 100.0;
-            found.insert(state.plan.medium.identity.digest(), (state.plan.run_id, percent));
+            let digests = state.identities().into_iter().map(|identity| identity.digest());
+            found.extend(digests.map(|digest| (digest, (state.plan.run_id.clone(), percent))));
         }
     }
     found
 }
 
-fn earlier_attempts(log: &Log, medium: &Medium) -> Result<Vec<EarlierAttempt>, LogError> {
-    if !medium.identity.is_distinctive() {
-        return Ok(Vec::new());
+/// A medium as it is now, and as it will be when hidden areas were given back.
+pub(super) fn with_sizes(medium: &Medium, restore: Option<&RestorePlan>) -> Vec<Medium> {
+    let mut all = vec![medium.clone()];
+    for step in restore.into_iter().flat_map(|plan| &plan.steps) {
+        let mut larger = medium.clone();
+        (larger.identity.size, larger.geometry.size) = (step.size, step.size);
+        all.push(larger);
     }
-    let mut attempts: Vec<EarlierAttempt> = Vec::new();
-    for logged in log.find_subject(&subject(medium))? {
-        let entry = logged.entry;
-        let Some(run_id) = entry.run_id().map(str::to_owned) else { continue };
-        if entry.typ == super::evidence::INTENDED {
-            attempts.push(EarlierAttempt { run_id, intended: entry.time, outcome: "none".to_owned() });
-        } else if let Some(attempt) = attempts.iter_mut().find(|a| a.run_id == run_id) {
-            attempt.outcome = entry.typ.strip_prefix("run.").unwrap_or(&entry.typ).to_owned();
+    all
+}
+
+/// Earlier runs on a medium, under any of the sizes that it had or is to have.
+fn earlier_attempts(log: &Log, media: &[Medium]) -> Result<Vec<EarlierAttempt>, LogError> {
+    let mut attempts: Vec<(u64, EarlierAttempt)> = Vec::new();
+    let mut runs: Vec<String> = Vec::new();
+    for medium in media.iter().filter(|medium| medium.identity.is_distinctive()) {
+        for logged in log.find_subject(&subject(medium))? {
+            runs.extend(logged.entry.run_id().map(str::to_owned).filter(|run| !runs.contains(run)));
         }
     }
-    Ok(attempts)
+    for run_id in runs {
+        // A run that gave hidden areas back speaks of the medium by more than one size.
+        for entry in log.find_run(&run_id)?.into_iter().map(|logged| logged.entry) {
+            if entry.typ == super::evidence::INTENDED {
+                let (run_id, intended) = (run_id.clone(), entry.time);
+                attempts.push((entry.index.0, EarlierAttempt { run_id, intended, outcome: "none".to_owned() }));
+            } else if let Some((_, attempt)) = attempts.iter_mut().find(|(_, a)| a.run_id == run_id)
+                && [super::evidence::PASSED, super::evidence::FAILED].contains(&entry.typ.as_str())
+            {
+                attempt.outcome = entry.typ.strip_prefix("run.").unwrap_or(&entry.typ).to_owned();
+            }
+        }
+    }
+    attempts.sort_by_key(|(index, _)| *index);
+    Ok(attempts.into_iter().map(|(_, attempt)| attempt).collect())
 }
 
 /// The name of a medium in the custody log.

@@ -96,6 +96,19 @@ pub(super) fn cut_result(plan: &RunPlan, cut: Cut) -> TargetResult {
             format!("the medium went away ({error})"),
             format!("connect it again, then {resume}"),
         ),
+        Cut::Stopped(Stopped::PowerNeeded { why }) => (
+            Outcome::Interrupted,
+            format!("the drive gives back what it hides only with fresh power: {why}"),
+            format!(
+                "nothing was erased. Cut the drive's power: unplug it and plug it in again, or switch the machine off \
+                 and on (a restart is not enough, and needs a state folder that survives it); then {resume}"
+            ),
+        ),
+        Cut::Stopped(Stopped::Unclear { why }) => (
+            Outcome::Interrupted,
+            format!("while the drive gives back what it hides: {why}"),
+            format!("nothing was erased. Unplug the drive and plug it in again, then {resume}"),
+        ),
         Cut::Stopped(Stopped::Journal(error)) => (Outcome::Error, error.to_string(), resume),
         Cut::Stopped(Stopped::Helper(error)) | Cut::Helper(error) => (Outcome::Error, error.to_string(), resume),
         Cut::Start(error) => (Outcome::Error, error.to_string(), resume),

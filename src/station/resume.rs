@@ -174,7 +174,10 @@ fn look(roots: &Roots, path: PathBuf) -> Result<Interrupted, ResumeError> {
 /// goes on only on what it began on.
 fn find(roots: &Roots, state: &RunState) -> Result<Vec<Medium>, InventoryError> {
     let begun = &state.plan.medium;
-    let mut media = device::find_by_identity(roots, &begun.identity)?;
+    let mut media = Vec::new();
+    for identity in state.identities() {
+        media.extend(device::find_by_identity(roots, &identity)?);
+    }
     media.retain(|m| m.kind == begun.kind && m.partition.is_some() == begun.partition.is_some());
     Ok(media)
 }

@@ -23,7 +23,7 @@ use crate::sanitize::event::Event;
 use crate::sanitize::firmware::Psids;
 use crate::sanitize::journal::Journal;
 use crate::sanitize::state::{RunPlan, RunState};
-use crate::sanitize::{Bench, Claimed, Confirmed, Held, Intended, Run, Sealed, StartError, Stopped};
+use crate::sanitize::{AfterRestore, Bench, Claimed, Confirmed, Held, Intended, Run, Sealed, StartError, Stopped};
 use crate::signed::StationKey;
 use crate::sys::{Blocking, HelperGone, clock};
 use crate::units::now;
@@ -250,20 +250,48 @@ impl Desk<'_> {
 
     async fn on_claim(&self, plan: RunPlan, run: Run<Claimed>) -> TargetResult {
         match self.try_run(run).await {
-            Ok(result) => result,
+            // As it was named, also where the kernel has another name for it by now.
+            Ok(result) => TargetResult { target: plan.medium.path, ..result },
             Err(cut) => cut_result(&plan, cut),
         }
     }
 
     async fn try_run(&self, run: Run<Claimed>) -> Result<TargetResult, Cut> {
         let run = self.intend(run).await?;
-        let erased = run.erase(&self.bench, self.watch).await.map_err(Cut::Stopped)?;
+        let erased = match self.restore(run).await? {
+            AfterRestore::Ready(run) => run.erase(&self.bench, self.watch).await.map_err(Cut::Stopped)?,
+            AfterRestore::Ended(run) => run,
+        };
         let station = self.station.clone();
         let sealed = self
             .blocking(move || erased.seal(tool_facts(&station), clock::quality().into(), now()))
             .await?
             .map_err(Cut::Start)?;
         self.store(sealed).await
+    }
+
+    /// Hidden areas are given back, where the plan says so, before anything is erased.
+    async fn restore(&self, run: Run<Intended>) -> Result<AfterRestore, Cut> {
+        if run.plan().restore.is_none() {
+            return Ok(AfterRestore::Ready(run));
+        }
+        if let Some((path, sent)) = run.restores() {
+            let run_id = &run.plan().run_id;
+            let note = |text| (self.watch)(Event::Note { run_id: run_id.clone(), path: path.clone(), text });
+            sent.into_iter().for_each(|done| note(format!("done to the drive before: {done}")));
+            note("the drive is made to give back what it hides".to_owned());
+        }
+        let (roots, log, key) = (self.bench.roots.clone(), self.log.clone(), self.key.clone());
+        let work = self.blocking(move || {
+            evidence::announce_sizes(&log, &key, run.plan()).map_err(|e| Cut::Station(e.into()))?;
+            run.restore(&roots).map_err(Cut::Stopped)
+        });
+        let patience = self.bench.faults.stall_timeout + GIVE_BACK;
+        let restored = tokio::time::timeout(patience, work).await.map_err(|_| {
+            let why = format!("drive or kernel gave no answer for {} s", patience.as_secs());
+            Cut::Stopped(Stopped::Unclear { why })
+        })???;
+        Ok(restored)
     }
 
     /// The intent is in the custody log, then in the journal; the first write comes after both.
@@ -291,6 +319,9 @@ impl Desk<'_> {
         self.bench.blocking.call(call).await.map_err(Cut::Helper)
     }
 }
+
+/// Beyond the time after which a silent medium is given up: the kernel scans, and a drive comes back.
+const GIVE_BACK: Duration = Duration::from_secs(180);
 
 fn judge(waiting: &Mutex<Vec<Waiting>>, roots: &Roots, journals: &Path) {
     let waiting = std::mem::take(&mut *waiting.lock().unwrap_or_else(PoisonError::into_inner));

@@ -85,6 +85,9 @@ pub struct Max {
     pub native_was_read: bool,
     /// A lasting SET MAX since the last power cycle.
     pub set_once: bool,
+    /// SET MAX shows only after a power cycle, and what it will show.
+    pub shows_late: bool,
+    pub late: Option<u64>,
 }
 
 impl AtaDrive {
@@ -129,6 +132,8 @@ impl AtaDrive {
                 dco_frozen: false,
                 native_was_read: false,
                 set_once: false,
+                shows_late: false,
+                late: None,
             },
             sent: Vec::new(),
         }
@@ -145,6 +150,9 @@ impl AtaDrive {
         self.security.expired = false;
         self.security.locked = self.security.password.is_some();
         self.max.set_once = false;
+        if let Some(accessible) = self.max.late.take() {
+            self.max.accessible = accessible;
+        }
         self.max.dco_frozen = false;
     }
 
@@ -289,7 +297,9 @@ impl AtaDrive {
             (0x37, _) if was_read && !m.set_once && command.lba < m.native => {
                 assert_eq!(command.count, 1, "non-volatile");
                 m.set_once = true;
-                if m.honest {
+                if m.shows_late {
+                    m.late = Some(command.lba + 1);
+                } else if m.honest {
                     m.accessible = command.lba + 1;
                 }
             }

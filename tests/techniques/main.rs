@@ -5,6 +5,7 @@
 
 mod ata_drive;
 mod ata_hidden;
+mod ata_restore;
 mod ata_sanitize;
 mod ata_security;
 mod bench;

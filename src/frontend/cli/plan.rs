@@ -9,7 +9,7 @@ use super::{Common, drives, output, psid, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::media::Medium;
 use crate::policy::{Method, Route, StepDown, Technique, VerificationLevel, Wanted};
-use crate::sanitize::record::Operator;
+use crate::sanitize::record::{Operator, Otherwise};
 use crate::scheme::{self, PassVerify, Scheme};
 use crate::station::{self, DriveReport, Order, Preparation, Psids, Refused, RunPlan, Rung, Station, TargetRule, Wish};
 use crate::units::{human_bytes, now};
@@ -53,6 +53,11 @@ pub struct WishArgs {
     /// File with PSIDs for opal-psid-revert: one alone, or a line a drive, SERIAL PSID [default: asked for]
     #[arg(long, value_name = "FILE")]
     pub psid_file: Option<PathBuf>,
+    /// Have ATA disks give back what they hide (HPA, AMAC, DCO) before anything is erased: changes them for
+    /// good. What cannot be given back: or-refuse ends the run, or-exclude records the area as excluded
+    #[arg(long, value_enum, value_name = "OTHERWISE", num_args = 0..=1, require_equals = true,
+        default_missing_value = "or-refuse")]
+    pub restore_hidden: Option<RestoreHidden>,
     /// Allow a partition as target
     #[arg(long)]
     pub partition: bool,
@@ -88,6 +93,15 @@ pub enum StepDownArg {
     SameMethod,
     /// Also to one that attains less, never below the policy's minimum
     LowerMethod,
+}
+
+/// What becomes of a run whose drive does not give back what it hides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RestoreHidden {
+    /// It ends, and nothing is erased
+    OrRefuse,
+    /// It goes on, and the area is recorded as excluded
+    OrExclude,
 }
 
 #[derive(Debug, Args)]
@@ -175,6 +189,10 @@ impl WishArgs {
             operator: self.operator.clone().map(Operator::claimed),
             targets: if self.partition { TargetRule::PartitionAllowed } else { TargetRule::WholeDiskOnly },
             psids: Psids::default(),
+            restore_hidden: self.restore_hidden.map(|otherwise| match otherwise {
+                RestoreHidden::OrRefuse => Otherwise::Refuse,
+                RestoreHidden::OrExclude => Otherwise::Exclude,
+            }),
         })
     }
 
@@ -249,6 +267,12 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
     if let Some(rung) = plan.ladder.first() {
         fact("Technique", format!("{} - {}", rung.technique.name(), rung.technique.describe()));
         drive_facts(rung, &mut fact);
+    }
+    for step in plan.restore.iter().flat_map(|restore| &restore.steps) {
+        fact("Gives back", format!("{} - {} bytes from then on", step.step.kind().replace('_', " "), step.size));
+        for command in &step.commands {
+            fact("Command", format!("{}: {}", command.name, command.command));
+        }
     }
     for other in &plan.also {
         let words = format!("{}  {}, token {}", other.path.display(), other.identity.label(), other.confirm_token);
@@ -396,6 +420,8 @@ fn as_json(preparation: &Preparation, report: Option<&DriveReport>) -> Value {
         "technique": plan.ladder.first().map(|rung| rung.technique),
         "techniques": plan.ladder,
         "also": plan.also,
+        "hidden": plan.hidden,
+        "restore_hidden": plan.restore,
         "scheme": plan.scheme,
         "passes": (0..plan.passes.len()).map(|i| pass_words(plan, i, Drawn::Later)).collect::<Vec<_>>(),
         "verification": plan.verification,
@@ -419,6 +445,10 @@ pub fn refusal(refused: &Refused) -> Failure {
             "go on with: lastwrite resume {run_id}; or give it up with: lastwrite resume --abandon {run_id} --reason TEXT"
         )),
         Refused::Twice { .. } => failure.hint("name it once"),
+        Refused::Hidden { .. } => failure.hint(
+            "nothing was touched; attach the drive to an ATA port, cut its power and try again. \
+             --restore-hidden=or-exclude goes on and records it as excluded",
+        ),
         Refused::ErasedAlong { .. } => failure.hint("name one of them; `plan` shows what its command erases as well"),
         Refused::BlockSize { .. } => failure.hint("reformat it to 512 or 4096 bytes a block first (sg_format)"),
         // Its words say what would satisfy the rule.

@@ -147,6 +147,13 @@ fn list(common: &Common, open: &[Interrupted]) {
     let header = ["RUN", "MEDIUM", "BEGUN", "DONE", "STAGE", "NOW AT"];
     let rows: Vec<Vec<String>> = open.iter().map(row).collect();
     output::line(&output::table(&header, &rows));
+    for run in open {
+        if let InterruptedState::Open(state) | InterruptedState::Busy(state) = &run.state {
+            for done in state.restoration.restoring.words() {
+                output::line(&format!("{}: {done}", state.plan.medium.identity.label()));
+            }
+        }
+    }
     output::line("");
     output::line("Go on with: lastwrite resume RUN (or --yes for all that are attached).");
     output::line("Give up with: lastwrite resume --abandon RUN --reason TEXT.");
@@ -183,6 +190,10 @@ fn row(run: &Interrupted) -> Vec<String> {
 fn stage_words(state: &RunState) -> String {
     match state.next_stage() {
         _ if state.sealed.is_some() => "result known, evidence not stored yet".to_owned(),
+        _ if state.restores().is_some() => match state.restoration.restoring.waits {
+            Some(_) => "hidden areas: waits for the drive's power to be cut".to_owned(),
+            None => "hidden areas are given back".to_owned(),
+        },
         None if !state.rung().is_by_host() && state.rung_state().ended.is_none() => {
             format!("{} by the drive", state.rung().technique)
         }
@@ -211,6 +222,7 @@ fn as_json(run: &Interrupted) -> Value {
         "planned": state.map(|s| s.plan.planned),
         "fraction": state.map(|s| s.fraction()),
         "stage": state.map(|s| stage_words(s)),
+        "done_to_drive": state.map(|s| s.restoration.restoring.words()),
         "attached": run.media.iter().map(|m| &m.path).collect::<Vec<_>>(),
     })
 }

@@ -5,6 +5,8 @@
 //! power cycle. A drive takes one lasting SET MAX between two power cycles, and refuses the restore
 //! of an overlay while a host protected area is set.
 
+use serde::{Deserialize, Serialize};
+
 use super::ata::{PATIENCE, THAW, identify, planned, registers};
 use super::note::DiaryError;
 use crate::device::command::Data;
@@ -49,7 +51,8 @@ pub enum Found {
 }
 
 /// What is to be done next.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", content = "last", rename_all = "snake_case")]
 pub enum Step {
     /// Nothing is hidden any more.
     Nothing,
@@ -155,6 +158,24 @@ impl AtaHiddenAreas {
         }
     }
 
+    /// Every step towards the whole drive, in the standard's order, as far as the drive says.
+    pub fn steps(&self) -> Vec<Step> {
+        let mut drive = self.clone();
+        let mut steps = Vec::new();
+        while let step @ (Step::SetMax(last) | Step::SetAccessibleMax(last) | Step::RestoreConfiguration(last)) =
+            drive.next()
+        {
+            drive.accessible = last;
+            steps.push(step);
+        }
+        steps
+    }
+
+    /// How many bytes a medium has whose last address is `last`.
+    pub fn size(&self, last: Lba) -> Option<Bytes> {
+        last.0.checked_add(1)?.checked_mul(u64::from(self.sector)).map(Bytes)
+    }
+
     /// The commands by which the drive was asked, in words.
     pub fn asked_by(&self) -> String {
         let asked = [
@@ -174,6 +195,11 @@ impl Step {
             Step::Nothing => None,
             Step::SetMax(last) | Step::SetAccessibleMax(last) | Step::RestoreConfiguration(last) => Some(*last),
         }
+    }
+
+    /// The command that changes the drive, by its name in the standard.
+    pub fn name(&self) -> &'static str {
+        self.command(true).map_or("nothing", |command| command.name)
     }
 
     /// The kind of area that it gives back, as in [`HiddenArea::kind`].

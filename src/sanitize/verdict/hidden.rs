@@ -10,25 +10,26 @@ use crate::units::Bytes;
 /// known to.
 pub(super) fn hidden_areas(state: &RunState, passed: bool) -> HiddenAreas {
     let (plan, rung) = (&state.plan, state.rung());
+    let known = state.hidden();
     if let Some(why) = reached_by_standard(rung.technique) {
-        let (mut areas, exchanges) = match &plan.hidden {
-            Some(HiddenAreas::Examined { areas, exchanges, .. }) => (areas.clone(), exchanges.clone()),
-            _ => (Vec::new(), Vec::new()),
+        let (mut areas, exchanges, restored) = match known {
+            Some(HiddenAreas::Examined { areas, exchanges, restored, .. }) => (areas, exchanges, restored),
+            _ => (Vec::new(), Vec::new(), None),
         };
         areas.retain(|area| area.kind != UNALLOCATED);
         areas.extend(unallocated(&state.rung_state().exchanges));
         for area in areas.iter_mut().filter(|area| passed && area.outcome.is_none()) {
             area.outcome = Some(AreaOutcome::Reached);
         }
-        return HiddenAreas::ReachedByCommand { why: why.to_owned(), areas, exchanges };
+        return HiddenAreas::ReachedByCommand { why: why.to_owned(), areas, exchanges, restored };
     }
-    match &plan.hidden {
-        Some(HiddenAreas::Examined { by, areas, exchanges }) => HiddenAreas::Examined {
-            by: by.clone(),
-            areas: areas.iter().map(|area| excluded(area, rung.technique)).collect(),
-            exchanges: exchanges.clone(),
-        },
-        Some(HiddenAreas::NotExamined { why }) => HiddenAreas::NotExamined { why: why.clone() },
+    match known {
+        Some(HiddenAreas::Examined { by, areas, exchanges, restored }) => {
+            let tried = plan.restore.is_some();
+            let areas = areas.into_iter().map(|area| excluded(area, rung.technique, tried)).collect();
+            HiddenAreas::Examined { by, areas, exchanges, restored }
+        }
+        Some(HiddenAreas::NotExamined { why }) => HiddenAreas::NotExamined { why },
         _ if rung.is_by_host() => by_host(plan),
         _ => HiddenAreas::NotExamined {
             why: format!(
@@ -40,18 +41,19 @@ pub(super) fn hidden_areas(state: &RunState, passed: bool) -> HiddenAreas {
     }
 }
 
-/// What is there and was neither given back nor reached.
-fn excluded(area: &HiddenArea, technique: Technique) -> HiddenArea {
+/// What is there and was neither given back, perhaps though it was tried, nor reached.
+fn excluded(area: HiddenArea, technique: Technique, tried: bool) -> HiddenArea {
     if area.outcome.is_some() {
-        return area.clone();
+        return area;
     }
     let note = match technique {
+        _ if tried => format!("excluded: {}", area.note),
         Technique::Overwrite | Technique::ZoneResetOverwrite => {
             "excluded: no host write reaches it, and this run did not".to_owned()
         }
         by_drive => format!("excluded: the standard does not say that {by_drive} reaches it"),
     };
-    HiddenArea { note, outcome: Some(AreaOutcome::Excluded), ..area.clone() }
+    HiddenArea { note, outcome: Some(AreaOutcome::Excluded), ..area }
 }
 
 /// Where nothing was asked.
@@ -125,7 +127,7 @@ mod tests {
     }
 
     fn examined(areas: Vec<HiddenArea>) -> Option<HiddenAreas> {
-        Some(HiddenAreas::Examined { by: "b".to_owned(), areas, exchanges: Vec::new() })
+        Some(HiddenAreas::Examined { by: "b".to_owned(), areas, exchanges: Vec::new(), restored: None })
     }
 
     #[test]

@@ -58,6 +58,18 @@ impl Reply {
     }
 }
 
+/// What a drive does that is told to give back what it hides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GivesBack {
+    #[default]
+    Honestly,
+    /// One change between two power cycles; a second one is refused.
+    OneByOne,
+    /// Says so, and stays as it is.
+    ByItsWord,
+    Never,
+}
+
 pub struct Ata {
     pub medium: Medium,
     /// As bytes: a drive may say anything.
@@ -76,6 +88,9 @@ pub struct Ata {
     /// Sectors above the host's maximum (HPA), and above the native one (DCO).
     pub hpa: u64,
     pub dco: u64,
+    pub gives_back: GivesBack,
+    /// BSY for so long after it gave something back.
+    pub gives_back_time: Duration,
     /// How long 64 KiB take to be written.
     pub write_time: Duration,
     /// The cable is out; set by the drive itself once so many sectors were written.
@@ -88,6 +103,7 @@ pub struct Ata {
     pub security: Security,
     pub seen: Vec<Task>,
     native_max_was_read: bool,
+    gave_back: bool,
 }
 
 impl Ata {
@@ -107,6 +123,8 @@ impl Ata {
             read_only: false,
             hpa: 0,
             dco: 0,
+            gives_back: GivesBack::default(),
+            gives_back_time: Duration::ZERO,
             write_time: Duration::ZERO,
             gone: false,
             gone_after: None,
@@ -115,6 +133,7 @@ impl Ata {
             security: Security::default(),
             seen: Vec::new(),
             native_max_was_read: false,
+            gave_back: false,
         }
     }
 
@@ -135,6 +154,7 @@ impl Ata {
     pub fn power_on(&mut self) {
         self.security.power_on();
         self.sanitize.frozen = false;
+        self.gave_back = false;
     }
 
     /// Power goes in the middle of what goes on.
@@ -251,17 +271,25 @@ impl Ata {
         if !allowed || sectors > self.native() {
             return Reply::abort();
         }
-        self.hpa = self.native() - sectors;
-        Reply::good()
+        let hpa = self.native() - sectors;
+        self.give_back(|drive| drive.hpa = hpa)
+    }
+
+    fn give_back(&mut self, change: impl FnOnce(&mut Ata)) -> Reply {
+        match self.gives_back {
+            GivesBack::Never => return Reply::abort(),
+            GivesBack::OneByOne if self.gave_back => return Reply::abort(),
+            GivesBack::ByItsWord => {}
+            GivesBack::Honestly | GivesBack::OneByOne => change(self),
+        }
+        self.gave_back = true;
+        Reply { after: self.gives_back_time, ..Reply::good() }
     }
 
     /// DEVICE CONFIGURATION OVERLAY (ACS-2 and before).
     fn configuration(&mut self, task: &Task) -> Reply {
         match task.features & 0xff {
-            0xc0 if self.hpa == 0 && self.dco > 0 => {
-                self.dco = 0;
-                Reply::good()
-            }
+            0xc0 if self.hpa == 0 && self.dco > 0 => self.give_back(|drive| drive.dco = 0),
             0xc2 => {
                 let mut page = vec![0; 512];
                 page[0] = 2;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ata::{Ata, Reply, Task};
+use super::ata::{Ata, GivesBack, Reply, Task};
 use crate::rig::Erase;
 use crate::rig::memory::u16_at;
 
@@ -144,6 +144,27 @@ fn hidden_areas_need_their_order() {
     assert!(send(&mut drive, 0x37, 0, 1, 1847).is_good());
     assert!(send(&mut drive, 0xb1, 0xc0, 0, 0).is_good());
     assert_eq!(drive.accessible(), 2048);
+}
+
+#[test]
+fn a_drive_gives_back_what_it_hides_in_its_own_way() {
+    for (way, first, second) in [
+        (GivesBack::Honestly, 1848, 2048),
+        (GivesBack::OneByOne, 1848, 1848),
+        (GivesBack::ByItsWord, 1748, 1748),
+        (GivesBack::Never, 1748, 1748),
+    ] {
+        let mut drive = drive(Erase::Whole);
+        (drive.hpa, drive.dco, drive.gives_back) = (100, 200, way);
+        send(&mut drive, 0x27, 0, 0, 0);
+        assert_eq!(send(&mut drive, 0x37, 0, 1, 1847).is_good(), way != GivesBack::Never);
+        assert_eq!(drive.accessible(), first, "{way:?}");
+        send(&mut drive, 0xb1, 0xc0, 0, 0);
+        assert_eq!(drive.accessible(), second, "{way:?}");
+        drive.power_on();
+        send(&mut drive, 0xb1, 0xc0, 0, 0);
+        assert_eq!(drive.accessible(), if second > 1748 { 2048 } else { 1748 }, "{way:?}");
+    }
 }
 
 #[test]

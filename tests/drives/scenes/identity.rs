@@ -3,20 +3,20 @@
 use std::time::{Duration, Instant};
 
 use super::bench::{Bench, case};
-use super::table::Truth::{Excluded, Faulty, Honest};
+use super::table::Truth::{Faulty, Honest};
 use crate::models::ahci::SataDrive;
 use crate::models::ata::Ata;
 use crate::models::bridge::{Sat, UsbDrive};
 use crate::rig::plug::{Drive, Plug};
 
-fn model(serial: &str, mebibytes: u64, change: impl FnOnce(&mut Ata)) -> Ata {
+pub fn model(serial: &str, mebibytes: u64, change: impl FnOnce(&mut Ata)) -> Ata {
     let mut model = Ata::new(serial, mebibytes);
     change(&mut model);
     model
 }
 
 /// Waits until the drive with this serial number is listed (or not any more); its path.
-fn wait_for(bench: &mut Bench, serial: &str, listed: bool) -> String {
+pub fn wait_for(bench: &mut Bench, serial: &str, listed: bool) -> String {
     let start = Instant::now();
     loop {
         let drives = bench.guest.drives();
@@ -117,36 +117,5 @@ fn names_that_change_hands() {
     let behaviour = "is pulled while it is written, and another drive comes back under its name";
     let case = case(&victim, "N-STRANGER", "SATA SSD", Faulty, behaviour);
     bench.put_down(&case, "overwrite, then `resume`", "no pass; the other drive is not touched");
-    bench.end();
-}
-
-/// What an HPA or a DCO hides is not reached by an overwrite, and the certificate says so.
-#[test]
-fn hidden_areas_are_named() {
-    let hpa = SataDrive::new(model("H-HPA", 4, |d| d.hpa = 1024));
-    let dco = SataDrive::new(model("H-DCO", 4, |d| d.dco = 1024));
-    let Some(mut bench) = Bench::start("hidden", &[&hpa, &dco]) else { return };
-    for (drive, serial, behaviour) in [
-        (&hpa, "H-HPA", "is honest, and hides 1,024 sectors behind an HPA"),
-        (&dco, "H-DCO", "is honest, and hides 1,024 sectors behind a DCO"),
-    ] {
-        let (path, _) = bench.guest.drive(serial);
-        let plan = bench.guest.lastwrite(&["plan", &path, "--method", "clear"]).expect(0);
-        assert!(
-            plan.stdout.contains("the drive hides a part of itself (") && plan.stdout.contains("524"),
-            "{}",
-            plan.stdout
-        );
-        let (ran, result) = bench.guest.wipe(serial, &["--method", "clear", "--scheme", "zero"]);
-        assert_eq!(drive.left().0, 1024, "{result:#} {}", ran.stderr);
-        let certificates = bench.documents("certificates");
-        let says = certificates.iter().find(|d| d["facts"]["run_id"] == result["run_id"]).unwrap();
-        let areas = &says["facts"]["hidden_areas"]["areas"];
-        assert_eq!((&areas[0]["size"], &areas[0]["outcome"]), (&"524288".into(), &"excluded".into()), "{says:#}");
-        assert_eq!((&says["grade"]["mark"], areas[1].is_null()), (&"C".into(), true), "{says:#}");
-        assert!(says["statement"].to_string().contains("THE RUN DID NOT REACH A PART OF THE DRIVE"), "{says:#}");
-        let case = case(drive, serial, "SATA SSD", Excluded, behaviour);
-        bench.put_down(&case, "overwrite", "pass, certificate: the area is excluded, grade C");
-    }
     bench.end();
 }

@@ -4,6 +4,7 @@ mod bench;
 mod firmware_ata;
 mod firmware_nvme;
 mod firmware_scsi;
+mod hidden;
 mod identity;
 mod nvme_firmware;
 mod overwrite;

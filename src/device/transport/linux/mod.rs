@@ -1,6 +1,7 @@
 //! The real path: the kernel's pass-through requests over a descriptor that is open already.
 
 mod ata;
+mod rescan;
 mod scsi;
 
 use std::fs::{self, File};
@@ -171,42 +172,6 @@ impl Transport for Linux {
             }
             block::Request::Size => Ok(block::Outcome::Size(Bytes(ioctl::size(&self.file).map_err(failed)?))),
         }
-    }
-}
-
-impl Linux {
-    /// SCSI and ATA disks, then NVMe controllers, each by the attribute the kernel has for it.
-    fn rescan(&self) -> io::Result<()> {
-        if self.offers.contains(&CommandSet::Ata) && ioctl::size(&self.file).is_ok_and(|size| size == 0) {
-            // libata takes a locked drive for one without capacity, and asks it again only when its bus is
-            // scanned. Where that is not allowed, the size tells.
-            let _ = self.scan_bus();
-        }
-        match fs::write(self.device.join("rescan"), "1") {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::write(self.device.join("rescan_controller"), "1")
-            }
-            other => other,
-        }
-    }
-}
-
-/// So long libata may take over a scan of one bus, which it does by itself.
-const SCAN: Duration = Duration::from_secs(2);
-
-impl Linux {
-    fn scan_bus(&self) -> io::Result<()> {
-        let device = fs::canonicalize(&self.device)?;
-        // `0:0:0:0`: host, channel, target, unit.
-        let name = device.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let host = name.split(':').next().filter(|host| !host.is_empty() && host.bytes().all(|b| b.is_ascii_digit()));
-        let host = host.ok_or(io::ErrorKind::NotFound)?;
-        let host =
-            device.ancestors().find(|place| place.ends_with(format!("host{host}"))).ok_or(io::ErrorKind::NotFound)?;
-        let name = host.file_name().unwrap_or_default();
-        fs::write(host.join("scsi_host").join(name).join("scan"), "- - -")?;
-        std::thread::sleep(SCAN);
-        Ok(())
     }
 }
 

@@ -218,6 +218,7 @@ fn identity(args: &AddArgs) -> Result<(MediumIdentity, MediumClass), Failure> {
         model: args.model.clone(),
         wwn: args.wwn.clone(),
         size: args.size.map(Bytes),
+        size_before: None,
         digest: None,
     };
     Ok((identity, MediumClass::Physical))
