@@ -45,6 +45,10 @@ impl Desk {
     }
 
     fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lastwrite"));
         command.current_dir(self.dir.path()).args(args).stdin(Stdio::null());
         for name in
@@ -53,7 +57,19 @@ impl Desk {
             command.env_remove(name);
         }
         command.env("XDG_CONFIG_HOME", self.path("config")).env("XDG_RUNTIME_DIR", self.path("run"));
-        command.env("LASTWRITE_STATE", self.path("state")).output().unwrap()
+        command.env("LASTWRITE_STATE", self.path("state"));
+        command
+    }
+
+    /// As [`Desk::expect`] with the passphrase on standard input, which can be read once.
+    fn piped(&self, code: i32, args: &[&str]) -> Output {
+        let with = ["--key-passphrase-file", "/dev/stdin"];
+        let mut command = self.command(&[args, &with].concat());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"correct horse\n").unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}\n{}", both(&output));
+        output
     }
 
     fn expect(&self, code: i32, args: &[&str]) -> Output {
@@ -154,6 +170,23 @@ fn a_key_is_unlocked_once_for_many_commands() {
     let told = desk.add(1, "NONE");
     assert!(told.contains("passphrase") && told.contains("--key-passphrase-file"), "{told}");
     assert_eq!(desk.json(0, &["key", "session", "stop"])["ended"], 0);
+}
+
+/// It opens the register three times: for the figures, for the event, and to show what came of it.
+#[test]
+fn a_command_without_a_session_unlocks_the_key_once() {
+    let desk = Desk::new();
+    desk.piped(0, &["asset", "add", "L-1", "--stage", "deployment", "--category", "laptop"]);
+    desk.piped(0, &["asset", "check", "L-1", "tagged"]);
+    desk.piped(0, &["asset", "assign", "L-1", "--to", "Anna"]);
+    desk.piped(0, &["asset", "move", "L-1", "utilization"]);
+    desk.piped(0, &["asset", "move", "L-1", "upgrade", "--reason", "it is slow"]);
+    let figures = ["--rationale", "dear", "--keep", "300 EUR", "--replace", "1200 EUR", "--life", "48"];
+    let told = both(&desk.piped(0, &[&["asset", "decide", "L-1", "refresh"], &figures[..]].concat()));
+    assert!(told.contains("refresh proposed") && told.contains("Crossing"), "{told}");
+    let wrong = ["asset", "decide", "L-1", "refresh", "--key-passphrase-file", "wrong"];
+    fs::write(desk.path("wrong"), "wrong\n").unwrap();
+    assert!(both(&desk.expect(1, &[&wrong[..], &figures].concat())).contains("does not open"));
 }
 
 #[test]

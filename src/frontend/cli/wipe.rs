@@ -276,7 +276,7 @@ impl ExecutionArgs {
     pub fn operator(&self, common: &Common) -> Result<Option<StationKey>, Failure> {
         let Some(key) = &self.operator_key else { return Ok(None) };
         let key_passphrase_file = self.operator_passphrase_file.clone();
-        KeyArgs { key: Some(key.clone()), key_passphrase_file }.load(common).map(Some)
+        KeyArgs::of(key.clone(), key_passphrase_file).load(common).map(Some)
     }
 }
 

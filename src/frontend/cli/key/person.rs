@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use clap::Args;
 
@@ -19,6 +20,9 @@ pub struct KeyArgs {
     /// File with its passphrase or PIN (first line) [default: --passphrase-file, else asked for]
     #[arg(long, env = "LASTWRITE_KEY_PASSPHRASE_FILE", value_name = "FILE")]
     pub key_passphrase_file: Option<PathBuf>,
+    /// The key, once it is unlocked: a command that opens the register twice asks once.
+    #[arg(skip)]
+    unlocked: Box<OnceLock<StationKey>>,
 }
 
 /// Where a key is.
@@ -47,9 +51,38 @@ impl KeyArgs {
         self.key.as_deref().map_or_else(|| Ok(Place::File(default_path())), Place::parse)
     }
 
+    /// A key other than the one of the command line.
+    pub fn of(key: String, key_passphrase_file: Option<PathBuf>) -> KeyArgs {
+        KeyArgs { key: Some(key), key_passphrase_file, unlocked: Box::default() }
+    }
+
     /// Unlocks it, asking at a terminal for the passphrase or PIN where none was given.
     pub fn load(&self, common: &Common) -> Result<StationKey, Failure> {
-        let given = self.passphrase(common)?;
+        self.unlock(self.passphrase(common)?)
+    }
+
+    /// As [`KeyArgs::load`], for who signs events of the register and nothing else: where no passphrase was
+    /// given, an open session of the key is used. Unlocks once, however often it is asked for.
+    pub fn load_for_events(&self, common: &Common) -> Result<StationKey, Failure> {
+        if let Some(key) = self.unlocked.get() {
+            return Ok(key.clone());
+        }
+        let key = self.unlock_for_events(self.passphrase(common)?)?;
+        Ok(self.unlocked.get_or_init(|| key).clone())
+    }
+
+    fn unlock_for_events(&self, given: Option<Passphrase>) -> Result<StationKey, Failure> {
+        if let (None, Place::File(path)) = (&given, self.place()?) {
+            match session::session(&path) {
+                Ok(Some(open)) => return Ok(open.into_key()),
+                Ok(None) => {}
+                Err(error) => output::line_err(&format!("note: no session is used: {error}")),
+            }
+        }
+        self.unlock(given)
+    }
+
+    fn unlock(&self, given: Option<Passphrase>) -> Result<StationKey, Failure> {
         match self.place()? {
             Place::File(path) => load(&path, given),
             Place::Token(uri) => {
@@ -57,19 +90,6 @@ impl KeyArgs {
                 StationKey::on_token(&uri, &pin).map_err(|e| Failure::new(Exit::Other, &e))
             }
         }
-    }
-
-    /// As [`KeyArgs::load`], for who signs events of the register and nothing else: where no passphrase was
-    /// given, an open session of the key is used.
-    pub fn load_for_events(&self, common: &Common) -> Result<StationKey, Failure> {
-        if let (None, Place::File(path)) = (self.passphrase(common)?, self.place()?) {
-            match session::session(&path) {
-                Ok(Some(open)) => return Ok(open.into_key()),
-                Ok(None) => {}
-                Err(error) => output::line_err(&format!("note: no session is used: {error}")),
-            }
-        }
-        self.load(common)
     }
 
     /// The passphrase from a file, where one was named.

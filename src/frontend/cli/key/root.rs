@@ -134,7 +134,7 @@ pub fn revoke(
     let (Some(root_key), Some(reason)) = (&args.root_key, args.reason) else { return Ok(false) };
     let trust = trust_args.load(common)?.ok_or_else(store::no_store)?;
     let key_passphrase_file = args.root_passphrase_file.clone();
-    let root = KeyArgs { key: Some(root_key.to_string_lossy().into_owned()), key_passphrase_file }.load(common)?;
+    let root = KeyArgs::of(root_key.to_string_lossy().into_owned(), key_passphrase_file).load(common)?;
     let name = is_root(&trust, &root)?;
     let before = trust.revocation_list(root.kid());
     let organization = before.map_or(name, |list| list.organization.clone());
