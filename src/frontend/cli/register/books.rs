@@ -7,7 +7,7 @@ use super::OpenArgs;
 use crate::frontend::cli::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
 use crate::register::metrics::{Convention, Depreciation, Method, Ratio};
-use crate::register::{Act, BOOKS_STREAM, CostCategory, Entry, Milli, Money, Work};
+use crate::register::{Act, BOOKS_STREAM, CostCategory, Entry, Milli, Money, Refusal, RegisterError, Work};
 
 #[derive(Debug, Subcommand)]
 pub enum BooksCommand {
@@ -115,47 +115,69 @@ pub fn run(common: &Common, command: BooksCommand) -> Result<Exit, Failure> {
     }
 }
 
-/// Amounts from a sheet, in one transaction.
+/// Amounts from a sheet, in one transaction. The sheet is read twice: once to see that every row can be
+/// read, and once to book, so that never more than some hundred amounts are held beside it.
 fn import(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
     let place = args.file.display();
     let bytes = std::fs::read(&args.file).map_err(|e| Failure::words(Exit::Other, format!("{place}: {e}")))?;
     let wrong =
-        |line: u64, why: &str| Failure::words(Exit::Usage, format!("{place}, line {line}: {why}; nothing was booked"));
-    let mut reader = csv::Reader::from_reader(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
-    let headers = reader.headers().map_err(|e| wrong(1, &e.to_string()))?.clone();
-    let mut amounts: Vec<(String, Act)> = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| wrong(e.position().map_or(0, csv::Position::line), &e.to_string()))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let cell = |name: &str| {
-            headers.iter().position(|h| h.trim() == name).and_then(|i| record.get(i)).unwrap_or_default().trim()
-        };
-        let category = CostCategory::of_name(cell("category")).ok_or_else(|| wrong(line, "that is no category"))?;
-        let money = Money::parse(cell("amount"), "EUR").map_err(|e| wrong(line, &e.to_string()))?;
-        let on = crate::register::observe::instant(cell("on")).ok_or_else(|| wrong(line, "on is no day"))?;
-        let reference = Some(cell("reference").to_owned()).filter(|text| !text.is_empty());
-        amounts.push((cell("asset_tag").to_owned(), Act::CostBooked { category, money, on, reference }));
+        |Unread { line, why }| Failure::words(Exit::Usage, format!("{place}, line {line}: {why}; nothing was booked"));
+    let mut booked = 0;
+    for amount in amounts(&bytes).map_err(wrong)? {
+        amount.map_err(wrong)?;
+        booked += 1;
     }
+    let again = |Unread { line, why }| RegisterError::from(Refusal::rule(format!("{place}, line {line}: {why}")));
     args.open.with_key(common, async |register, key| {
         let job = async |work: &mut Work<'_>| {
-            for chunk in amounts.chunks(256) {
+            let mut amounts = amounts(&bytes).map_err(again)?;
+            loop {
+                let chunk = amounts.by_ref().take(256).collect::<Result<Vec<_>, _>>().map_err(again)?;
+                if chunk.is_empty() {
+                    return Ok(());
+                }
                 work.gather(chunk.iter().map(|(tag, _)| tag.as_str())).await?;
                 for (tag, act) in chunk {
-                    let (stream, _) = work.asset(tag).await?;
-                    work.act(&stream, act.clone()).await?;
+                    let (stream, _) = work.asset(&tag).await?;
+                    work.act(&stream, act).await?;
                 }
                 work.flush().await?;
             }
-            Ok(())
         };
         register.run(key, job).await
     })?;
     if common.json {
-        output::json(&json!({ "booked": amounts.len() }));
+        output::json(&json!({ "booked": booked }));
     } else {
-        output::line(&format!("{} booked", output::count(amounts.len(), "amount")));
+        output::line(&format!("{} booked", output::count(booked, "amount")));
     }
     Ok(Exit::Done)
+}
+
+/// A row that is no amount.
+struct Unread {
+    line: u64,
+    why: String,
+}
+
+/// The tag and the amount of each row of a sheet.
+fn amounts(bytes: &[u8]) -> Result<impl Iterator<Item = Result<(String, Act), Unread>>, Unread> {
+    let mut reader = csv::Reader::from_reader(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
+    let headers = reader.headers().map_err(|e| Unread { line: 1, why: e.to_string() })?;
+    let column = |name| headers.iter().position(|h| h.trim() == name);
+    let columns = ["asset_tag", "category", "amount", "on", "reference"].map(column);
+    Ok(reader.into_records().map(move |record| {
+        let of = |at: Option<&csv::Position>| at.map_or(0, csv::Position::line);
+        let record = record.map_err(|e| Unread { line: of(e.position()), why: e.to_string() })?;
+        let unread = |why: String| Unread { line: of(record.position()), why };
+        let [tag, category, amount, on, reference] =
+            columns.map(|column| column.and_then(|i| record.get(i)).unwrap_or_default().trim());
+        let category = CostCategory::of_name(category).ok_or_else(|| unread("that is no category".to_owned()))?;
+        let money = Money::parse(amount, "EUR").map_err(|e| unread(e.to_string()))?;
+        let on = crate::register::observe::instant(on).ok_or_else(|| unread("on is no day".to_owned()))?;
+        let reference = Some(reference.to_owned()).filter(|text| !text.is_empty());
+        Ok((tag.to_owned(), Act::CostBooked { category, money, on, reference }))
+    }))
 }
 
 fn set(common: &Common, open: &OpenArgs, entry: Entry) -> Result<Exit, Failure> {
