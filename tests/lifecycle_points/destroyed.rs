@@ -1,5 +1,7 @@
 //! What ends in pieces: the record that two people sign, and what it closes.
 
+use lastwrite::signed::StationKey;
+
 use crate::common::station::{both, text};
 use crate::disposition::vendor;
 use crate::org::Org;
@@ -51,21 +53,46 @@ fn destroyed(org: &Org, serial: &str) -> String {
     file
 }
 
+/// What still stands against closing it.
+fn blockers(org: &Org, tag: &str) -> Vec<String> {
+    let told = org.json("Mia", 3, &["asset", "blockers", tag])[0]["blockers"].clone();
+    told.as_array().unwrap().iter().map(|blocker| blocker.as_str().unwrap().to_owned()).collect()
+}
+
 #[test]
 fn point_22_physical_destruction() {
     let org = hall();
     condemned(&org, "A-1", "internal", "S-77");
-    assert!(org.by("Mia", 3, &["asset", "blockers", "A-1"]).contains("no certificate"));
-    // What leaves data readable is no destruction, whoever signs it.
+    let open = blockers(&org, "A-1");
+    assert_eq!(open.len(), 3, "{open:?}");
+    for (blocker, part) in open.iter().zip(["S-77: in use", "S-77: no certificate", "its outcome is not set"]) {
+        assert!(blocker.contains(part), "{part}: {open:?}");
+    }
+    // What leaves data readable is no destruction, whoever signs it; nor is a field that flash does not feel.
     let (wim, otto) = (org.kid("Wim"), org.key("Otto"));
-    let drilled = [&words("S-77", &wim, text(&otto))[..], &["--technique", "drill"]].concat();
-    assert!(both(&org.station.expect(3, &drilled)).contains("data can be read"));
+    let by = |how: &[&str]| both(&org.station.expect(3, &[&words("S-77", &wim, text(&otto))[..], how].concat()));
+    for technique in ["drill", "bend", "hammer"] {
+        let told = by(&["--technique", technique]);
+        assert!(told.contains(&format!("after {technique} data can be read from what is left")), "{told}");
+    }
+    let told = by(&["--technique", "degauss", "--field", "20000"]);
+    assert!(told.contains("degaussing leaves data on flash"), "{told}");
+    // Without their measure, neither shreds nor heat are recorded.
+    for (technique, needs) in [("shred", "--class and --particle"), ("melt", "--celsius")] {
+        let args = [&words("S-77", &wim, text(&otto))[..], &["--technique", technique]].concat();
+        let told = both(&org.station.expect(2, &args));
+        assert!(told.contains(&format!("{technique} needs {needs}")), "{told}");
+    }
     let record = destroyed(&org, "S-77");
     org.refused("Ida", "needs its final certificate", &["asset", "outcome", "A-1", "destroyed"]);
+    org.refused("Ida", "the route destruction ends as destroyed, not as sold", &["asset", "outcome", "A-1", "sold"]);
+    org.refused("Ida", "by evidence, not by word", &["media", "state", "S-77", "destroyed", "--note", "really"]);
     let taken = brought_in(&org, "A-1", &record);
     assert_eq!(taken["closed"], true, "{taken}");
     assert_eq!(org.asset("A-1")["stage"], "closed");
     assert!(org.mia(&["media", "show", "S-77"]).contains("destroyed"));
+    let reported = org.json("Mia", 0, &["report", "disposal"])[1]["row"].clone();
+    assert_eq!((&reported["route"], &reported["assets"]), (&"destruction".into(), &1.into()), "{reported}");
     org.sound();
 }
 
@@ -73,24 +100,42 @@ fn point_22_physical_destruction() {
 fn point_33_certified_destruction_records() {
     let org = hall();
     condemned(&org, "A-1", "none", "S-1");
+    let taken = |file: &str| org.json("Ida", 5, &["register", "ingest", file])[0].clone();
+    let refused = |file: &str, verdict: &str, why: &str| {
+        let told = taken(file);
+        let reason = told["reason"].as_str().unwrap();
+        assert!(told["verdict"] == verdict && reason.contains(why), "{verdict}, {why}: {told}");
+        assert_eq!((&told["closed"], &org.asset("A-1")["stage"]), (&false.into(), &"disposition".into()));
+    };
     // Another drive's record, one that no witness signed, and one that was edited close nothing.
-    let other = destroyed(&org, "S-2");
-    org.by("Ida", 5, &["register", "ingest", &other]);
+    refused(&destroyed(&org, "S-2"), "unmatched", "no medium of the register is");
     let (wim, otto) = (org.kid("Wim"), org.key("Otto"));
     let alone = org.station.json(0, &[&words("S-1", &wim, text(&otto))[..], &FINE].concat());
-    let alone = alone[0]["files"][0].as_str().unwrap();
-    org.by("Ida", 5, &["register", "ingest", alone]);
+    refused(alone[0]["files"][0].as_str().unwrap(), "refused", "witness");
     let record = destroyed(&org, "S-1");
     let signed = std::fs::read_to_string(&record).unwrap();
     let at = signed.find("\"payload\":\"").unwrap() + 300;
     let letter = if signed.as_bytes()[at] == b'A' { "B" } else { "A" };
     let edited = org.file("edited.json", &format!("{}{letter}{}", &signed[..at], &signed[at + 1..]));
-    org.by("Ida", 5, &["register", "ingest", text(&edited)]);
-    assert_eq!(org.asset("A-1")["stage"], "disposition");
+    refused(text(&edited), "refused", "signature");
+    // Whom the station trusts with nothing signs no record, and who looks on is not who destroys.
+    let stranger = org.station.path("stranger.pem");
+    org.station.ok(&["key", "generate", "--name", "Sam", "--unprotected", "--out", text(&stranger)]);
+    let own = StationKey::load(&otto, None).unwrap().kid().to_owned();
+    for (witness, key, why) in [(&wim, &stranger, "is not in the trust store"), (&own, &otto, "witness")] {
+        let told = both(&org.station.expect(3, &[&words("S-1", witness, text(key))[..], &FINE].concat()));
+        assert!(told.contains(why), "{why}: {told}");
+    }
+    org.refused("Ida", "needs its final certificate", &["asset", "outcome", "A-1", "destroyed"]);
 
     assert_eq!(brought_in(&org, "A-1", &record)["closed"], true);
     let id = std::path::Path::new(&record).file_stem().unwrap().to_str().unwrap().to_owned();
-    assert!(org.mia(&["asset", "show", "A-1", "--history"]).contains(&id), "the card names its record");
+    let shown = org.json("Mia", 0, &["asset", "show", "A-1", "--history"])[0].clone();
+    let closing = shown["events"].as_array().unwrap().iter().find(|e| e["act"]["type"] == "asset_closed").unwrap();
+    assert_eq!(closing["act"]["media"][0]["document"], id.as_str(), "what closed it is named: {closing}");
+    // Twice changes nothing.
+    let again = org.json("Ida", 0, &["register", "ingest", &record])[0].clone();
+    assert_eq!((&again["verdict"], &again["closed"]), (&"known".into(), &false.into()), "{again}");
     org.sound();
 }
 
@@ -132,9 +177,32 @@ fn point_54_certified_destruction_policies() {
         org.refused("Ida", why, &["dispose", "open", "LOT-9", "destruction", "--vendor", name]);
     }
     org.by("Ida", 0, &["dispose", "open", "LOT-9", "destruction", "--vendor", "GreenCo"]);
-    // Nor does the policy let shreds pass that are too large for what was on the drive.
+    // Nor does the standard let shreds pass that are too large for what was on the drive, or that are of a
+    // class for something else.
     let (wim, otto) = (org.kid("Wim"), org.key("Otto"));
-    let coarse = ["--technique", "disintegrate", "--class", "E-4", "--particle", "31"];
-    org.station.expect(3, &[&words("S-4", &wim, text(&otto))[..], &coarse].concat());
+    for (class, particle, why) in [
+        ("E-4", "31", "E-4 allows 30 mm2, the largest particle has 31 mm2"),
+        ("E-5", "25", "E-5 allows 10 mm2, the largest particle has 25 mm2"),
+        ("H-5", "25", "H-5 is not about flash"),
+        ("E-4", "0", "no area"),
+    ] {
+        let how = ["--technique", "disintegrate", "--class", class, "--particle", particle];
+        let told = both(&org.station.expect(3, &[&words("S-4", &wim, text(&otto))[..], &how].concat()));
+        assert!(told.contains(why), "{why}: {told}");
+    }
+    // The record alone does not close: what the policy asks of the vendor holds for every line of the lot.
+    org.mia(&["asset", "add", "A-4", "--data-class", "internal", "--stage", "decommissioning"]);
+    org.by("Tom", 0, &["media", "add", "A-4", "--serial", "S-4", "--model", "SSD 9"]);
+    org.by("Tom", 0, &["asset", "count", "A-4", "1"]);
+    org.ticked("A-4");
+    org.by("Ida", 0, &["dispose", "add", "LOT-9", "A-4"]);
+    org.by("Ida", 0, &["asset", "move", "A-4", "disposition"]);
+    let record = destroyed(&org, "S-4");
+    let taken = brought_in(&org, "A-4", &record);
+    assert_eq!(taken["blockers"], serde_json::json!(["no signed hand-over to GreenCo"]), "{taken}");
+    org.by("Cora", 0, &["vendor", "bar", "GreenCo", "--reason", "audit failed"]);
+    org.by("Ida", 0, &["dispose", "schedule", "LOT-9", "2090-01-01"]);
+    org.refused("Ida", "GreenCo is barred: audit failed", &["dispose", "dispatch", "LOT-9"]);
+    assert_eq!(blockers(&org, "A-4"), ["no signed hand-over to GreenCo"]);
     org.sound();
 }

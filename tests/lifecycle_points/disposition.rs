@@ -130,16 +130,36 @@ fn point_29_wiped_before_resold_recycled_or_destroyed() {
 fn point_36_valuation() {
     let org = Org::new();
     org.in_use("L-1");
+    let value = |basis: &'static str, amount: &'static str| ["cost", "value", "L-1", basis, amount, "--source", "S"];
     org.by("Fin", 0, &["cost", "value", "L-1", "market", "300 EUR", "--source", "price list", "--on", "2026-01-01"]);
     org.by("Fin", 0, &["cost", "value", "L-1", "appraisal", "250 EUR", "--source", "Expert Ltd"]);
-    org.by("Fin", 2, &["cost", "value", "L-1", "guess", "1 EUR", "--source", "me"]);
+    for (args, words) in [
+        (value("guess", "1 EUR"), "\"guess\" is not known here"),
+        (value("book", "1.234 EUR"), "at most two decimals"),
+        (value("book", "some EUR"), "no amount of money"),
+    ] {
+        let told = org.by("Fin", 2, &args);
+        assert!(told.contains(words), "{words}: {told}");
+    }
     org.by("Fin", 2, &["cost", "value", "L-1", "book", "-1 EUR", "--source", "x"]);
+    org.refused("Fin", "source", &["cost", "value", "L-1", "book", "1 EUR", "--source", " "]);
+    org.refused("Tom", "may not book", &value("market", "1 EUR"));
+    // Nothing of what was refused stands there; what stands, stands with who said it and when.
     let valuations = org.asset("L-1")["life"]["valuations"].clone();
-    assert_eq!(
-        (valuations[0]["money"]["minor"].as_str(), valuations[1]["basis"].as_str()),
-        (Some("30000"), Some("appraisal"))
-    );
+    assert_eq!(valuations.as_array().unwrap().len(), 2, "{valuations}");
+    for (at, expected) in [("300.00 EUR", "price list"), ("250.00 EUR", "Expert Ltd")].iter().enumerate() {
+        let said = &valuations[at];
+        let minor = expected.0.replace(['.', ' '], "").replace("EUR", "");
+        assert_eq!((&said["money"]["minor"], &said["source"]), (&minor.into(), &expected.1.into()), "{valuations}");
+    }
+    assert_eq!((&valuations[0]["on"], &valuations[1]["basis"]), (&"2026-01-01".into(), &"appraisal".into()));
     assert!(org.mia(&["asset", "show", "L-1"]).contains("250.00 EUR (appraisal"));
+    let listed = org.json("Fin", 0, &["cost", "list", "L-1"]);
+    let worth: Vec<&str> = listed.iter().map(|line| line["what"].as_str().unwrap()).collect();
+    assert_eq!(worth, ["worth (market)", "worth (appraisal)"]);
+    // A value is an opinion and no cost: TCO and book value know nothing of it.
+    let lines = org.json("Mia", 0, &["report", "tco", "--by", "asset"]);
+    assert_eq!((&lines[1]["row"]["asset"], &lines[1]["row"]["tco"]), (&"L-1".into(), &serde_json::Value::Null));
     org.sound();
 }
 

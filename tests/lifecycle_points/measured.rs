@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::common::station::text;
+use crate::disposition::vendor;
 use crate::org::Org;
 
 /// A laptop in use since the first day of 2024, with its price.
@@ -101,13 +102,60 @@ fn point_26_taxes_insurance_and_licences_wasted_on_ghosts() {
 fn point_27_real_time_inventory() {
     let org = Org::new();
     laptop(&org, "L-1", "Berlin");
-    let agents = org.file("agents.csv", "serial,location,full_name,host\nSER-L-1,Hamburg,Bert,laptop-1\n");
-    org.by("Tom", 0, &["observe", "agent", text(&agents)]);
-    let card = &org.json("Mia", 0, &["report", "card", "L-1"])[0];
-    assert_eq!((&card["last_seen"]["location"], &card["last_seen"]["source"]), (&"Hamburg".into(), &"agent".into()));
+    let seen = |name: &str, rows: &str| {
+        let list = org.file(name, &format!("serial,location,full_name,host,at\n{rows}\n"));
+        org.by("Tom", 0, &["observe", "agent", text(&list)])
+    };
+    let card = || org.json("Mia", 0, &["report", "card", "L-1"])[0]["last_seen"].clone();
+    assert_eq!(card(), Value::Null, "nobody saw it: that is said, and no place is made up");
+    // What was seen last counts, in whatever order the lists come in.
+    let ago = |days: i64| {
+        let at = chrono::Utc::now() - chrono::TimeDelta::days(days);
+        at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    };
+    let at = ago(2);
+    seen("agents.csv", &format!("ser-l-1,Hamburg,Bert,laptop-1,{at}"));
+    seen("older.csv", &format!("SER-L-1,Bonn,Carl,old-name,{}", ago(3)));
+    let last = card();
+    for (name, value) in
+        [("at", at.as_str()), ("source", "agent"), ("location", "Hamburg"), ("custodian", "Bert"), ("host", "laptop-1")]
+    {
+        assert_eq!(last[name], value, "{name}: {last}");
+    }
+    // The record stays what somebody signed; the difference is a finding with both sides of it.
+    let asset = org.asset("L-1");
+    assert_eq!((&asset["location"], &asset["custodian"]), (&"Berlin".into(), &"Anna".into()));
     let found = &org.json("Tom", 0, &["asset", "reconcile"])[0];
-    let kinds: Vec<&str> = found["new"].as_array().unwrap().iter().map(|f| f[0].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["location_mismatch", "custodian_mismatch"]);
+    let new = found["new"].as_array().unwrap();
+    assert_eq!((new.len(), &new[0][0], &new[1][0]), (2, &"location_mismatch".into(), &"custodian_mismatch".into()));
+    for (finding, sides) in new.iter().zip([["Berlin", "Hamburg"], ["Anna", "Bert"]]) {
+        let detail = finding[2].as_str().unwrap();
+        assert!(sides.iter().all(|side| detail.contains(side)), "{sides:?}: {detail}");
+    }
+    // Seen where it should be there is nothing new; what was found stays until a person says what it was.
+    seen("back.csv", &format!("SER-L-1,Berlin,Anna,laptop-1,{}", ago(1)));
+    assert_eq!(org.json("Tom", 0, &["asset", "reconcile"])[0]["new"].as_array().unwrap().len(), 0);
+    let open = org.json("Mia", 0, &["asset", "findings"]);
+    assert_eq!(open.len(), 2, "{open:?}");
+    for finding in &open {
+        let id = finding["id"].as_str().unwrap();
+        let ends = format!("written_off is not how {} ends", finding["kind"].as_str().unwrap());
+        org.refused("Mia", &ends, &["asset", "resolve", id, "written_off", "--reason", "gone"]);
+        org.refused("Mia", "is resolved with a reason", &["asset", "resolve", id, "corrected", "--reason", " "]);
+        org.refused("Tom", "may not manage", &["asset", "resolve", id, "corrected", "--reason", "it was on loan"]);
+        org.mia(&["asset", "resolve", id, "corrected", "--reason", "it was on loan"]);
+        org.refused("Mia", "resolved already: corrected", &["asset", "resolve", id, "corrected", "--reason", "again"]);
+    }
+    assert!(org.json("Mia", 0, &["asset", "findings"]).is_empty());
+    // Who may look may not tell what was seen; a list that names nothing is no observation.
+    let list = org.file("list.csv", "serial,location\nSER-L-1,Bonn\n");
+    org.refused("Cora", "may not work", &["observe", "agent", text(&list)]);
+    let colours = org.file("colours.csv", "colour\nred\n");
+    assert!(org.by("Tom", 2, &["observe", "agent", text(&colours)]).contains("none of the columns asset_tag, serial"));
+    let nameless = org.file("nameless.csv", "serial,location\nSER-L-1,Bonn\n,Bonn\n");
+    assert!(org.by("Tom", 2, &["observe", "agent", text(&nameless)]).contains("line 3: it names nothing"));
+    assert_eq!(card()["location"], "Berlin");
+    org.sound();
 }
 
 #[test]
@@ -248,22 +296,112 @@ fn closed(org: &Org, tag: &str, image: &std::path::Path) {
 fn point_31_gdpr_hipaa_and_sox() {
     let org = Org::new();
     let image = org.on_lot("A-1", "none", "resale", "LOT-1");
+    assert!(org.json("Mia", 0, &["report", "retention"]).iter().all(|line| !line["row"].is_object()), "it is open");
     closed(&org, "A-1", &image);
-    let row = row(&org, "A-1", &["retention", "--regime", "hipaa"]);
-    assert_eq!((&row["regime"], &row["status"]), (&"HIPAA".into(), &"keep".into()));
-    let longest = org.json("Mia", 0, &["report", "retention", "--regime", "hipaa,sox,10"]);
-    assert_eq!(longest[1]["row"]["regime"], "10 years");
-    assert!(longest.last().unwrap()["notes"].to_string().contains("GDPR"));
+    let day: chrono::NaiveDate =
+        row(&org, "A-1", &["retention"])["closed"].as_str().and_then(|day| day.parse().ok()).unwrap();
+    let until = |years: u32| (day + chrono::Months::new(12 * years)).to_string();
+    for (asked, regime, years) in [
+        ("hipaa", "HIPAA", 6),
+        ("sox", "SOX", 7),
+        ("hipaa,sox", "SOX", 7),
+        ("hipaa,sox,10", "10 years", 10),
+        ("hipaa,2", "HIPAA", 6),
+    ] {
+        let row = row(&org, "A-1", &["retention", "--regime", asked]);
+        assert_eq!((&row["regime"], &row["keep_until"]), (&regime.into(), &until(years).into()), "{asked}: {row}");
+        assert_eq!(
+            (&row["data_class"], &row["media"], &row["status"]),
+            (&"none".into(), &1.into(), &"keep".into()),
+            "{asked}: {row}"
+        );
+    }
+    // The last day of the term still counts; on the next it is over, and nothing is deleted for that.
+    for (at, status) in
+        [(until(7), "keep"), ((day + chrono::Months::new(84)).succ_opt().unwrap().to_string(), "term is over")]
+    {
+        let at = format!("{at}T12:00:00Z");
+        let row = row(&org, "A-1", &["retention", "--regime", "sox", "--at", &at]);
+        assert_eq!(row["status"], status, "{at}: {row}");
+    }
+    let notes = org.json("Mia", 0, &["report", "retention"]).last().unwrap()["notes"].to_string();
+    for words in ["1 to keep, 0 whose term is over", "deletes nothing", "45 CFR 164.316", "The GDPR names no term"] {
+        assert!(notes.contains(words), "{words}: {notes}");
+    }
+    // The GDPR has no number of years, so it is no regime to ask for.
+    for regime in ["gdpr", "0", "101"] {
+        let told = org.by("Mia", 2, &["report", "retention", "--regime", regime]);
+        assert!(told.contains("hipaa, sox"), "{regime}: {told}");
+    }
+    // What these laws protect closes on no less than destruction that somebody else accepted.
+    let image = org.on_lot("A-2", "regulated", "resale", "LOT-2");
+    let told = org.wiped(&image)["blockers"].to_string();
+    assert!(told.contains("attained Clear, Destroy is needed"), "{told}");
+    assert!(org.json("Mia", 0, &["report", "retention"]).iter().all(|line| line["row"]["asset"] != "A-2"));
+    org.sound();
 }
 
 #[test]
 fn point_35_remarketing_and_recycling_reported() {
     let org = Org::new();
+    // Sold for 90 of 1200, with 10 of costs.
     let image = org.on_lot("A-1", "none", "resale", "LOT-1");
+    book(&org, "A-1", "acquisition", "1200.00 EUR", "2020-01-01");
+    book(&org, "A-1", "disposition", "10.00 EUR", "2026-01-01");
     closed(&org, "A-1", &image);
-    let row = row(&org, "resale", &["disposal"]);
-    assert_eq!(row["assets"], 1, "{row}");
-    assert_eq!(row["landfill_kg"], Value::Null, "no mass on record: not available");
+    let sold = row(&org, "resale", &["disposal"]);
+    for (name, value) in [
+        ("assets", Value::from(1)),
+        ("weighed", 0.into()),
+        ("proceeds", "90.00".into()),
+        ("selling_costs", "10.00".into()),
+    ] {
+        assert_eq!(sold[name], value, "{name}: {sold}");
+    }
+    for name in ["kg", "landfill_kg", "diversion_percent"] {
+        assert_eq!(sold[name], Value::Null, "no mass on record: {name} is not available: {sold}");
+    }
+    assert_eq!(sold["gain_or_loss"], Value::Null, "nobody knows since when it served: {sold}");
+
+    // Two on a lot that the recycler weighs as one: 10 kg, of which 1 kg to landfill, shared 3 to 1.
+    vendor(&org, "GreenCo", "2090-12-31");
+    org.by("Ida", 0, &["dispose", "open", "LOT-2", "recycling", "--vendor", "GreenCo"]);
+    let mut images = Vec::new();
+    for (tag, mass) in [("B-1", "6kg"), ("B-2", "2kg")] {
+        let image = org.station.image(&format!("{tag}.img"), 1 << 16);
+        org.mia(&["asset", "add", tag, "--class", "virtual", "--data-class", "none", "--stage", "decommissioning"]);
+        org.by("Tom", 0, &["media", "add", tag, "--drive", text(&image)]);
+        org.by("Tom", 0, &["asset", "count", tag, "1"]);
+        org.ticked(tag);
+        org.by("Ida", 0, &["dispose", "add", "LOT-2", tag, "--weight", mass]);
+        org.by("Ida", 0, &["asset", "move", tag, "disposition"]);
+        images.push(image);
+    }
+    org.by("Ida", 0, &["dispose", "schedule", "LOT-2", "2090-01-01"]);
+    org.by("Ida", 0, &["dispose", "dispatch", "LOT-2", "--seal", "S-1"]);
+    org.by("Ida", 0, &["dispose", "receive", "LOT-2", "--count", "2", "--by", "R. Cycler"]);
+    org.by("Ida", 0, &["dispose", "weigh", "LOT-2", "--recycled", "9kg", "--landfill", "1kg"]);
+    let document = org.file("final.pdf", "recycled");
+    org.by("Ida", 0, &["dispose", "document", "LOT-2", text(&document)]);
+    assert_eq!(org.wiped(&images[0])["closed"], true);
+    // One of the two is closed: the report has its share, not the lot's mass.
+    let half = row(&org, "recycling", &["disposal"]);
+    assert_eq!(
+        (&half["assets"], &half["kg"], &half["landfill_kg"], &half["diversion_percent"]),
+        (&1.into(), &"7.5".into(), &"0.75".into(), &"90.00".into()),
+        "{half}"
+    );
+    assert_eq!(org.wiped(&images[1])["closed"], true);
+    let all = row(&org, "recycling", &["disposal"]);
+    assert_eq!(
+        (&all["assets"], &all["weighed"], &all["kg"], &all["landfill_kg"], &all["diversion_percent"], &all["vendor"]),
+        (&2.into(), &2.into(), &"10".into(), &"1".into(), &"90.00".into(), &"GreenCo".into()),
+        "{all}"
+    );
+    let last = org.json("Mia", 0, &["report", "disposal"]).pop().unwrap();
+    assert_eq!((&last["totals"][0]["assets"], &last["totals"][0]["kg"]), (&3.into(), &"10".into()), "{last}");
+    assert!(last["notes"].to_string().contains("1 of 3 assets have no mass on record"), "{last}");
+    org.sound();
 }
 
 #[test]

@@ -1,28 +1,69 @@
 //! Points 30, 32, 34, 44 to 46, 48, 55, 56: policies, roles, places, and the record itself.
 
+use sqlx::Connection as _;
+
 use crate::common::station::text;
+use crate::disposition::vendor;
 use crate::org::Org;
 
 #[test]
 fn point_30_clean_chain_of_custody() {
     let org = Org::new();
+    vendor(&org, "GreenCo", "2090-12-31");
+    org.by("Ida", 0, &["dispose", "open", "LOT-1", "resale", "--vendor", "GreenCo"]);
     let image = org.on_lot("A-1", "none", "resale", "LOT-1");
-    org.by("Ida", 0, &["asset", "hand-over", "A-1", "--to", "Driver", "--seal", "S-1", "--reason", "to the depot"]);
-    org.refused("Anna", "may not dispose", &["asset", "hand-over", "A-1", "--to", "Anna"]);
+    let to =
+        |who: &'static str, more: &[&'static str]| [&["asset", "hand-over", "A-1", "--to", who][..], more].concat();
+    org.refused("Anna", "may not dispose", &to("Anna", &[]));
+    org.refused("Tom", "may not dispose", &to("Tom", &[]));
+    org.by("Ida", 0, &to("Driver", &["--seal", "S-1", "--reason", "to the depot"]));
+    org.by("Ida", 0, &to("Depot", &["--seal", "S-1", "--reason", "overnight"]));
     org.by("Fin", 0, &["cost", "book", "A-1", "recovery", "1 EUR"]);
     org.by("Ida", 0, &["asset", "outcome", "A-1", "sold"]);
-    org.wiped(&image);
+    // A link is missing: whoever had it is known, and the vendor did not.
+    assert_eq!(org.wiped(&image)["blockers"], serde_json::json!(["no signed hand-over to GreenCo"]));
+    org.refused("Mia", "no signed hand-over to GreenCo", &["asset", "close", "A-1"]);
+    org.by("Ida", 0, &["dispose", "dispatch", "LOT-1", "--seal", "S-2"]);
+    let short = ["dispose", "receive", "LOT-1", "--count", "0", "--by", "R. Cycler"];
+    org.refused("Ida", "1 left on lot LOT-1, 0 arrived", &short);
+    org.mia(&["asset", "close", "A-1"]);
     let shown = &org.json("Mia", 0, &["asset", "show", "A-1", "--history"])[0];
-    assert_eq!(
-        (&shown["asset"]["handed_over"][0]["to"], &shown["asset"]["stage"]),
-        (&"Driver".into(), &"closed".into())
-    );
+    let links: Vec<(&str, Option<&str>)> = shown["asset"]["handed_over"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|link| (link["to"].as_str().unwrap(), link["seal"].as_str()))
+        .collect();
+    assert_eq!(links, [("Driver", Some("S-1")), ("Depot", Some("S-1")), ("GreenCo", Some("S-2"))]);
+    assert_eq!(shown["asset"]["stage"], "closed");
+    org.refused("Ida", "closed; nothing changes any more", &to("Somebody", &[]));
     // Every event names who signed it, and the one before it.
+    let (ida, mut hands) = (org.kid("Ida"), 0);
     for (n, event) in shown["events"].as_array().unwrap().iter().enumerate() {
-        assert_eq!(event["previous"].is_string(), n > 0);
+        assert_eq!((event["revision"].as_str(), event["previous"].is_string()), (Some(&*(n + 1).to_string()), n > 0));
         assert_eq!(event["actor"].as_str().unwrap().len(), 43);
+        if event["act"]["type"] == "handed_over" {
+            assert_eq!(event["actor"], ida.as_str());
+            hands += 1;
+        }
     }
+    assert_eq!(hands, 3);
     org.sound();
+
+    // A link that is taken out of the chain is missed, and its place is told.
+    let copy = org.station.path("copy.db");
+    std::fs::copy(org.station.state().join("register/register.db"), &copy).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        sqlx::any::install_default_drivers();
+        let mut hands = sqlx::AnyConnection::connect(&format!("sqlite://{}", text(&copy))).await.unwrap();
+        let gone = sqlx::query("DELETE FROM event WHERE type='handed_over'").execute(&mut hands).await.unwrap();
+        assert_eq!(gone.rows_affected(), 3);
+        hands.close().await.unwrap();
+    });
+    let told = &org.json("Mia", 5, &["register", "audit", "--database", text(&copy)])[0];
+    let findings = told["report"]["findings"].as_array().unwrap();
+    assert!(findings.iter().any(|finding| finding["code"] == "chain"), "{told}");
 }
 
 #[test]
