@@ -199,6 +199,22 @@ impl Store {
         Ok(())
     }
 
+    /// As [`Store::each`], for rows of one text that is never NULL.
+    pub async fn each_text(
+        &mut self,
+        sql: String,
+        values: &[Value],
+        mut take: impl FnMut(&str) -> Result<(), RegisterError>,
+    ) -> Result<(), RegisterError> {
+        let doing = database("reading the register");
+        let query = bind(sqlx::query(AssertSqlSafe(sql)), values.iter().cloned());
+        let mut rows = query.fetch(&mut self.connection);
+        while let Some(row) = rows.try_next().await.map_err(&doing)? {
+            take(row.try_get::<&str, _>(0).map_err(&doing)?)?;
+        }
+        Ok(())
+    }
+
     /// The state of a stream.
     pub async fn state(&mut self, stream: &str) -> Result<Option<Placed>, RegisterError> {
         let doing = database("reading the register");

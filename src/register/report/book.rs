@@ -2,51 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Datelike as _, NaiveDate};
-
 use super::cell::{Cell, Chart, Tail, columns};
+use super::cost::{self, Missing};
 use super::group::{By, named};
-use super::rules::Rules;
-use super::{Ask, Sink, cost};
+use super::held::each_held;
+use super::{Ask, Sink};
 use crate::register::Register;
 use crate::register::error::RegisterError;
-use crate::register::metrics::{Costs, Depreciation, return_on_assets};
-use crate::register::store::{Store, Value};
-
-/// An asset as the books see it.
-pub(super) struct Held {
-    /// What it is grouped by.
-    pub key: String,
-    /// Tag.
-    pub tag: String,
-    /// Category.
-    pub category: Option<String>,
-    /// Location.
-    pub location: Option<String>,
-    /// What it cost, in minor units.
-    pub cost: i64,
-    /// Three letters.
-    pub currency: String,
-    /// Month in which depreciation begins, since the year 0; `None` where that is not known.
-    pub service: Option<i64>,
-    /// Day on which it was closed.
-    pub closed: Option<NaiveDate>,
-    /// The rule.
-    pub rule: Depreciation,
-}
-
-impl Held {
-    /// Accumulated depreciation when the month of that number begins.
-    pub fn accumulated(&self, month: i64) -> Option<i64> {
-        let months = self.rule.months(self.service?, month);
-        Some(self.cost - self.rule.value_after(self.cost, months))
-    }
-}
-
-/// Months since the year 0.
-pub(super) fn month_of(day: NaiveDate) -> i64 {
-    i64::from(day.year()) * 12 + i64::from(day.month0())
-}
+use crate::register::metrics::{Costs, return_on_assets};
 
 #[derive(Default)]
 struct Sums {
@@ -84,22 +47,22 @@ pub(super) async fn depreciation(register: &mut Register, ask: &Ask, sink: &mut 
     };
     let mut totals: BTreeMap<String, Sums> = BTreeMap::new();
     let mut groups: BTreeMap<(String, String), Sums> = BTreeMap::new();
-    let (mut unknown, mut unpriced) = (0_u64, 0_u64);
+    let mut missing = Missing::default();
     each_held(register, ask, &mut |held| {
         let Some(held) = held else {
-            unpriced += 1;
+            missing.unpriced += 1;
             return Ok(());
         };
-        let Some((period, accumulated)) = of_period(&held, ask) else {
-            unknown += u64::from(held.service.is_none());
+        let Some((period, accumulated)) = held.of_period(ask) else {
+            missing.unknown += u64::from(held.service.is_none());
             return Ok(());
         };
         let one = Sums { assets: 1, cost: held.cost.into(), period: period.into(), accumulated: accumulated.into() };
-        add(totals.entry(held.currency.clone()).or_default(), &one);
+        add(totals.entry(held.currency.to_owned()).or_default(), &one);
         if ask.by == By::Asset {
-            return sink.row(cells(held.key, &held.currency, &one));
+            return sink.row(cells(held.key.to_owned(), held.currency, &one));
         }
-        add(groups.entry((held.key, held.currency)).or_default(), &one);
+        add(groups.entry((held.key.to_owned(), held.currency.to_owned())).or_default(), &one);
         Ok(())
     })
     .await?;
@@ -113,7 +76,7 @@ pub(super) async fn depreciation(register: &mut Register, ask: &Ask, sink: &mut 
     for (currency, bars) in charts {
         tail.charts.push(Chart::of_amounts(format!("Book value in {currency}"), bars, 12));
     }
-    note_missing(&mut tail, unknown, unpriced);
+    note_missing(&mut tail, &missing);
     sink.tail(&tail)
 }
 
@@ -141,36 +104,16 @@ pub(super) async fn returns(register: &mut Register, ask: &Ask, sink: &mut dyn S
         )
         .into());
     }
-    // Depreciation and book value first; then the amounts come in the order of the same keys.
-    let mut values: BTreeMap<(String, String), (i128, i128)> = BTreeMap::new();
-    let (mut unknown, mut unpriced) = (0_u64, 0_u64);
-    each_held(register, ask, &mut |held| {
-        let Some(held) = held else {
-            unpriced += 1;
-            return Ok(());
-        };
-        match of_period(&held, ask) {
-            Some((period, accumulated)) => {
-                let sums = values.entry((held.key, held.currency)).or_default();
-                sums.0 += i128::from(period);
-                sums.1 += i128::from(held.cost) - i128::from(accumulated);
-            }
-            None => unknown += u64::from(held.service.is_none()),
-        }
-        Ok(())
-    })
-    .await?;
     let mut totals: BTreeMap<String, (Costs, i128, i128)> = BTreeMap::new();
-    cost::groups(&mut register.store, ask, &mut |group| {
+    let missing = cost::groups(register, ask, &mut |group| {
         if group.currency.is_empty() {
             return Ok(());
         }
-        let value = values.get(&(group.key.clone(), group.currency.clone())).copied();
-        let total = totals.entry(group.currency.clone()).or_default();
-        cost::merge(&mut total.0, &group.costs)?;
-        let (period, book) = value.unwrap_or_default();
+        let total = totals.entry(group.currency.to_owned()).or_default();
+        cost::merge(&mut total.0, group.costs)?;
+        let (period, book) = group.value.unwrap_or_default();
         (total.1, total.2) = (total.1 + period, total.2 + book);
-        sink.row(returned(named(&group.key), &group.currency, &group.costs, value))
+        sink.row(returned(named(group.key), group.currency, group.costs, group.value))
     })
     .await?;
     let told = |(currency, (costs, period, book)): (&String, &(Costs, i128, i128))| {
@@ -181,7 +124,7 @@ pub(super) async fn returns(register: &mut Register, ask: &Ask, sink: &mut dyn S
         "ROI = (benefit + recovery - TCO) / TCO. Net income = benefit - operational - maintenance - depreciation of the period; ROA = net income / book value at its end."
             .to_owned(),
     );
-    note_missing(&mut tail, unknown, unpriced);
+    note_missing(&mut tail, &missing);
     sink.tail(&tail)
 }
 
@@ -203,77 +146,6 @@ fn returned(key: String, currency: &str, costs: &Costs, value: Option<(i128, i12
     ]
 }
 
-/// Depreciation of the period and what is accumulated at its end; `None` where it was closed before
-/// the end, or nobody knows since when it is in service.
-fn of_period(held: &Held, ask: &Ask) -> Option<(i64, i64)> {
-    if held.closed.is_some_and(|day| day <= ask.to) {
-        return None;
-    }
-    // A month counts when it is over.
-    let end = month_of(ask.to.succ_opt()?);
-    let (before, after) = (held.accumulated(month_of(ask.from))?, held.accumulated(end)?);
-    Some((after - before, after))
-}
-
-/// Hands over every asset with a price, and `None` for each without. Assets on order do not count.
-pub(super) async fn each_held(
-    register: &mut Register,
-    ask: &Ask,
-    take: &mut (dyn FnMut(Option<Held>) -> Result<(), RegisterError> + Send),
-) -> Result<(), RegisterError> {
-    let rules = register.rules().await?;
-    each_held_in(&mut register.store, &rules, ask, take).await
-}
-
-async fn each_held_in(
-    store: &mut Store,
-    rules: &Rules,
-    ask: &Ask,
-    take: &mut (dyn FnMut(Option<Held>) -> Result<(), RegisterError> + Send),
-) -> Result<(), RegisterError> {
-    let (filter, values): (String, Vec<Value>) = ask.filter(0);
-    let key = ask.by.sql("a.purchase_day");
-    // What was booked as acquisition is the cost; the price where nothing was booked.
-    let sql = format!(
-        "SELECT {key}, a.tag, a.category, a.location, a.manufacturer, a.model, CAST(a.cost_minor AS TEXT), a.currency, a.purchase_day, \
-         CAST(a.in_service AS TEXT), a.closed_day, \
-         (SELECT CAST(SUM(c.minor) AS TEXT) || ' ' || MIN(c.currency) FROM cost c \
-         WHERE c.stream=a.stream AND c.category='acquisition' HAVING MIN(c.currency)=MAX(c.currency)) \
-         FROM asset a WHERE a.stage<>'procurement' AND {filter} ORDER BY a.stream"
-    );
-    store
-        .each(sql, &values, 12, |row| {
-            let Ok(row) = <[Option<String>; 12]>::try_from(row) else { return Ok(()) };
-            take(held(row, rules))
-        })
-        .await
-}
-
-fn held(row: [Option<String>; 12], rules: &Rules) -> Option<Held> {
-    let [key, tag, category, location, manufacturer, model, price, currency, bought, service, closed, booked] = row;
-    let booked = booked.and_then(|text| {
-        let (minor, currency) = text.split_once(' ')?;
-        Some((minor.parse().ok()?, currency.to_owned()))
-    });
-    let (cost, currency) = match booked {
-        Some(booked) => booked,
-        None => (price?.parse().ok()?, currency?),
-    };
-    let served = service.and_then(|at| chrono::DateTime::from_timestamp(at.parse().ok()?, 0)).map(|at| at.date_naive());
-    let begin = served.or_else(|| bought?.parse().ok());
-    Some(Held {
-        key: key.unwrap_or_default(),
-        tag: tag?,
-        rule: rules.of(manufacturer.as_deref(), model.as_deref(), category.as_deref()),
-        category,
-        location,
-        cost,
-        currency,
-        service: begin.map(month_of),
-        closed: closed.and_then(|day| day.parse().ok()),
-    })
-}
-
 fn add(into: &mut Sums, one: &Sums) {
     into.assets += one.assets;
     into.cost += one.cost;
@@ -281,11 +153,12 @@ fn add(into: &mut Sums, one: &Sums) {
     into.accumulated += one.accumulated;
 }
 
-fn note_missing(tail: &mut Tail, unknown: u64, unpriced: u64) {
-    if unpriced > 0 {
+fn note_missing(tail: &mut Tail, missing: &Missing) {
+    let Missing { unpriced, unknown } = missing;
+    if *unpriced > 0 {
         tail.notes.push(format!("{unpriced} without a price are not in the figures."));
     }
-    if unknown > 0 {
+    if *unknown > 0 {
         tail.notes
             .push(format!("{unknown} of which nobody knows since when they are in service are not in the figures."));
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::cell::{Cell, Chart, Tail, amount, columns};
-use super::group::named;
+use super::group::{By, named};
+use super::held::{Spent, each_spent};
 use super::{Ask, Sink};
 use crate::register::error::RegisterError;
 use crate::register::metrics::Costs;
@@ -11,16 +12,30 @@ use crate::register::store::{Store, Value};
 use crate::register::{CostCategory, Register};
 
 /// A group of one currency.
-pub(super) struct Group {
+pub(super) struct Group<'a> {
     /// What it is called.
-    pub key: String,
+    pub key: &'a str,
     /// Three letters; empty where nothing was spent.
-    pub currency: String,
+    pub currency: &'a str,
     /// How many assets; 0 by period.
     pub assets: u64,
     /// The sums.
-    pub costs: Costs,
+    pub costs: &'a Costs,
+    /// Depreciation of the period and book value at its end, where any is known.
+    pub value: Option<(i128, i128)>,
 }
+
+/// How many assets are not in the figures of their value.
+#[derive(Default)]
+pub(super) struct Missing {
+    /// Without a price.
+    pub unpriced: u64,
+    /// Nobody knows since when they are in service.
+    pub unknown: u64,
+}
+
+/// Takes a group.
+type Take<'t> = &'t mut (dyn FnMut(Group<'_>) -> Result<(), RegisterError> + Send);
 
 pub(super) async fn tco(register: &mut Register, ask: &Ask, sink: &mut dyn Sink) -> Result<(), RegisterError> {
     let head = ask.head(
@@ -42,11 +57,11 @@ pub(super) async fn tco(register: &mut Register, ask: &Ask, sink: &mut dyn Sink)
     sink.head(&head)?;
     let mut totals: BTreeMap<String, Costs> = BTreeMap::new();
     let mut charts: BTreeMap<String, Vec<(String, i128)>> = BTreeMap::new();
-    groups(&mut register.store, ask, &mut |group| {
-        let Group { key, currency, assets, costs } = &group;
+    let mut take = |group: Group<'_>| {
+        let Group { key, currency, assets, costs, .. } = group;
         if !currency.is_empty() {
-            merge(totals.entry(currency.clone()).or_default(), costs)?;
-            let bars = charts.entry(currency.clone()).or_default();
+            merge(totals.entry(currency.to_owned()).or_default(), costs)?;
+            let bars = charts.entry(currency.to_owned()).or_default();
             // Of a million rows a chart shows the greatest.
             bars.push((named(key), costs.tco()));
             if bars.len() > 4096 {
@@ -54,9 +69,12 @@ pub(super) async fn tco(register: &mut Register, ask: &Ask, sink: &mut dyn Sink)
                 bars.truncate(64);
             }
         }
-        sink.row(row(named(key), *assets, currency, costs))
-    })
-    .await?;
+        sink.row(row(named(key), assets, currency, costs))
+    };
+    match ask.by {
+        By::Asset => groups(register, ask, &mut take).await.map(|_| ())?,
+        _ => summed(&mut register.store, ask, &mut take).await?,
+    }
     let mut tail = Tail::default();
     for (currency, costs) in &totals {
         tail.totals.push(row("total".to_owned(), 0, currency, costs));
@@ -92,12 +110,93 @@ fn row(key: String, assets: u64, currency: &str, costs: &Costs) -> Vec<Cell> {
     ]
 }
 
-/// Hands over each group in order. An asset bought before the period counts with what was spent in it.
-pub(super) async fn groups(
-    store: &mut Store,
-    ask: &Ask,
-    take: &mut (dyn FnMut(Group) -> Result<(), RegisterError> + Send),
-) -> Result<(), RegisterError> {
+/// Hands over each group in order, not by period. An asset bought before the period counts with what was
+/// spent in it.
+pub(super) async fn groups(register: &mut Register, ask: &Ask, take: Take<'_>) -> Result<Missing, RegisterError> {
+    let mut missing = Missing::default();
+    let mut groups: BTreeMap<String, Sums> = BTreeMap::new();
+    let order = if ask.by == By::Asset { "ORDER BY a.tag" } else { "" };
+    each_spent(register, ask, order, &mut |spent| {
+        if ask.by == By::Asset {
+            let mut sums = Sums::default();
+            sums.add(&spent, ask, &mut missing)?;
+            return sums.tell(spent.key, take);
+        }
+        if let Some(sums) = groups.get_mut(spent.key) {
+            return sums.add(&spent, ask, &mut missing);
+        }
+        groups.entry(spent.key.to_owned()).or_default().add(&spent, ask, &mut missing)
+    })
+    .await?;
+    for (key, sums) in &groups {
+        sums.tell(key, take)?;
+    }
+    Ok(missing)
+}
+
+/// Sums of a key.
+#[derive(Default)]
+struct Sums {
+    assets: u64,
+    /// In the order of the currencies.
+    of: Vec<OfCurrency>,
+}
+
+struct OfCurrency {
+    currency: String,
+    /// Nothing was booked in a currency in which there is but a value.
+    booked: bool,
+    costs: Costs,
+    value: Option<(i128, i128)>,
+}
+
+impl Sums {
+    fn add(&mut self, spent: &Spent<'_>, ask: &Ask, missing: &mut Missing) -> Result<(), RegisterError> {
+        self.assets += 1;
+        for amount in &spent.amounts {
+            let of = self.of(amount.currency);
+            of.booked = true;
+            of.costs.add(amount.category, amount.minor).ok_or_else(|| damaged("a sum that has no room in 64 bits"))?;
+        }
+        match &spent.held {
+            _ if spent.ordered => {}
+            None => missing.unpriced += 1,
+            Some(held) => match held.of_period(ask) {
+                None => missing.unknown += u64::from(held.service.is_none()),
+                Some((period, accumulated)) => {
+                    let (sum, book) = self.of(held.currency).value.get_or_insert_default();
+                    *sum += i128::from(period);
+                    *book += i128::from(held.cost) - i128::from(accumulated);
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn of(&mut self, currency: &str) -> &mut OfCurrency {
+        let at = match self.of.binary_search_by(|of| of.currency.as_str().cmp(currency)) {
+            Ok(at) => at,
+            Err(at) => {
+                let currency = currency.to_owned();
+                self.of.insert(at, OfCurrency { currency, booked: false, costs: Costs::default(), value: None });
+                at
+            }
+        };
+        &mut self.of[at]
+    }
+
+    fn tell(&self, key: &str, take: Take<'_>) -> Result<(), RegisterError> {
+        let assets = self.assets;
+        let mut booked = self.of.iter().filter(|of| of.booked).peekable();
+        if booked.peek().is_none() {
+            return take(Group { key, currency: "", assets, costs: &Costs::default(), value: None });
+        }
+        booked.try_for_each(|of| take(Group { key, currency: &of.currency, assets, costs: &of.costs, value: of.value }))
+    }
+}
+
+/// As [`groups`], without the values: the database sums up, which is faster where rows are few.
+async fn summed(store: &mut Store, ask: &Ask, take: Take<'_>) -> Result<(), RegisterError> {
     let (filter, more) = ask.filter(2);
     let mut values = vec![Value::Text(Some(ask.from.to_string())), Value::Text(Some(ask.to.to_string()))];
     values.extend(more);
@@ -115,47 +214,35 @@ pub(super) async fn groups(
         ));
     }
     sql.push_str(" ORDER BY 1, 2, 3");
-    let mut current: Option<Group> = None;
-    let (mut counted, mut spent) = (0_u64, false);
+    // The count of a key comes first, without a currency; it stands alone only when nothing was spent.
+    let mut current: Option<(String, Sums)> = None;
     store
         .each(sql, &values, 4, |row| {
             let Ok([Some(key), Some(currency), Some(category), Some(value)]) = <[Option<String>; 4]>::try_from(row)
             else {
                 return Ok(());
             };
-            let new_key = current.as_ref().is_none_or(|group| group.key != key);
-            if new_key || current.as_ref().is_some_and(|group| group.currency != currency) {
-                // The count of a key comes first, without a currency; it stands alone only when
-                // nothing was spent.
-                if let Some(group) = current.take()
-                    && (!group.currency.is_empty() || (new_key && !spent))
-                {
-                    take(group)?;
-                }
-                if new_key {
-                    (counted, spent) = (0, false);
-                }
-                current = Some(Group { key, currency, assets: counted, costs: Costs::default() });
+            if let Some((done, sums)) = current.take_if(|(of, _)| *of != key) {
+                sums.tell(&done, take)?;
             }
-            let Some(group) = &mut current else { return Ok(()) };
+            let (_, sums) = current.get_or_insert_with(|| (key, Sums::default()));
             if category == "#" {
-                counted = value.parse().unwrap_or(0);
-                group.assets = counted;
+                sums.assets = value.parse().unwrap_or(0);
                 return Ok(());
             }
-            spent = true;
-            add(&mut group.costs, &category, &value)
+            let of = sums.of(&currency);
+            of.booked = true;
+            add(&mut of.costs, &category, &value)
         })
         .await?;
-    match current.filter(|group| !group.currency.is_empty() || !spent) {
-        Some(group) => take(group),
+    match current {
+        Some((key, sums)) => sums.tell(&key, take),
         None => Ok(()),
     }
 }
 
 /// Adds a sum as the database gives it.
-pub(super) fn add(costs: &mut Costs, category: &str, minor: &str) -> Result<(), RegisterError> {
-    let damaged = |why: &str| RegisterError::Damaged { place: "table cost".to_owned(), why: why.to_owned() };
+fn add(costs: &mut Costs, category: &str, minor: &str) -> Result<(), RegisterError> {
     let category = CostCategory::of_name(category).ok_or_else(|| damaged("a category that is none"))?;
     let minor = minor.parse().map_err(|_| damaged("an amount that has no room in 64 bits"))?;
     costs.add(category, minor).ok_or_else(|| damaged("a sum that has no room in 64 bits"))
@@ -177,4 +264,9 @@ pub(super) fn merge(into: &mut Costs, costs: &Costs) -> Result<(), RegisterError
         })?;
     }
     Ok(())
+}
+
+/// What stands in the table cost cannot be right.
+pub(super) fn damaged(why: &str) -> RegisterError {
+    RegisterError::Damaged { place: "table cost".to_owned(), why: why.to_owned() }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDate;
 
-use super::book::month_of;
 use super::cell::{Cell, Chart, Tail, columns};
+use super::held::month_of;
 use super::rules::Rules;
 use super::{Ask, Sink};
 use crate::register::error::RegisterError;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::book::month_of;
 use super::cell::{Cell, Tail, columns};
+use super::held::month_of;
 use super::{Ask, Sink};
 use crate::register::error::RegisterError;
 use crate::register::metrics::rounded;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::Deserialize;
 
-use super::book::{each_held, month_of};
 use super::cell::{Cell, Tail, columns};
 use super::disposal::each_closed;
+use super::held::{each_held, month_of};
 use super::{Ask, Sink};
 use crate::register::error::RegisterError;
 use crate::register::{Refusal, Register};
@@ -138,10 +138,10 @@ impl Register {
             let entry = Entry {
                 day: ask.to,
                 document: format!("DEP-{}-{}", ask.from.format("%Y%m"), held.tag),
-                tag: &held.tag,
-                category: held.category.as_deref(),
-                location: held.location.as_deref(),
-                currency: &held.currency,
+                tag: held.tag,
+                category: held.category,
+                location: held.location,
+                currency: held.currency,
                 words: "depreciation of the month".to_owned(),
             };
             let amount = i128::from(after - before);

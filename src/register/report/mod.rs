@@ -10,8 +10,10 @@ mod cost;
 mod disposal;
 mod ghosts;
 mod group;
+mod held;
 mod journal;
 mod maintenance;
+mod packed;
 #[cfg(feature = "pdf")]
 mod pdf;
 mod refresh;
