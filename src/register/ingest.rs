@@ -3,10 +3,10 @@
 
 use serde::Serialize;
 
-use super::act::Act;
+use super::act::{Act, MediumIdentity};
 use super::error::RegisterError;
 use super::event::sha256;
-use super::evidence::Evidence;
+use super::evidence::{Evidence, EvidenceRefused};
 use super::judgement::{Arrived, Judgement, examine_any};
 use super::state::State;
 use super::store::Value;
@@ -84,6 +84,7 @@ impl Register {
         for examined in all.chunks(CHUNK) {
             let took = self
                 .run(key, async |work: &mut Work<'_>| {
+                    work.gather_media(examined.iter().filter_map(|(_, _, arrived)| about(arrived))).await?;
                     let mut took = Vec::with_capacity(examined.len());
                     for (_, file, arrived) in examined {
                         let digest = sha256(&file.bytes);
@@ -119,6 +120,7 @@ impl Register {
         for chunk in streams.chunks(CHUNK) {
             let settled = self
                 .run(key, async |work: &mut Work<'_>| {
+                    work.gather_assets(chunk).await?;
                     let mut settled = Vec::with_capacity(chunk.len());
                     for stream in chunk {
                         settled.push(work.close_if_ready(stream).await?);
@@ -277,6 +279,15 @@ impl Work<'_> {
         ];
         self.documents.insert(digest.to_owned(), row);
         Ok(())
+    }
+}
+
+/// The medium that a document is about, where it names one.
+fn about(arrived: &Result<Arrived, EvidenceRefused>) -> Option<&MediumIdentity> {
+    match arrived {
+        Ok(Arrived::Evidence(evidence)) => Some(&evidence.identity),
+        Ok(Arrived::Judgement(judgement)) => judgement.identity.as_ref(),
+        Err(_) => None,
     }
 }
 

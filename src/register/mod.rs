@@ -67,7 +67,7 @@ pub use state::{Placed, State};
 pub use store::Database;
 pub use work::Work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::signed::StationKey;
 use crate::units::now;
@@ -181,6 +181,7 @@ impl Register {
                 events: Vec::new(),
                 documents: BTreeMap::new(),
                 fresh: None,
+                gathered: BTreeSet::new(),
             };
             let result = match job(&mut work).await {
                 Ok(value) => work.write().await.map(|()| value),
@@ -331,6 +332,7 @@ async fn create(
         events: Vec::new(),
         documents: BTreeMap::new(),
         fresh: None,
+        gathered: BTreeSet::new(),
     };
     let x = key.public().x();
     let created = Act::RegisterCreated { organization: organization.to_owned(), name: name.to_owned(), x };

@@ -1,6 +1,6 @@
 //! The database: one SQL text for SQLite and PostgreSQL. No rule lives here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -269,6 +269,48 @@ impl Store {
         let mut found = Vec::new();
         let take = |row| placed(row).map(|asset| found.push(asset));
         self.each(sql, &values, 4, take).await.map(|()| found)
+    }
+
+    /// The media of these names (column and value).
+    pub async fn media_named(
+        &mut self,
+        names: &BTreeSet<(&'static str, String)>,
+    ) -> Result<Vec<(String, Placed)>, RegisterError> {
+        let any = ["serial", "wwn", "digest"].into_iter().filter_map(|column| {
+            let holders = names.iter().zip(1..).filter(|((of, _), _)| *of == column).map(|(_, n)| format!("${n}"));
+            let holders = holders.collect::<Vec<_>>().join(",");
+            (!holders.is_empty()).then(|| format!("m.{column} IN ({holders})"))
+        });
+        let any = any.collect::<Vec<_>>().join(" OR ");
+        let sql = format!(
+            "SELECT m.stream, CAST(s.revision AS TEXT), s.head, s.document FROM medium m \
+             JOIN state s ON s.stream=m.stream WHERE {any}"
+        );
+        self.placed(sql, names.iter().map(|(_, value)| value)).await
+    }
+
+    /// The states of these streams, as far as there are any.
+    pub async fn states(&mut self, streams: &[String]) -> Result<Vec<(String, Placed)>, RegisterError> {
+        let holders: Vec<String> = (1..=streams.len()).map(|n| format!("${n}")).collect();
+        let sql = format!(
+            "SELECT stream, CAST(revision AS TEXT), head, document FROM state WHERE stream IN ({})",
+            holders.join(",")
+        );
+        self.placed(sql, streams.iter()).await
+    }
+
+    /// States by a statement that names texts; none where it names none.
+    async fn placed<'t>(
+        &mut self,
+        sql: String,
+        texts: impl Iterator<Item = &'t String>,
+    ) -> Result<Vec<(String, Placed)>, RegisterError> {
+        let values: Vec<Value> = texts.map(|text| Value::Text(Some(text.clone()))).collect();
+        let mut found = Vec::new();
+        if !values.is_empty() {
+            self.each(sql, &values, 4, |row| placed(row).map(|state| found.push(state))).await?;
+        }
+        Ok(found)
     }
 
     /// Those of these tags that assets have.

@@ -1,6 +1,6 @@
 //! One unit of work: acts are judged, signed and stored together, or not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -30,6 +30,8 @@ pub struct Work<'a> {
     pub(super) documents: BTreeMap<String, Vec<Value>>,
     /// A stream that was just named, so that nobody need look for it.
     pub(super) fresh: Option<String>,
+    /// Names (column and value) whose media are all among the states.
+    pub(super) gathered: BTreeSet<(&'static str, String)>,
 }
 
 impl Work<'_> {
@@ -70,6 +72,7 @@ impl Work<'_> {
         self.write().await?;
         self.events.clear();
         self.states.retain(|stream, _| stream == REGISTER_STREAM);
+        self.gathered.clear();
         Ok(())
     }
 
@@ -92,6 +95,43 @@ impl Work<'_> {
             self.states.entry(stream).or_insert(placed);
         }
         Ok(())
+    }
+
+    /// Looks up many media at once (a few hundred) and the assets they are in, so that
+    /// [`Work::find_media`] asks for none of them.
+    pub(super) async fn gather_media<'t>(
+        &mut self,
+        identities: impl Iterator<Item = &'t MediumIdentity>,
+    ) -> Result<(), RegisterError> {
+        let names: BTreeSet<(&'static str, String)> = identities.flat_map(names).collect();
+        let mut assets = Vec::new();
+        for (stream, placed) in self.store.media_named(&names).await? {
+            if let State::Medium(Medium { asset: Some(asset), .. }) = &placed.state {
+                assets.push(asset.clone());
+            }
+            self.states.entry(stream).or_insert(placed);
+        }
+        self.gathered.extend(names);
+        self.gather_streams(assets).await
+    }
+
+    /// Looks up many streams at once (a few hundred).
+    pub(super) async fn gather_streams(&mut self, mut streams: Vec<String>) -> Result<(), RegisterError> {
+        streams.retain(|stream| !self.states.contains_key(stream));
+        streams.sort_unstable();
+        streams.dedup();
+        self.states.extend(self.store.states(&streams).await?);
+        Ok(())
+    }
+
+    /// Looks up many assets and the media in them at once (a few hundred).
+    pub(super) async fn gather_assets(&mut self, streams: &[String]) -> Result<(), RegisterError> {
+        self.gather_streams(streams.to_vec()).await?;
+        let media = |stream: &String| match self.states.get(stream).map(|placed| &placed.state) {
+            Some(State::Asset(asset)) => asset.media.clone(),
+            _ => Vec::new(),
+        };
+        self.gather_streams(streams.iter().flat_map(media).collect()).await
     }
 
     /// The media of an asset, each with its place.
@@ -210,15 +250,18 @@ impl Work<'_> {
 
     /// Media that could be the one so named, by serial number, WWN or digest.
     pub async fn find_media(&mut self, identity: &MediumIdentity) -> Result<Vec<(String, Medium)>, RegisterError> {
-        let lower = |t: &Option<String>| {
-            Value::Text(t.as_deref().map(|t| t.trim().to_ascii_lowercase()).filter(|t| !t.is_empty()))
-        };
-        let sql = "SELECT stream FROM medium WHERE serial=$1 OR wwn=$2 OR digest=$3 ORDER BY stream";
-        let values = [lower(&identity.serial), lower(&identity.wwn), Value::Text(identity.digest.clone())];
-        let mut streams: Vec<String> =
-            self.store.texts(sql, &values, 1).await?.into_iter().flatten().flatten().collect();
+        let names = names(identity);
+        let mut streams = Vec::new();
+        if !names.iter().all(|name| self.gathered.contains(name)) {
+            let of = |column| names.iter().find(|(of, _)| *of == column).map(|(_, value)| value.clone());
+            let sql = "SELECT stream FROM medium WHERE serial=$1 OR wwn=$2 OR digest=$3 ORDER BY stream";
+            let values = ["serial", "wwn", "digest"].map(|column| Value::Text(of(column)));
+            streams.extend(self.store.texts(sql, &values, 1).await?.into_iter().flatten().flatten());
+        }
         // What this work has added is not in the tables yet.
-        streams.extend(self.states.keys().filter(|s| s.starts_with("medium/")).cloned());
+        let here = self.states.range("medium/".to_owned()..).take_while(|(stream, _)| stream.starts_with("medium/"));
+        let same = |placed: &Placed| matches!(&placed.state, State::Medium(m) if m.identity.same_medium(identity));
+        streams.extend(here.filter(|(_, placed)| same(placed)).map(|(stream, _)| stream.clone()));
         streams.sort();
         streams.dedup();
         let mut found = Vec::new();
@@ -397,4 +440,15 @@ impl Work<'_> {
         let kept = self.store.insert("document", &super::ingest::COLUMNS, "sha256", documents).await;
         kept.map_err(super::error::database("keeping documents"))
     }
+}
+
+/// The names of a medium by which the tables know it: column and value.
+fn names(identity: &MediumIdentity) -> Vec<(&'static str, String)> {
+    let lower = |text: &String| text.trim().to_ascii_lowercase();
+    let names = [
+        ("serial", identity.serial.as_ref().map(lower)),
+        ("wwn", identity.wwn.as_ref().map(lower)),
+        ("digest", identity.digest.clone()),
+    ];
+    names.into_iter().filter_map(|(column, value)| Some((column, value.filter(|v| !v.is_empty())?))).collect()
 }
