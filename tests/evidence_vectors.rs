@@ -35,7 +35,12 @@ fn hex(text: &Value) -> Vec<u8> {
 /// As a document of ours would be checked: a key that is refused signs nothing.
 fn verifies(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
     let Ok(signature) = <&[u8; 64]>::try_from(signature) else { return false };
-    PublicKey::from_bytes(key).is_ok_and(|key| key.verifies(message, signature))
+    PublicKey::from_bytes(key).is_ok_and(|key| {
+        let once = key.verifies(message, signature);
+        key.prepare();
+        assert_eq!(key.verifies(message, signature), once, "a key that is used often judges otherwise");
+        once
+    })
 }
 
 #[test]

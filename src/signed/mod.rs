@@ -16,6 +16,7 @@ mod header;
 mod json;
 mod jws;
 mod key;
+mod multiples;
 mod printable;
 mod public;
 mod time;
