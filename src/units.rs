@@ -47,12 +47,23 @@ quantity!(
 
 /// Reads a canonical decimal string: digits only, no sign, no leading zero.
 fn decimal<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
-    let text = String::deserialize(d)?;
-    let canonical = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    match text.parse() {
-        Ok(value) if canonical => Ok(value),
-        _ => Err(de::Error::custom(format!("{text:?} is not a decimal number of 64 bits"))),
+    struct Decimal;
+    impl de::Visitor<'_> for Decimal {
+        type Value = u64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string with a decimal number")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<u64, E> {
+            let canonical = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+            match text.parse() {
+                Ok(value) if canonical => Ok(value),
+                _ => Err(E::custom(format_args!("{text:?} is not a decimal number of 64 bits"))),
+            }
+        }
     }
+    d.deserialize_str(Decimal)
 }
 
 /// A logical block size in bytes: a power of two from 512 to 65,536, so that dividing by it
@@ -119,6 +130,15 @@ impl fmt::Display for LbaRange {
     }
 }
 
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |b: u8| char::from(DIGITS[usize::from(b & 15)]);
+    let mut text = String::with_capacity(bytes.len() * 2);
+    bytes.iter().for_each(|b| text.extend([digit(b >> 4), digit(*b)]));
+    text
+}
+
 /// The time now, in whole milliseconds: more is not known of any event here.
 pub fn now() -> chrono::DateTime<chrono::Utc> {
     use chrono::SubsecRound;
@@ -153,6 +173,12 @@ mod tests {
         for bad in ["\"\"", "\"01\"", "\"+1\"", "\"-1\"", "\" 1\"", "\"18446744073709551616\"", "1"] {
             assert!(serde_json::from_str::<Bytes>(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn hex_has_two_digits_for_each_byte() {
+        assert_eq!(hex(&[]), "");
+        assert_eq!(hex(&[0x00, 0x0f, 0x9a, 0xff]), "000f9aff");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::route::next_step;
 use super::statement::statement;
 use crate::sanitize::record::{Failure, RunFacts};
 use crate::signed::{JsonError, Jws, JwsError, parse_json_exact};
+use crate::units::hex;
 
 /// `schema` of every document of this room.
 pub(super) const SCHEMA: &str = "lastwrite-sanitization";
@@ -146,7 +147,7 @@ impl CertificatePayload {
 
 /// The id of a document: SHA-256 of its payload, lower-case hex.
 pub fn id_of(payload: &[u8]) -> String {
-    Sha256::digest(payload).iter().map(|b| format!("{b:02x}")).collect()
+    hex(&Sha256::digest(payload))
 }
 
 /// Reads a certificate or failure report strictly. Verifies nothing; see [`super::verify_file`].

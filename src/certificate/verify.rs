@@ -76,18 +76,29 @@ pub fn verify_document_with(
             return Verification { id: None, kind, verdict: Verdict::Invalid, checks, document: None };
         }
     };
-    let id = id_of(jws.payload());
+    verify_read(&jws, id_of(jws.payload()), kind, file_name, trust, evidence)
+}
+
+/// As [`verify_document_with`], of a document that was read strictly, with its id.
+pub(super) fn verify_read(
+    jws: &Jws,
+    id: String,
+    kind: DocumentKind,
+    file_name: Option<&str>,
+    trust: Option<&TrustStore>,
+    evidence: &[TimeEvidence],
+) -> Verification {
     let mut checks =
         vec![Check::new("structure", Outcome::Passed, "a JWS in JSON general serialization, read strictly")];
-    checks.extend(verify_with(&jws, kind.typ(), trust, evidence));
-    checks.push(check_issuer(&jws));
+    checks.extend(verify_with(jws, kind.typ(), trust, evidence));
+    checks.push(check_issuer(jws));
     checks.extend(check_file_name(&id, file_name));
-    let (content, document) = check_content(&jws, kind);
+    let (content, document) = check_content(jws, kind);
     checks.push(content);
     if let Some(document) = &document {
         checks.extend(semantics::check(document));
-        checks.push(semantics::check_signing_time(document, &jws));
-        checks.extend(check_operator(document, &jws));
+        checks.push(semantics::check_signing_time(document, jws));
+        checks.extend(check_operator(document, jws));
         if trust.is_some() && !checks.iter().any(|c| c.name == TIME_EVIDENCE) {
             checks.push(check_clock(document));
         }

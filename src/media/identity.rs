@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::units::Bytes;
+use crate::units::{Bytes, hex};
 
 /// The stable identity of a medium: serial + WWN/EUI/NGUID + model + size, or, for a loop device
 /// and an image file, its backing file. Strings are trimmed; an empty one is `None`.
@@ -84,7 +84,7 @@ impl Identity {
             hash.update(value.as_bytes());
             hash.update([0]);
         }
-        hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+        hex(&hash.finalize())
     }
 
     /// Whether anything names this medium apart from its model and size.

@@ -1,11 +1,12 @@
 //! Strict JSON over serde_json: no member twice, limited depth, nothing silently dropped.
 
 use std::collections::HashSet;
-use std::fmt;
+use std::{fmt, io};
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use serde_json::ser::Formatter;
 
 /// How deep objects and arrays may nest.
 const MAX_DEPTH: u32 = 32;
@@ -56,28 +57,65 @@ pub fn parse_exact<T: DeserializeOwned + Serialize>(text: &[u8]) -> Result<T, Js
 /// The short way for what stands exactly as we write it: if writing what was read gives the very same
 /// bytes, then no member was dropped, doubled or respelled. `None` says nothing.
 fn parse_own<T: DeserializeOwned + Serialize>(text: &[u8]) -> Option<T> {
-    let value: T = serde_json::from_slice(text).ok()?;
-    let same = serde_json::to_vec(&value).is_ok_and(|written| written == text);
-    (same && depth(text) <= MAX_DEPTH).then_some(value)
+    let value: T = serde_json::from_str(std::str::from_utf8(text).ok()?).ok()?;
+    is_written_as(&value, text).then_some(value)
 }
 
-/// How deep well-formed JSON nests.
-fn depth(text: &[u8]) -> u32 {
-    let (mut depth, mut deepest, mut inside, mut escaped) = (0u32, 0u32, false, false);
-    for byte in text {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if inside => escaped = true,
-            b'"' => inside = !inside,
-            b'{' | b'[' if !inside => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !inside => depth = depth.saturating_sub(1),
-            _ => {}
-        }
+/// Whether `value` is written as exactly these bytes, nested no deeper than is allowed. Nothing is kept of what is
+/// written: it is held against the text piece by piece.
+fn is_written_as<T: Serialize>(value: &T, text: &[u8]) -> bool {
+    let mut writer = serde_json::Serializer::with_formatter(Same { left: text }, Shallow { depth: 0 });
+    value.serialize(&mut writer).is_ok() && writer.into_inner().left.is_empty()
+}
+
+/// Takes only what comes next in a text.
+struct Same<'a> {
+    left: &'a [u8],
+}
+
+impl io::Write for Same<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.left = self.left.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
     }
-    deepest
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes as serde_json does by itself, and no deeper than is allowed.
+struct Shallow {
+    depth: u32,
+}
+
+impl Shallow {
+    fn deeper(&mut self) -> io::Result<()> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH { Err(io::ErrorKind::InvalidData.into()) } else { Ok(()) }
+    }
+}
+
+impl Formatter for Shallow {
+    fn begin_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.deeper()?;
+        writer.write_all(b"[")
+    }
+
+    fn end_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        writer.write_all(b"]")
+    }
+
+    fn begin_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.deeper()?;
+        writer.write_all(b"{")
+    }
+
+    fn end_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        writer.write_all(b"}")
+    }
 }
 
 /// JSON pointer to the first place that differs.
@@ -178,6 +216,8 @@ struct Name(String);
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -228,7 +268,13 @@ mod tests {
         // Another order or spelling of the same takes the long way.
         assert!(parse_own::<Doc>(br#"{ "data": "\u0041" }"#).is_none());
         assert!(parse_exact::<Doc>(br#"{ "data": "\u0041" }"#).is_ok());
-        assert_eq!(depth(br#"{"a":"[[[[\"[[","b":[{}]}"#), 3);
+        // Brackets inside a text are no nesting, and what is cut or goes on is not the same.
+        assert!(parse_own::<Doc>(format!(r#"{{"data":"{}"}}"#, "[{".repeat(40)).as_bytes()).is_some());
+        let doc = Doc { data: json!([{}, [], {"a": [1, "\n"]}]) };
+        let text = serde_json::to_vec(&doc).unwrap();
+        assert!(is_written_as(&doc, &text));
+        assert!((0..text.len()).all(|cut| !is_written_as(&doc, &text[..cut])));
+        assert!(!is_written_as(&doc, &[&text[..], b" "].concat()));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Document, DocumentType, signers};
 use crate::certificate::payload::id_of;
 use crate::certificate::semantics::SIGNING_TIME;
-use crate::certificate::verify::{Verdict, check_file_name, verdict, verify_document_with};
+use crate::certificate::verify::{Verdict, check_file_name, verdict, verify_read};
 use crate::certificate::{DocumentKind, Verification};
 use crate::signed::{Check, Jws, Outcome, TimeEvidence, TrustStore, format_time, verify_with};
 
@@ -106,7 +106,7 @@ pub fn verify_any_with(
         _ => None,
     };
     if let Some(run) = run {
-        return Verified::of_run(verify_document_with(bytes, run, file_name, trust, evidence), kind, &jws);
+        return Verified::of_run(verify_read(&jws, id, run, file_name, trust, evidence), kind, &jws);
     }
     let mut checks =
         vec![Check::new("structure", Outcome::Passed, "a JWS in JSON general serialization, read strictly")];
