@@ -34,9 +34,15 @@ pub fn harmless(text: &str) -> String {
 
 /// One JSON object on one line of standard output.
 pub fn json<T: Serialize + ?Sized>(value: &T) {
-    match serde_json::to_string(value) {
-        Ok(text) => raw(&text),
-        Err(error) => line_err(&format!("error: the result could not be written as JSON: {error}")),
+    // What is short is written in one piece, what is long is never held as a whole.
+    let mut out = io::BufWriter::with_capacity(8 << 10, io::stdout().lock());
+    match serde_json::to_writer(&mut out, value) {
+        Err(error) if !error.is_io() => {
+            line_err(&format!("error: the result could not be written as JSON: {error}"));
+        }
+        _ => {
+            let _ = out.write_all(b"\n").and_then(|()| out.flush());
+        }
     }
 }
 

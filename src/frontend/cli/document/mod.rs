@@ -168,7 +168,8 @@ pub fn seal_failure(error: &SealError) -> Failure {
 /// Reads at most as much as a document may have, so that a device or an endless pipe does no harm.
 pub fn read_file(file: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
     let failed = |e: std::io::Error| Failure::words(Exit::Other, format!("{}: {e}", file.display()));
-    let mut bytes = Vec::new();
+    // Room for most documents, so that one read gets them.
+    let mut bytes = Vec::with_capacity(16 << 10);
     std::fs::File::open(file).and_then(|f| f.take(limit as u64 + 1).read_to_end(&mut bytes)).map_err(failed)?;
     Ok(bytes)
 }

@@ -1,8 +1,10 @@
 //! `lastwrite certificate show | verify | add`
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Serialize;
 use serde_json::json;
 
 use super::{Common, Judge, TrustArgs, files_of, keep_failure, output, read_file, station_failure};
@@ -54,6 +56,13 @@ pub struct AddArgs {
     files: Vec<PathBuf>,
     #[command(flatten)]
     trust: TrustArgs,
+}
+
+/// What is said of a file.
+#[derive(Serialize)]
+struct Judged<'a> {
+    file: Cow<'a, str>,
+    verification: &'a Verified,
 }
 
 pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
@@ -108,7 +117,7 @@ fn verify_one(common: &Common, args: &VerifyArgs, file: &Path, judge: &Judge<'_>
     let mut verified = judge.verified(&bytes, file, &args.evidence)?;
     verified.add(meant(args, &verified).into_iter().collect());
     if common.json {
-        output::json(&json!({ "file": file.to_string_lossy(), "verification": verified }));
+        output::json(&Judged { file: file.to_string_lossy(), verification: &verified });
     } else {
         output::line(&format!("{}\n{}\n", file.display(), show_verified(&verified).trim_end()));
     }
@@ -145,7 +154,7 @@ fn pdf(
         verified.add(meant(args, &verified).into_iter().collect());
         verified.add(vec![Check::new("pages", outcome, pages.clone())]);
         if common.json {
-            output::json(&json!({ "file": file.to_string_lossy(), "verification": verified }));
+            output::json(&Judged { file: file.to_string_lossy(), verification: &verified });
         } else {
             let id = verified.id.as_deref().unwrap_or("?");
             output::line(&format!("{}, {id}\n{}\n", file.display(), show_verified(&verified).trim_end()));
