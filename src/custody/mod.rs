@@ -12,10 +12,12 @@ mod inclusion;
 mod index;
 mod keys;
 mod log;
+mod look;
 mod merkle;
 mod note;
 mod store;
 mod tree;
+mod walk;
 
 pub use audit::{AuditConfig, AuditReport, Finding, KnownState, Severity, audit, audit_with};
 pub use checkpoint::{Checkpoint, checkpoint, cosign, origin, read_checkpoint};

@@ -1,14 +1,15 @@
 //! The audit of a station's log against the station's own evidence: every document names the log as
 //! it was at its run, and must stand in the log as the outcome of that run.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::thread;
 
 use super::documents::RECEIVED;
 use super::folder::{Station, StationError};
 use crate::certificate;
-use crate::custody::{self, AuditConfig, AuditReport, Entry, Finding, KnownState, Severity};
-use crate::signed::{Jws, TrustStore};
+use crate::custody::{self, AuditConfig, AuditReport, Entry, Finding, Hash, KnownState, Severity};
+use crate::signed::{Jws, TrustStore, sha256};
 
 /// Looks through the log. `known` are states of it that were kept elsewhere.
 pub fn audit(
@@ -16,141 +17,187 @@ pub fn audit(
     trust: Option<&TrustStore>,
     mut known: Vec<KnownState>,
 ) -> Result<AuditReport, StationError> {
-    let documents = documents(station);
-    known.extend(documents.iter().filter_map(|d| d.state.clone()));
+    let (mut documents, mut logged) = (documents(station), Logged::default());
+    known.extend(documents.iter_mut().filter_map(|d| d.run.as_mut()?.state.take()));
     known.sort_by_key(|state| state.size);
-    let folder = station.custody_folder();
+    logged.here.extend(documents.iter().map(|d| (d.id, Said::default())));
+    for document in &documents {
+        if let (Some(run), Some(said)) = (&document.run, logged.here.get_mut(&document.id)) {
+            said.run = Some(run.id.as_str());
+        }
+    }
     // What the log says of documents is gathered on the audit's own way through it.
-    let mut logged = Logged::default();
+    let folder = station.custody_folder();
     let mut report =
         custody::audit_with(&folder, trust, &known, &AuditConfig::default(), &mut |entry| logged.take(entry))?;
-    for document in documents {
-        if logged.outcomes.get(&document.id) == Some(&document.run_id) {
-            continue;
-        }
-        report.findings.push(Finding {
-            severity: Severity::Bad,
-            code: "document_not_logged",
-            index: None,
-            detail: format!(
-                "{} (run {}) is not in the log as the outcome of its run: the log was cut after entry {}, or the \
-                 run was interrupted before its outcome was logged (`lastwrite resume` shows that)",
-                document.from,
-                document.run_id,
-                report.size.saturating_sub(1)
-            ),
-        });
-    }
-    report.findings.extend(kept_documents(station, &logged));
-    report.findings.extend(logged.open());
+    report.findings.extend(documents.iter().filter_map(|d| d.judge(logged.here.get(&d.id)?, report.size)));
+    let open = logged.open();
+    report.findings.extend(logged.missing());
+    report.findings.extend(open);
     report.findings.sort_by_key(|f| f.index.unwrap_or(u64::MAX));
     Ok(report)
-}
-
-/// The documents in the station's folders against those that the log names.
-fn kept_documents(station: &Station, logged: &Logged) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut here = HashSet::new();
-    for folder in [station.certificates(), station.failures(), station.documents()] {
-        for path in std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
-            let Some(jws) = std::fs::read(&path).ok().and_then(|bytes| Jws::parse(&bytes).ok()) else { continue };
-            let id = certificate::id_of(jws.payload());
-            if folder == station.documents() && !logged.named.contains_key(&id) {
-                findings.push(Finding {
-                    severity: Severity::Bad,
-                    code: "document_not_logged",
-                    index: None,
-                    detail: format!(
-                        "{} is named nowhere in the log: the log was cut, or the document was put there past it \
-                         (`lastwrite certificate add` names it)",
-                        path.display()
-                    ),
-                });
-            }
-            here.insert(id);
-        }
-    }
-    let mut gone: Vec<_> = logged.named.iter().filter(|(id, _)| !here.contains(*id)).collect();
-    gone.sort_by_key(|(_, (index, _))| *index);
-    findings.extend(gone.into_iter().map(|(id, (index, typ))| Finding {
-        severity: Severity::Attention,
-        code: "document_missing",
-        index: Some(*index),
-        detail: format!("{typ} names document {id}, which is not in the state folder: it was moved or removed"),
-    }));
-    findings
 }
 
 /// The state of the log that a document names. Nothing is verified: a wrong one can only raise an
 /// alarm, never silence one.
 pub fn known_state(bytes: &[u8], path: &Path) -> Option<KnownState> {
-    document(bytes, path)?.state
+    run(bytes, path)?.1.state
 }
 
+/// SHA-256 of a payload.
+type Id = [u8; 32];
+
+/// A signed document in one of the station's folders.
 struct Document {
+    id: Id,
+    path: PathBuf,
+    /// What it says of its run, where it is a certificate or a failure report in their folders.
+    run: Option<Run>,
+    /// It lies where the documents are that every one must be named in the log.
+    other: bool,
+}
+
+struct Run {
     id: String,
-    run_id: String,
-    from: String,
     state: Option<KnownState>,
 }
 
-fn document(bytes: &[u8], path: &Path) -> Option<Document> {
-    let (jws, payload) = certificate::read(bytes).ok()?;
-    let from = path.display().to_string();
-    let facts = payload.facts;
-    let root = facts.intent.root.parse().ok();
-    let state = |root| KnownState { log_id: facts.intent.log_id, size: facts.intent.size.0, root, from: from.clone() };
-    Some(Document { id: certificate::id_of(jws.payload()), run_id: facts.run_id, state: root.map(state), from })
+/// What the log says of a document that is here.
+#[derive(Default)]
+struct Said<'a> {
+    /// The run that the document is about.
+    run: Option<&'a str>,
+    /// The log named it last as the outcome of that run.
+    as_outcome: bool,
+    named: bool,
 }
 
-fn documents(station: &Station) -> Vec<Document> {
-    let mut found = Vec::new();
-    for folder in [station.certificates(), station.failures()] {
-        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-        for path in entries.flatten().map(|entry| entry.path()) {
-            found.extend(std::fs::read(&path).ok().and_then(|bytes| document(&bytes, &path)));
-        }
+impl Document {
+    /// What is wrong with a document that the log does not name as it should.
+    fn judge(&self, said: &Said<'_>, size: u64) -> Option<Finding> {
+        let from = self.path.display();
+        let detail = match &self.run {
+            Some(run) if !said.as_outcome => format!(
+                "{from} (run {}) is not in the log as the outcome of its run: the log was cut after entry {}, or the \
+                 run was interrupted before its outcome was logged (`lastwrite resume` shows that)",
+                run.id,
+                size.saturating_sub(1)
+            ),
+            None if self.other && !said.named => format!(
+                "{from} is named nowhere in the log: the log was cut, or the document was put there past it \
+                 (`lastwrite certificate add` names it)"
+            ),
+            _ => return None,
+        };
+        Some(Finding { severity: Severity::Bad, code: "document_not_logged", index: None, detail })
     }
-    found.sort_by(|a, b| a.id.cmp(&b.id));
+}
+
+/// The documents in the station's folders, in order: those of runs by their ids, then the others.
+fn documents(station: &Station) -> Vec<Document> {
+    let list = |folder: PathBuf| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let of_runs = [list(station.certificates()), list(station.failures())].concat();
+    let mut found = read_all(&of_runs, |bytes, path| match run(bytes, path) {
+        Some((id, run)) => Some(Document { id, path: path.to_owned(), run: Some(run), other: false }),
+        None => other(bytes, path, false),
+    });
+    found.sort_by_key(|document| document.id);
+    found.extend(read_all(&list(station.documents()), |bytes, path| other(bytes, path, true)));
     found
 }
 
-/// What the log says of documents. An audit that stops at a bad entry gathers up to there.
+fn run(bytes: &[u8], path: &Path) -> Option<(Id, Run)> {
+    let (jws, payload) = certificate::read(bytes).ok()?;
+    let facts = payload.facts;
+    let (log_id, size) = (facts.intent.log_id, facts.intent.size.0);
+    let state = |root| KnownState { log_id, size, root, from: path.display().to_string() };
+    Some((sha256(jws.payload()), Run { id: facts.run_id, state: facts.intent.root.parse().ok().map(state) }))
+}
+
+fn other(bytes: &[u8], path: &Path, other: bool) -> Option<Document> {
+    let jws = Jws::parse(bytes).ok()?;
+    Some(Document { id: sha256(jws.payload()), path: path.to_owned(), run: None, other })
+}
+
+/// What can be read, on all cores; in the order of the paths.
+fn read_all(paths: &[PathBuf], read: impl Fn(&[u8], &Path) -> Option<Document> + Sync) -> Vec<Document> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let share = paths.len().div_ceil(cores).max(64);
+    let read = |part: &[PathBuf]| -> Vec<Document> {
+        part.iter().filter_map(|path| read(&std::fs::read(path).ok()?, path)).collect()
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = paths.chunks(share).map(|part| (part, scope.spawn(|| read(part)))).collect();
+        workers.into_iter().flat_map(|(part, worker)| worker.join().unwrap_or_else(|_| read(part))).collect()
+    })
+}
+
+/// What the log says of documents. An audit that stops at a bad entry gathers up to there. A log may name millions,
+/// so ids are kept as bytes, and of a document that is here nothing but what is asked at the end.
 #[derive(Default)]
-struct Logged {
-    /// Document to run.
-    outcomes: HashMap<String, String>,
-    /// Document to the entry that names it first, and its type.
-    named: HashMap<String, (u64, String)>,
+struct Logged<'a> {
+    here: HashMap<Id, Said<'a>>,
+    /// Documents that are not here: the entry that names each first, and its type.
+    elsewhere: HashMap<Id, (u64, u32)>,
+    /// The same of names that are no SHA-256.
+    odd: BTreeMap<String, (u64, u32)>,
+    /// Types by their numbers.
+    types: HashMap<String, u32>,
     /// Transfers that nobody has received yet.
     transfers: BTreeMap<String, u64>,
     /// Discrepancies that nobody has settled yet.
     discrepancies: BTreeMap<String, u64>,
 }
 
-impl Logged {
+impl Logged<'_> {
     fn take(&mut self, entry: &Entry) {
-        let text = |member: &str| entry.data.get(member).and_then(|v| v.as_str()).map(str::to_owned);
+        let text = |member: &str| entry.data.get(member).and_then(|v| v.as_str());
         let Some(document) = text("document") else { return };
         let index = entry.index.0;
-        if let Some(run) = entry.run_id() {
-            self.outcomes.insert(document.clone(), run.to_owned());
+        let id = document.parse::<Hash>().ok().map(|hash| hash.0);
+        match id.and_then(|id| self.here.get_mut(&id)) {
+            Some(said) => {
+                said.named = true;
+                if let Some(run) = entry.run_id() {
+                    said.as_outcome = said.run == Some(run);
+                }
+            }
+            None => {
+                let first = (index, self.number_of(&entry.typ));
+                match id {
+                    Some(id) => drop(self.elsewhere.entry(id).or_insert(first)),
+                    None => drop(self.odd.entry(document.to_owned()).or_insert(first)),
+                }
+            }
         }
-        self.named.entry(document.clone()).or_insert((index, entry.typ.clone()));
         match entry.typ.as_str() {
             "custody.transferred" => {
-                self.transfers.insert(document, index);
+                self.transfers.insert(document.to_owned(), index);
             }
             RECEIVED => {
-                self.transfers.remove(&document);
+                self.transfers.remove(document);
             }
             "custody.discrepancy" => {
-                self.discrepancies.insert(document, index);
+                self.discrepancies.insert(document.to_owned(), index);
             }
-            "document.validated" if text("decision").as_deref() == Some("accepted") => {
-                self.discrepancies.remove(&text("about").unwrap_or_default());
+            "document.validated" if text("decision") == Some("accepted") => {
+                self.discrepancies.remove(text("about").unwrap_or_default());
             }
             _ => {}
+        }
+    }
+
+    fn number_of(&mut self, typ: &str) -> u32 {
+        match self.types.get(typ) {
+            Some(number) => *number,
+            None => {
+                let number = u32::try_from(self.types.len()).unwrap_or(u32::MAX);
+                self.types.insert(typ.to_owned(), number);
+                number
+            }
         }
     }
 
@@ -169,5 +216,26 @@ impl Logged {
             .iter()
             .map(|(id, index)| finding("open_discrepancy", *index, format!("discrepancy {id} is not settled")));
         transfers.chain(discrepancies).collect()
+    }
+
+    /// Documents that the log names and that are not here.
+    fn missing(self) -> impl Iterator<Item = Finding> {
+        let mut types = vec![String::new(); self.types.len()];
+        for (typ, number) in self.types {
+            if let Some(place) = types.get_mut(number as usize) {
+                *place = typ;
+            }
+        }
+        let finding = move |document: &dyn std::fmt::Display, (index, typ): (u64, u32)| Finding {
+            severity: Severity::Attention,
+            code: "document_missing",
+            index: Some(index),
+            detail: format!(
+                "{} names document {document}, which is not in the state folder: it was moved or removed",
+                types.get(typ as usize).map_or("", String::as_str)
+            ),
+        };
+        let odd: Vec<Finding> = self.odd.iter().map(|(name, first)| finding(name, *first)).collect();
+        odd.into_iter().chain(self.elsewhere.into_iter().map(move |(id, first)| finding(&Hash(id), first)))
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use serde_json::json;
 
 use super::certificate::TrustArgs;
@@ -11,6 +12,9 @@ use crate::custody::{self, AuditReport, KnownState, LogError, NoteKey, Severity,
 use crate::frontend::exit::{Exit, Failure};
 use crate::signed::{Role, TrustStore};
 use crate::station::{self, Station, StationError, known_state};
+
+/// About how many bytes are written at a time.
+const PIECE: usize = 1 << 16;
 
 #[derive(Debug, Subcommand)]
 pub enum CustodyCommand {
@@ -128,9 +132,9 @@ fn audit(common: &Common, station: &Station, args: &AuditArgs) -> Result<Exit, F
     }
     let report = station::audit(station, trust.as_ref(), known).map_err(|e| station_failure(&e))?;
     if common.json {
-        output::json(&json!({ "good": report.is_good(), "report": report }));
+        output::json(&Audited { good: report.is_good(), report: &report });
     } else {
-        output::line(&render(&report));
+        show(&report);
     }
     Ok(if report.is_good() { Exit::Done } else { Exit::Evidence })
 }
@@ -157,30 +161,40 @@ pub(super) fn read_known(station: &Station, trust: Option<&TrustStore>, path: &P
         .ok_or_else(|| Failure::words(Exit::Evidence, format!("{name} does not name a log")))
 }
 
-fn render(report: &AuditReport) -> String {
-    let mut lines = vec![
-        format!(
-            "Log {}: {}",
-            report.log_id,
-            output::count(usize::try_from(report.size).unwrap_or(0), "entry").replace("entrys", "entries")
-        ),
-        format!("Root {}", report.root),
-        format!("Confirmed by {}", output::count(report.confirmed.len(), "document")),
-    ];
+#[derive(Serialize)]
+struct Audited<'a> {
+    good: bool,
+    report: &'a AuditReport,
+}
+
+/// A report may have a line for each of a million entries, so it is written piece by piece.
+fn show(report: &AuditReport) {
+    let mut text = format!(
+        "Log {}: {}\nRoot {}\nConfirmed by {}",
+        report.log_id,
+        output::count(usize::try_from(report.size).unwrap_or(0), "entry").replace("entrys", "entries"),
+        report.root,
+        output::count(report.confirmed.len(), "document")
+    );
     for finding in &report.findings {
         let word = match finding.severity {
             Severity::Bad => "BAD",
             Severity::Attention => "LOOK",
         };
         let place = finding.index.map(|i| format!("entry {i}: ")).unwrap_or_default();
-        lines.push(format!("{word:<5} {place}{}", finding.detail));
+        if text.len() > PIECE {
+            output::line(&std::mem::take(&mut text));
+        } else {
+            text.push('\n');
+        }
+        text.push_str(&format!("{word:<5} {place}{}", finding.detail));
     }
-    lines.push(match (report.is_good(), report.findings.is_empty()) {
-        (true, true) => "GOOD: nothing was changed, removed or left open.".to_owned(),
-        (true, false) => "GOOD: nothing was changed or removed; see the lines marked LOOK.".to_owned(),
-        (false, _) => "BAD: this log is not good evidence; see the lines marked BAD.".to_owned(),
+    output::line(&text);
+    output::line(match (report.is_good(), report.findings.is_empty()) {
+        (true, true) => "GOOD: nothing was changed, removed or left open.",
+        (true, false) => "GOOD: nothing was changed or removed; see the lines marked LOOK.",
+        (false, _) => "BAD: this log is not good evidence; see the lines marked BAD.",
     });
-    lines.join("\n")
 }
 
 fn short(text: &str, most: usize) -> String {
