@@ -3,20 +3,25 @@
 //! ```text
 //! evidence certificates STATE FACTS.json COUNT FOLDER
 //! evidence log STATE COUNT
+//! evidence floor STATE FOLDER
 //! ```
 //!
 //! `STATE` is a state folder whose key has no passphrase. Its custody log is replaced by one of
-//! `COUNT` entries, half of them intents and half outcomes.
+//! `COUNT` entries, half of them intents and half outcomes. `floor` tells how many of the signatures in `FOLDER` a core
+//! verifies in a second when that is all it does: by the library's strict verification, and by ours, which keeps
+//! multiples of the key.
 
 use std::error::Error;
 use std::io::Write as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
+use ed25519_dalek::{Signature, VerifyingKey};
 use lastwrite::certificate::{CertificatePayload, DocumentKind, IssueContext, id_of};
 use lastwrite::custody::{ENTRY_TYP, Entry, Hash, leaf_hash};
 use lastwrite::sanitize::record::RunFacts;
-use lastwrite::signed::{Role, sign};
+use lastwrite::signed::{Jws, Role, sign};
 use lastwrite::station::Station;
 use lastwrite::units::Bytes;
 
@@ -27,7 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             certificates(Path::new(state), Path::new(facts), count.parse()?, Path::new(folder))
         }
         ["log", state, count] => log(Path::new(state), count.parse()?),
-        _ => Err("evidence certificates STATE FACTS.json COUNT FOLDER | evidence log STATE COUNT".into()),
+        ["floor", state, folder] => floor(Path::new(state), Path::new(folder)),
+        _ => Err("evidence certificates STATE FACTS.json COUNT FOLDER | log STATE COUNT | floor STATE FOLDER".into()),
     }
 }
 
@@ -50,6 +56,37 @@ fn certificates(state: &Path, facts: &Path, count: u32, folder: &Path) -> Result
         let payload = serde_json::to_vec(&CertificatePayload::from_facts(&facts, None, &context))?;
         let jws = sign(&payload, DocumentKind::Certificate.typ(), &key, Role::Station, Utc::now())?;
         std::fs::write(folder.join(format!("{}.json", id_of(&payload))), [jws.to_bytes(), b"\n".to_vec()].concat())?;
+    }
+    Ok(())
+}
+
+/// Whether a signature over a message is good.
+type Judge<'a> = dyn Fn(&[u8], &[u8; 64]) -> bool + 'a;
+
+fn floor(state: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let key = Station::open(state)?.key(None)?.public().clone();
+    let strict = VerifyingKey::from_bytes(&key.to_bytes())?;
+    let mut signed = Vec::new();
+    for entry in std::fs::read_dir(folder)?.take(2000) {
+        let jws = Jws::parse(&std::fs::read(entry?.path())?)?;
+        let message = jws.signing_input(0).ok_or("a document without a signature")?;
+        let signature = *jws.signatures().first().ok_or("a document without a signature")?.value();
+        signed.push((message, signature));
+    }
+    key.prepare();
+    let by_library =
+        |message: &[u8], signature: &[u8; 64]| strict.verify_strict(message, &Signature::from_bytes(signature)).is_ok();
+    let by_multiples = |message: &[u8], signature: &[u8; 64]| key.verifies(message, signature);
+    let judges: [(&str, &Judge<'_>); 2] = [("strict", &by_library), ("multiples", &by_multiples)];
+    for (name, verifies) in judges {
+        let (start, mut count) = (Instant::now(), 0);
+        while start.elapsed() < Duration::from_secs(2) {
+            if !signed.iter().all(|(message, signature)| verifies(message, signature)) {
+                return Err(format!("{name}: a signature does not verify").into());
+            }
+            count += signed.len();
+        }
+        println!("{name} {:.0}", count as f64 / start.elapsed().as_secs_f64());
     }
     Ok(())
 }
