@@ -379,6 +379,18 @@ fn a_frozen_drive_is_a_refusal_and_never_a_silent_step_down() {
 
 /// Each refusal once, to be read.
 #[test]
+fn a_policy_that_takes_nothing_hidden_takes_what_is_given_back_first() {
+    let mut policy = InForce::builtin().unwrap();
+    policy.policy.hidden_areas.rule = HiddenAreaRule::Refused;
+    let with =
+        |hidden_areas| plan(&PolicyRequest { policy: &policy, hidden_areas, ..request("random", Full, Kind::Hdd) });
+    assert!(with(HiddenAreaState::GivenBackFirst).is_ok());
+    assert!(with(HiddenAreaState::Open).is_ok());
+    let refused = with(HiddenAreaState::Closed("an HPA, 5 MB".to_owned())).unwrap_err().to_string();
+    assert!(refused.contains("an HPA, 5 MB") && refused.contains("--restore-hidden"), "{refused}");
+}
+
+#[test]
 fn refusals_read_well() {
     let of = |id: &str| POLICIES.iter().find(|p| p.policy.id == id).unwrap();
     let nvme = offers(Kind::Nvme).remove(2);

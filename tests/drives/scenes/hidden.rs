@@ -23,7 +23,7 @@ fn hidden_areas_are_named_and_given_back() {
     let power = sata("H-POWER", |d| (d.hpa, d.dco, d.gives_back) = (1024, 2048, GivesBack::OneByOne));
     let word = sata("H-WORD", |d| (d.hpa, d.gives_back) = (1024, GivesBack::ByItsWord));
     let never = sata("H-NEVER", |d| (d.dco, d.gives_back) = (1024, GivesBack::Never));
-    let killed = sata("H-KILLED", |d| (d.hpa, d.gives_back_time) = (1024, Duration::from_secs(5)));
+    let killed = sata("H-KILLED", |d| (d.hpa, d.gives_back_time) = (1024, Duration::from_secs(3)));
     let Some(mut bench) = Bench::start("hidden", &[&hpa, &dco, &power, &word, &never, &killed]) else { return };
 
     for (drive, serial, behaviour) in [
@@ -50,6 +50,10 @@ fn hidden_areas_are_named_and_given_back() {
     }
     for result in &results[..2] {
         given_back(&bench, result);
+        // The run by which the area was excluded was about the same drive at another size.
+        let says = document_of(&bench, "certificates", result);
+        let earlier = says["facts"]["earlier_attempts"].as_array().unwrap();
+        assert_eq!((earlier.len(), &earlier[0]["outcome"]), (1, &"passed".into()), "{earlier:#?}");
     }
     assert_eq!(never.left().0, never.left().1, "nothing was erased: {:#}", results[2]);
     let listed = bench.guest.lastwrite(&["--json", "resume"]).json();
@@ -92,11 +96,17 @@ fn hidden_areas_are_named_and_given_back() {
     assert!(area["note"].to_string().contains("could not be given back"), "{says:#}");
     let behaviour = "hides 1,024 sectors behind a DCO, and does not give them back";
     let case = case(&never, "H-NEVER", "SATA SSD", Excluded, behaviour);
+    let earlier = &says["facts"]["earlier_attempts"];
+    assert_eq!(earlier[0]["outcome"], "failed", "{earlier:#}");
     bench.put_down(
         &case,
         "overwrite, `--restore-hidden=or-exclude`",
         "pass, certificate: the area is excluded, grade C",
     );
+    // The program's own verification holds what was given back against what the drive grew by.
+    let verified = bench.guest.run("lastwrite certificate verify /share/state/certificates/*.json").expect(0);
+    assert!(verified.stdout.contains("told of: host protected area"), "{}", verified.stdout);
+    bench.guest.lastwrite(&["custody", "audit"]).expect(0);
     bench.end();
 }
 
