@@ -14,7 +14,7 @@
 use std::error::Error;
 use std::io::Write as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -24,6 +24,7 @@ use lastwrite::sanitize::record::RunFacts;
 use lastwrite::signed::{Jws, Role, sign};
 use lastwrite::station::Station;
 use lastwrite::units::Bytes;
+use nix::time::{ClockId, clock_gettime};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -79,16 +80,21 @@ fn floor(state: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
     let by_multiples = |message: &[u8], signature: &[u8; 64]| key.verifies(message, signature);
     let judges: [(&str, &Judge<'_>); 2] = [("strict", &by_library), ("multiples", &by_multiples)];
     for (name, verifies) in judges {
-        let (start, mut count) = (Instant::now(), 0);
-        while start.elapsed() < Duration::from_secs(2) {
+        let (start, mut count) = (cpu_time()?, 0);
+        while cpu_time()? - start < Duration::from_secs(2) {
             if !signed.iter().all(|(message, signature)| verifies(message, signature)) {
                 return Err(format!("{name}: a signature does not verify").into());
             }
             count += signed.len();
         }
-        println!("{name} {:.0}", count as f64 / start.elapsed().as_secs_f64());
+        println!("{name} {:.0}", count as f64 / (cpu_time()? - start).as_secs_f64());
     }
     Ok(())
+}
+
+/// What this process has used of a core.
+fn cpu_time() -> nix::Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)?.into())
 }
 
 fn log(state: &Path, count: u64) -> Result<(), Box<dyn Error>> {
