@@ -139,6 +139,19 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
+/// Whether `text` is what these arguments would write. Nothing is written for it.
+pub fn reads(text: &str, as_written: fmt::Arguments<'_>) -> bool {
+    struct Left<'a>(&'a str);
+    impl fmt::Write for Left<'_> {
+        fn write_str(&mut self, piece: &str) -> fmt::Result {
+            self.0 = self.0.strip_prefix(piece).ok_or(fmt::Error)?;
+            Ok(())
+        }
+    }
+    let mut left = Left(text);
+    fmt::write(&mut left, as_written).is_ok() && left.0.is_empty()
+}
+
 /// The time now, in whole milliseconds: more is not known of any event here.
 pub fn now() -> chrono::DateTime<chrono::Utc> {
     use chrono::SubsecRound;
@@ -172,6 +185,14 @@ mod tests {
         assert_eq!(serde_json::from_str::<Bytes>(&json).unwrap(), Bytes(u64::MAX));
         for bad in ["\"\"", "\"01\"", "\"+1\"", "\"-1\"", "\" 1\"", "\"18446744073709551616\"", "1"] {
             assert!(serde_json::from_str::<Bytes>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_the_whole_text_is_what_would_be_written() {
+        assert!(reads("a 7 b", format_args!("a {} {}", 7, "b")) && reads("", format_args!("")));
+        for other in ["", "a", "a 7 ", "a 7 b ", "a 8 b", "b a 7 b"] {
+            assert!(!reads(other, format_args!("a {} {}", 7, "b")), "{other}");
         }
     }
 

@@ -1,12 +1,14 @@
 //! The union of the SP 800-88 sample forms: r1 section 4.8 and appendix G, r2 section 4.6.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::drive;
 use crate::media::{Kind, MediumClass};
 use crate::policy::VerificationLevel;
 use crate::sanitize::record::RunFacts;
-use crate::units::human_bytes;
+use crate::units::{human_bytes, reads};
 
 /// The form, filled: what a person gave, and what follows from the run's facts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,18 +179,21 @@ impl Form {
 
     /// Names the first field that should follow from the facts and does not.
     pub(super) fn contradiction(&self, facts: &RunFacts) -> Option<&'static str> {
-        let (media, done) = (&self.media, &self.sanitization);
-        let expected = Form::fill(facts, &GivenForm::default());
+        let (media, done, identity) = (&self.media, &self.sanitization, &facts.medium.identity);
+        let method = match (&done.method, facts.attained) {
+            (Some(said), Some(attained)) => reads(said, format_args!("{attained:?}")),
+            (said, attained) => said.is_none() && attained.is_none(),
+        };
         [
-            ("vendor", media.vendor == expected.media.vendor),
-            ("model", media.model == expected.media.model),
-            ("serial", media.serial == expected.media.serial),
-            ("media type", media.media_type == expected.media.media_type),
-            ("method", done.method == expected.sanitization.method),
-            ("technique", done.technique == expected.sanitization.technique),
-            ("method details", done.details == expected.sanitization.details),
-            ("tool", done.tool == expected.sanitization.tool),
-            ("verification", done.verification == expected.sanitization.verification),
+            ("vendor", media.vendor == identity.vendor),
+            ("model", media.model == identity.model),
+            ("serial", media.serial == identity.serial),
+            ("media type", with_media_type(facts, |expected| reads(&media.media_type, expected))),
+            ("method", method),
+            ("technique", done.technique == facts.technique),
+            ("method details", with_details(facts, |expected| reads(&done.details, expected))),
+            ("tool", reads(&done.tool, format_args!("{} {}", facts.tool.name, facts.tool.version))),
+            ("verification", with_verification(facts, |expected| reads(&done.verification, expected))),
         ]
         .into_iter()
         .find(|(_, agrees)| !agrees)
@@ -214,32 +219,44 @@ pub(super) fn kind_name(kind: Kind) -> &'static str {
 }
 
 fn media_type(facts: &RunFacts) -> String {
-    let size = human_bytes(facts.medium.geometry.size.0);
-    let kind = kind_name(facts.medium.kind);
-    match (facts.medium.class, &facts.medium.partition) {
-        (MediumClass::Physical, None) => format!("{kind}, {size}"),
-        (MediumClass::Physical, Some(p)) => format!("partition {} of a {kind}, {size}", p.number),
-        (_, None) => format!("{kind}, {size}, not a physical medium"),
-        (_, Some(p)) => format!("partition {} of a {kind}, {size}, not a physical medium", p.number),
-    }
+    with_media_type(facts, fmt::format)
 }
 
 fn details(facts: &RunFacts) -> String {
-    if facts.firmware.is_some() {
-        return format!("{}: {}", facts.scheme.title, facts.scheme.definition);
-    }
-    let passes = facts.passes.len();
-    let plural = if passes == 1 { "pass" } else { "passes" };
-    format!("{}: {}; {passes} {plural}", facts.scheme.title, facts.scheme.definition)
+    with_details(facts, fmt::format)
 }
 
 fn verification(facts: &RunFacts) -> String {
+    with_verification(facts, fmt::format)
+}
+
+fn with_media_type<T>(facts: &RunFacts, take: impl FnOnce(fmt::Arguments<'_>) -> T) -> T {
+    let size = human_bytes(facts.medium.geometry.size.0);
+    let kind = kind_name(facts.medium.kind);
+    match (facts.medium.class, &facts.medium.partition) {
+        (MediumClass::Physical, None) => take(format_args!("{kind}, {size}")),
+        (MediumClass::Physical, Some(p)) => take(format_args!("partition {} of a {kind}, {size}", p.number)),
+        (_, None) => take(format_args!("{kind}, {size}, not a physical medium")),
+        (_, Some(p)) => take(format_args!("partition {} of a {kind}, {size}, not a physical medium", p.number)),
+    }
+}
+
+fn with_details<T>(facts: &RunFacts, take: impl FnOnce(fmt::Arguments<'_>) -> T) -> T {
+    let (title, definition) = (&facts.scheme.title, &facts.scheme.definition);
+    if facts.firmware.is_some() {
+        return take(format_args!("{title}: {definition}"));
+    }
+    let passes = facts.passes.len();
+    let plural = if passes == 1 { "pass" } else { "passes" };
+    take(format_args!("{title}: {definition}; {passes} {plural}"))
+}
+
+fn with_verification<T>(facts: &RunFacts, take: impl FnOnce(fmt::Arguments<'_>) -> T) -> T {
     let asked = match facts.verification.level {
         VerificationLevel::Full => "Full",
         VerificationLevel::Sample => "Representative sampling",
         VerificationLevel::Quick => "Quick check",
         VerificationLevel::None => "None",
     };
-    let shown = drive::proven_briefly(facts.proven);
-    format!("{asked}: {shown}")
+    take(format_args!("{asked}: {}", drive::proven_briefly(facts.proven)))
 }

@@ -10,13 +10,15 @@ use std::thread::{self, Scope};
 use super::entry::{Entry, EntryError};
 use super::merkle::{Hash, leaf_hash};
 use super::store::{LineRead, read_line};
-use crate::signed::{Check, Outcome, TrustStore, verify};
+use crate::signed::{Check, Jws, Outcome, TrustStore, verify, verify_signatures};
 
 /// Lines, and about how many bytes of them, that are handed to a core at a time.
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 1 << 20;
 /// Batches that wait for each core, so that none stands still while results are taken.
 const AHEAD: usize = 3;
+/// Lines whose signatures are verified together.
+const TOGETHER: usize = 32;
 
 /// One line by itself.
 pub(super) struct Looked {
@@ -96,19 +98,26 @@ fn read_batch(reader: &mut impl BufRead) -> io::Result<(Lines, Option<bool>)> {
 }
 
 fn look_at_batch(lines: &[Vec<u8>], trust: Option<&TrustStore>) -> Vec<Looked> {
-    lines.iter().map(|line| look_at(line, trust)).collect()
+    lines.chunks(TOGETHER).flat_map(|lines| look_at(lines, trust)).collect()
 }
 
-fn look_at(line: &[u8], trust: Option<&TrustStore>) -> Looked {
-    let leaf = leaf_hash(line);
-    match Entry::read(line) {
-        Ok((jws, entry)) => {
-            let mut doubts = verify(&jws, super::ENTRY_TYP, trust);
-            doubts.retain(|check| check.outcome != Outcome::Passed);
-            Looked { entry: Ok(entry), leaf, doubts }
-        }
-        Err(e) => Looked { entry: Err(e), leaf, doubts: Vec::new() },
+fn look_at(lines: &[Vec<u8>], trust: Option<&TrustStore>) -> Vec<Looked> {
+    let mut read: Vec<_> = lines.iter().map(|line| Entry::read(line)).collect();
+    if let Some(trust) = trust {
+        verify_signatures(&mut read.iter_mut().flatten().map(|(jws, _)| jws).collect::<Vec<_>>(), trust);
     }
+    let look = |(line, read): (&Vec<u8>, Result<(Jws, Entry), EntryError>)| {
+        let leaf = leaf_hash(line);
+        match read {
+            Ok((jws, entry)) => {
+                let mut doubts = verify(&jws, super::ENTRY_TYP, trust);
+                doubts.retain(|check| check.outcome != Outcome::Passed);
+                Looked { entry: Ok(entry), leaf, doubts }
+            }
+            Err(e) => Looked { entry: Err(e), leaf, doubts: Vec::new() },
+        }
+    };
+    lines.iter().zip(read).map(look).collect()
 }
 
 #[cfg(test)]

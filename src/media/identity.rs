@@ -1,5 +1,6 @@
 //! What makes a medium itself, whatever name the kernel gave it today.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -70,7 +71,11 @@ impl Identity {
             .into_iter()
             .zip(after)
             .filter(|((_, a), (_, b))| a != b)
-            .map(|((field, before), (_, now))| Difference { field: field.to_owned(), before, now })
+            .map(|((field, before), (_, now))| Difference {
+                field: field.to_owned(),
+                before: before.into_owned(),
+                now: now.into_owned(),
+            })
             .collect()
     }
 
@@ -111,10 +116,13 @@ impl Identity {
         words.join(" ")
     }
 
-    fn facts(&self) -> [(&'static str, String); 11] {
-        let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        let backing =
-            |get: fn(&Backing) -> Bytes| self.backing.as_ref().map(|b| get(b).to_string()).unwrap_or_default();
+    fn facts(&self) -> [(&'static str, Cow<'_, str>); 11] {
+        fn text(value: &Option<String>) -> Cow<'_, str> {
+            Cow::Borrowed(value.as_deref().unwrap_or_default())
+        }
+        let backing = |get: fn(&Backing) -> Bytes| {
+            self.backing.as_ref().map_or(Cow::Borrowed(""), |b| Cow::Owned(get(b).to_string()))
+        };
         [
             ("vendor", text(&self.vendor)),
             ("model", text(&self.model)),
@@ -123,7 +131,7 @@ impl Identity {
             ("eui64", text(&self.eui64)),
             ("nguid", text(&self.nguid)),
             ("unit", text(&self.unit)),
-            ("size", self.size.to_string()),
+            ("size", Cow::Owned(self.size.to_string())),
             ("backing device", backing(|b| b.device)),
             ("backing inode", backing(|b| b.inode)),
             ("backing offset", backing(|b| b.offset)),

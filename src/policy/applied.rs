@@ -101,8 +101,7 @@ impl Applied {
         if let Some(rung) = self.ladder.iter().find(|rung| rung.method > rung.technique.at_most()) {
             return Some(format!("{} is counted for {}", rung.technique, rung.method.name()));
         }
-        let known = Ready::find(&self.id).filter(|ready| ready.digest() == self.digest)?;
-        let policy = known.policy().ok()?;
+        let (_, policy) = Ready::known(&self.id).filter(|(digest, _)| *digest == self.digest)?;
         let minimum = self.category.zip(self.route).map(|(category, route)| policy.minimum(category, route));
         [
             ("version", self.version == policy.version),
@@ -122,6 +121,6 @@ impl Applied {
 
     /// The policy's text is the one that comes with this program.
     pub fn is_known(&self) -> bool {
-        Ready::find(&self.id).is_some_and(|ready| ready.digest() == self.digest)
+        Ready::known(&self.id).is_some_and(|(digest, _)| *digest == self.digest)
     }
 }

@@ -1,5 +1,7 @@
 //! The policies that come along.
 
+use std::sync::OnceLock;
+
 use super::organization::{Policy, PolicyError, digest};
 
 /// A ready-made policy.
@@ -28,6 +30,13 @@ impl Ready {
     /// The one with that id.
     pub fn find(id: &str) -> Option<&'static Ready> {
         READY.iter().find(|ready| ready.id == id)
+    }
+
+    /// Digest and policy of the one with that id, read once: every certificate names one.
+    pub(super) fn known(id: &str) -> Option<&'static (String, Policy)> {
+        static KNOWN: [OnceLock<Option<(String, Policy)>>; READY.len()] = [const { OnceLock::new() }; READY.len()];
+        let (ready, known) = READY.iter().zip(&KNOWN).find(|(ready, _)| ready.id == id)?;
+        known.get_or_init(|| Some((ready.digest(), ready.policy().ok()?))).as_ref()
     }
 
     /// The policy.

@@ -11,7 +11,8 @@ use serde::{Deserialize, Deserializer};
 use super::base64url;
 use super::header::{Header, HeaderError, Role};
 use super::json::{JsonError, parse_strict};
-use super::{KeyError, PublicKey, StationKey};
+use super::public::{Claim, verify_together};
+use super::{KeyError, PublicKey, StationKey, TrustStore};
 
 /// The largest document that is read, in bytes.
 pub const MAX_DOCUMENT: usize = 16 * 1024 * 1024;
@@ -24,6 +25,7 @@ pub struct Jws {
     payload_text: String,
     payload: Vec<u8>,
     signatures: Vec<Signature>,
+    judged: Judged,
 }
 
 /// One signature on a document.
@@ -33,6 +35,19 @@ pub struct Signature {
     header: Header,
     signature: [u8; 64],
 }
+
+/// Of signatures that were verified together with those of other documents: by which key, and whether it made them.
+/// They are never changed afterwards. No part of the document.
+#[derive(Clone, Debug, Default)]
+struct Judged(Vec<Option<(PublicKey, bool)>>);
+
+impl PartialEq for Judged {
+    fn eq(&self, _: &Judged) -> bool {
+        true
+    }
+}
+
+impl Eq for Judged {}
 
 /// Bytes that are no acceptable JWS.
 #[derive(Debug, thiserror::Error)]
@@ -137,13 +152,37 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 
 /// Signs `payload` as a document of type `typ`. Deterministic: the same input gives the same bytes.
 pub fn sign(payload: &[u8], typ: &str, signer: &StationKey, role: Role, iat: DateTime<Utc>) -> Result<Jws, KeyError> {
-    let mut jws =
-        Jws { payload_text: base64url::encode(payload), payload: payload.to_vec(), signatures: Vec::with_capacity(1) };
+    let mut jws = Jws::new(base64url::encode(payload), payload.to_vec(), Vec::with_capacity(1));
     jws.push_signature(typ, signer, role, iat)?;
     Ok(jws)
 }
 
+/// Verifies the signatures of many documents, which takes less than each by itself; [`Jws::verifies`] knows the result.
+/// Keys that the store does not know are left alone.
+pub fn verify_signatures(documents: &mut [&mut Jws], trust: &TrustStore) {
+    let (mut places, mut claims) = (Vec::new(), Vec::new());
+    for (document, jws) in documents.iter().enumerate() {
+        for (index, s) in jws.signatures.iter().enumerate() {
+            let Some(known) = s.header.kid.as_deref().and_then(|kid| trust.find(kid)) else { continue };
+            let message = pieces(&s.protected, &jws.payload_text);
+            places.push((document, index, known.key.clone()));
+            claims.push(Claim { key: &known.key, message, signature: &s.signature });
+        }
+    }
+    let found = verify_together(&claims);
+    for ((document, index, key), good) in places.into_iter().zip(found) {
+        if let Some(jws) = documents.get_mut(document) {
+            jws.judged.0.resize(jws.signatures.len(), None);
+            jws.judged.0[index] = Some((key, good));
+        }
+    }
+}
+
 impl Jws {
+    fn new(payload_text: String, payload: Vec<u8>, signatures: Vec<Signature>) -> Jws {
+        Jws { payload_text, payload, signatures, judged: Judged::default() }
+    }
+
     /// Reads a JWS strictly. Says nothing yet about whether any signature is good.
     pub fn parse(bytes: &[u8]) -> Result<Jws, JwsError> {
         if bytes.len() > MAX_DOCUMENT {
@@ -172,7 +211,7 @@ impl Jws {
             .zip(1..)
             .map(|(Object(raw), number)| Signature::read(raw.protected, &raw.signature, number))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Jws { payload_text: envelope.payload, payload, signatures })
+        Ok(Jws::new(envelope.payload, payload, signatures))
     }
 
     /// The short way for a document as [`Jws::to_bytes`] writes it. All its texts are base64url, in which nothing
@@ -190,7 +229,7 @@ impl Jws {
                 Some(next) => rest = next,
                 None if after == "}]}" => {
                     let payload = base64url::decode(payload_text).ok()?;
-                    return Some(Jws { payload_text: payload_text.to_owned(), payload, signatures });
+                    return Some(Jws::new(payload_text.to_owned(), payload, signatures));
                 }
                 None => return None,
             }
@@ -250,6 +289,11 @@ impl Jws {
 
     /// Whether signature `index` (from 0) over these bytes was made by `key`. Strict Ed25519.
     pub fn verifies(&self, index: usize, key: &PublicKey) -> bool {
+        if let Some(Some((judged_by, good))) = self.judged.0.get(index)
+            && judged_by == key
+        {
+            return *good;
+        }
         self.signatures
             .get(index)
             .is_some_and(|s| key.verifies_pieces(&pieces(&s.protected, &self.payload_text), &s.signature))

@@ -39,7 +39,9 @@ pub use durable::{DurableError, Part, atomic_write, remove_drafts, sync_folder, 
 pub use evidence::{EvidenceKind, Existed, TimeEvidence, sha256};
 pub use header::{Algorithm, Header, HeaderError, Role};
 pub use json::{JsonError, parse_exact as parse_json_exact, parse_strict as parse_json_strict};
-pub use jws::{Jws, JwsError, MAX_DOCUMENT, MAX_SIGNATURES, SignError, Signature, read_signing_input, sign};
+pub use jws::{
+    Jws, JwsError, MAX_DOCUMENT, MAX_SIGNATURES, SignError, Signature, read_signing_input, sign, verify_signatures,
+};
 pub use key::{KeyError, RemoteKey, StationKey};
 pub use printable::printable;
 pub use public::{PublicKey, PublicKeyError};

@@ -170,6 +170,11 @@ impl Library {
         Ok(library)
     }
 
+    /// Nothing is there.
+    pub fn is_empty(&self) -> bool {
+        self.documents.is_empty()
+    }
+
     /// The document with that id.
     pub fn find(&self, id: &str) -> Option<&[u8]> {
         self.documents.iter().find(|(known, _)| known == id).map(|(_, bytes)| bytes.as_slice())

@@ -73,6 +73,6 @@ pub use resume::{Interrupted, InterruptedState, ResumeError, abandon, interrupte
 pub use run::{Audience, ExecuteError, Execution, Ready, TakenUp, execute};
 #[cfg(feature = "erase")]
 pub use second_reading::{Reader, record_reading};
-pub use time_evidence::{Gathered, Sidecar, time_evidence};
+pub use time_evidence::{Folders, Gathered, Sidecar, time_evidence};
 #[cfg(feature = "erase")]
 pub use verify_media::{MediaCheck, VerifyMediaError, verify_media};

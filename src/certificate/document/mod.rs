@@ -43,7 +43,7 @@ pub use part::{Attachment, AttachmentKind, DocumentRef, MediumName, Milli, Milli
 pub use particle::{MaterialCategory, ParticleClass};
 pub use relation::{Related, Relation};
 pub use signers::Demand;
-pub use verified::{Verified, verify_any, verify_any_with};
+pub use verified::{Verified, verify_any, verify_any_with, verify_parsed};
 
 /// What every payload of this room can be asked.
 pub trait Payload {

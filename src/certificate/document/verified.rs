@@ -7,7 +7,7 @@ use crate::certificate::payload::id_of;
 use crate::certificate::semantics::SIGNING_TIME;
 use crate::certificate::verify::{Verdict, check_file_name, verdict, verify_read};
 use crate::certificate::{DocumentKind, Verification};
-use crate::signed::{Check, Jws, Outcome, TimeEvidence, TrustStore, format_time, verify_with};
+use crate::signed::{Check, Jws, JwsError, Outcome, TimeEvidence, TrustStore, format_time, verify_with};
 
 /// The result of a verification.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -76,6 +76,16 @@ pub fn verify_any_with(
     trust: Option<&TrustStore>,
     evidence: &[TimeEvidence],
 ) -> Verified {
+    verify_parsed(Jws::parse(bytes), file_name, trust, evidence)
+}
+
+/// As [`verify_any_with`], of a document as it was read.
+pub fn verify_parsed(
+    document: Result<Jws, JwsError>,
+    file_name: Option<&str>,
+    trust: Option<&TrustStore>,
+    evidence: &[TimeEvidence],
+) -> Verified {
     let nothing = |check: Check, id: Option<String>| Verified {
         id,
         kind: None,
@@ -84,7 +94,7 @@ pub fn verify_any_with(
         document: None,
         signers: Vec::new(),
     };
-    let jws = match Jws::parse(bytes) {
+    let jws = match document {
         Ok(jws) => jws,
         Err(e) => return nothing(Check::new("structure", Outcome::Failed, e.to_string()), None),
     };

@@ -1,29 +1,82 @@
 //! Lines and tables on a terminal or a pipe. A closed pipe ends the output, not the program.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 use crate::signed::printable;
 
+thread_local! {
+    /// JSON that waits to be written; `None`: nothing waits.
+    static HELD: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+/// How much JSON waits at most, in bytes.
+const HELD_AT_MOST: usize = 64 << 10;
+
+/// While it lives, JSON lines wait for each other: thousands of short ones go out in few pieces. Whatever else is
+/// written goes after them.
+pub struct Held(());
+
+/// Holds JSON lines back.
+pub fn hold() -> Held {
+    HELD.with_borrow_mut(|held| {
+        held.get_or_insert_default();
+    });
+    Held(())
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        write_held();
+        HELD.take();
+    }
+}
+
+/// Adds a line to what waits. `false`: it was not taken.
+fn wait<T: Serialize + ?Sized>(waiting: &mut Vec<u8>, value: &T) -> bool {
+    let before = waiting.len();
+    if serde_json::to_writer(&mut *waiting, value).is_err() {
+        waiting.truncate(before);
+        return false;
+    }
+    waiting.push(b'\n');
+    true
+}
+
+fn write_held() {
+    HELD.with_borrow_mut(|held| {
+        if let Some(bytes) = held.as_mut().filter(|bytes| !bytes.is_empty()) {
+            let mut out = io::stdout().lock();
+            let _ = out.write_all(bytes).and_then(|()| out.flush());
+            bytes.clear();
+        }
+    });
+}
+
 /// Lines for a person on standard output. What a drive or a file says in them cannot steer the terminal.
 pub fn line(text: &str) {
+    write_held();
     let _ = writeln!(io::stdout().lock(), "{}", harmless(text));
 }
 
 /// Lines for a person on standard error, as [`line()`].
 pub fn line_err(text: &str) {
+    write_held();
     let _ = writeln!(io::stderr().lock(), "{}", harmless(text));
 }
 
 /// Text for a program, as it is, on standard output.
 pub fn raw(text: &str) {
+    write_held();
     let _ = writeln!(io::stdout().lock(), "{text}");
 }
 
 /// Text for a program, as it is, on standard error.
 #[cfg(feature = "erase")]
 pub fn raw_err(text: &str) {
+    write_held();
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
@@ -34,6 +87,15 @@ pub fn harmless(text: &str) -> String {
 
 /// One JSON object on one line of standard output.
 pub fn json<T: Serialize + ?Sized>(value: &T) {
+    let taken = HELD.with_borrow_mut(|held| {
+        let waiting = held.as_mut()?;
+        wait(waiting, value).then_some(waiting.len())
+    });
+    match taken {
+        Some(waiting) if waiting < HELD_AT_MOST => return,
+        Some(_) => return write_held(),
+        None => write_held(),
+    }
     // What is short is written in one piece, what is long is never held as a whole.
     let mut out = io::BufWriter::with_capacity(8 << 10, io::stdout().lock());
     match serde_json::to_writer(&mut out, value) {

@@ -6,6 +6,7 @@ mod gather;
 mod judge;
 mod verify;
 
+use std::cell::RefCell;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -19,11 +20,11 @@ use super::{Common, output, station_failure};
 use crate::certificate::Issued;
 use crate::certificate::document::{
     Attachment, AttachmentKind, Document, DocumentRef, DocumentType, MediumName, Related, SealError, Signatory,
-    Verified, verify_any_with,
+    Verified, verify_any_with, verify_parsed,
 };
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::{Jws, MAX_DOCUMENT, Role, StationKey, TimeEvidence, TrustStore};
-use crate::station::{self, KeepError, Library, keep_document, put_document};
+use crate::signed::{Jws, JwsError, MAX_DOCUMENT, Role, StationKey, TimeEvidence, TrustStore};
+use crate::station::{self, Folders, KeepError, Library, keep_document, put_document};
 use crate::units::Bytes;
 
 pub use bundle::{BundleArgs, bundle};
@@ -181,8 +182,17 @@ pub fn evidence_beside(
     more: &[PathBuf],
     trust: Option<&TrustStore>,
 ) -> Result<Vec<TimeEvidence>, Failure> {
+    evidence_in(&mut Folders::default(), file, more, trust)
+}
+
+fn evidence_in(
+    folders: &mut Folders,
+    file: &Path,
+    more: &[PathBuf],
+    trust: Option<&TrustStore>,
+) -> Result<Vec<TimeEvidence>, Failure> {
     let Some(trust) = trust else { return Ok(Vec::new()) };
-    let gathered = station::time_evidence(file, more, trust).map_err(|e| station_failure(&e))?;
+    let gathered = station::time_evidence(file, more, trust, folders).map_err(|e| station_failure(&e))?;
     for (path, why) in &gathered.refused {
         output::line_err(&format!("NOTE: {} is no evidence: {why}", path.display()));
     }
@@ -212,6 +222,7 @@ pub struct Judge<'a> {
     pub trust: Option<&'a TrustStore>,
     library: Library,
     with: Vec<Vec<u8>>,
+    folders: RefCell<Folders>,
 }
 
 impl Judge<'_> {
@@ -221,12 +232,27 @@ impl Judge<'_> {
             None => Library::default(),
         };
         let with = files_of(with)?.iter().map(|path| read_file(path, MAX_DOCUMENT)).collect::<Result<_, _>>()?;
-        Ok(Judge { trust, library, with })
+        Ok(Judge { trust, library, with, folders: RefCell::default() })
     }
 
     /// `more` is evidence of time besides what lies beside the file.
     pub fn verified(&self, bytes: &[u8], file: &Path, more: &[PathBuf]) -> Result<Verified, Failure> {
-        let mut verified = verified_beside(bytes, file, self.trust, more)?;
+        self.verified_read(Jws::parse(bytes), file, more)
+    }
+
+    /// As [`Judge::verified`], of a document as it was read.
+    pub fn verified_read(
+        &self,
+        document: Result<Jws, JwsError>,
+        file: &Path,
+        more: &[PathBuf],
+    ) -> Result<Verified, Failure> {
+        let evidence = evidence_in(&mut self.folders.borrow_mut(), file, more, self.trust)?;
+        let name = file.file_name().map(|name| name.to_string_lossy());
+        let mut verified = verify_parsed(document, name.as_deref(), self.trust, &evidence);
+        if self.library.is_empty() && self.with.is_empty() {
+            return Ok(verified);
+        }
         let Some(id) = verified.id.clone() else { return Ok(verified) };
         let digest = verified.document.as_ref().and_then(Document::medium).and_then(|m| m.digest);
         let known = self.library.about(&id, digest.as_deref());

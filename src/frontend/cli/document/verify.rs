@@ -15,7 +15,7 @@ use crate::certificate::pdf::Appearance;
 use crate::certificate::{self, Verdict};
 use crate::custody::{ExtractedLine, extract};
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::{Check, MAX_DOCUMENT, Outcome, TrustStore};
+use crate::signed::{Check, Jws, JwsError, MAX_DOCUMENT, Outcome, TrustStore, verify_signatures};
 use crate::station::{StationError, keep_document};
 
 #[derive(Debug, Args)]
@@ -84,37 +84,94 @@ pub fn verify(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
     let trust = args.trust.load(common)?;
     let judge = Judge::new(common, trust.as_ref(), &args.with)?;
     let mut exit = Exit::Done;
-    for file in &args.files {
-        match verify_one(common, args, file, &judge) {
-            Ok(Verdict::Valid) => {}
-            Ok(_) => exit = exit.worst(Exit::Evidence),
-            Err(failure) if args.files.len() > 1 => {
-                exit = exit.worst(failure.exit);
-                output::line_err(&failure.to_string());
+    let mut files = args.files.iter().map(|file| (file.as_path(), Content::of(file)));
+    loop {
+        let (mut group, mut weight) = (Vec::new(), 0);
+        while weight < GROUP_WEIGHT
+            && let Some((file, content)) = files.next()
+        {
+            weight += content.weight();
+            group.push((file, content));
+        }
+        if group.is_empty() {
+            return Ok(exit);
+        }
+        if let Some(trust) = judge.trust {
+            verify_signatures(
+                &mut group.iter_mut().filter_map(|(_, content)| content.jws()).collect::<Vec<_>>(),
+                trust,
+            );
+        }
+        let mut held = Some(output::hold());
+        for (file, content) in group {
+            if matches!(content, Content::Other(_)) {
+                drop(held.take());
             }
-            Err(failure) => return Err(failure),
+            match verify_one(common, args, file, content, &judge) {
+                Ok(Verdict::Valid) => {}
+                Ok(_) => exit = exit.worst(Exit::Evidence),
+                Err(failure) if args.files.len() > 1 => {
+                    exit = exit.worst(failure.exit);
+                    output::line_err(&failure.to_string());
+                }
+                Err(failure) => return Err(failure),
+            }
         }
     }
-    Ok(exit)
 }
 
-fn verify_one(common: &Common, args: &VerifyArgs, file: &Path, judge: &Judge<'_>) -> Result<Verdict, Failure> {
-    let bytes = read_file(file, MAX_BUNDLE)?;
-    if Bundle::begins(&bytes) {
-        return bundle(common, args, file, &bytes, judge.trust);
+/// What is read before any of it is judged, in bytes: 32 documents, fewer where they are large.
+const GROUP_WEIGHT: usize = 1 << 20;
+
+const PDF: &[u8] = b"%PDF-";
+
+/// What a file holds.
+enum Content {
+    Document(Result<Jws, JwsError>, usize),
+    /// A bundle or a PDF.
+    Other(Vec<u8>),
+    Unreadable(Failure),
+}
+
+impl Content {
+    fn of(file: &Path) -> Content {
+        match read_file(file, MAX_BUNDLE) {
+            Ok(bytes) if Bundle::begins(&bytes) || bytes.starts_with(PDF) => Content::Other(bytes),
+            Ok(bytes) => Content::Document(Jws::parse(&bytes), bytes.len()),
+            Err(failure) => Content::Unreadable(failure),
+        }
     }
-    #[cfg(feature = "pdf")]
-    if let Some(opened) = crate::frontend::cli::certificate_pdf::open_pdf(&bytes) {
-        return pdf(common, args, file, judge, opened);
+
+    /// A bundle or a PDF ends its group.
+    fn weight(&self) -> usize {
+        match self {
+            Content::Document(_, bytes) => bytes + GROUP_WEIGHT / 32,
+            Content::Other(_) => GROUP_WEIGHT,
+            Content::Unreadable(_) => 0,
+        }
     }
-    #[cfg(not(feature = "pdf"))]
-    if bytes.starts_with(b"%PDF-") {
-        let message = format!("{}: this program was built without PDF", file.display());
-        return Err(
-            Failure::words(Exit::Other, message).hint("take the document out of it (pdfdetach) and verify that")
-        );
+
+    fn jws(&mut self) -> Option<&mut Jws> {
+        match self {
+            Content::Document(Ok(jws), _) => Some(jws),
+            _ => None,
+        }
     }
-    let mut verified = judge.verified(&bytes, file, &args.evidence)?;
+}
+
+fn verify_one(
+    common: &Common,
+    args: &VerifyArgs,
+    file: &Path,
+    content: Content,
+    judge: &Judge<'_>,
+) -> Result<Verdict, Failure> {
+    let document = match content {
+        Content::Document(document, _) => document,
+        Content::Other(bytes) => return other(common, args, file, &bytes, judge),
+        Content::Unreadable(failure) => return Err(failure),
+    };
+    let mut verified = judge.verified_read(document, file, &args.evidence)?;
     verified.add(meant(args, &verified).into_iter().collect());
     if common.json {
         output::json(&Judged { file: file.to_string_lossy(), verification: &verified });
@@ -122,6 +179,19 @@ fn verify_one(common: &Common, args: &VerifyArgs, file: &Path, judge: &Judge<'_>
         output::line(&format!("{}\n{}\n", file.display(), show_verified(&verified).trim_end()));
     }
     Ok(verified.verdict)
+}
+
+/// A bundle or a PDF.
+fn other(common: &Common, args: &VerifyArgs, file: &Path, bytes: &[u8], judge: &Judge<'_>) -> Result<Verdict, Failure> {
+    if Bundle::begins(bytes) {
+        return bundle(common, args, file, bytes, judge.trust);
+    }
+    #[cfg(feature = "pdf")]
+    if let Some(opened) = crate::frontend::cli::certificate_pdf::open_pdf(bytes) {
+        return pdf(common, args, file, judge, opened);
+    }
+    let message = format!("{}: this program was built without PDF", file.display());
+    Err(Failure::words(Exit::Other, message).hint("take the document out of it (pdfdetach) and verify that"))
 }
 
 /// The documents inside a PDF are what counts; its pages are compared with them.
