@@ -8,7 +8,6 @@ use super::words::Words;
 use super::{Look, Shown, ident};
 use crate::certificate::Mark;
 use crate::certificate::document::{Destruction, DestructionTechnique, Document, GatheredUnit, Gathering, Signatory};
-use crate::certificate::form::kind_name;
 use crate::certificate::payload::{CertificatePayload, DocumentKind};
 use crate::media::{AreaOutcome, HiddenArea, MediumClass};
 use crate::policy::Method;
@@ -209,13 +208,13 @@ fn medium_section(run: &CertificatePayload, words: &Words) -> Section {
         .optional("serial", identity.serial.as_deref())
         .optional("wwn", identity.wwn.as_deref().or(identity.nguid.as_deref()).or(identity.eui64.as_deref()))
         .optional("firmware", identity.firmware.as_deref());
-    let kind = kind_name(medium.kind);
+    let kind = of_kind("kind", &medium.kind, words);
     match medium.class {
         MediumClass::Physical => rows.row("type", kind),
         MediumClass::Virtual | MediumClass::Image => rows.row("type", format!("{kind}, {}", words.get("virtual"))),
     };
     let size = medium.geometry.size;
-    rows.row("capacity", format!("{} ({size} bytes)", human_bytes(size.0)))
+    rows.row("capacity", format!("{} ({size} {})", human_bytes(size.0), words.get("bytes")))
         .optional("asset", run.form.media.property_number.as_deref())
         .optional("source", run.form.media.source.as_deref())
         .optional("classification", run.form.media.classification.as_deref());
@@ -247,7 +246,7 @@ fn read_section(facts: &RunFacts, mark: Mark, words: &Words) -> Section {
     rows.row("proven", words.get(proven_word(facts.proven)));
     rows.row("grade", words.get(grade_word(mark)));
     if v.wanted.0 > 0 {
-        rows.row("coverage", format!("{} / {} bytes", v.matched, v.wanted));
+        rows.row("coverage", format!("{} / {} {}", v.matched, v.wanted, words.get("bytes")));
     }
     let gone = blocks(&facts.ledger);
     rows.row("blocks", if gone == 0 { words.get("none").to_owned() } else { gone.to_string() });
@@ -266,6 +265,12 @@ fn read_section(facts: &RunFacts, mark: Mark, words: &Words) -> Section {
         }
     };
     rows.section("verification")
+}
+
+/// The word for a value that has one in every language: `kind_nvme`, `role_station`.
+fn of_kind<T: serde::Serialize>(of: &str, value: &T, words: &Words) -> String {
+    let word = serde_json::to_value(value).ok();
+    words.get(&format!("{of}_{}", word.as_ref().and_then(Value::as_str).unwrap_or_default())).to_owned()
 }
 
 fn area_word(area: &HiddenArea) -> &'static str {
@@ -292,8 +297,7 @@ fn record_section(run: &CertificatePayload, words: &Words) -> Section {
     let earlier = facts.earlier_attempts.len();
     rows.row("earlier", if earlier == 0 { words.get("none").to_owned() } else { earlier.to_string() });
     if let Some(destination) = &run.form.destination {
-        let kind = serde_json::to_value(destination.kind).ok();
-        let kind = kind.as_ref().and_then(Value::as_str).unwrap_or_default().replace('_', " ");
+        let kind = of_kind("destination", &destination.kind, words);
         let details = destination.details.as_deref().map(|d| format!(", {d}")).unwrap_or_default();
         rows.row("destination", format!("{kind}{details}"));
     }
@@ -385,7 +389,7 @@ fn signatures(shown: &[Shown], words: &Words) -> Vec<String> {
 fn signed(jws: &Jws, words: &Words) -> Vec<String> {
     let line = |s: &crate::signed::Signature| {
         let header = s.header();
-        let role = header.role.map(|r| r.as_str()).unwrap_or("?");
+        let role = header.role.map_or_else(|| "?".to_owned(), |role| of_kind("role", &role, words));
         let kid = header.kid.as_deref().unwrap_or("?");
         let at = header.iat.map(|at| format!(", {}", time(at))).unwrap_or_default();
         format!("{role}: {} {kid}{at}", words.get("key"))
