@@ -88,6 +88,10 @@ pub struct Ata {
     /// Sectors above the host's maximum (HPA), and above the native one (DCO).
     pub hpa: u64,
     pub dco: u64,
+    /// What `hpa` hides is hidden by Accessible Max Address Configuration, as drives since ACS-4 do, which have
+    /// neither HPA nor DCO.
+    pub amac: bool,
+    amac_frozen: bool,
     pub gives_back: GivesBack,
     /// BSY for so long after it gave something back.
     pub gives_back_time: Duration,
@@ -123,6 +127,8 @@ impl Ata {
             read_only: false,
             hpa: 0,
             dco: 0,
+            amac: false,
+            amac_frozen: false,
             gives_back: GivesBack::default(),
             gives_back_time: Duration::ZERO,
             write_time: Duration::ZERO,
@@ -154,6 +160,7 @@ impl Ata {
     pub fn power_on(&mut self) {
         self.security.power_on();
         self.sanitize.frozen = false;
+        self.amac_frozen = false;
         self.gave_back = false;
     }
 
@@ -190,12 +197,13 @@ impl Ata {
             0x20 | 0x24 | 0x25 | 0xc8 => self.read(task),
             0x30 | 0x34 | 0x35 | 0xca => self.write(task, sent),
             0x06 => self.trim(sent),
-            0x27 => {
+            0x78 if self.amac => self.accessible_max(task),
+            0x27 if !self.amac => {
                 self.native_max_was_read = true;
                 Reply { lba: self.native() - 1, ..Reply::good() }
             }
-            0x37 => self.set_max(task, set_max_is_next),
-            0xb1 => self.configuration(task),
+            0x37 if !self.amac => self.set_max(task, set_max_is_next),
+            0xb1 if !self.amac => self.configuration(task),
             0x2f | 0x47 => log_page(task),
             0xb0 => smart(task),
             0xb4 => self.sanitize_device(task),
@@ -273,6 +281,23 @@ impl Ata {
         }
         let hpa = self.native() - sectors;
         self.give_back(|drive| drive.hpa = hpa)
+    }
+
+    /// ACCESSIBLE MAX ADDRESS CONFIGURATION (ACS-5 7.1): one SET between two power cycles, none once frozen.
+    fn accessible_max(&mut self, task: &Task) -> Reply {
+        let sectors = task.lba + 1;
+        match task.features {
+            0 => Reply { lba: self.native() - 1, ..Reply::good() },
+            1 if !self.gave_back && !self.amac_frozen && sectors <= self.native() => {
+                let hidden = self.native() - sectors;
+                self.give_back(|drive| drive.hpa = hidden)
+            }
+            2 => {
+                self.amac_frozen = true;
+                Reply::good()
+            }
+            _ => Reply::abort(),
+        }
     }
 
     fn give_back(&mut self, change: impl FnOnce(&mut Ata)) -> Reply {

@@ -31,13 +31,14 @@ impl Ata {
         w[76] = 0x000e;
         w[80] = 0x07f0;
         // Feature sets: SMART, Security, power management, write cache, look-ahead, HPA.
-        let sets = 1 | u16::from(security.supported) << 1 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 10 | 1 << 14;
+        let older = u16::from(!self.amac);
+        let sets = 1 | u16::from(security.supported) << 1 | 1 << 3 | 1 << 5 | 1 << 6 | older << 10 | 1 << 14;
         w[82] = sets;
         // FLUSH CACHE and EXT, 48-bit, DCO where there was room for one.
-        w[83] = 1 << 14 | 1 << 13 | 1 << 12 | 1 << 11 | 1 << 10;
+        w[83] = 1 << 14 | 1 << 13 | 1 << 12 | older << 11 | 1 << 10;
         w[84] = 1 << 14 | u16::from(self.wwn != 0) << 8;
         w[85] = sets & !(1 << 1) | u16::from(security.enabled) << 1;
-        w[86] = 1 << 13 | 1 << 12 | 1 << 11 | 1 << 10;
+        w[86] = 1 << 15 | 1 << 13 | 1 << 12 | older << 11 | 1 << 10;
         w[87] = w[84];
         w[88] = 0x407f;
         (w[89], w[90]) = (1, 1);
@@ -48,6 +49,9 @@ impl Ata {
         }
         w[105] = 8;
         w[106] = 0x4000;
+        // Accessible Max Address Configuration: supported, enabled.
+        w[119] = 1 << 14 | u16::from(self.amac) << 8;
+        w[120] = w[119];
         w[128] = security.word128();
         w[169] = 1;
         w[217] = self.rotation;

@@ -147,6 +147,25 @@ fn hidden_areas_need_their_order() {
 }
 
 #[test]
+fn an_accessible_maximum_is_set_once_and_not_when_frozen() {
+    let mut drive = drive(Erase::Whole);
+    (drive.hpa, drive.amac) = (100, true);
+    let set = |drive: &mut Ata, last| send(drive, 0x78, 1, 0, last).is_good();
+    assert_eq!(u16_at(&drive.identify(), 238), 0x4100);
+    for older in [0x27, 0x37, 0xb1] {
+        assert!(!send(&mut drive, older, 0xc2, 0, 0).is_good(), "it has neither HPA nor DCO");
+    }
+    assert_eq!(send(&mut drive, 0x78, 0, 0, 0).lba, 2047);
+    assert!(!set(&mut drive, 2048), "beyond the native maximum");
+    assert!(set(&mut drive, 1999) && !set(&mut drive, 2047), "one between two power cycles");
+    drive.power_on();
+    assert!(send(&mut drive, 0x78, 2, 0, 0).is_good() && !set(&mut drive, 2047), "frozen");
+    drive.power_on();
+    assert!(set(&mut drive, 2047));
+    assert_eq!(drive.accessible(), 2048);
+}
+
+#[test]
 fn a_drive_gives_back_what_it_hides_in_its_own_way() {
     for (way, first, second) in [
         (GivesBack::Honestly, 1848, 2048),

@@ -41,7 +41,7 @@ impl Rig {
         qemu.args(["-object", "memory-backend-memfd,id=ram,size=640M,share=on"]);
         qemu.arg("-kernel").arg(self.folder.join("vmlinuz"));
         qemu.arg("-initrd").arg(self.folder.join("initramfs.cpio"));
-        qemu.args(["-append", "console=ttyS0 loglevel=7 panic=-1 mitigations=off nokaslr"]);
+        qemu.args(["-append", "console=ttyS0 loglevel=7 panic=-1 mitigations=off nokaslr no_timer_check"]);
         qemu.args(["-serial", &format!("file:{}", at("console"))]);
         qemu.args(["-device", "virtio-serial-pci"]);
         qemu.args(["-chardev", &format!("socket,id=rig,path={},server=on,wait=off", at("agent"))]);

@@ -20,15 +20,17 @@ fn hidden_areas_are_named_and_given_back() {
     let sata = |serial: &str, change: fn(&mut Ata)| SataDrive::new(model(serial, 4, change));
     let hpa = sata("H-HPA", |d| d.hpa = 1024);
     let dco = sata("H-DCO", |d| d.dco = 1024);
+    let amac = sata("H-AMAC", |d| (d.hpa, d.amac) = (1024, true));
     let power = sata("H-POWER", |d| (d.hpa, d.dco, d.gives_back) = (1024, 2048, GivesBack::OneByOne));
     let word = sata("H-WORD", |d| (d.hpa, d.gives_back) = (1024, GivesBack::ByItsWord));
     let never = sata("H-NEVER", |d| (d.dco, d.gives_back) = (1024, GivesBack::Never));
     let killed = sata("H-KILLED", |d| (d.hpa, d.gives_back_time) = (1024, Duration::from_secs(3)));
-    let Some(mut bench) = Bench::start("hidden", &[&hpa, &dco, &power, &word, &never, &killed]) else { return };
+    let Some(mut bench) = Bench::start("hidden", &[&hpa, &dco, &amac, &power, &word, &never, &killed]) else { return };
 
     for (drive, serial, behaviour) in [
         (&hpa, "H-HPA", "is honest, and hides 1,024 sectors behind an HPA"),
         (&dco, "H-DCO", "is honest, and hides 1,024 sectors behind a DCO"),
+        (&amac, "H-AMAC", "is honest, and hides 1,024 sectors behind an accessible maximum (AMAC)"),
     ] {
         excluded(&mut bench, drive, serial, behaviour);
     }
@@ -38,26 +40,27 @@ fn hidden_areas_are_named_and_given_back() {
     let cases = [
         case(&hpa, "H-HPA", "SATA SSD", Honest, "is honest, and gives back what its HPA hid"),
         case(&dco, "H-DCO", "SATA SSD", Honest, "is honest, and gives back what its DCO hid"),
+        case(&amac, "H-AMAC", "SATA SSD", Honest, "is honest, and gives back what its accessible maximum (AMAC) hid"),
         case(&never, "H-NEVER", "SATA SSD", Faulty, "hides 1,024 sectors behind a DCO, and does not give them back"),
     ];
     let waiting = [
         (&power, "H-POWER", "is honest, and gives back what its HPA and DCO hid, one with each power cycle"),
         (&word, "H-WORD", "says that it gives back what its HPA hides, and does not"),
     ];
-    let results = wipe_together(&mut bench, &["H-HPA", "H-DCO", "H-NEVER", "H-POWER", "H-WORD"]);
+    let results = wipe_together(&mut bench, &["H-HPA", "H-DCO", "H-AMAC", "H-NEVER", "H-POWER", "H-WORD"]);
     for (case, result) in cases.iter().zip(&results) {
         bench.judge(case, "overwrite, `--restore-hidden`", result);
     }
-    for result in &results[..2] {
+    for result in &results[..3] {
         given_back(&bench, result);
         // The run by which the area was excluded was about the same drive at another size.
         let says = document_of(&bench, "certificates", result);
         let earlier = says["facts"]["earlier_attempts"].as_array().unwrap();
         assert_eq!((earlier.len(), &earlier[0]["outcome"]), (1, &"passed".into()), "{earlier:#?}");
     }
-    assert_eq!(never.left().0, never.left().1, "nothing was erased: {:#}", results[2]);
+    assert_eq!(never.left().0, never.left().1, "nothing was erased: {:#}", results[3]);
     let listed = bench.guest.lastwrite(&["--json", "resume"]).json();
-    for ((drive, serial, _), result) in waiting.iter().zip(&results[3..]) {
+    for ((drive, serial, _), result) in waiting.iter().zip(&results[4..]) {
         assert_eq!(result["outcome"], "interrupted", "{result:#}");
         assert!(result["advice"].to_string().contains("Cut the drive's power"), "{result:#}");
         assert_eq!(drive.left().0, drive.left().1, "nothing was erased");
@@ -67,7 +70,9 @@ fn hidden_areas_are_named_and_given_back() {
         let (ran, again) = bench.resume(&run, &[]);
         assert_eq!((ran.code, &again["outcome"]), (6, &"interrupted".into()), "{again:#}");
         let changes = |seen: &[crate::models::ata::Task]| {
-            seen.iter().filter(|task| task.command == 0x37 || (task.command, task.features) == (0xb1, 0xc0)).count()
+            seen.iter()
+                .filter(|task| matches!((task.command, task.features), (0x37, _) | (0xb1, 0xc0) | (0x78, 1)))
+                .count()
         };
         assert_eq!(changes(&drive.lock().seen[before..]), 0, "{serial}");
         cut_power(&mut bench, drive, serial);
@@ -140,7 +145,7 @@ fn killed_in_the_middle(bench: &mut Bench, drive: &SataDrive) {
         std::thread::sleep(Duration::from_millis(20));
     }
     bench.guest.run("kill -9 $(pidof lastwrite); while pidof lastwrite; do sleep 0.1; done").expect(0);
-    assert_eq!(bench.documents("certificates").len(), 2, "those of the drives before");
+    assert_eq!(bench.documents("certificates").len(), 3, "those of the drives before");
     let listed = bench.guest.lastwrite(&["--json", "resume"]).json();
     let open = listed.iter().find(|run| run.to_string().contains("H-KILLED")).unwrap();
     assert!(open["done_to_drive"].to_string().contains("SET MAX ADDRESS EXT"), "{open:#}");

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::bench::{Bench, Case, case, run_of};
 use super::table::Truth::{Faulty, Honest};
 use crate::models::ahci::SataDrive;
-use crate::models::ata::Ata;
+use crate::models::ata::{Ata, GivesBack};
 use crate::models::nvme::Nvme;
 use crate::models::nvme_bus::NvmeDrive;
 use crate::models::scsi::Scsi;
@@ -110,4 +110,75 @@ fn power_cut_ata() {
     for (technique, drive) in techniques.iter().zip(&drives) {
         assert!(!drive.lock().security.enabled, "{technique}: a password is left on the drive");
     }
+}
+
+/// What a drive hides is being given back when the power goes: it has grown or not, and nobody was told.
+#[test]
+fn power_cut_while_hidden_areas_are_given_back() {
+    let sata = |serial: &str, change: fn(&mut Ata)| {
+        let mut drive = Ata::new(serial, 2);
+        // No answer comes before the power goes.
+        drive.gives_back_time = LONG;
+        change(&mut drive);
+        SataDrive::new(drive)
+    };
+    let grown = sata("P-HPA", |d| d.hpa = 512);
+    let amac = sata("P-AMAC", |d| (d.hpa, d.amac) = (512, true));
+    let both = sata("P-BOTH", |d| (d.hpa, d.dco) = (512, 512));
+    let lost = sata("P-LOST", |d| (d.hpa, d.gives_back) = (512, GivesBack::ByItsWord));
+    let drives = [(&grown, "P-HPA"), (&amac, "P-AMAC"), (&both, "P-BOTH"), (&lost, "P-LOST")];
+    let plugs: Vec<_> = drives.iter().map(|(drive, _)| *drive as &dyn Plug).collect();
+    let Some(mut bench) = Bench::start("power-hidden", &plugs) else { return };
+    let asked = ["--method", "clear", "--scheme", "zero", "--restore-hidden"];
+    bench.guest.begin_wipe(&drives.map(|(_, serial)| serial), &asked);
+    let start = Instant::now();
+    for (drive, serial) in &drives {
+        let told = |drive: &SataDrive| {
+            drive.lock().seen.iter().any(|task| matches!((task.command, task.features), (0x37, _) | (0x78, 1)))
+        };
+        while !told(drive) {
+            let begun = std::fs::read_to_string(bench.share.path().join("begun")).unwrap_or_default();
+            assert!(start.elapsed() < Duration::from_secs(120), "{serial}: {begun}\n{}", bench.guest.console());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    drives.iter().for_each(|(drive, _)| drive.power(false));
+    bench.guest.cut();
+    assert_eq!(bench.documents("certificates").len() + bench.documents("failures").len(), 0);
+    for (drive, serial) in &drives {
+        assert_eq!(drive.left().0, drive.left().1, "{serial}: nothing is erased yet");
+        let mut drive = drive.lock();
+        assert_eq!(drive.hpa, if *serial == "P-LOST" { 512 } else { 0 }, "{serial}");
+        (drive.gives_back, drive.gives_back_time) = (GivesBack::Honestly, Duration::ZERO);
+    }
+    drives.iter().for_each(|(drive, _)| drive.power(true));
+    bench.boot_again(&plugs);
+    let listed: Vec<Value> = bench.guest.lastwrite(&["--json", "resume"]).json();
+    let behaviours = [
+        "is honest, and loses power with the machine when it has given back what its HPA hid and nobody was told",
+        "is honest, and loses power with the machine when it has given back what its AMAC hid and nobody was told",
+        "is honest, and loses power with the machine when its HPA is given back and its DCO is not",
+        "is honest, and loses power with the machine before it has given back what its HPA hides",
+    ];
+    for ((drive, serial), behaviour) in drives.iter().zip(behaviours) {
+        let run = run_of(&listed, serial).unwrap_or_else(|| panic!("no run of {serial}: {listed:#?}"));
+        let open = listed.iter().find(|open| open["run_id"] == *run).unwrap();
+        assert!(open["done_to_drive"].to_string().contains("is not known"), "{open:#}");
+        let (ran, result) = bench.resume(&run, &[]);
+        assert!(result["outcome"].is_string(), "{serial}: {}\n{}", ran.stdout, ran.stderr);
+        let case = case(*drive, serial, "SATA SSD", Honest, behaviour);
+        bench.judge(&case, "overwrite, `--restore-hidden`, then `resume`", &result);
+        let documents = bench.documents("certificates");
+        let says = documents.iter().find(|d| d["facts"]["run_id"] == *run).unwrap();
+        let hidden = &says["facts"]["hidden_areas"];
+        let areas = hidden["areas"].as_array().unwrap();
+        assert_eq!(areas.len(), if *serial == "P-BOTH" { 2 } else { 1 }, "{hidden:#}");
+        assert!(areas.iter().all(|area| area["outcome"] == "given_back"), "{hidden:#}");
+        assert_eq!(says["facts"]["medium"]["identity"]["size"], (2 << 20).to_string(), "{hidden:#}");
+        assert_eq!(says["grade"]["mark"], "A", "{:#}", says["grade"]);
+    }
+    assert_eq!((bench.documents("certificates").len(), bench.documents("failures").len()), (4, 0));
+    bench.guest.run("lastwrite certificate verify /share/state/certificates/*.json").expect(0);
+    bench.guest.lastwrite(&["custody", "audit"]).expect(0);
+    bench.end();
 }

@@ -71,6 +71,7 @@ pub const SCENES: &[&str] = &[
     "power-nvme",
     "power-scsi",
     "power-ata",
+    "power-hidden",
 ];
 
 fn page() -> PathBuf {
