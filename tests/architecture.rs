@@ -65,6 +65,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const LEAVES: &[(&str, &[&str])] = &[
     ("sanitize/record.rs", &["policy", "scheme", "media", "units"]),
     ("sanitize/record/hidden.rs", &["policy", "scheme", "media", "units"]),
+    ("sanitize/record/suspend.rs", &["policy", "scheme", "media", "units"]),
 ];
 
 const MAX_LINES: usize = 500;

@@ -19,6 +19,7 @@ mod route;
 mod semantics;
 mod show;
 mod statement;
+mod suspend;
 mod verify;
 
 pub use form::{BackedUp, Destination, DestinationKind, Form, GivenForm, MediaForm, Person, SanitizationForm};

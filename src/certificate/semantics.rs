@@ -3,7 +3,7 @@
 use super::governed::{check_policy, excused, may_attain_less};
 use super::grade::Mark;
 use super::payload::{CertificatePayload, DocumentKind, SCHEMA, VERSION};
-use super::{drive, hidden};
+use super::{drive, hidden, suspend};
 use crate::media::{Kind, MediumClass};
 use crate::policy::{Method, Technique, VerificationLevel};
 use crate::sanitize::record::{Proven, RunFacts, VerificationFacts};
@@ -40,6 +40,9 @@ pub(super) fn check(payload: &CertificatePayload) -> Vec<Check> {
     }
     if payload.kind == DocumentKind::Certificate && hidden::is_told(&facts.hidden_areas) {
         checks.push(named("hidden areas", hidden::check(facts)));
+    }
+    if !facts.suspensions.is_empty() {
+        checks.push(named("suspend to RAM", suspend::check(payload.kind, facts)));
     }
     checks.push(check_times(facts));
     checks
@@ -292,8 +295,12 @@ fn check_ledger(facts: &RunFacts) -> Found {
     Ok(format!("{blocks} blocks could not be written or read back; the policy allows {allowed}"))
 }
 
-fn check_times(facts: &RunFacts) -> Check {
+pub(super) fn check_times(facts: &RunFacts) -> Check {
     let mut times = vec![("the intent", facts.started)];
+    for suspension in &facts.suspensions {
+        times.push(("a suspend to RAM", suspension.noted));
+        times.extend(suspension.woke.map(|at| ("waking from it", at)));
+    }
     for pass in &facts.passes {
         times.push(("the start of a pass", pass.started));
         times.extend(pass.ended.map(|at| ("the end of a pass", at)));

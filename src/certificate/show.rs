@@ -184,6 +184,11 @@ impl Page {
     }
 
     fn passes(&mut self, document: &CertificatePayload) {
+        for suspension in &document.facts.suspensions {
+            self.section("Suspend to RAM");
+            self.field("To unfreeze", &suspension.words());
+            self.exchanges(&suspension.exchanges);
+        }
         if let Some(firmware) = &document.facts.firmware {
             self.drive(firmware);
         }

@@ -47,6 +47,12 @@ pub(super) fn statement(kind: DocumentKind, facts: &RunFacts) -> Vec<String> {
             }
         }
     }
+    says.extend(
+        facts
+            .suspensions
+            .iter()
+            .map(|suspension| format!("Before anything was erased, with consent: {}.", suspension.words())),
+    );
     match facts.medium.class {
         MediumClass::Physical => {}
         MediumClass::Virtual => says.push(

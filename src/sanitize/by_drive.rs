@@ -83,6 +83,7 @@ pub(super) async fn erase_by_drive(
         patience,
         stall: bench.erase_stall,
         psids: bench.psids.clone(),
+        tried: claimed.progress.unfreezing.words(),
     };
     let left = drive(plan, claimed, bench, watch, &pulse, work).await;
     for entry in pulse.beat(|beat| std::mem::take(&mut beat.entries)) {

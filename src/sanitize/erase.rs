@@ -60,6 +60,12 @@ pub enum Stopped {
         /// What it said.
         why: String,
     },
+    /// The drive is frozen and the machine was not to be suspended now, or what the drive is since was not to
+    /// be found out.
+    NotUnfrozen {
+        /// What happened.
+        why: String,
+    },
     /// Hidden areas are being given back, and what the drive is now could not be found out.
     Unclear {
         /// What happened.

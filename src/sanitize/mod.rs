@@ -28,6 +28,10 @@ mod stage;
 #[cfg(feature = "erase")]
 pub mod state;
 #[cfg(feature = "erase")]
+mod unfreeze;
+#[cfg(feature = "erase")]
+mod unfreezing;
+#[cfg(feature = "erase")]
 mod verdict;
 
 #[cfg(feature = "erase")]
@@ -41,3 +45,7 @@ pub use run::{
     Claimed, Confirmation, Confirmed, Erased, Free, Held, Intended, NotConfirmed, Planned, Run, Sealed, StartError,
     Verdict,
 };
+#[cfg(feature = "erase")]
+pub use unfreeze::BeforeSuspend;
+#[cfg(feature = "erase")]
+pub use unfreezing::{SuspendNote, UnfreezePlan, Unfreezing};

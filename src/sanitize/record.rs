@@ -4,6 +4,7 @@
 //! [`RunFacts`], which proves nothing.
 
 mod hidden;
+mod suspend;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use crate::policy::{Applied, Method, VerificationLevel};
 use crate::scheme::Pattern;
 use crate::units::{Bytes, LbaRange, Sectors};
 pub use hidden::{HiddenAreas, Otherwise, Restored};
+pub use suspend::{Frozen, Suspension};
 
 /// Proof that a run passed. Only `sanitize` makes one, at the end of the typestate chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +90,9 @@ pub struct RunFacts {
     pub ledger: LedgerFacts,
     /// HPA, DCO, AMAC, NVMe unallocated capacity: what was found, and what became of it.
     pub hidden_areas: HiddenAreas,
+    /// Suspends to RAM that were to unfreeze the drive before anything was erased.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspensions: Vec<Suspension>,
     /// How the bytes travelled.
     pub io: IoFacts,
     /// Each time the run was taken up again after an interruption.

@@ -245,6 +245,7 @@ impl Run<Claimed> {
         let claim = claim(roots, &now, ClaimMode::Write)?;
         let mut journal = journal;
         let place = match progress.next_stage() {
+            _ if progress.unfreezes().is_some() => Some((0, "suspend to RAM".to_owned(), Bytes(0))),
             _ if progress.restores().is_some() => Some((0, "hidden areas".to_owned(), Bytes(0))),
             Some(next) => Some((next.stage.pass, next.stage.work.word().to_owned(), next.watermark)),
             None if !progress.rung().is_by_host() => Some((0, progress.rung().technique.name().to_owned(), Bytes(0))),

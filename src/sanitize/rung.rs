@@ -169,6 +169,8 @@ mod tests {
         let begun = fold(&[sending(0)]).unwrap();
         assert_eq!(begun.rung_state().past.sending, Some(Technique::NvmeSanitizeBlock));
         assert!(begun.next_stage().is_none(), "the host writes nothing yet");
+        assert!(begun.may_be_erasing() && !fold(&[]).unwrap().may_be_erasing());
+        assert!(!fold(&[sending(0), failed("rejected")]).unwrap().may_be_erasing());
         let down = fold(&[sending(0), failed("rejected"), step()]).unwrap();
         assert_eq!((down.at, down.steps_down.len()), (1, 1));
         assert!(down.next_stage().is_some(), "now the host writes");

@@ -55,6 +55,7 @@ pub fn plan(patterns: &[u8], verification: VerificationLevel) -> RunPlan {
         category: None,
         hidden: None,
         restore: None,
+        unfreeze: None,
         earlier_attempts: Vec::new(),
         planned: at(0),
     }

@@ -10,6 +10,7 @@ use super::record::{
 };
 use super::restoration::Restoration;
 use super::rung::{Rung, RungEnd, RungState};
+use super::unfreezing::{SuspendNote, UnfreezePlan, Unfreezing};
 use crate::media::{Exchange, HiddenArea, Medium};
 use crate::overwrite::Ledger;
 use crate::policy::{Applied, Method, Technique, VerificationLevel};
@@ -58,6 +59,9 @@ pub struct RunPlan {
     /// That they are given back before anything is erased, as a person wants it, and by which commands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<RestorePlan>,
+    /// That the machine is suspended to RAM first, because the drive is frozen, as a person agreed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfreeze: Option<UnfreezePlan>,
     /// Earlier runs on the medium.
     pub earlier_attempts: Vec<EarlierAttempt>,
     /// When it was planned.
@@ -79,6 +83,16 @@ pub enum JournalEntry {
     Intended {
         /// Where it stands.
         receipt: IntentReceipt,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// A frozen drive is unfrozen: the machine is about to be suspended, or runs again, or what the drive
+    /// says then.
+    SuspendNoted {
+        /// What.
+        note: SuspendNote,
+        /// What was sent to the drive and came back since the last one.
+        exchanges: Vec<Exchange>,
         /// When.
         at: DateTime<Utc>,
     },
@@ -240,6 +254,8 @@ pub struct RunState {
     pub plan: RunPlan,
     /// Intent receipt, once it stands in the custody log.
     pub intent: Option<(IntentReceipt, DateTime<Utc>)>,
+    /// How far a frozen drive was unfrozen.
+    pub unfreezing: Unfreezing,
     /// How far hidden areas were given back.
     pub restoration: Restoration,
     /// Which rung of the ladder the run stands on.
@@ -282,9 +298,10 @@ impl RunState {
     pub fn new(plan: RunPlan) -> RunState {
         let rungs = vec![RungState::default(); plan.ladder.len()];
         let (intent, steps_down, resumed) = (None, Vec::new(), Vec::new());
-        let restoration = Restoration::default();
+        let (unfreezing, restoration) = (Unfreezing::default(), Restoration::default());
         let (stages, sealed) = (Vec::new(), None);
-        let mut state = RunState { plan, intent, restoration, at: 0, rungs, steps_down, stages, resumed, sealed };
+        let mut state =
+            RunState { plan, intent, unfreezing, restoration, at: 0, rungs, steps_down, stages, resumed, sealed };
         state.enter_rung(0);
         state
     }
@@ -311,6 +328,12 @@ impl RunState {
             JournalEntry::Opened { .. } => return Err("it opens the run a second time"),
             JournalEntry::Intended { receipt, at } => {
                 self.intent.get_or_insert_with(|| (receipt.clone(), *at));
+            }
+            JournalEntry::SuspendNoted { note, exchanges, at } => self.suspend_noted(note, exchanges, *at)?,
+            JournalEntry::StageStarted { .. } | JournalEntry::DriveNoted { .. } | JournalEntry::RestoreNoted { .. }
+                if self.unfreezes().is_some() =>
+            {
+                return Err("it goes on before it is known whether the drive is still frozen");
             }
             JournalEntry::RestoreNoted { note, exchanges, .. } => self.restore_noted(note, exchanges)?,
             JournalEntry::Rebound { medium, areas, exchanges, at } => self.rebind(medium, areas, exchanges, *at)?,

@@ -52,6 +52,7 @@ pub fn judge(
         verification,
         ledger,
         hidden_areas: hidden::hidden_areas(state, failure.is_none()),
+        suspensions: state.unfreezing.suspensions.clone(),
         io: if by_host { io_facts(state) } else { drive::io_facts() },
         resumed: state.resumed.clone(),
         started,

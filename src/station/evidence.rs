@@ -15,7 +15,7 @@ use super::run::Cut;
 use crate::certificate::{self, IssueContext, Issued};
 use crate::custody::{self, AuditConfig, Log, LogError, NewEvent};
 use crate::media::AreaOutcome;
-use crate::sanitize::record::{ClockQuality, IntentReceipt, Proven, RunFacts};
+use crate::sanitize::record::{ClockQuality, Frozen, IntentReceipt, Proven, RunFacts};
 use crate::sanitize::state::RunPlan;
 use crate::sanitize::{Run, Sealed, Verdict};
 use crate::signed::{Jws, Role, StationKey, atomic_write, remove_drafts};
@@ -26,6 +26,8 @@ use crate::units::Bytes;
 pub(super) const INTENDED: &str = "run.intended";
 /// Custody event: a run is about to make its medium larger, which is its subject as it will be then.
 pub(super) const RESIZES: &str = "run.resizes";
+/// Custody event: the machine is about to be suspended to RAM, to unfreeze a run's medium.
+pub(super) const SUSPENDS: &str = "run.suspends";
 /// Custody event: a run passed.
 pub(super) const PASSED: &str = "run.passed";
 /// Custody event: a run failed.
@@ -81,6 +83,16 @@ pub(super) fn announce_sizes(log: &Log, key: &StationKey, plan: &RunPlan) -> Res
         }
     }
     Ok(())
+}
+
+/// The log gets to know that the machine is about to be suspended, each time it is.
+pub(super) fn announce_suspend(log: &Log, key: &StationKey, plan: &RunPlan, frozen: &[Frozen]) -> Result<(), LogError> {
+    let data = json!({
+        "run_id": plan.run_id,
+        "frozen": frozen,
+        "operator": plan.operator.as_ref().map(|o| &o.name),
+    });
+    log.append(NewEvent { typ: SUSPENDS.to_owned(), subject: subject(&plan.medium), data }, key).map(|_| ())
 }
 
 fn intent_event(plan: &RunPlan, subject: String) -> NewEvent {

@@ -34,6 +34,8 @@ mod second_reading;
 pub mod session;
 mod time_evidence;
 #[cfg(feature = "erase")]
+mod unfreeze;
+#[cfg(feature = "erase")]
 mod verify_media;
 
 #[cfg(feature = "erase")]

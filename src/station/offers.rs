@@ -64,15 +64,16 @@ impl Answers {
     }
 
     /// As policy wants to know it: what the drive supports, and what it was not possible to ask for.
-    /// To be written by the host is what every medium offers.
-    pub fn offers(&self) -> Vec<Offer> {
+    /// To be written by the host is what every medium offers. That a technique is frozen is no obstacle where
+    /// the drive may be unfrozen first.
+    pub fn offers(&self, unfreeze: bool) -> Vec<Offer> {
         let offer = |(technique, look): &(Technique, Result<Look, String>)| {
             let obstacle = match look {
                 Err(why) => Some(why.clone()),
                 Ok(look) if !look.supported => return None,
                 Ok(look) => match self.reached.get(&look.reach) {
                     Some(Err(why)) => Some(why.clone()),
-                    _ => look.obstacle.clone(),
+                    _ => look.obstacle.clone().filter(|_| look.frozen.is_none() || !unfreeze),
                 },
             };
             Some(Offer { technique: *technique, obstacle })

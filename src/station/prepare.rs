@@ -9,6 +9,7 @@ use rand::RngExt as _;
 use super::folder::{Station, StationError};
 use super::hidden::{Hidden, area_words};
 use super::offers::Answers;
+use super::unfreeze;
 use crate::custody::{Log, LogError};
 use crate::device::{self, InventoryError, ResolveError, Roots, TargetRule};
 use crate::media::{Medium, MediumClass};
@@ -61,6 +62,8 @@ pub struct Wish {
     pub psids: Psids,
     /// What drives hide is to be given back before anything is erased.
     pub restore_hidden: Option<Otherwise>,
+    /// This machine may be suspended to RAM where that unfreezes a drive.
+    pub unfreeze: bool,
 }
 
 /// A planned run with the reasons behind it.
@@ -113,6 +116,14 @@ pub enum Refused {
         /// Where.
         path: PathBuf,
         /// Which part of it, and why.
+        why: String,
+    },
+    /// It is frozen, and the machine cannot be suspended for it.
+    #[error("{path}: the drive is frozen, and cannot be unfrozen: {why}", path = path.display())]
+    Frozen {
+        /// Where.
+        path: PathBuf,
+        /// What stands in the way.
         why: String,
     },
     /// The command for another target erases this one as well.
@@ -186,7 +197,7 @@ pub fn prepare(
         };
         let media = with_sizes(&medium, restore.as_ref());
         let earlier = log.as_ref().map(|log| earlier_attempts(log, &media)).transpose()?.unwrap_or_default();
-        Ok(plan_one(roots, medium, (hidden, restore), earlier, order, wish, now))
+        Ok(plan_one((roots, station), medium, (hidden, restore), earlier, order, wish, now))
     };
     let mut prepared: Vec<_> = orders.iter().zip(media).map(&mut prepare_one).collect::<Result<_, _>>()?;
     refuse_what_others_erase(&mut prepared, &open_runs);
@@ -242,7 +253,7 @@ fn check(
 }
 
 fn plan_one(
-    roots: &Roots,
+    (roots, station): (&Roots, Option<&Station>),
     medium: Medium,
     (hidden, restore): (Hidden, Option<RestorePlan>),
     earlier_attempts: Vec<EarlierAttempt>,
@@ -261,10 +272,14 @@ fn plan_one(
         _ => Answers::ask(roots, &medium, &candidates(&medium), &wish.psids),
     };
     let hidden_state = hidden.state_with(&medium, restore.as_ref());
-    let mut decision = decide(&medium, &answers.offers(), hidden_state, order, wish)
+    let mut decision = decide(&medium, &answers.offers(wish.unfreeze), hidden_state, order, wish)
         .map_err(|refusal| Refused::Policy { path: medium.path.clone(), refusal })?;
     let rungs: Vec<Rung> = decision.ladder.iter().map(|step| rung(step, &answers)).collect();
+    let journals = station.map(Station::journals);
+    let unfreeze = unfreeze::plan(roots, journals.as_deref(), &medium, &rungs, &answers)
+        .map_err(|why| Refused::Frozen { path: medium.path.clone(), why })?;
     let also = also(&rungs, &answers);
+    decision.warnings.extend(unfreeze.as_ref().map(unfreeze::warning));
     decision.warnings.extend(warnings(&rungs, &also));
     decision.warnings.extend(hidden_warnings(&hidden, restore.as_ref(), &rungs));
     let by_host = rungs.iter().any(Rung::is_by_host);
@@ -296,6 +311,7 @@ fn plan_one(
         category: order.category.clone(),
         hidden: hidden.found,
         restore,
+        unfreeze,
         earlier_attempts,
         planned: now,
         medium,

@@ -104,6 +104,11 @@ pub(super) fn cut_result(plan: &RunPlan, cut: Cut) -> TargetResult {
                  and on (a restart is not enough, and needs a state folder that survives it); then {resume}"
             ),
         ),
+        Cut::Stopped(Stopped::NotUnfrozen { why }) => (
+            Outcome::Interrupted,
+            format!("the drive is not known to be unfrozen: {why}"),
+            format!("nothing was erased. When that is mended, {resume}"),
+        ),
         Cut::Stopped(Stopped::Unclear { why }) => (
             Outcome::Interrupted,
             format!("while the drive gives back what it hides: {why}"),

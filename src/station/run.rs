@@ -15,6 +15,7 @@ use super::evidence;
 use super::folder::{Station, StationError};
 use super::program::tool_facts;
 use super::result::{Outcome, TargetResult, blank, cut_result, result_of_start};
+use super::unfreeze::Woken;
 use crate::custody::Log;
 use crate::device::Roots;
 use crate::media::Medium;
@@ -133,10 +134,8 @@ pub fn execute(
     let signals: Result<(), std::io::Error> = runtime.block_on(async {
         let signals = listen(stop)?;
         let (desk, end) = (&desk, &end);
-        let each = runs.into_iter().enumerate();
-        let work = each.map(|(index, run)| async move { end(index, desk.carry_out(run).await) });
         tokio::select! {
-            _ = futures_util::future::join_all(work) => {}
+            () = desk.work(runs, end) => {}
             // The journals are durable at every moment: leaving now loses a few seconds of work.
             () = signals => {}
         }
@@ -166,17 +165,34 @@ impl Ready {
     }
 }
 
+/// A run by its plan, and by the name under which its result is told.
+pub(super) struct Named {
+    pub plan: RunPlan,
+    pub target: PathBuf,
+}
+
+impl Named {
+    fn of(ready: &Ready) -> Named {
+        let plan = ready.plan().clone();
+        let target = match ready {
+            Ready::Resumed(taken) => taken.medium.path.clone(),
+            Ready::Fresh(_) | Ready::Sealed(_) => plan.medium.path.clone(),
+        };
+        Named { plan, target }
+    }
+}
+
 /// What every run of a batch needs.
-struct Desk<'a> {
-    station: Arc<Station>,
-    log: Arc<Log>,
-    key: Arc<StationKey>,
+pub(super) struct Desk<'a> {
+    pub(super) station: Arc<Station>,
+    pub(super) log: Arc<Log>,
+    pub(super) key: Arc<StationKey>,
     operator: Option<StationKey>,
     out: Option<PathBuf>,
-    bench: Bench,
+    pub(super) bench: Bench,
     /// Media that wait to be judged.
     held: Arc<Mutex<Vec<Waiting>>>,
-    watch: &'a dyn Fn(Event),
+    pub(super) watch: &'a dyn Fn(Event),
 }
 
 type Waiting = (Run<Held>, oneshot::Sender<Result<Run<Claimed>, StartError>>);
@@ -190,35 +206,68 @@ pub(super) enum Cut {
 }
 
 impl Desk<'_> {
+    /// All runs side by side. Those for which the machine has to be suspended come first: while it is, nothing
+    /// may be in the middle of anything.
+    async fn work(&self, runs: Vec<Ready>, end: &dyn Fn(usize, TargetResult)) {
+        let all: Vec<String> = runs.iter().map(|run| run.plan().run_id.clone()).collect();
+        let (frozen, others): (Vec<_>, Vec<_>) = runs.into_iter().enumerate().partition(|(_, run)| run.unfreezes());
+        let woken = self.unfreeze(frozen, &all, end).await.into_iter();
+        let woken = woken.map(|Woken { index, name, run }| async move {
+            end(index, self.result_of(&name, self.go_on(run).await));
+        });
+        let others = others.into_iter().map(|(index, run)| async move { end(index, self.carry_out(run).await) });
+        futures_util::future::join(futures_util::future::join_all(woken), futures_util::future::join_all(others)).await;
+    }
+
     async fn carry_out(&self, ready: Ready) -> TargetResult {
-        match ready {
-            Ready::Fresh(run) => {
-                let plan = run.plan().clone();
-                match tokio::time::timeout(self.bench.faults.stall_timeout, self.claim(*run)).await {
-                    Ok(Ok(run)) => self.on_claim(plan, run).await,
-                    Ok(Err(Cut::Start(error))) => result_of_start(&plan, error),
-                    Ok(Err(cut)) => cut_result(&plan, cut),
-                    Err(_) => self.silent(&plan),
-                }
-            }
+        if let Ready::Sealed(run) = ready {
+            let plan = run.plan().clone();
+            return self.store(*run).await.unwrap_or_else(|cut| cut_result(&plan, cut));
+        }
+        match self.begin(ready).await {
+            Ok((name, run)) => self.result_of(&name, self.go_on(run).await),
+            Err(result) => *result,
+        }
+    }
+
+    /// Holds the medium of a run, with its intent durable.
+    pub(super) async fn begin(&self, ready: Ready) -> Result<(Named, Run<Intended>), Box<TargetResult>> {
+        let name = Named::of(&ready);
+        let plan = &name.plan;
+        let claimed = match ready {
+            Ready::Fresh(run) => match tokio::time::timeout(self.bench.faults.stall_timeout, self.claim(*run)).await {
+                Ok(Ok(run)) => Ok(run),
+                Ok(Err(Cut::Start(error))) => Err(result_of_start(plan, error)),
+                Ok(Err(cut)) => Err(cut_result(plan, cut)),
+                Err(_) => Err(self.silent(plan)),
+            },
             Ready::Resumed(taken) => {
                 let TakenUp { medium, also, journal, state } = *taken;
-                let (plan, path) = (state.plan.clone(), medium.path.clone());
                 let roots = self.bench.roots.clone();
                 let open = self.blocking(move || Run::resume(&roots, medium, &also, journal, state, now()));
-                let result = match tokio::time::timeout(self.bench.faults.stall_timeout, open).await {
-                    Ok(Ok(Ok(run))) => self.on_claim(plan, run).await,
-                    Ok(Ok(Err(error))) => result_of_start(&plan, error),
-                    Ok(Err(cut)) => cut_result(&plan, cut),
-                    Err(_) => self.silent_again(&plan, &path),
-                };
-                TargetResult { target: path, ..result }
+                match tokio::time::timeout(self.bench.faults.stall_timeout, open).await {
+                    Ok(Ok(Ok(run))) => Ok(run),
+                    Ok(Ok(Err(error))) => Err(result_of_start(plan, error)),
+                    Ok(Err(cut)) => Err(cut_result(plan, cut)),
+                    Err(_) => Err(self.silent_again(plan, &name.target)),
+                }
             }
-            Ready::Sealed(run) => {
-                let plan = run.plan().clone();
-                self.store(*run).await.unwrap_or_else(|cut| cut_result(&plan, cut))
-            }
+            // Its evidence is all that is missing; nothing is held for it.
+            Ready::Sealed(run) => Err(self.store(*run).await.unwrap_or_else(|cut| cut_result(plan, cut))),
+        };
+        let intended = match claimed {
+            Ok(run) => self.intend(run).await.map_err(|cut| cut_result(plan, cut)),
+            Err(result) => Err(result),
+        };
+        match intended {
+            Ok(run) => Ok((name, run)),
+            Err(result) => Err(Box::new(TargetResult { target: name.target, ..result })),
         }
+    }
+
+    pub(super) fn result_of(&self, name: &Named, done: Result<TargetResult, Cut>) -> TargetResult {
+        // As it was named, also where the kernel has another name for it by now.
+        TargetResult { target: name.target.clone(), ..done.unwrap_or_else(|cut| cut_result(&name.plan, cut)) }
     }
 
     /// Whoever comes first looks at the host for all that are held by then: 64 drives that start
@@ -248,16 +297,7 @@ impl Desk<'_> {
         TargetResult { outcome: Outcome::Interrupted, message, advice: Some(advice), ..blank(plan) }
     }
 
-    async fn on_claim(&self, plan: RunPlan, run: Run<Claimed>) -> TargetResult {
-        match self.try_run(run).await {
-            // As it was named, also where the kernel has another name for it by now.
-            Ok(result) => TargetResult { target: plan.medium.path, ..result },
-            Err(cut) => cut_result(&plan, cut),
-        }
-    }
-
-    async fn try_run(&self, run: Run<Claimed>) -> Result<TargetResult, Cut> {
-        let run = self.intend(run).await?;
+    pub(super) async fn go_on(&self, run: Run<Intended>) -> Result<TargetResult, Cut> {
         let erased = match self.restore(run).await? {
             AfterRestore::Ready(run) => run.erase(&self.bench, self.watch).await.map_err(Cut::Stopped)?,
             AfterRestore::Ended(run) => run,
@@ -315,7 +355,10 @@ impl Desk<'_> {
         self.blocking(move || evidence::store(&station, &log, &key, operator.as_ref(), out.as_deref(), run)).await?
     }
 
-    async fn blocking<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> Result<T, Cut> {
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Cut> {
         self.bench.blocking.call(call).await.map_err(Cut::Helper)
     }
 }

@@ -8,6 +8,7 @@ mod ata_hidden;
 mod ata_restore;
 mod ata_sanitize;
 mod ata_security;
+mod ata_unfreeze;
 mod bench;
 mod mmc_card;
 mod opal_drive;

@@ -9,7 +9,7 @@ use super::{Common, drives, output, psid, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::media::Medium;
 use crate::policy::{Method, Route, StepDown, Technique, VerificationLevel, Wanted};
-use crate::sanitize::record::{Operator, Otherwise};
+use crate::sanitize::record::{Frozen, Operator, Otherwise};
 use crate::scheme::{self, PassVerify, Scheme};
 use crate::station::{self, DriveReport, Order, Preparation, Psids, Refused, RunPlan, Rung, Station, TargetRule, Wish};
 use crate::units::{human_bytes, now};
@@ -58,6 +58,10 @@ pub struct WishArgs {
     #[arg(long, value_enum, value_name = "OTHERWISE", num_args = 0..=1, require_equals = true,
         default_missing_value = "or-refuse")]
     pub restore_hidden: Option<RestoreHidden>,
+    /// Where the drive is frozen (ATA security or sanitize), suspend THIS MACHINE to RAM before anything is
+    /// erased, which cuts the drive's power; its clock wakes it after half a minute
+    #[arg(long)]
+    pub unfreeze: bool,
     /// Allow a partition as target
     #[arg(long)]
     pub partition: bool,
@@ -189,6 +193,7 @@ impl WishArgs {
             operator: self.operator.clone().map(Operator::claimed),
             targets: if self.partition { TargetRule::PartitionAllowed } else { TargetRule::WholeDiskOnly },
             psids: Psids::default(),
+            unfreeze: self.unfreeze,
             restore_hidden: self.restore_hidden.map(|otherwise| match otherwise {
                 RestoreHidden::OrRefuse => Otherwise::Refuse,
                 RestoreHidden::OrExclude => Otherwise::Exclude,
@@ -267,6 +272,11 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
     if let Some(rung) = plan.ladder.first() {
         fact("Technique", format!("{} - {}", rung.technique.name(), rung.technique.describe()));
         drive_facts(rung, &mut fact);
+    }
+    if let Some(unfreeze) = &plan.unfreeze {
+        let what = Frozen::list(&unfreeze.frozen);
+        let wakes = unfreeze.wake_after_seconds;
+        fact("Suspends", format!("this machine to RAM, because {what} are frozen; woken after {wakes} s"));
     }
     for step in plan.restore.iter().flat_map(|restore| &restore.steps) {
         fact("Gives back", format!("{} - {} bytes from then on", step.step.kind().replace('_', " "), step.size));
@@ -422,6 +432,7 @@ fn as_json(preparation: &Preparation, report: Option<&DriveReport>) -> Value {
         "also": plan.also,
         "hidden": plan.hidden,
         "restore_hidden": plan.restore,
+        "unfreeze": plan.unfreeze,
         "scheme": plan.scheme,
         "passes": (0..plan.passes.len()).map(|i| pass_words(plan, i, Drawn::Later)).collect::<Vec<_>>(),
         "verification": plan.verification,
@@ -448,6 +459,9 @@ pub fn refusal(refused: &Refused) -> Failure {
         Refused::Hidden { .. } => failure.hint(
             "nothing was touched; attach the drive to an ATA port, cut its power and try again. \
              --restore-hidden=or-exclude goes on and records it as excluded",
+        ),
+        Refused::Frozen { .. } => failure.hint(
+            "nothing was touched; pull the drive's power for a moment while the machine runs, or attach it to another one",
         ),
         Refused::ErasedAlong { .. } => failure.hint("name one of them; `plan` shows what its command erases as well"),
         Refused::BlockSize { .. } => failure.hint("reformat it to 512 or 4096 bytes a block first (sg_format)"),

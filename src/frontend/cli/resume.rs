@@ -149,7 +149,7 @@ fn list(common: &Common, open: &[Interrupted]) {
     output::line(&output::table(&header, &rows));
     for run in open {
         if let InterruptedState::Open(state) | InterruptedState::Busy(state) = &run.state {
-            for done in state.restoration.restoring.words() {
+            for done in done_before(state) {
                 output::line(&format!("{}: {done}", state.plan.medium.identity.label()));
             }
         }
@@ -187,9 +187,15 @@ fn row(run: &Interrupted) -> Vec<String> {
     }
 }
 
+/// What was done to machine and drive before anything was erased.
+fn done_before(state: &RunState) -> Vec<String> {
+    [state.unfreezing.words(), state.restoration.restoring.words()].concat()
+}
+
 fn stage_words(state: &RunState) -> String {
     match state.next_stage() {
         _ if state.sealed.is_some() => "result known, evidence not stored yet".to_owned(),
+        _ if state.unfreezes().is_some() => "the machine is suspended to RAM to unfreeze it".to_owned(),
         _ if state.restores().is_some() => match state.restoration.restoring.waits {
             Some(_) => "hidden areas: waits for the drive's power to be cut".to_owned(),
             None => "hidden areas are given back".to_owned(),
@@ -222,7 +228,7 @@ fn as_json(run: &Interrupted) -> Value {
         "planned": state.map(|s| s.plan.planned),
         "fraction": state.map(|s| s.fraction()),
         "stage": state.map(|s| stage_words(s)),
-        "done_to_drive": state.map(|s| s.restoration.restoring.words()),
+        "done_to_drive": state.map(|s| done_before(s)),
         "attached": run.media.iter().map(|m| &m.path).collect::<Vec<_>>(),
     })
 }

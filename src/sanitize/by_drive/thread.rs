@@ -42,6 +42,8 @@ pub(super) struct Work {
     pub patience: Duration,
     pub stall: Duration,
     pub psids: Arc<Psids>,
+    /// What was done to the machine before, to unfreeze the drive.
+    pub tried: Vec<String>,
 }
 
 /// How the thread left.
@@ -107,7 +109,7 @@ impl Work {
                 };
                 self.close(exchanges, Err(failure))
             }
-            Err(refusal) => self.close(exchanges, Err(refused(&refusal))),
+            Err(refusal) => self.close(exchanges, Err(refused(&refusal, &self.tried))),
         }
     }
 
@@ -149,7 +151,7 @@ fn failed(code: &str, message: String) -> Failure {
     Failure { code: code.to_owned(), message, advice }
 }
 
-fn refused(refusal: &Refusal) -> Failure {
+fn refused(refusal: &Refusal, tried: &[String]) -> Failure {
     let code = match refusal {
         Refusal::Identity(_) => "identity_changed",
         Refusal::Busy => "busy",
@@ -160,7 +162,10 @@ fn refused(refusal: &Refusal) -> Failure {
         Refusal::CleanUp(_) => "clean_up",
         Refusal::Diary(_) => "journal",
     };
-    failed(code, refusal.to_string())
+    match refusal {
+        Refusal::Obstacle(_) if !tried.is_empty() => failed(code, format!("{refusal}. Tried: {}", tried.join("; "))),
+        _ => failed(code, refusal.to_string()),
+    }
 }
 
 /// Notes go to the run's journal, each with the commands sent since the last one.

@@ -14,10 +14,12 @@ use crate::device::command::{Data, hex};
 use crate::device::transport::Transport;
 use crate::media::{CommandSet, PlannedCommand};
 use crate::policy::Technique;
+use crate::sanitize::record::Frozen;
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// What brings a drive out of every frozen state.
-pub(super) const THAW: &str = "suspend the machine to RAM and wake it, or pull the drive's power for a moment";
+pub(super) const THAW: &str =
+    "suspend the machine to RAM and wake it (--unfreeze), or pull the drive's power for a moment";
 
 /// SANITIZE DEVICE of a whole drive.
 #[derive(Clone, Copy, Debug)]
@@ -75,11 +77,12 @@ impl Procedure for AtaSanitize {
             Erase::Crypto => can.crypto_scramble,
             Erase::Overwrite => can.overwrite,
         };
-        let obstacle = if supported { obstacle(path, &drive) } else { None };
+        let (obstacle, frozen) = if supported { obstacle(path, &drive) } else { (None, None) };
         Ok(Look {
             serial: drive.serial.as_str().map(str::to_owned),
             supported,
             obstacle,
+            frozen,
             commands: vec![planned(&self.command(), None)],
             notes: remarks(&drive),
             ..Look::default()
@@ -114,19 +117,27 @@ impl Procedure for AtaSanitize {
     }
 }
 
-/// Why a sanitize that is supported would be refused now, or could not be followed.
-fn obstacle(path: &mut dyn Transport, drive: &Identify) -> Option<String> {
+/// Why a sanitize that is supported would be refused now, or could not be followed; and whether it is that the
+/// drive is frozen, and that alone.
+fn obstacle(path: &mut dyn Transport, drive: &Identify) -> (Option<String>, Option<Frozen>) {
     let command = sanitize_status();
     match AtaSanitize::reply(path, &command) {
         Ok(SanitizeReply::Status(SanitizeStatus { frozen: true, .. })) => {
-            return Some(format!("it is in the sanitize frozen state; {THAW}"));
+            let alone = locked(path, drive).is_none();
+            let why = format!("it is in the sanitize frozen state; {THAW}");
+            (Some(why), alone.then_some(Frozen::Sanitize))
         }
         Ok(SanitizeReply::Lost) => {
             let lost = lost(&command);
-            return Some(format!("{lost}, so that nothing would show its end; attach the drive directly"));
+            let why = format!("{lost}, so that nothing would show its end; attach the drive directly");
+            (Some(why), None)
         }
-        Ok(_) | Err(_) => {}
+        Ok(_) | Err(_) => (locked(path, drive), None),
     }
+}
+
+/// Why a drive that is locked takes no sanitize, where it takes none.
+fn locked(path: &mut dyn Transport, drive: &Identify) -> Option<String> {
     let security = drive.security.filter(|security| security.locked)?;
     if drive.has_logs && overrides_security(path) {
         return None;

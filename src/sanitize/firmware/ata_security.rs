@@ -18,6 +18,7 @@ use crate::device::command::ata::security::{
 use crate::device::command::ata::{Command, Outcome};
 use crate::device::transport::Transport;
 use crate::policy::Technique;
+use crate::sanitize::record::Frozen;
 
 /// How to take the password off by hand.
 pub const BY_HAND: &str = "hdparm --user-master u --security-disable lastwrite /dev/sdX";
@@ -106,10 +107,15 @@ impl Procedure for AtaSecurityErase {
         if let Some(id) = drive.security.and_then(|security| security.master_password_id) {
             notes.push(format!("master password id {id:04x}h"));
         }
+        let state = drive.security.filter(|_| supported);
+        // A password that is not ours stays when the drive thaws.
+        let frozen =
+            state.is_some_and(|state| state.frozen && obstacle(SecurityState { frozen: false, ..state }).is_none());
         Ok(Look {
             serial: drive.serial.as_str().map(str::to_owned),
             supported,
-            obstacle: drive.security.filter(|_| supported).and_then(obstacle),
+            obstacle: state.and_then(obstacle),
+            frozen: frozen.then_some(Frozen::Security),
             estimate: drive.security_erase_time(enhanced),
             commands: self.commands().iter().map(|(c, data)| planned(c, data.as_ref().map(|d| &d[..34]))).collect(),
             notes,

@@ -7,6 +7,7 @@ use super::run::Clock;
 use crate::device::transport::Transport;
 use crate::media::{PlannedCommand, Reach};
 use crate::policy::Technique;
+use crate::sanitize::record::Frozen;
 use crate::units::{Lba, SectorSize};
 
 /// One technique over one path.
@@ -56,6 +57,8 @@ pub struct Look {
     pub supported: bool,
     /// Why it would refuse it now although it supports it (frozen, locked), and what helps.
     pub obstacle: Option<String>,
+    /// The obstacle is that this is frozen, and nothing else: it goes when the drive's power is cut.
+    pub frozen: Option<Frozen>,
     /// Why no known content can be written or read before (blocks that are locked, zones that are
     /// written in order). Then less can be shown afterwards.
     pub without_canaries: Option<String>,
