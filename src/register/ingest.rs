@@ -63,8 +63,8 @@ pub enum Verdict {
 }
 
 impl Register {
-    /// Takes files in. Doing it twice changes nothing. What judges other documents comes after them;
-    /// the answers are in the order of the files.
+    /// Takes files in. Doing it twice changes nothing. Runs that made a medium larger come first, and what
+    /// judges other documents after them; the answers are in the order of the files.
     pub async fn ingest(
         &mut self,
         key: &StationKey,
@@ -76,8 +76,10 @@ impl Register {
             all.push((place, file, examine_any(&file.bytes, Some(&file.name), trust)));
         }
         let after = |arrived: &Result<Arrived, _>| match arrived {
-            Ok(Arrived::Judgement(judgement)) => (1, Some(judgement.at)),
-            _ => (0, None),
+            Ok(Arrived::Judgement(judgement)) => (2, Some(judgement.at)),
+            // It says at which other size its medium is known.
+            Ok(Arrived::Evidence(evidence)) if evidence.identity.size_before.is_some() => (0, Some(evidence.ended)),
+            _ => (1, None),
         };
         all.sort_by_key(|(_, _, arrived)| after(arrived));
         let mut done: Vec<(usize, Ingested, Option<String>)> = Vec::with_capacity(files.len());

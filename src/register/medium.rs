@@ -78,7 +78,7 @@ impl Medium {
                 if self.held(&evidence.document).is_some() {
                     return Err(Refusal::rule(format!("document {} is held already", evidence.document)));
                 }
-                match self.identity.same_medium(&evidence.identity) {
+                match self.is(&evidence.identity) {
                     true => Ok(()),
                     false => Err(Refusal::rule(format!(
                         "document {} is about another medium ({})",
@@ -102,6 +102,15 @@ impl Medium {
             Act::MediumStateSet { .. } => Ok(()),
             _ => Err(Refusal::rule("that is no change of a medium")),
         }
+    }
+
+    /// Whether an identity is this medium's: as it was added, or at a size that it had by an accepted document,
+    /// before or after a run gave back what it hid. All else has to fit as it is.
+    pub fn is(&self, identity: &MediumIdentity) -> bool {
+        let held = self.evidence.iter().map(|held| &held.evidence.identity);
+        let sizes = held.flat_map(|known| [known.size, known.size_before]).flatten();
+        let mut all = sizes.map(|size| MediumIdentity { size: Some(size), ..self.identity.clone() });
+        self.identity.same_medium(identity) || all.any(|known| known.same_medium(identity))
     }
 
     /// The state after the event. The act was checked.
@@ -318,6 +327,16 @@ mod tests {
         assert!(known.check(&with(sized(110, None), 8).0).is_err());
         known.apply(&later, at(21));
         assert_eq!(known.identity.size, Some(Bytes(120)));
+        // Once more: every size that it had is still its own, and no other.
+        known.apply(&with(sized(150, Some(120)), 9).0, at(22));
+        for (size, is_its_own) in [(100, true), (120, true), (150, true), (110, false), (151, false)] {
+            assert_eq!(known.check(&with(sized(size, None), 10).0).is_ok(), is_its_own, "{size}");
+            assert_eq!(known.is(&sized(size, None)), is_its_own, "{size}");
+        }
+        let other = MediumIdentity { wwn: Some("0x2".to_owned()), ..sized(100, None) };
+        let named = MediumIdentity { wwn: Some("0x1".to_owned()), ..known.identity.clone() };
+        let known = Medium { identity: named, ..known };
+        assert!(!known.is(&other), "a size excuses nothing else");
     }
 
     fn accepted(evidence: Evidence) -> (Act, u32) {

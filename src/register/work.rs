@@ -260,14 +260,14 @@ impl Work<'_> {
         }
         // What this work has added is not in the tables yet.
         let here = self.states.range("medium/".to_owned()..).take_while(|(stream, _)| stream.starts_with("medium/"));
-        let same = |placed: &Placed| matches!(&placed.state, State::Medium(m) if m.identity.same_medium(identity));
+        let same = |placed: &Placed| matches!(&placed.state, State::Medium(m) if m.is(identity));
         streams.extend(here.filter(|(_, placed)| same(placed)).map(|(stream, _)| stream.clone()));
         streams.sort();
         streams.dedup();
         let mut found = Vec::new();
         for stream in streams {
             if let Some(Placed { state: State::Medium(medium), .. }) = self.load(&stream).await?
-                && medium.identity.same_medium(identity)
+                && medium.is(identity)
             {
                 found.push((stream, medium.clone()));
             }

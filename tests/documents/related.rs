@@ -4,7 +4,10 @@ use std::slice::from_ref;
 
 use lastwrite::certificate::Verdict;
 use lastwrite::certificate::document::*;
+use lastwrite::media::{AreaOutcome, CommandSet, Exchange, HiddenArea, Identity, Reply};
+use lastwrite::sanitize::record::{HiddenAreas, Otherwise, Restored, RunFacts};
 use lastwrite::signed::Role;
+use lastwrite::units::Bytes;
 
 use crate::samples::*;
 
@@ -106,6 +109,98 @@ fn a_second_reading_speaks_for_or_against_its_very_certificate() {
         v.result = VerificationResult::Incomplete;
     });
     assert_eq!(judged(&certificate, &[cut]), (Verdict::Valid, vec![]), "it says nothing");
+}
+
+/// The facts of a run on the drive with this many bytes, so many hours after the first; `before`, where it gave
+/// hidden areas back first.
+fn run(bytes: u64, hours: i64, before: Option<u64>) -> RunFacts {
+    let mut facts = facts();
+    let medium = &mut facts.medium;
+    (medium.identity.size, medium.geometry.size) = (Bytes(bytes), Bytes(bytes));
+    medium.identity_digest = medium.identity.digest();
+    (facts.passes[0].written, facts.verification.matched, facts.verification.wanted) =
+        (Bytes(bytes), Bytes(bytes), Bytes(bytes));
+    facts.run_id = format!("{hours:032x}");
+    facts.ended += chrono::TimeDelta::hours(hours);
+    if let Some(before) = before {
+        let area = HiddenArea {
+            kind: "host_protected_area".into(),
+            size: Some(Bytes(bytes - before)),
+            note: "given back".into(),
+            outcome: Some(AreaOutcome::GivenBack),
+        };
+        let exchange = Exchange {
+            set: CommandSet::Ata,
+            name: "SET MAX ADDRESS EXT".into(),
+            command: String::new(),
+            data_out: None,
+            reply: Reply::NoRegisters,
+            data_in: None,
+            sent: facts.started,
+            answered: facts.started,
+        };
+        let before = Identity { size: Bytes(before), ..facts.medium.identity.clone() };
+        let restored = Restored { before, otherwise: Otherwise::Refuse, at: facts.started };
+        facts.hidden_areas = HiddenAreas::Examined {
+            by: "READ NATIVE MAX ADDRESS EXT".into(),
+            areas: vec![area],
+            exchanges: vec![exchange],
+            restored: Some(Box::new(restored)),
+        };
+    }
+    facts
+}
+
+/// Everything about a drive that grew, in every order.
+#[test]
+fn a_drive_that_grew_is_one_medium_and_one_with_another_name_is_another() {
+    const SMALL: u64 = 900 << 20;
+    const MIDDLE: u64 = 950 << 20;
+    const LARGE: u64 = 1000 << 20;
+    let trust = trust();
+    let gathered = |files: &[&Vec<u8>], expected: &[MediumName]| {
+        let related = Related::new(files.iter().map(|file| file.as_slice()), Some(&trust));
+        assert!(related.documents().iter().all(|v| v.verdict == Verdict::Valid));
+        gather(&related, expected)
+    };
+    let (old, grown, later) = (
+        certificate_of(&run(SMALL, 0, None)),
+        certificate_of(&run(LARGE, 1, Some(SMALL))),
+        certificate_of(&run(LARGE, 2, None)),
+    );
+    let media = gathered(&[&old, &grown, &later], &[]);
+    assert_eq!((media.len(), media[0].standing), (1, Standing::Sanitized));
+    assert_eq!(media[0].document.as_ref().unwrap().id, id(&later));
+    assert_eq!(media[0].medium.size, Some(Bytes(LARGE)));
+    assert_eq!(media[0].medium.digest, Some(run(LARGE, 2, None).medium.identity_digest));
+    // Nothing says that these two are one.
+    assert_eq!(gathered(&[&old, &later], &[]).len(), 2);
+    // In two steps.
+    let (first, second) = (certificate_of(&run(MIDDLE, 3, Some(SMALL))), certificate_of(&run(LARGE, 4, Some(MIDDLE))));
+    for files in [[&old, &first, &second, &later], [&later, &second, &first, &old]] {
+        let media = gathered(&files, &[]);
+        assert_eq!((media.len(), media[0].document.as_ref().unwrap().id.clone()), (1, id(&second)));
+    }
+    // The list has the drive as its label does.
+    let label = MediumName { digest: None, ..MediumName::of(&run(SMALL, 0, None).medium.identity, Some("A-1")) };
+    let media = gathered(&[&grown], std::slice::from_ref(&label));
+    assert_eq!((media.len(), media[0].standing), (1, Standing::Sanitized));
+    assert_eq!((media[0].medium.size, media[0].medium.asset_tag.as_deref()), (Some(Bytes(LARGE)), Some("A-1")));
+    // Another drive of the series with the serial number repeated.
+    let mut other = run(SMALL, 5, None);
+    other.medium.identity.wwn = Some("0x5002538f00000002".into());
+    other.medium.identity_digest = other.medium.identity.digest();
+    assert_eq!(gathered(&[&grown, &certificate_of(&other)], &[]).len(), 2);
+}
+
+#[test]
+fn a_certificate_meets_the_later_failure_of_a_run_that_made_the_medium_larger_first() {
+    const SMALL: u64 = 900 << 20;
+    let old = certificate_of(&run(SMALL, 0, None));
+    let failed = |before| failure_report_of(run(1000 << 20, 1, before));
+    assert_eq!(judged(&old, &[failed(Some(SMALL))]), (Verdict::Invalid, vec!["later run"]));
+    assert_eq!(judged(&old, &[failed(None)]).0, Verdict::Valid, "nothing says that it is the same drive");
+    assert_eq!(judged(&old, &[failed(Some(SMALL - 512))]).0, Verdict::Valid);
 }
 
 #[test]

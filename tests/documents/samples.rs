@@ -76,10 +76,14 @@ pub fn certificate_of(facts: &RunFacts) -> Vec<u8> {
 /// A later run on the same medium that failed.
 pub fn failure_report() -> Vec<u8> {
     let mut facts = facts();
+    facts.ended += chrono::TimeDelta::hours(1);
+    failure_report_of(facts)
+}
+
+pub fn failure_report_of(mut facts: RunFacts) -> Vec<u8> {
     facts.attained = None;
     facts.proven = Proven::Nothing;
     facts.passes[0].written = Bytes(512);
-    facts.ended += chrono::TimeDelta::hours(1);
     let text = |t: &str| t.to_owned();
     let failure = lastwrite::sanitize::record::Failure {
         code: text("write_errors"),

@@ -13,19 +13,61 @@ use crate::sanitize::record::Proven;
 /// first, in their order. Only valid documents are proof, and one that another speaks against is
 /// none.
 pub fn gather(related: &Related, expected: &[MediumName]) -> Vec<GatheredMedium> {
-    let mut media: Vec<(MediumName, Vec<&Verified>)> = expected.iter().map(|m| (m.clone(), Vec::new())).collect();
+    let mut media: Vec<Gathered<'_>> = expected.iter().map(Gathered::expected).collect();
     for verified in related.documents().iter().filter(|v| v.verdict == Verdict::Valid) {
         let Some(Document::Run(_) | Document::Destruction(_)) = &verified.document else { continue };
         let Some(name) = verified.document.as_ref().and_then(Document::medium) else { continue };
-        match media.iter_mut().find(|(known, _)| known.same_medium(&name)) {
-            Some((known, documents)) => {
-                known.learn(&name);
-                documents.push(verified);
-            }
-            None => media.push((name, vec![verified])),
-        }
+        let found = Gathered { names: names(&name, verified), medium: name, documents: vec![verified] };
+        let Some(at) = media.iter().position(|known| known.is(&found)) else {
+            media.push(found);
+            continue;
+        };
+        let mut medium = media.remove(at);
+        medium.take(found);
+        // One that gave hidden areas back joins what its two sizes had kept apart.
+        let (same, others): (Vec<_>, Vec<_>) = media.into_iter().partition(|known| medium.is(known));
+        same.into_iter().for_each(|again| medium.take(again));
+        media = others;
+        media.insert(at, medium);
     }
-    media.into_iter().map(|(medium, documents)| stand(related, medium, documents)).collect()
+    media.into_iter().map(|found| stand(related, found.medium, found.documents)).collect()
+}
+
+/// A medium, every name that its documents have for it, and they themselves.
+struct Gathered<'a> {
+    medium: MediumName,
+    /// The same medium at each size that it had.
+    names: Vec<MediumName>,
+    documents: Vec<&'a Verified>,
+}
+
+impl<'a> Gathered<'a> {
+    fn expected(medium: &MediumName) -> Gathered<'a> {
+        Gathered { medium: medium.clone(), names: vec![medium.clone()], documents: Vec::new() }
+    }
+
+    /// Whether both are one medium: at one of its sizes, and with nothing against it at any.
+    fn is(&self, other: &Gathered<'_>) -> bool {
+        let same = self.names.iter().any(|mine| other.names.iter().any(|theirs| mine.same_medium(theirs)));
+        let against = self.medium.contradictions(&other.medium);
+        same && against.iter().all(|fact| *fact == "size")
+    }
+
+    fn take(&mut self, other: Gathered<'a>) {
+        self.medium.learn(&other.medium);
+        self.names.extend(other.names);
+        self.documents.extend(other.documents);
+    }
+}
+
+/// The medium as a document names it, and as it was before its hidden areas were given back in the run.
+fn names(name: &MediumName, verified: &Verified) -> Vec<MediumName> {
+    let run = match &verified.document {
+        Some(Document::Run(run)) => run.facts.hidden_areas.restored(),
+        _ => None,
+    };
+    let before = run.map(|restored| MediumName::of(&restored.before, name.asset_tag.as_deref()));
+    std::iter::once(name.clone()).chain(before).collect()
 }
 
 /// Of several documents the best counts, and of equal ones the latest.
@@ -55,7 +97,7 @@ fn entry(related: &Related, medium: &MediumName, verified: &Verified) -> Option<
     let document = DocumentRef { id: verified.id.clone()?, kind: verified.kind? };
     let against = related.about(verified).into_iter().find(|r| r.speaks_for == Some(false));
     let of = |standing, attained, verification, ended, against: Option<&Relation>| GatheredMedium {
-        medium: medium.clone(),
+        medium: sized(medium, verified),
         standing,
         document: Some(document.clone()),
         attained,
@@ -93,6 +135,16 @@ fn entry(related: &Related, medium: &MediumName, verified: &Verified) -> Option<
             Some(of(opposed.unwrap_or(Standing::Destroyed), Some(d.attained), None, d.destroyed, against.as_ref()))
         }
         _ => None,
+    }
+}
+
+/// Of a medium that had several sizes, the one that its document speaks of.
+fn sized(medium: &MediumName, verified: &Verified) -> MediumName {
+    match verified.document.as_ref().and_then(Document::medium) {
+        Some(name) if medium.contradictions(&name) == ["size"] => {
+            MediumName { size: name.size, digest: name.digest, ..medium.clone() }
+        }
+        _ => medium.clone(),
     }
 }
 

@@ -122,7 +122,10 @@ impl Related {
             }
             Document::Run(run) if other.kind == Some(DocumentType::FailureReport) => {
                 let Some(Document::Run(this)) = &of.document else { return None };
-                let same = run.facts.medium.identity_digest == this.facts.medium.identity_digest;
+                // Also a run that made the medium larger first.
+                let before = run.facts.hidden_areas.restored().map(|restored| restored.before.digest());
+                let digest = &this.facts.medium.identity_digest;
+                let same = run.facts.medium.identity_digest == *digest || before.as_ref() == Some(digest);
                 if of.kind != Some(DocumentType::Certificate) || !same || run.facts.ended < this.facts.ended {
                     return None;
                 }
