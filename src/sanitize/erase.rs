@@ -347,7 +347,7 @@ async fn checkpoint_now(
 pub(super) async fn record(claimed: &mut Claimed, entry: JournalEntry, bench: &Bench) -> Result<(), Stopped> {
     let journal = claimed.journal.clone();
     let line = entry.clone();
-    bench.blocking.call(move || journal.append(&line)).await??;
+    bench.blocking.call_station(move || journal.append(&line)).await??;
     apply(claimed, &entry)
 }
 

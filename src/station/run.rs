@@ -304,7 +304,7 @@ impl Desk<'_> {
         };
         let station = self.station.clone();
         let sealed = self
-            .blocking(move || erased.seal(tool_facts(&station), clock::quality().into(), now()))
+            .on_files(move || erased.seal(tool_facts(&station), clock::quality().into(), now()))
             .await?
             .map_err(Cut::Start)?;
         self.store(sealed).await
@@ -337,7 +337,7 @@ impl Desk<'_> {
     /// The intent is in the custody log, then in the journal; the first write comes after both.
     async fn intend(&self, run: Run<Claimed>) -> Result<Run<Intended>, Cut> {
         let (log, key) = (self.log.clone(), self.key.clone());
-        self.blocking(move || {
+        self.on_files(move || {
             if run.has_intent() {
                 return run.intended(None, now()).map_err(Cut::Start);
             }
@@ -352,7 +352,11 @@ impl Desk<'_> {
     async fn store(&self, run: Run<Sealed>) -> Result<TargetResult, Cut> {
         let (station, log, key, out) = (self.station.clone(), self.log.clone(), self.key.clone(), self.out.clone());
         let operator = self.operator.clone();
-        self.blocking(move || evidence::store(&station, &log, &key, operator.as_ref(), out.as_deref(), run)).await?
+        self.on_files(move || evidence::store(&station, &log, &key, operator.as_ref(), out.as_deref(), run)).await?
+    }
+
+    async fn on_files<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> Result<T, Cut> {
+        self.bench.blocking.call_station(call).await.map_err(Cut::Helper)
     }
 
     pub(super) async fn blocking<T: Send + 'static>(

@@ -8,8 +8,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-/// A task that waits longer than this while every helper is busy gets a new helper.
+/// A task that waits longer than this while every helper is in a call that hangs gets a new helper.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// A call of a medium that takes longer than this hangs.
+const MEDIUM: Duration = Duration::from_secs(1);
+/// So does one of the station's own files, whose disk flushes for many runs and other programs at once.
+const STATION: Duration = Duration::from_secs(10);
 /// A helper beyond the first leaves after this long without work.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -33,11 +37,17 @@ struct Pool {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<(Instant, Task)>,
+    waiting: VecDeque<Waiting>,
     threads: usize,
-    /// Since when each helper has been in its present call.
+    /// From when on the present call of each helper hangs.
     busy: Vec<(ThreadId, Instant)>,
     closed: bool,
+}
+
+struct Waiting {
+    since: Instant,
+    allowed: Duration,
+    task: Task,
 }
 
 type Task = Box<dyn FnOnce() + Send>;
@@ -49,9 +59,25 @@ impl Blocking {
         Blocking(Arc::new(Owner(Arc::new(pool))))
     }
 
-    /// Runs `f` on a helper and waits for its result without blocking the caller's thread. When the
-    /// returned future is dropped `f` still runs to its end.
+    /// Runs `f`, which calls on a medium, on a helper and waits for its result without blocking the caller's
+    /// thread. When the returned future is dropped `f` still runs to its end.
     pub async fn call<T: Send + 'static>(&self, f: impl FnOnce() -> T + Send + 'static) -> Result<T, HelperGone> {
+        self.run(MEDIUM, f).await
+    }
+
+    /// As [`Blocking::call`], for work on the station's own files.
+    pub async fn call_station<T: Send + 'static>(
+        &self,
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HelperGone> {
+        self.run(STATION, f).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        allowed: Duration,
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HelperGone> {
         let (answer, mut result) = oneshot::channel();
         let task: Task = Box::new(move || {
             // Nobody waits any more: the result has no reader.
@@ -60,7 +86,7 @@ impl Blocking {
         let pool = &self.0.0;
         {
             let mut state = pool.lock();
-            state.waiting.push_back((Instant::now(), task));
+            state.waiting.push_back(Waiting { since: Instant::now(), allowed, task });
             if state.threads == 0 {
                 pool.start_helper(&mut state);
             }
@@ -107,8 +133,9 @@ impl Pool {
     /// A long queue alone is no reason for another helper; that every one of them hangs is.
     fn grow_if_stuck(self: &Arc<Pool>) {
         let mut state = self.lock();
-        let waits = state.waiting.front().is_some_and(|(since, _)| since.elapsed() >= PATIENCE);
-        let hang = state.busy.iter().filter(|(_, since)| since.elapsed() >= PATIENCE).count();
+        let now = Instant::now();
+        let waits = state.waiting.front().is_some_and(|waiting| now - waiting.since >= PATIENCE);
+        let hang = state.busy.iter().filter(|(_, hangs)| *hangs <= now).count();
         if waits && hang >= state.threads {
             self.start_helper(&mut state);
         }
@@ -151,9 +178,9 @@ fn next_task(pool: &Pool) -> Option<Task> {
     let mut state = pool.lock();
     state.busy.retain(|(helper, _)| *helper != me);
     loop {
-        if let Some((_, task)) = state.waiting.pop_front() {
-            state.busy.push((me, Instant::now()));
-            return Some(task);
+        if let Some(next) = state.waiting.pop_front() {
+            state.busy.push((me, Instant::now() + next.allowed));
+            return Some(next.task);
         }
         if state.closed {
             state.threads -= 1;
@@ -223,6 +250,21 @@ mod tests {
             }
             assert_eq!(pool.threads(), 1, "the second thread leaves when it is idle");
         });
+    }
+
+    #[test]
+    fn a_slow_disk_of_the_station_is_no_reason_for_another_thread() {
+        let pool = Blocking::new();
+        runtime().block_on(async {
+            let slow = pool.call_station(|| thread::sleep(PATIENCE * 3));
+            let other = async {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                pool.call(|| ()).await.unwrap();
+            };
+            let (slow, ()) = tokio::join!(slow, other);
+            slow.unwrap();
+        });
+        assert_eq!(pool.threads(), 1);
     }
 
     #[test]
