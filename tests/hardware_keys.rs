@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -58,6 +59,8 @@ impl Bench {
             command.env_remove(name);
         }
         command.env("SOFTHSM2_CONF", self.path("softhsm2.conf")).env("LASTWRITE_STATE", self.path("state"));
+        command.env("XDG_CONFIG_HOME", self.path("config")).env("XDG_RUNTIME_DIR", self.path("run"));
+        command.env_remove("LASTWRITE_DATABASE");
         command.output().unwrap()
     }
 
@@ -105,6 +108,50 @@ fn a_station_signs_with_a_key_that_stays_on_its_token() {
     bench.expect(0, &["certificate", "verify", certificate]);
     let checkpoint = ["custody", "checkpoint", "--passphrase-file", "pin"];
     bench.expect(1, &checkpoint);
+}
+
+/// One command line of three parts.
+fn with<'a>(key: &[&'a str], args: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    [args, key, more].concat()
+}
+
+#[test]
+fn the_pin_is_typed_once_for_a_working_day() {
+    let Some(bench) = Bench::new() else { return };
+    std::fs::create_dir(bench.path("run")).unwrap();
+    std::fs::set_permissions(bench.path("run"), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let uri = bench.uri("kim");
+    let pin = ["--key-passphrase-file", "pin"];
+    let mine = ["--key", uri.as_str()];
+    let generate = ["key", "generate", "--name", "Kim", "--token", &uri, "--out", "kim.pub.json"];
+    let made = bench.json(0, &[&generate[..], &pin].concat());
+    let init = ["register", "init", "--organization", "O", "--name", "Kim", "--role", "asset_manager"];
+    bench.expect(0, &with(&mine, &init, &pin));
+    let add = |code, tag: &str| both(&bench.expect(code, &with(&mine, &["asset", "add", tag], &[])));
+    let start = ["key", "session", "start", "--for", "10m"];
+
+    assert!(add(1, "NONE").contains("PIN"));
+    assert!(both(&bench.expect(1, &with(&mine, &start, &[]))).contains("PIN"));
+    std::fs::write(bench.path("wrong"), "4321\n").unwrap();
+    let told = both(&bench.expect(1, &with(&mine, &start, &["--key-passphrase-file", "wrong"])));
+    assert!(told.contains("PIN is wrong"), "{told}");
+    assert!(add(1, "NONE").contains("PIN"), "a wrong PIN opens no session");
+
+    let open = bench.json(0, &with(&mine, &start, &pin));
+    assert_eq!((&open["kid"], open["key"].as_str()), (&made["kid"], Some(uri.as_str())));
+    for tag in ["T-1", "T-2", "T-3"] {
+        add(0, tag);
+    }
+    let shown = bench.json(0, &["key", "session", "status"]);
+    assert_eq!((&shown["sessions"][0]["events"], &shown["sessions"][0]["kid"]), (&"3".into(), &made["kid"]));
+    assert!(both(&bench.expect(3, &with(&mine, &start, &pin))).contains("open already"));
+    assert_eq!(bench.json(0, &with(&mine, &["register", "audit"], &[]))["good"], true);
+    // Another URI of the same key is another name: it asks.
+    let other = format!("{uri}&pin-source={}", bench.path("nowhere").display());
+    assert!(both(&bench.expect(1, &["asset", "add", "NONE", "--key", &other])).contains("nowhere"));
+
+    assert_eq!(bench.json(0, &with(&mine, &["key", "session", "stop"], &[]))["ended"], 1);
+    assert!(add(1, "NONE").contains("PIN"));
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub use printable::printable;
 pub use public::{PublicKey, PublicKeyError};
 pub use time::{format as format_time, parse as parse_time};
 pub use timestamp::{Authorities, MAX_TOKEN, TimestampError, TimestampQuery, time_stamped};
-pub use token_uri::{TokenUri, TokenUriError};
+pub use token_uri::{KeyPlace, TokenUri, TokenUriError};
 pub use trust::{Standing, TrustError, TrustStore, TrustedKey, check_roles};
 
 /// A passphrase; wiped from memory when dropped.

@@ -28,6 +28,34 @@ pub struct TokenUri {
     pub pin_source: Option<PathBuf>,
 }
 
+/// Where somebody's key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// In a file.
+    File(PathBuf),
+    /// On a token.
+    Token(Box<TokenUri>),
+}
+
+impl KeyPlace {
+    /// Reads a path or a `pkcs11:` URI.
+    pub fn parse(text: &str) -> Result<KeyPlace, TokenUriError> {
+        match TokenUri::is_one(text) {
+            true => TokenUri::parse(text).map(|uri| KeyPlace::Token(Box::new(uri))),
+            false => Ok(KeyPlace::File(PathBuf::from(text))),
+        }
+    }
+}
+
+impl fmt::Display for KeyPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyPlace::File(path) => path.display().fmt(f),
+            KeyPlace::Token(uri) => uri.fmt(f),
+        }
+    }
+}
+
 /// Text that is no usable `pkcs11:` URI.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

@@ -15,7 +15,7 @@ use nix::unistd::geteuid;
 use super::place::{self, KeyFile, Place};
 use super::wire::{Answer, Ask, Holds, LONGEST_LINE};
 use super::{SessionError, failed};
-use crate::signed::{KeyError, PublicKey, RemoteKey, StationKey, decode_base64url, encode_base64url};
+use crate::signed::{KeyError, KeyPlace, PublicKey, RemoteKey, StationKey, decode_base64url, encode_base64url};
 
 /// So long a session may take to answer, in seconds.
 const PATIENCE: i64 = 5;
@@ -30,13 +30,13 @@ pub struct Session {
 
 struct Line(BufReader<UnixStream>);
 
-/// The session that holds the key of this file as the file is now. `None`: there is none.
-pub fn session(key: &Path) -> Result<Option<Session>, SessionError> {
+/// The session that holds this key, of a file as the file is now. `None`: there is none.
+pub fn session(key: &KeyPlace) -> Result<Option<Session>, SessionError> {
     let Ok(place) = Place::of(key) else { return Ok(None) };
     if !place::is_there()? {
         return Ok(None);
     }
-    let file = KeyFile::of(&place.key).map_err(failed("examining", &place.key))?;
+    let file = KeyFile::of_key(&place.key)?;
     Ok(Session::at(&place.socket)?.filter(|session| session.holds.file == file))
 }
 

@@ -3,7 +3,6 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,7 +24,7 @@ use super::place::{KeyFile, Place, make_folder};
 use super::wire::{Answer, Ask, Holds, LONGEST_LINE};
 use super::{SessionError, failed};
 use crate::register::Event;
-use crate::signed::{Passphrase, StationKey, decode_base64url, encode_base64url};
+use crate::signed::{KeyPlace, Passphrase, StationKey, decode_base64url, encode_base64url};
 use crate::sys::memory;
 use crate::units::now;
 
@@ -63,22 +62,27 @@ pub fn shut_off() -> Result<(), SessionError> {
 /// Unlocks the key and signs events with it until `lasts` is over, somebody ends it, or its socket is gone.
 /// `ready` is called once, as soon as it listens.
 pub fn hold(
-    key: &Path,
-    passphrase: &Passphrase,
+    key: &KeyPlace,
+    passphrase: Passphrase,
     lasts: Duration,
     ready: impl FnOnce(&Holds),
 ) -> Result<(), SessionError> {
     make_folder()?;
-    let place = Place::of(key).map_err(failed("finding", key))?;
+    let place = Place::of(key).map_err(failed("finding", key.to_string()))?;
     let _lock = only_one(&place)?;
-    let file = KeyFile::of(&place.key).map_err(failed("examining", &place.key))?;
-    let key = StationKey::load(&place.key, Some(passphrase))?;
+    let file = KeyFile::of_key(&place.key)?;
+    let key = match &place.key {
+        KeyPlace::File(path) => StationKey::load(path, Some(&passphrase))?,
+        KeyPlace::Token(uri) => StationKey::on_token(uri, &passphrase)?,
+    };
+    // Wiped: a token keeps who is logged in, and a key in memory needs it no more.
+    drop(passphrase);
     memory::lock(key.memory()).map_err(SessionError::Memory)?;
     let since = now();
     let holds = Holds {
         kid: key.kid().to_owned(),
         x: key.public().x(),
-        key: place.key.to_string_lossy().into_owned(),
+        key: place.key.to_string(),
         file,
         since,
         until: since + lasts,
@@ -88,7 +92,7 @@ pub fn hold(
     let held = Arc::new(Held {
         key: Mutex::new(Some(key)),
         holds,
-        begun: since_boot().map_err(|e| failed("asking the clock for", &place.key)(e.into()))?,
+        begun: since_boot().map_err(|e| failed("asking the clock for", &place.socket)(e.into()))?,
         lasts,
         signed: AtomicU64::new(0),
         talking: AtomicUsize::new(0),

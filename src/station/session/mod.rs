@@ -1,5 +1,5 @@
-//! A work session: a process of the user's own holds their unlocked key, so that the passphrase is asked for
-//! once and not by every command.
+//! A work session: a process of the user's own holds their unlocked key, or stays logged in at the token that
+//! has it, so that passphrase or PIN is asked for once and not by every command.
 //!
 //! It listens on a socket that only this user reaches, and signs events of a register: no certificate, no
 //! agreement, no hand-over. It ends by itself, and the key is wiped.
@@ -17,7 +17,7 @@ pub use wire::Holds;
 use std::io;
 use std::path::PathBuf;
 
-use crate::signed::KeyError;
+use crate::signed::{KeyError, KeyPlace};
 
 /// Why a session is not there, or not to be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,10 +32,10 @@ pub enum SessionError {
         why: String,
     },
     /// One is open already.
-    #[error("a session for {} is open already", key.display())]
+    #[error("a session for {key} is open already")]
     Open {
-        /// The key file.
-        key: PathBuf,
+        /// The key.
+        key: KeyPlace,
     },
     /// Somebody else's process listens there.
     #[error("at {} listens a process of user {user}, so it is not used", socket.display())]

@@ -1,7 +1,8 @@
-//! Where sessions listen, and which key file one belongs to.
+//! Where sessions listen, and which key one belongs to.
 
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -9,12 +10,12 @@ use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
 use super::{SessionError, failed};
-use crate::signed::sha256;
+use crate::signed::{KeyPlace, sha256};
 
-/// Folder and names of a key file's session.
+/// Folder and names of a key's session.
 pub(super) struct Place {
-    /// The key file, without links.
-    pub key: PathBuf,
+    /// The key: its file without links, or the URI as it was written.
+    pub key: KeyPlace,
     /// Where it listens.
     pub socket: PathBuf,
     /// Held by whoever listens: of a process that died the kernel lets go.
@@ -33,10 +34,16 @@ pub struct KeyFile {
 }
 
 impl Place {
-    /// The place of a key file, which must be there.
-    pub fn of(key: &Path) -> io::Result<Place> {
-        let key = fs::canonicalize(key)?;
-        let digest = sha256(std::os::unix::ffi::OsStrExt::as_bytes(key.as_os_str()));
+    /// The place of a key. A key file must be there.
+    pub fn of(key: &KeyPlace) -> io::Result<Place> {
+        let (key, digest) = match key {
+            KeyPlace::File(path) => {
+                let path = fs::canonicalize(path)?;
+                let digest = sha256(path.as_os_str().as_bytes());
+                (KeyPlace::File(path), digest)
+            }
+            KeyPlace::Token(uri) => (key.clone(), sha256(uri.to_string().as_bytes())),
+        };
         let name: String = digest[..8].iter().map(|b| format!("{b:02x}")).collect();
         let at = |end: &str| folder().join(format!("session-{name}.{end}"));
         Ok(Place { socket: at("sock"), lock: at("lock"), key })
@@ -44,6 +51,14 @@ impl Place {
 }
 
 impl KeyFile {
+    /// Of a key; none of one that is on a token.
+    pub(super) fn of_key(key: &KeyPlace) -> Result<Option<KeyFile>, SessionError> {
+        match key {
+            KeyPlace::File(path) => KeyFile::of(path).map(Some).map_err(failed("examining", path)),
+            KeyPlace::Token(_) => Ok(None),
+        }
+    }
+
     /// As it is now.
     pub fn of(key: &Path) -> io::Result<KeyFile> {
         let meta = fs::metadata(key)?;

@@ -43,10 +43,10 @@ pub struct Holds {
     pub kid: String,
     /// The public key: JWK member `x`.
     pub x: String,
-    /// The key file, for a person.
+    /// The key file or the token's URI, for a person.
     pub key: String,
-    /// The key file as it was.
-    pub file: KeyFile,
+    /// The key file as it was; none of a key on a token, which is held by the login at that token.
+    pub file: Option<KeyFile>,
     /// When the session began.
     pub since: DateTime<Utc>,
     /// When it ends by itself.

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::person::{KeyArgs, Place, default_path, new_passphrase, no_passphrase, pin, read_passphrase};
+use super::person::{KeyArgs, default_path, new_passphrase, no_passphrase, pin, read_passphrase};
 use crate::frontend::cli::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::{DurableError, KeyError, Passphrase, PublicCard, StationKey, TokenUri, check_person_name};
+use crate::signed::{
+    DurableError, KeyError, KeyPlace, Passphrase, PublicCard, StationKey, TokenUri, check_person_name,
+};
 
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
@@ -140,8 +142,8 @@ fn free(path: &Path) -> Result<(), Failure> {
 pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
     // The public half lies beside the key, so that showing it asks for no passphrase.
     let beside = match args.key.place()? {
-        Place::File(path) => Some(card_path(&path)),
-        Place::Token(_) => None,
+        KeyPlace::File(path) => Some(card_path(&path)),
+        KeyPlace::Token(_) => None,
     };
     let beside = beside.and_then(|path| Some((std::fs::read(&path).ok()?, path)));
     let card = match beside {

@@ -8,7 +8,7 @@ mod store;
 
 #[cfg(feature = "erase")]
 pub use generate::name_beside;
-pub use person::{KeyArgs, Place, ask_twice, new_passphrase, no_passphrase, pin, read_passphrase};
+pub use person::{KeyArgs, ask_twice, new_passphrase, no_passphrase, pin, read_passphrase};
 
 use clap::Subcommand;
 

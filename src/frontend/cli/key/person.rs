@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::frontend::cli::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::{KeyError, Passphrase, StationKey, TokenUri};
+use crate::signed::{KeyError, KeyPlace, Passphrase, StationKey, TokenUri};
 use crate::station::session;
 
 /// Whose key signs what the command does.
@@ -25,30 +25,11 @@ pub struct KeyArgs {
     unlocked: Box<OnceLock<StationKey>>,
 }
 
-/// Where a key is.
-pub enum Place {
-    /// In a file.
-    File(PathBuf),
-    /// On a token.
-    Token(Box<TokenUri>),
-}
-
-impl Place {
-    /// Reads a path or a `pkcs11:` URI.
-    pub fn parse(text: &str) -> Result<Place, Failure> {
-        match TokenUri::is_one(text) {
-            true => TokenUri::parse(text)
-                .map(|uri| Place::Token(Box::new(uri)))
-                .map_err(|e| Failure::words(Exit::Usage, format!("{text}: {e}"))),
-            false => Ok(Place::File(PathBuf::from(text))),
-        }
-    }
-}
-
 impl KeyArgs {
     /// Where the key is.
-    pub fn place(&self) -> Result<Place, Failure> {
-        self.key.as_deref().map_or_else(|| Ok(Place::File(default_path())), Place::parse)
+    pub fn place(&self) -> Result<KeyPlace, Failure> {
+        let Some(text) = self.key.as_deref() else { return Ok(KeyPlace::File(default_path())) };
+        KeyPlace::parse(text).map_err(|e| Failure::words(Exit::Usage, format!("{text}: {e}")))
     }
 
     /// A key other than the one of the command line.
@@ -72,8 +53,8 @@ impl KeyArgs {
     }
 
     fn unlock_for_events(&self, given: Option<Passphrase>) -> Result<StationKey, Failure> {
-        if let (None, Place::File(path)) = (&given, self.place()?) {
-            match session::session(&path) {
+        if given.is_none() {
+            match session::session(&self.place()?) {
                 Ok(Some(open)) => return Ok(open.into_key()),
                 Ok(None) => {}
                 Err(error) => output::line_err(&format!("note: no session is used: {error}")),
@@ -84,8 +65,8 @@ impl KeyArgs {
 
     fn unlock(&self, given: Option<Passphrase>) -> Result<StationKey, Failure> {
         match self.place()? {
-            Place::File(path) => load(&path, given),
-            Place::Token(uri) => {
+            KeyPlace::File(path) => load(&path, given),
+            KeyPlace::Token(uri) => {
                 let pin = pin(&uri, given)?;
                 StationKey::on_token(&uri, &pin).map_err(|e| Failure::new(Exit::Other, &e))
             }

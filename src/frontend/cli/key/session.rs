@@ -12,10 +12,10 @@ use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::person::{KeyArgs, Place, ask_for, told};
+use super::person::{KeyArgs, ask_for, pin, told};
 use crate::frontend::cli::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::{KeyError, Passphrase, StationKey, format_time};
+use crate::signed::{KeyError, KeyPlace, Passphrase, StationKey, format_time};
 use crate::station::session::{Holds, Session, SessionError, hold, session, sessions, shut_off};
 
 /// A session lasts no longer.
@@ -31,7 +31,7 @@ pub enum SessionCommand {
     Start(StartArgs),
     /// Show the sessions that are open
     Status,
-    /// Wipe the key from memory and end the session
+    /// Wipe the key from memory, or log out of the token, and end the session
     Stop(StopArgs),
     /// The process that holds the key; started by `start`
     #[command(hide = true)]
@@ -58,7 +58,7 @@ pub struct StopArgs {
 
 #[derive(Debug, Args)]
 pub struct HoldArgs {
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE|URI")]
     key: PathBuf,
     #[arg(long = "for", value_name = "TIME", value_parser = lasting)]
     lasts: Duration,
@@ -82,26 +82,21 @@ pub fn run(common: &Common, command: SessionCommand) -> Result<Exit, Failure> {
 }
 
 fn start(common: &Common, args: &StartArgs) -> Result<Exit, Failure> {
-    let Place::File(path) = args.key.place()? else {
-        return Err(Failure::words(Exit::Usage, "a session holds a key of a file; a token keeps its key to itself"));
-    };
-    match StationKey::load(&path, None) {
-        Err(KeyError::PassphraseNeeded { .. }) => {}
-        Err(error) => return Err(told(&error)),
-        Ok(_) => {
-            let why = format!("{} has no passphrase, so every command opens it without a session", path.display());
-            return Err(Failure::words(Exit::Refused, why));
-        }
+    let place = args.key.place()?;
+    if let KeyPlace::File(path) = &place {
+        needs_passphrase(path)?;
     }
-    if session(&path).map_err(|e| session_failure(&e))?.is_some() {
-        return Err(session_failure(&SessionError::Open { key: path }));
+    if session(&place).map_err(|e| session_failure(&e))?.is_some() {
+        return Err(session_failure(&SessionError::Open { key: place }));
     }
-    let passphrase = match args.key.passphrase(common)? {
-        Some(given) => given,
-        None if std::io::stdin().is_terminal() => ask_for(&path)?,
-        None => return Err(told(&KeyError::PassphraseNeeded { path })),
+    let given = args.key.passphrase(common)?;
+    let secret = match (&place, given) {
+        (KeyPlace::Token(uri), given) => pin(uri, given)?,
+        (KeyPlace::File(_), Some(given)) => given,
+        (KeyPlace::File(path), None) if std::io::stdin().is_terminal() => ask_for(path)?,
+        (KeyPlace::File(path), None) => return Err(told(&KeyError::PassphraseNeeded { path: path.clone() })),
     };
-    let holds = spawn(&path, &passphrase, args.lasts)?;
+    let holds = spawn(&place, &secret, args.lasts)?;
     if common.json {
         output::json(&shown(&holds));
     } else {
@@ -110,6 +105,18 @@ fn start(common: &Common, args: &StartArgs) -> Result<Exit, Failure> {
         output::line("End it with    lastwrite key session stop");
     }
     Ok(Exit::Done)
+}
+
+/// A key that opens without a passphrase gains nothing by a session.
+fn needs_passphrase(path: &Path) -> Result<(), Failure> {
+    match StationKey::load(path, None) {
+        Err(KeyError::PassphraseNeeded { .. }) => Ok(()),
+        Err(error) => Err(told(&error)),
+        Ok(_) => {
+            let why = format!("{} has no passphrase, so every command opens it without a session", path.display());
+            Err(Failure::words(Exit::Refused, why))
+        }
+    }
 }
 
 fn status(common: &Common) -> Result<Exit, Failure> {
@@ -138,8 +145,8 @@ fn stop(common: &Common, args: &StopArgs) -> Result<Exit, Failure> {
         for open in sessions().map_err(|e| session_failure(&e))? {
             found.push(open.map_err(|e| session_failure(&e))?);
         }
-    } else if let Place::File(path) = args.key.place()? {
-        found.extend(session(&path).map_err(|e| session_failure(&e))?);
+    } else {
+        found.extend(session(&args.key.place()?).map_err(|e| session_failure(&e))?);
     }
     let count = found.len();
     for open in found {
@@ -150,7 +157,7 @@ fn stop(common: &Common, args: &StopArgs) -> Result<Exit, Failure> {
     } else {
         output::line(&match count {
             0 => "No session was open.".to_owned(),
-            _ => format!("{} ended; the key is wiped from memory", output::count(count, "session")),
+            _ => format!("{} ended; no unlocked key is held any more", output::count(count, "session")),
         });
     }
     Ok(Exit::Done)
@@ -158,13 +165,17 @@ fn stop(common: &Common, args: &StopArgs) -> Result<Exit, Failure> {
 
 /// The process that holds the key. Whatever comes of it is said on standard output, to `start`.
 fn holder(args: &HoldArgs) -> Result<Exit, Failure> {
+    let place = match args.key.to_str().map(KeyPlace::parse).transpose() {
+        Ok(place) => place.unwrap_or_else(|| KeyPlace::File(args.key.clone())),
+        Err(e) => return Err(Failure::words(Exit::Usage, format!("{}: {e}", args.key.display()))),
+    };
     let held = shut_off().and_then(|()| {
         let text = read_all().map_err(|source| SessionError::Io {
             doing: "reading the passphrase of",
             path: args.key.clone(),
             source,
         })?;
-        hold(&args.key, &text, args.lasts, |holds| output::json(&Word::Ready(holds.clone())))
+        hold(&place, text, args.lasts, |holds| output::json(&Word::Ready(holds.clone())))
     });
     if let Err(error) = held {
         let failure = session_failure(&error);
@@ -182,10 +193,13 @@ fn read_all() -> std::io::Result<Passphrase> {
 }
 
 /// Starts the process that holds the key, and waits until it listens.
-fn spawn(key: &Path, passphrase: &Passphrase, lasts: Duration) -> Result<Holds, Failure> {
+fn spawn(place: &KeyPlace, passphrase: &Passphrase, lasts: Duration) -> Result<Holds, Failure> {
     let other = |e: &dyn std::fmt::Display| Failure::words(Exit::Other, format!("the session did not start: {e}"));
     let program = std::env::current_exe().map_err(|e| other(&e))?;
-    let key = std::fs::canonicalize(key).map_err(|e| other(&e))?;
+    let key = match place {
+        KeyPlace::File(path) => std::fs::canonicalize(path).map_err(|e| other(&e))?.into_os_string(),
+        KeyPlace::Token(uri) => uri.to_string().into(),
+    };
     let mut command = Command::new(program);
     command.args(["key", "session", "hold", "--key"]).arg(key).arg("--for").arg(format!("{}s", lasts.as_secs()));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());

@@ -37,11 +37,11 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::certificate::TrustArgs;
-use super::key::{KeyArgs, Place, new_passphrase, no_passphrase};
+use super::key::{KeyArgs, new_passphrase, no_passphrase};
 use super::{Common, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::register::{Database, Register, RegisterError, Role, Verdict, Work};
-use crate::signed::StationKey;
+use crate::signed::{KeyPlace, StationKey};
 use crate::station;
 
 #[derive(Debug, Subcommand)]
@@ -135,7 +135,7 @@ pub fn run_media(common: &Common, command: MediaCommand) -> Result<Exit, Failure
 fn init(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
     let at = args.open.at(common);
     let place = args.open.key.place()?;
-    let key_path = if let Place::File(path) = &place { Some(path) } else { None };
+    let key_path = if let KeyPlace::File(path) = &place { Some(path) } else { None };
     for path in [key_path, if let Database::File(file) = &at { Some(file) } else { None }].into_iter().flatten() {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)
@@ -160,10 +160,7 @@ fn init(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
         register.close().await;
         Ok(id)
     })?;
-    let named = match &place {
-        Place::File(path) => path.display().to_string(),
-        Place::Token(uri) => uri.to_string(),
-    };
+    let named = place.to_string();
     if common.json {
         output::json(&json!({ "register": id, "kid": key.kid(), "public_key": key.public().x(), "key": named }));
     } else {
