@@ -73,6 +73,10 @@ fn an_asset_closes_on_its_certificate_and_on_nothing_else() {
     station.ok(&["register", "rebuild"]);
     assert_eq!(station.json(0, &["asset", "show", "A-1", "--history"]), before);
     station.ok(&["register", "audit"]);
+    let told = both(&station.expect(0, &["asset", "show", "A-1", "--history"]));
+    for part in ["WHO", "Mia Manager", "stage moved: to disposition", "asset closed"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Showing assets.
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::OpenArgs;
 use crate::frontend::cli::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
-use crate::register::{Asset, PlacedMedium, Stage};
+use crate::register::{Act, Asset, Event, PlacedMedium, Stage};
+use crate::signed::printable;
 
 #[derive(Debug, Args)]
 pub struct ShowArgs {
@@ -36,11 +37,11 @@ pub struct ListArgs {
 }
 
 pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
-    let (revision, asset, media, events) = args.open.view(common, async |register| {
+    let (revision, asset, media, events, people) = args.open.view(common, async |register| {
         let (stream, revision, asset) = register.asset(&args.tag).await?;
         let media = register.media_of(&asset).await?;
         let events = if args.history { register.history(&stream).await? } else { Vec::new() };
-        Ok((revision, asset, media, events))
+        Ok((revision, asset, media, events, register.people().await?))
     })?;
     if common.json {
         let media: Vec<_> = media.iter().map(|m| json!({ "stream": m.stream, "medium": m.medium })).collect();
@@ -48,18 +49,36 @@ pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     output::line(&card(&asset, &media));
-    for event in events {
-        let act = serde_json::to_value(&event.act).unwrap_or_default();
-        let typ = act.get("type").and_then(|t| t.as_str()).unwrap_or("?").to_owned();
-        output::line(&format!(
-            "{:>4}  {}  {typ}  by {}",
-            event.revision,
-            event.at.format("%Y-%m-%d %H:%M:%S"),
-            event.actor
-        ));
+    if args.history {
+        let who = |kid: &str| people.persons.get(kid).map_or_else(|| kid.to_owned(), |person| person.name.clone());
+        let row = |event: &Event| {
+            let at = event.at.format("%Y-%m-%d %H:%M:%S").to_string();
+            vec![event.revision.to_string(), at, who(&event.actor), what_happened(&event.act)]
+        };
+        let rows: Vec<_> = events.iter().map(row).collect();
+        output::line(&output::table(&["", "WHEN (UTC)", "WHO", "WHAT"], &rows));
     }
     Ok(Exit::Done)
 }
+
+/// `stage moved: to decommissioning`: the act and what it says in a word or a number.
+fn what_happened(act: &Act) -> String {
+    let act = serde_json::to_value(act).unwrap_or_default();
+    let plain = |name: &str| name.replace('_', " ");
+    let said = act.as_object().into_iter().flatten().filter(|(name, _)| *name != "type");
+    let said = said.filter_map(|(name, value)| match value {
+        Value::String(text) if text.len() <= LONGEST_WORDS => Some(format!("{} {}", plain(name), printable(text))),
+        Value::Number(number) => Some(format!("{} {number}", plain(name))),
+        Value::Bool(true) => Some(plain(name)),
+        _ => None,
+    });
+    let said = said.collect::<Vec<_>>().join(", ");
+    let act = plain(act.get("type").and_then(Value::as_str).unwrap_or("?"));
+    if said.is_empty() { act } else { format!("{act}: {said}") }
+}
+
+/// A digest or an essay says nothing in a list; `--json` has all of it.
+const LONGEST_WORDS: usize = 60;
 
 /// Rows of [`crate::register::Register::list`].
 pub fn rows(common: &Common, rows: Vec<Vec<Option<String>>>) -> Result<Exit, Failure> {
