@@ -2,6 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "page/differential.rs"]
+mod differential;
+#[allow(dead_code)] // also for other tests
+#[path = "documents/samples.rs"]
+mod samples;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

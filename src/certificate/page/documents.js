@@ -18,7 +18,7 @@ const KINDS = new Map(
 
 const RANK = { clear: 1, purge: 2, destroy: 3 };
 // The clock of a station may be wrong without its signature being so.
-const DOES_NOT_DECIDE = ["signing time"];
+const DOES_NOT_DECIDE = ["times", "signing time", "time evidence"];
 
 const get = (value, path) => path.split(".").reduce((at, name) => (at instanceof Map ? at.get(name) : undefined), value);
 
@@ -28,8 +28,8 @@ function verdictOf(checks) {
   return open ? "consistent" : "valid";
 }
 
-// Verifies one document with nothing but itself and the trust store.
-async function verifyDocument(bytes, fileName, trust) {
+// Verifies one document with nothing but itself, the trust store, and what others say of the time of its signatures.
+async function verifyDocument(bytes, fileName, trust, found = NO_EVIDENCE) {
   const document = { fileName, id: null, kind: null, typ: null, payload: null, checks: [], signatures: [], others: [] };
   let jws;
   try {
@@ -53,11 +53,16 @@ async function verifyDocument(bytes, fileName, trust) {
   document.kind = known.kind;
   document.typ = known;
   document.checks.push(passed("typ", `the document is a ${typ}`));
-  document.checks.push(...(await checkSignatures(jws, trust)));
+  document.checks.push(...(await checkSignatures(jws, trust, found)));
   document.checks.push(checkFileName(document));
   try {
-    document.payload = parseJson(text(jws.payload));
-    document.checks.push(...checkContent(document));
+    const payload = parseJson(text(jws.payload));
+    SHAPES[document.kind](payload, "");
+    document.payload = payload;
+    document.checks.push(passed("content", "the payload has exactly the documented members"));
+    document.checks.push(...(await checkContent(document)));
+    const told = document.checks.some((check) => check?.name === "time evidence");
+    if (!trust.isEmpty && !told && payload.has("facts")) document.checks.push(checkClock(get(payload, "facts.clock")));
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     document.checks.push(failed("content", error.message));
@@ -79,15 +84,25 @@ function checkFileName(document) {
     : failed("file name", `the payload's SHA-256 is ${document.id}: the payload was changed or the file renamed`);
 }
 
-function checkContent(document) {
+// What is left where nobody but the station says when it signed.
+function checkClock(clock) {
+  const detail = "nobody but the station says when it signed, by a clock that ";
+  if (clock === "synchronized") return passed("time evidence", `${detail}was synchronized`);
+  return unknown("time evidence", detail + (clock === "unsynchronized" ? "was not synchronized" : "is of unknown quality"));
+}
+
+async function checkContent(document) {
   const { payload, kind, typ } = document;
-  if (!(payload instanceof Map)) throw new Refused("the payload is not an object");
   const gathering = kind === "computer_certificate" || kind === "lot_certificate";
   const run = kind === "certificate" || kind === "failure_report";
   const schema = run ? "lastwrite-sanitization" : gathering ? "lastwrite-gathering" : `lastwrite-${kind.replaceAll("_", "-")}`;
   if (payload.get("schema") !== schema || payload.get("version") !== 1) {
     return [failed("schema", `${payload.get("schema")} version ${payload.get("version")} is not known here; ${schema} version 1 is`)];
   }
+  if (run && payload.get("kind") !== kind) return [failed("content", `the payload is a ${payload.get("kind")}, not a ${kind}`)];
+  if (run && !isHex(get(payload, "facts.run_id"), 32)) return [failed("schema", "run_id is not 32 hex digits")];
+  const digest = run ? get(payload, "facts.tool.build_digest") : "";
+  if (digest !== "" && !isHex(digest, 64)) return [failed("schema", "the tool's build digest is no SHA-256")];
   const checks = [passed("schema", `${schema} version 1`)];
   const named = typ.signers.map((signer) => ({ ...signer, key: signer.kid ? (get(payload, signer.kid) ?? null) : undefined }));
   // Where the document names no such person, nobody of that sort belongs on it.
@@ -99,138 +114,90 @@ function checkContent(document) {
   }
   const kids = named.map((signer) => signer.key).filter(Boolean);
   if (new Set(kids).size < kids.length) checks.push(failed("four eyes", "one key stands for two of the persons named"));
-  if (run) checks.push(...checkRun(document));
+  checks.push(...(await (run ? checkRun(document) : checkOther(document))));
   return checks;
 }
 
-const GRADES = {
-  A: "attained as requested, proven by reading everything",
-  B: "attained as requested, proven by representative samples",
-  C: "passed with a reservation",
-  D: "complete, not proven",
-  F: "FAILED, not shown to be sanitized",
-};
-
-// The mark that the facts earn, as the program counts it.
-function markOf(facts, isFailure) {
-  const [requested, attained, proven] = ["requested", "attained", "proven"].map((name) => facts.get(name));
-  if (isFailure || !attained || proven === "nothing") return "F";
-  if (proven === "completion_only") return "D";
-  const clean = ["unwritten", "unread", "mismatched", "unreached"].every((name) => (get(facts, `ledger.${name}`) ?? []).length === 0);
-  if (!(RANK[attained] >= RANK[requested]) || !clean) return "C";
-  if (proven === "full_readback" || proven === "erased_full_read") return "A";
-  return proven === "sampled_readback" || proven === "erased_sampled" ? "B" : "C";
-}
-
-// A certificate must show success everywhere; a failure report must not claim any.
-function checkRun(document) {
-  const { payload, kind } = document;
-  const facts = payload.get("facts");
-  const number = (value) => (typeof value === "string" && /^(0|[1-9][0-9]*)$/.test(value) ? BigInt(value) : null);
-  if (payload.get("kind") !== kind) return [failed("content", `the payload is a ${payload.get("kind")}, not a ${kind}`)];
-  const size = number(get(facts, "medium.geometry.size"));
-  const verification = get(facts, "verification");
-  if (size === null || !(verification instanceof Map)) return [failed("content", "the payload lacks documented members")];
-  const mark = get(payload, "grade.mark");
-  const earned = markOf(facts, payload.get("failure") !== null);
-  const grade = mark === earned ? passed("grade", `${mark}: ${GRADES[mark]}`) : failed("grade", `the grade ${mark} is claimed, the facts earn ${earned}`);
-  if (kind === "failure_report") {
-    const failure = payload.get("failure");
-    const honest = failure instanceof Map && ["nothing", "completion_only"].includes(facts.get("proven"));
-    return [grade, honest ? passed("result", `the run failed: ${failure.get("message")}`) : failed("result", "a failure report that describes no failure")];
-  }
-  const [requested, attained, proven] = ["requested", "attained", "proven"].map((name) => facts.get(name));
-  const checks = [grade];
-  checks.push(
-    payload.get("failure") === null && proven !== "nothing"
-      ? passed("result", "the run passed")
-      : failed("result", "a certificate that carries a failure or proves nothing"),
-  );
-  const enough = RANK[attained] >= RANK[requested] && attained !== "destroy" && !(facts.get("technique") === "overwrite" && attained !== "clear");
-  checks.push(
-    enough
-      ? passed("method", `${requested} requested, ${attained} attained by ${facts.get("technique")}`)
-      : failed("method", `${requested} was requested, ${attained} is claimed by ${facts.get("technique")}`),
-  );
-  const passes = facts.get("passes");
-  const whole = Array.isArray(passes) && passes.every((p) => number(p.get("written")) === size && p.get("flushed") === true && p.get("ended") !== null);
-  const needed = facts.get("technique") === "overwrite" ? 1 : 0;
-  checks.push(
-    whole && passes.length >= needed
-      ? passed("passes", passes.length === 0 ? "no overwrite pass" : `${passes.length} complete: every byte written and flushed`)
-      : failed("passes", "a pass did not write and flush every byte"),
-  );
-  const [matched, wanted] = [number(verification.get("matched")), number(verification.get("wanted"))];
-  // Two samples of at least 5 % in each section (SP 800-88r1 section 4.7); an image may end within a block.
-  const covered = {
-    full_readback: matched === wanted && wanted === size,
-    sampled_readback: matched === wanted && wanted !== null && (wanted + 4096n) * 10n >= size,
-    quick_readback: matched === wanted && matched !== null && matched > 0n,
-    readback_with_exceptions: true, // judged by the ledger
-    // What a drive erased by itself: nothing of what was known to be there is there.
-    erased_full_read: true,
-    erased_sampled: true,
-    erased_known_content: true,
-    completion_only: true,
-  };
-  const read = covered[proven] === true;
-  checks.push(
-    read
-      ? passed("verification", `${proven.replaceAll("_", " ")}: ${matched} of ${wanted} bytes matched`)
-      : failed("verification", `${proven} is claimed, but ${matched} of ${wanted} bytes matched`),
-  );
-  const ledger = ["unwritten", "unread", "mismatched", "unreached"].flatMap((name) => get(facts, `ledger.${name}`) ?? []);
-  checks.push(
-    ledger.length === 0
-      ? passed("ledger", "no block went wrong")
-      : unknown("ledger", `${ledger.length} ranges of blocks went wrong; only a policy can allow that: lastwrite certificate verify judges it`),
-  );
-  const ended = Date.parse(facts.get("ended")) / 1000;
-  const early = document.signatures.some((s) => s.iat !== null && s.iat < Math.floor(ended));
-  checks.push(early ? unknown("signing time", "signed before the run ended, by the signer's clock") : passed("signing time", "signed after the run ended"));
-  return checks;
-}
-
-// What documents at hand say about each other. Only valid ones speak.
+// What documents at hand say about each other. Invalid ones say nothing; of one that is not established it is not known
+// who says so. A judgement that a later one takes the place of, or that is revoked, is left out.
 function relate(documents) {
-  const valid = documents.filter((d) => d.payload !== null && verdictOf(d.checks) === "valid");
-  const replaced = new Set(valid.map((d) => d.payload.get("replaces")).filter((id) => typeof id === "string"));
-  const revoked = new Set(valid.filter((d) => d.kind === "revocation").map((d) => get(d.payload, "document.id")));
-  const speakers = valid.filter((d) => !replaced.has(d.id) && !revoked.has(d.id));
+  const standing = new Map();
+  for (const d of documents) {
+    const verdict = verdictOf(d.checks);
+    if (d.payload !== null && verdict !== "invalid") standing.set(d.id, { ...d, established: verdict === "valid" });
+  }
+  const speakers = [...standing.values()];
+  const valid = speakers.filter((d) => d.established);
+  const isRevoked = (id) => valid.some((d) => d.kind === "revocation" && get(d.payload, "document.id") === id);
+  // One that is revoked takes nobody's place, so that a rejection comes back when the acceptance after it is revoked.
+  const isReplaced = (id) =>
+    isRevoked(id) || valid.some((d) => d.kind === "validation" && d.payload.get("replaces") === id && !isRevoked(d.id));
+  const isSettled = (id) => {
+    const about = valid.filter((d) => d.kind === "validation" && get(d.payload, "document.id") === id && !isReplaced(d.id));
+    return about.length > 0 && about.every((d) => d.payload.get("decision") === "accepted");
+  };
   for (const document of documents) {
     document.others = document.others.filter((check) => check.name === "custody inclusion");
     for (const other of speakers) {
-      const about = other === document ? null : relation(other, document);
-      if (about !== null) document.others.push(about);
+      const about = other.id === document.id ? null : relation(other, document, isReplaced, isSettled);
+      if (about === null) continue;
+      if (other.established) document.others.push(about);
+      else document.others.push(unknown(about.name, `somebody says, and who is not established: ${about.detail}`));
     }
     judged(document);
   }
 }
 
-function relation(other, document) {
-  const { payload, kind } = other;
-  const who = () => get(payload, "by.name") ?? payload.get("station");
-  if (get(payload, "document.id") === document.id && document.id !== null) {
-    if (kind === "validation") {
-      const detail = `${payload.get("decision")} by ${who()} on ${payload.get("decided")}: ${payload.get("reason")}`;
-      return payload.get("decision") === "accepted" ? passed("validation", detail) : failed("validation", detail);
-    }
-    if (kind === "revocation") {
-      return failed("document revocation", `revoked by ${who()} on ${payload.get("revoked")}: ${payload.get("reason")}`);
-    }
+function relation(other, document, isReplaced, isSettled) {
+  const { payload, kind, id } = other;
+  const of = (path) => get(payload, path);
+  const said = (name, isFor, detail) => (isFor ? passed : failed)(name, `${detail} (${id.slice(0, 12)})`);
+  if (kind === "validation" && of("document.id") === document.id) {
+    const detail = `${of("decision")} by ${of("by.name")} on ${of("decided")}: ${of("reason")}`;
+    return isReplaced(id) ? null : said("validation", of("decision") === "accepted", detail);
   }
-  if (kind === "media_verification" && get(payload, "certificate.id") === document.id) {
-    const detail = `${payload.get("result")}, read by ${payload.get("station")} on ${payload.get("ended")}`;
-    if (payload.get("result") === "matched") return passed("second reading", detail);
-    return payload.get("result") === "mismatched" ? failed("second reading", detail) : null;
+  if (kind === "revocation" && of("document.id") === document.id) {
+    return said("document revocation", false, `revoked by ${of("by.name")} on ${of("revoked")}: ${of("reason")}`);
+  }
+  if (kind === "media_verification" && of("certificate.id") === document.id) {
+    if (isReplaced(id) || of("result") === "incomplete") return null;
+    const against = contradictionOf(other, document);
+    if (against !== null) return said("second reading", false, `a reading contradicts it: ${against}`);
+    return said("second reading", of("result") === "matched", `${of("result")}, read by ${of("station")} on ${of("ended")}`);
+  }
+  if (kind === "discrepancy" && of("transfer.id") === document.id) {
+    return isSettled(id) ? null : said("discrepancy", false, `${of("by.name")} found on ${of("found")} that it is not what arrived`);
   }
   const later =
     kind === "failure_report" &&
     document.kind === "certificate" &&
     document.payload !== null &&
-    get(payload, "facts.medium.identity_digest") === get(document.payload, "facts.medium.identity_digest") &&
-    Date.parse(get(payload, "facts.ended")) > Date.parse(get(document.payload, "facts.ended"));
-  return later ? failed("later run", `a later run on this medium failed on ${get(payload, "facts.ended")}`) : null;
+    isOfMedium(payload, document.payload) &&
+    instant(of("facts.ended")) >= instant(get(document.payload, "facts.ended"));
+  return later ? said("later run", false, `a later run on this medium failed on ${of("facts.ended")}`) : null;
+}
+
+// Whether a run was on the medium of a certificate, also one that made the medium larger first.
+function isOfMedium(run, certificate) {
+  const before = get(run, "facts.hidden_areas.restored.before");
+  if (get(run, "facts.medium.identity_digest") === get(certificate, "facts.medium.identity_digest")) return true;
+  return before !== undefined && identityDifferences(before, get(certificate, "facts.medium.identity")).length === 0;
+}
+
+// What a reading says that does not fit the certificate it is about.
+function contradictionOf(reading, document) {
+  if (!["certificate", "failure_report"].includes(document.kind) || document.payload === null) return "it is about no certificate";
+  const [of, facts] = [(path) => get(reading.payload, path), document.payload.get("facts")];
+  const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+  if (of("run_id") !== facts.get("run_id")) return "it names another run";
+  const signers = document.signatures.map((s) => s.kid).filter((kid) => kid !== null);
+  if (!same(of("certificate_signers"), signers)) return "it names other signers of the certificate";
+  const differences = identityDifferences(get(facts, "medium.identity"), of("medium.identity"));
+  const told = of("medium.differences").map((d) => ({ field: d.get("field"), before: d.get("before"), now: d.get("now") }));
+  if (!same(told, differences)) return "it tells other differences of identity";
+  const tangible = get(facts, "medium.class") === "physical" || of("medium.class") === "physical";
+  if (differences.length > 0 && tangible) return "it is about another medium";
+  return of("medium.identity.size") === get(facts, "medium.identity.size") ? null : "the media differ in size";
 }
 
 const BUNDLE_MAGIC = '{"schema":"lastwrite-bundle",';

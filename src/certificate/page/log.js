@@ -49,7 +49,7 @@ async function checkCheckpoint(checkpoint, trust) {
   const message = new TextEncoder().encode(checkpoint.body);
   let revoked = false;
   for (const signature of checkpoint.signatures.filter((s) => s.name === checkpoint.origin && s.value.length === 64)) {
-    for (const key of [...trust.keys.values(), ...[...trust.delegated.values()].map((d) => d.key)]) {
+    for (const key of trust.all()) {
       if (!key.roles.includes("station")) continue;
       if (!sameBytes(await noteKeyId(checkpoint.origin, 1, key.bytes), signature.id)) continue;
       if (!(await verifyBytes(key.bytes, message, signature.value))) {

@@ -3,15 +3,23 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::policy::{Category, Policy, READY, Route};
+
 /// In the order they stand on the page.
-const SCRIPTS: [&str; 7] = [
+const SCRIPTS: [&str; 12] = [
     include_str!("strict.js"),
+    include_str!("shapes.js"),
     include_str!("ed25519.js"),
     include_str!("trust.js"),
     include_str!("log.js"),
+    include_str!("evidence.js"),
     include_str!("pdf.js"),
+    include_str!("run.js"),
+    include_str!("drive.js"),
+    include_str!("others.js"),
     include_str!("documents.js"),
     include_str!("view.js"),
 ];
@@ -20,7 +28,9 @@ const PAGE: &str = include_str!("page.html");
 
 /// The page, as one HTML file. The same program always makes the same bytes.
 pub fn page() -> String {
-    let script = format!("\"use strict\";\n(() => {{\n{}\n}})();\n", SCRIPTS.join("\n"));
+    let policies = Value::Array(READY.iter().filter_map(|r| Some(known(r.policy().ok()?, r.digest()))).collect());
+    let scripts = SCRIPTS.join("\n");
+    let script = format!("\"use strict\";\n(() => {{\nconst POLICIES = {policies};\n{scripts}\n}})();\n");
     let parts = [
         ("{{version}}", env!("CARGO_PKG_VERSION").to_owned()),
         ("{{script-hash}}", source_hash(&script)),
@@ -30,6 +40,25 @@ pub fn page() -> String {
         ("{{script}}", script),
     ];
     parts.into_iter().fold(PAGE.to_owned(), |page, (name, part)| page.replacen(name, &part, 1))
+}
+
+/// What the rules of a policy that comes with the program make of each case, for documents that name it.
+fn known(policy: Policy, digest: String) -> Value {
+    let minimum = |category| {
+        let of = |route: Route| (route.name().replace('-', "_"), json!(policy.minimum(category, route)));
+        Value::Object(Route::ALL.into_iter().map(of).collect())
+    };
+    let by_category: Map<_, _> = Category::ALL.into_iter().map(|c| (c.name().to_owned(), minimum(c))).collect();
+    let cases = std::iter::once(None).chain(Category::ALL.into_iter().map(Some));
+    let bad: Map<_, _> =
+        cases.map(|c| (c.map_or("", Category::name).to_owned(), json!(policy.bad_sectors_allowed(c)))).collect();
+    json!({
+        "id": policy.id, "digest": digest, "version": policy.version, "minimum": by_category,
+        "validation": Category::ALL.into_iter().filter(|c| policy.wants_validation(*c)).collect::<Vec<_>>(),
+        "second_person_percent": policy.second_person.percent, "bad_blocks_allowed": bad,
+        "hidden_areas": policy.hidden_areas.rule, "operator": policy.operator.rule,
+        "step_down": policy.techniques.step_down, "retention_years": policy.retention.years,
+    })
 }
 
 /// A hash source of a content security policy (CSP level 3, section 2.3.1).

@@ -5,6 +5,7 @@ class Refused extends Error {}
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const asciiBytes = (text) => Uint8Array.from(text, (c) => c.charCodeAt(0));
+const fromHex = (word) => Uint8Array.from(word.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 const hex = (bytes) => Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
 const sameBytes = (a, b) => a.length === b.length && a.every((byte, i) => byte === b[i]);
 
@@ -68,8 +69,11 @@ function parseJson(source) {
   const number = () => {
     const found = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/.exec(source.slice(at, at + 400));
     if (!found) fail("a value was expected");
+    const value = Number(found[0]);
+    if (!Number.isFinite(value)) fail("a number too large");
     at += found[0].length;
-    return Number(found[0]);
+    // Every number of ours is a whole one, and is written in one way.
+    return /^(0|[1-9][0-9]*)$/.test(found[0]) && Number.isSafeInteger(value) ? value : { odd: found[0] };
   };
   const value = (depth) => {
     space();
@@ -219,7 +223,10 @@ function parseSignature(raw, number) {
     if (typeof found !== "string" || found === "") throw new Refused(`${name} of ${what} is not a text`);
     return found;
   };
-  const iat = header.get("iat") ?? null;
-  if (iat !== null && (!Number.isSafeInteger(iat) || iat < 0)) throw new Refused(`iat of ${what} is not a time`);
-  return { kid: word("kid"), typ: word("typ"), role: word("role"), iat, value, protectedText: raw.get("protected") };
+  const iat = header.has("iat") ? header.get("iat") : null;
+  // The last second that a Date can tell.
+  if (header.has("iat") && !(Number.isSafeInteger(iat) && iat <= 8_640_000_000_000)) throw new Refused(`iat of ${what} is not a time`);
+  const role = word("role");
+  if (role !== null && !ROLES.includes(role)) throw new Refused(`the role of ${what} is not known here`);
+  return { kid: word("kid"), typ: word("typ"), role, iat, value, protectedText: raw.get("protected") };
 }

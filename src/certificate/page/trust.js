@@ -55,6 +55,12 @@ class TrustStore {
     return this.keys.size === 0;
   }
 
+  // Its own keys and those that its roots vouch for.
+  all() {
+    const more = [...this.delegated.values()].map((d) => d.key).filter((key) => !this.keys.has(key.kid));
+    return [...this.keys.values(), ...more];
+  }
+
   find(kid) {
     return this.keys.get(kid) ?? this.delegated.get(kid)?.key;
   }
@@ -200,19 +206,21 @@ const passed = (name, detail) => ({ name, outcome: "passed", detail });
 const failed = (name, detail) => ({ name, outcome: "failed", detail });
 const unknown = (name, detail) => ({ name, outcome: "unknown", detail });
 
-// The checks of every signature, each on its own.
-async function checkSignatures(jws, trust) {
+const NO_EVIDENCE = { evidence: [], tokens: [] };
+
+// The checks of every signature, each on its own. `found` is evidence of time by others.
+async function checkSignatures(jws, trust, found = NO_EVIDENCE) {
   const checks = [];
   for (const [index, signature] of jws.signatures.entries()) {
     const of = jws.signatures.length > 1 ? `signature ${index + 1}: ` : "";
-    for (const check of await checkSignature(jws, index, signature, trust)) {
+    for (const check of await checkSignature(jws, index, signature, trust, found)) {
       checks.push({ ...check, detail: of + check.detail });
     }
   }
   return checks;
 }
 
-async function checkSignature(jws, index, signature, trust) {
+async function checkSignature(jws, index, signature, trust, found) {
   const needsKey = ["signature", "key role", "key validity", "revocation"];
   const without = (first) => [first, ...needsKey.map((name) => unknown(name, "needs the signer's key"))];
   if (signature.kid === null) return without(failed("key known", "the signature names no key (kid)"));
@@ -221,14 +229,16 @@ async function checkSignature(jws, index, signature, trust) {
   if (key === undefined) return without(failed("key known", `key ${signature.kid} is not in the trust store`));
   const through = key.delegatedBy ? `, vouched for by the root "${trust.find(key.delegatedBy)?.name}"` : "";
   const genuine = await verifySignature(jws, index, key);
+  const about = await evidenceOf(jws, index, found);
   return [
     passed("key known", `key ${key.kid} is known as "${key.name}" (${key.roles.join(", ")})${through}`),
     genuine
       ? passed("signature", `made by key ${key.kid} over exactly these bytes`)
       : failed("signature", `not made by key ${key.kid}: the document or the signature was changed`),
     checkRole(signature, key),
-    checkWindow(signature, key),
-    checkRevocation(signature, trust.revocation(key)),
+    checkWindow(signature, key, about.evidence),
+    checkRevocation(signature, trust.revocation(key), about.evidence),
+    ...tellEvidence(about, key),
   ];
 }
 
@@ -240,26 +250,38 @@ function checkRole(signature, key) {
     : failed(name, `signed as ${signature.role}, but the key is trusted as ${key.roles.join(", ")} only`);
 }
 
-function checkWindow(signature, key) {
+function checkWindow(signature, key, evidence) {
   const name = "key validity";
   if (signature.iat === null) return failed(name, "the signature does not say when it was made (iat)");
   const signed = `signed ${when(signature.iat)}`;
+  const earliest = earliestOf(evidence);
+  if (earliest !== null && key.validFrom !== null && earliest.at < key.validFrom) {
+    const existed = `it existed on ${when(earliest.at)} (${earliest.kind} by ${earliest.by})`;
+    return failed(name, `${existed}, before the key became valid on ${when(key.validFrom)}`);
+  }
   if (key.validFrom !== null && signature.iat < key.validFrom) {
     return failed(name, `${signed}, before the key became valid on ${when(key.validFrom)}`);
   }
   if (key.validUntil !== null && signature.iat > key.validUntil) {
     return failed(name, `${signed}, after the key expired on ${when(key.validUntil)}`);
   }
-  return passed(name, `${signed} by the signer's clock, within the key's window`);
+  const told = earliest === null ? "; nobody else says when" : `, and not after ${when(earliest.at)} by others`;
+  return passed(name, `${signed} by the signer's clock, within the key's window${told}`);
 }
 
-function checkRevocation(signature, revoked) {
+// Whoever holds a key can backdate what it signs, so only others can say that it was earlier.
+function checkRevocation(signature, revoked, evidence) {
   const name = "revocation";
   if (revoked === null) return passed(name, "the key is not revoked");
+  const earlier = earliestOf(evidence.filter((e) => e.at < revoked));
+  if (earlier !== null) {
+    const existed = `it existed on ${when(earlier.at)} (${earlier.kind} by ${earlier.by})`;
+    return passed(name, `the key was revoked on ${when(revoked)}, after this was signed: ${existed}`);
+  }
   if (signature.iat === null || signature.iat >= revoked) return failed(name, `the key was revoked on ${when(revoked)}`);
   return unknown(
     name,
     `the key was revoked on ${when(revoked)}; the signature says ${when(signature.iat)}, but whoever holds a key can ` +
-      "backdate. lastwrite certificate verify weighs time-stamps, countersignatures and cosigned checkpoints",
+      "backdate. Drop a countersignature or a proof with a cosigned checkpoint that is older than the revocation",
   );
 }

@@ -1,6 +1,6 @@
 // The page itself. What is read from files reaches it as text only, never as markup.
 
-const state = { trust: new TrustStore(), items: [], logs: [], refused: [], queue: Promise.resolve() };
+const state = { trust: new TrustStore(), items: [], evidence: [], logs: [], refused: [], queue: Promise.resolve() };
 const $ = (id) => document.getElementById(id);
 
 function el(tag, attributes = {}, ...children) {
@@ -33,6 +33,8 @@ async function takeBytes(bytes, name) {
     for (const file of await documentsOfPdf(bytes)) addDocument(file, name, true);
   } else if (starts(BUNDLE_MAGIC)) {
     state.items.push({ bundle: bytes, name });
+  } else if (isEvidence(bytes)) {
+    if (!state.evidence.some((file) => sameBytes(file.bytes, bytes))) state.evidence.push({ bytes, name });
   } else if (isStatements(bytes)) {
     await state.trust.takeStatements(bytes, name);
   } else if (isTrust(bytes)) {
@@ -71,14 +73,15 @@ function addDocument(bytes, name, inPdf) {
 async function judgeAll() {
   const shown = [];
   state.logs = [];
-  const problems = [];
+  const found = await readEvidence(state.evidence, state.trust);
+  const problems = [...found.refused];
   for (const item of state.items) {
     if (item.bundle) {
       try {
         const { documents, logs } = await readBundle(item.bundle, state.trust);
         state.logs.push(...logs.map((log) => ({ ...log, from: item.name })));
         for (const inside of documents) {
-          const verified = await verifyDocument(inside.bytes, `${inside.id}.json`, state.trust);
+          const verified = await verifyDocument(inside.bytes, `${inside.id}.json`, state.trust, found);
           verified.fileName = `${item.name}, ${inside.id.slice(0, 12)}`;
           if (verified.payload) verified.others.push(checkInclusion(verified, logs));
           shown.push(verified);
@@ -89,13 +92,14 @@ async function judgeAll() {
       }
       continue;
     }
-    const verified = await verifyDocument(item.bytes, item.inPdf ? null : item.name, state.trust);
+    const verified = await verifyDocument(item.bytes, item.inPdf ? null : item.name, state.trust, found);
     verified.fileName = item.name;
     verified.inPdf = item.inPdf;
     shown.push(verified);
   }
   relate(shown);
   state.shown = shown;
+  state.found = found;
   state.problems = problems;
 }
 
@@ -105,8 +109,18 @@ const VERDICTS = {
   invalid: ["INVALID", "A check failed. Do not rely on it."],
 };
 
+// What there is besides the signer's own word on times.
+function evidenceText({ evidence, tokens }) {
+  const told = evidence.map((e) => `${e.kind} by ${e.by}, ${when(e.at)}`);
+  const stamped = ({ name, at }) => `${name}: a time-stamp token (RFC 3161)${at === null ? "" : ` of ${when(at)}`}, which this page cannot judge`;
+  return [...new Set(told), ...tokens.map(stamped)].join(" · ");
+}
+
 function render() {
   const shown = state.shown ?? [];
+  const evidence = state.found ? evidenceText(state.found) : "";
+  $("evidence").replaceChildren(`Evidence of time: ${evidence}`);
+  $("evidence").hidden = evidence === "";
   const count = (verdict) => shown.filter((document) => document.verdict === verdict).length;
   $("trust").replaceChildren(
     state.trust.isEmpty
