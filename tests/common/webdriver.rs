@@ -57,6 +57,8 @@ impl Browser {
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "goog:chromeOptions": {"args": arguments},
             "goog:loggingPrefs": {"performance": "ALL", "browser": "ALL"},
+            // In milliseconds; a page that shows hundreds of documents is busy for long on a busy machine.
+            "timeouts": {"script": 90_000},
         }}});
         let value = browser.call("POST", "/session", &wanted);
         browser.session = value["sessionId"].as_str().expect("a session").to_owned();

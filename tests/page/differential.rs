@@ -13,9 +13,9 @@ use lastwrite::signed::{Jws, Role, TimeEvidence, TrustStore, TrustedKey, counter
 use lastwrite::units::Bytes;
 use serde_json::{Value, json};
 
+use self::runs::*;
 use super::common::webdriver::Browser;
 use super::samples::*;
-use self::runs::*;
 
 const REGISTER: u8 = 20;
 
@@ -258,6 +258,53 @@ fn a_drive_that_grew_is_the_same_for_the_page() {
         assert_eq!(against, expected == "invalid", "{size}");
         open(&browser, &page, &trust);
         assert_eq!(on_the_page(&browser, &files)["c.json"], expected, "{size}: {}", super::results(&browser));
+    }
+}
+
+/// What was still frozen erased nothing, and what did not sleep did not wake.
+#[test]
+fn suspends_to_ram_are_judged_as_the_program_judges_them() {
+    let Some(browser) = Browser::start() else { return };
+    let station = super::Station::new();
+    let (page, trust) = (super::page(&station), trusted());
+    let good: Value = serde_json::from_slice(Jws::parse(&certificate_of(&suspended())).unwrap().payload()).unwrap();
+    let last = "/facts/suspensions/1";
+    let cases = [
+        ("valid", "", json!(null)),
+        ("invalid", "after", json!(["sanitize"])),
+        ("invalid", "after", json!(["security", "sanitize"])),
+        ("valid", "after", json!([])),
+        ("invalid", "after", json!(null)),
+        ("invalid", "failed", json!("EBUSY")),
+        ("invalid", "frozen", json!([])),
+        ("invalid", "frozen", json!(["power"])),
+        ("invalid", "exchanges", json!([])),
+        ("valid", "noted", json!("2020-01-01T12:00:00Z")),
+    ];
+    let mut files: Vec<_> = cases
+        .iter()
+        .enumerate()
+        .map(|(i, (_, member, value))| {
+            let mut payload = good.clone();
+            if !member.is_empty() {
+                payload.pointer_mut(last).unwrap()[member] = value.clone();
+            }
+            (format!("{i}.json"), payload)
+        })
+        .collect();
+    let mut without = good.clone();
+    without.pointer_mut(last).unwrap().as_object_mut().unwrap().shift_remove("after");
+    files.push(("without.json".to_owned(), without));
+    let signed = |payload: &Value| {
+        signed(payload.to_string().as_bytes(), DocumentType::Certificate.typ(), &[(STATION, Role::Station)])
+    };
+    let files: Vec<_> = files.iter().map(|(name, payload)| (name.clone(), signed(payload))).collect();
+    open(&browser, &page, &trust);
+    let said = on_the_page(&browser, &files);
+    let expected = cases.iter().map(|(expected, ..)| *expected).chain(["invalid"]);
+    for ((name, bytes), expected) in files.iter().zip(expected) {
+        let verdict = word(verify_any_with(bytes, Some(name), Some(&trust), &[]).verdict);
+        assert_eq!((verdict, said[name].as_str()), (expected, expected), "{name}");
     }
 }
 
