@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::firmware::{RestoreNote, RestorePlan, Restoring};
+use super::firmware::{RestoreNote, RestorePlan, Restoring, Step};
 use super::record::{HiddenAreas, Restored};
 use super::state::RunState;
 use crate::media::{AreaOutcome, Exchange, HiddenArea, Identity, Medium};
@@ -26,10 +26,14 @@ impl RunState {
     }
 
     /// What the medium may be now: while hidden areas are given back it has any of the sizes that the
-    /// plan names, and everything else is as it was.
+    /// plan names, or that the drive said before the kernel was made to look again, and everything else is
+    /// as it was.
     pub fn identities(&self) -> Vec<Identity> {
         let identity = &self.plan.medium.identity;
-        let sizes = self.restores().into_iter().flat_map(|plan| plan.steps.iter().map(|step| step.size));
+        let block = u64::from(self.plan.medium.geometry.logical_block);
+        let said = |step: &Step| step.last()?.0.checked_add(1)?.checked_mul(block).map(Bytes);
+        let planned = self.restores().into_iter().flat_map(|plan| plan.steps.iter().map(|step| step.size));
+        let sizes = planned.chain(self.restores().iter().flat_map(|_| self.restoration.restoring.done.iter().filter_map(said)));
         let mut all = vec![identity.clone()];
         for size in sizes {
             if all.iter().all(|known| known.size != size) {

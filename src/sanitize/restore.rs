@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use super::erase::{Stopped, apply};
-use super::firmware::{self, AtaHiddenAreas, DiaryError, HiddenError, Power, RestoreEnd, RestoreNote, RestorePlan};
+use super::firmware::{
+    self, DiaryError, HiddenError, Hides, Power, RestoreEnd, RestoreNote, RestorePlan, SHORT_CAPACITY,
+};
 use super::journal::JournalError;
 use super::record::{Failure, HiddenAreas, Otherwise};
 use super::restoration::outcomes;
@@ -62,10 +64,11 @@ impl Run<Intended> {
 }
 
 fn give_back(roots: &Roots, mut claimed: Claimed, plan: &RestorePlan) -> Result<Claimed, Stopped> {
-    let (drive, kept, exchanges) = command(roots, &mut claimed, plan)?;
-    let size = drive.size(drive.accessible).ok_or_else(|| unclear("the drive says an impossible size"))?;
+    let (said, kept, exchanges) = command(roots, &mut claimed, plan)?;
+    let size = said.size().ok_or_else(|| unclear("the drive says an impossible size"))?;
     let mut claimed = seen_by_kernel(roots, claimed, size)?;
-    let drive = look_again(roots, &claimed.claim, size)?;
+    let mut drive = look_again(roots, &claimed.claim, size)?;
+    drive.settle(&claimed.progress.restoration.restoring.done);
     let areas = account(&claimed, &drive, size, kept.as_deref());
     let medium = Box::new(claimed.claim.medium().clone());
     let entry = JournalEntry::Rebound { medium, areas, exchanges, at: now() };
@@ -74,7 +77,7 @@ fn give_back(roots: &Roots, mut claimed: Claimed, plan: &RestorePlan) -> Result<
     Ok(claimed)
 }
 
-type Commanded = (AtaHiddenAreas, Option<String>, Vec<Exchange>);
+type Commanded = (Hides, Option<String>, Vec<Exchange>);
 
 /// The commands. Gives what the drive says afterwards, and why it keeps something back.
 fn command(roots: &Roots, claimed: &mut Claimed, plan: &RestorePlan) -> Result<Commanded, Stopped> {
@@ -105,7 +108,7 @@ fn command(roots: &Roots, claimed: &mut Claimed, plan: &RestorePlan) -> Result<C
         entries.push(entry);
         Ok(())
     };
-    let end = firmware::restore(&mut recorder, serial.as_deref(), plan, &past, &power, &mut note);
+    let end = firmware::restore(&mut recorder, claim.medium().transport, serial.as_deref(), plan, &past, &power, &mut note);
     for entry in &entries {
         apply(claimed, entry)?;
     }
@@ -180,14 +183,14 @@ fn found(roots: &Roots, run: &Unclaimed, wanted: &Identity, patience: Duration) 
 }
 
 /// The drive that is held now, by its own word: the same, and as large as the kernel says.
-fn look_again(roots: &Roots, claim: &Claim, size: Bytes) -> Result<AtaHiddenAreas, Stopped> {
+fn look_again(roots: &Roots, claim: &Claim, size: Bytes) -> Result<Hides, Stopped> {
     let medium = claim.medium();
     let mut path = Linux::over(roots, claim.file(), medium).map_err(unclear)?;
-    let drive = AtaHiddenAreas::examine(&mut path).map_err(unclear)?;
-    if drive.serial.as_deref() != medium.identity.serial.as_deref().map(str::trim) {
+    let drive = Hides::examine(&mut path, medium.transport).map_err(unclear)?;
+    if drive.serial() != medium.identity.serial.as_deref().map(str::trim) {
         return Err(unclear(format!("{} names another serial number than the kernel", medium.path.display())));
     }
-    let says = drive.size(drive.accessible);
+    let says = drive.size();
     if says != Some(size) || medium.geometry.size != size {
         let says = says.map_or("more".to_owned(), |says| says.to_string());
         return Err(unclear(format!(
@@ -199,17 +202,38 @@ fn look_again(roots: &Roots, claim: &Claim, size: Bytes) -> Result<AtaHiddenArea
 }
 
 /// What became of each area. Where what was given back is not what the medium grew by, nothing is known.
-fn account(claimed: &Claimed, drive: &AtaHiddenAreas, size: Bytes, kept: Option<&str>) -> Vec<HiddenArea> {
+fn account(claimed: &Claimed, drive: &Hides, size: Bytes, kept: Option<&str>) -> Vec<HiddenArea> {
     let plan = &claimed.progress.plan;
     let before = plan.hidden.as_ref().map_or(&[][..], HiddenAreas::areas);
     let note = kept.map_or("it is still hidden".to_owned(), |why| format!("could not be given back: {why}"));
     let grown = size.0.checked_sub(plan.medium.geometry.size.0).map(Bytes);
-    grown.and_then(|grown| outcomes(before, &drive.report(&note), grown)).unwrap_or_else(|| {
+    let left = drive.report(&note);
+    let before = &match grown {
+        Some(grown) => told_by_growth(before, &left, grown),
+        None => before.to_vec(),
+    };
+    // What a SCSI disk cannot speak of stays as unknown as it was.
+    let open = |area: &&HiddenArea| {
+        matches!(drive, Hides::Scsi(_)) && area.kind != SHORT_CAPACITY && area.outcome == Some(AreaOutcome::Unknown)
+    };
+    let of_others = before.iter().filter(open).cloned();
+    let with_others = |areas: Vec<HiddenArea>| areas.into_iter().chain(of_others).collect();
+    grown.and_then(|grown| outcomes(before, &left, grown)).map(with_others).unwrap_or_else(|| {
         let note = "what the drive gave back does not add up to what it grew by".to_owned();
         let unknown =
             |area: &HiddenArea| HiddenArea { note: note.clone(), outcome: Some(AreaOutcome::Unknown), ..area.clone() };
         before.iter().map(unknown).collect()
     })
+}
+
+/// A SCSI disk that hides nothing any more hid what it grew by, whatever it had told before.
+fn told_by_growth(before: &[HiddenArea], left: &[HiddenArea], grown: Bytes) -> Vec<HiddenArea> {
+    let is_whole = left.iter().all(|area| area.kind != SHORT_CAPACITY);
+    let told = |area: &HiddenArea| match area.kind == SHORT_CAPACITY && is_whole && grown.0 > 0 {
+        true => HiddenArea { size: Some(grown), outcome: None, ..area.clone() },
+        false => area.clone(),
+    };
+    before.iter().map(told).collect()
 }
 
 /// Why the run must not go on: something stays hidden, and may not be excluded.
@@ -292,6 +316,30 @@ mod tests {
         let (medium, areas) = (Box::new(medium), vec![area(outcome)]);
         entries.push(JournalEntry::Rebound { medium, areas, exchanges: Vec::new(), at: samples::at(3) });
         RunState::fold(&entries).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_whole_scsi_disk_hid_what_it_grew_by() {
+        let short = |size: Option<u64>, outcome| HiddenArea {
+            kind: SHORT_CAPACITY.to_owned(),
+            size: size.map(Bytes),
+            note: "n".to_owned(),
+            outcome,
+        };
+        let unknown = Some(AreaOutcome::Unknown);
+        let told = |before: &[HiddenArea], left: &[HiddenArea], grown| {
+            let areas = outcomes(&told_by_growth(before, left, Bytes(grown)), left, Bytes(grown)).unwrap();
+            areas.into_iter().map(|area| (area.size, area.outcome)).collect::<Vec<_>>()
+        };
+        let back = |size| vec![(Some(Bytes(size)), Some(AreaOutcome::GivenBack))];
+        // What it had told before, more than that, and nothing at all.
+        assert_eq!(told(&[short(Some(512), None)], &[], 512), back(512));
+        assert_eq!(told(&[short(Some(512), None)], &[], 1024), back(1024));
+        assert_eq!(told(&[short(None, unknown)], &[], 1024), back(1024));
+        assert_eq!(told(&[short(None, unknown)], &[], 0), []);
+        // What it still hides, or does not speak of.
+        assert_eq!(told(&[short(Some(512), None)], &[short(Some(512), None)], 0), [(Some(Bytes(512)), None)]);
+        assert_eq!(told(&[short(None, unknown)], &[short(None, unknown)], 0), [(None, unknown)]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::device::command::nvme::{self, Controller};
 use crate::device::transport::{Linux, Transport};
 use crate::media::{AreaOutcome, HiddenArea, Medium, MediumClass, Transport as Bus};
 use crate::policy::HiddenAreaState;
-use crate::sanitize::firmware::{AtaHiddenAreas, RestorePlan};
+use crate::sanitize::firmware::{Hides, Maximum, RestorePlan, SHORT_CAPACITY, ScsiCapacity};
 use crate::sanitize::record::{HiddenAreas, Otherwise};
 use crate::units::{Bytes, human_bytes};
 
@@ -18,11 +18,14 @@ pub(super) const UNREACHED: &str = "no host write reaches it";
 /// What is known of a medium's hidden areas before a run.
 #[derive(Debug, Default)]
 pub(super) struct Hidden {
-    /// For plan, journal and certificate. `None`: there is nothing that could be asked.
-    pub found: Option<HiddenAreas>,
-    /// What an ATA drive said; by this its areas can be given back.
-    drive: Option<AtaHiddenAreas>,
+    /// What was found. `None`: there is nothing that could be asked.
+    found: Option<HiddenAreas>,
+    /// What the drive said; by this its areas can be given back.
+    drive: Option<Hides>,
 }
+
+/// Why it is not known what is behind a USB bridge.
+const BRIDGE: &str = "what is behind a USB bridge cannot be told: an ATA disk may hide an HPA or a DCO there";
 
 impl Hidden {
     /// Asks the drive.
@@ -31,10 +34,10 @@ impl Hidden {
             return Hidden::default();
         }
         match medium.transport {
-            Bus::Ata => {
+            Bus::Ata | Bus::Sas | Bus::Scsi | Bus::Usb => {
                 let asked = Linux::to_ask(roots, medium)
                     .map_err(|error| format!("the drive could not be asked: {error}"))
-                    .and_then(|mut path| AtaHiddenAreas::examine(&mut path).map_err(|error| error.to_string()));
+                    .and_then(|mut path| Hides::examine(&mut path, medium.transport).map_err(|e| e.to_string()));
                 Hidden::of(medium, asked)
             }
             Bus::NvmePcie | Bus::NvmeFabrics => {
@@ -48,15 +51,26 @@ impl Hidden {
         }
     }
 
-    /// From what an ATA drive answered.
-    fn of(medium: &Medium, asked: Result<AtaHiddenAreas, String>) -> Hidden {
+    /// From what the drive answered.
+    fn of(medium: &Medium, asked: Result<Hides, String>) -> Hidden {
         match asked.and_then(|drive| same_drive(medium, drive)) {
             Ok(drive) => {
-                let (by, areas) = (drive.asked_by(), drive.report(UNREACHED));
-                let found = HiddenAreas::Examined { by, areas, exchanges: Vec::new(), restored: None };
+                let found = match &drive {
+                    Hides::Scsi(disk) if !matches!(disk.maximum, Maximum::Shown(_)) => not_told(medium, disk),
+                    Hides::Ata(_) | Hides::Scsi(_) => examined(medium, &drive),
+                };
                 Hidden { found: Some(found), drive: Some(drive) }
             }
             Err(why) => Hidden { found: Some(HiddenAreas::NotExamined { why }), drive: None },
+        }
+    }
+
+    /// For plan, journal and certificate, where what was found is to be given back by this plan, or is not.
+    pub fn told(&self, medium: &Medium, restore: Option<&RestorePlan>) -> Option<HiddenAreas> {
+        match (&self.drive, restore) {
+            // It will be told to give back whatever there is, and that is what becomes known of it.
+            (Some(drive @ Hides::Scsi(_)), Some(_)) => Some(examined(medium, drive)),
+            _ => self.found.clone(),
         }
     }
 
@@ -70,12 +84,24 @@ impl Hidden {
     /// that; or why it cannot be done.
     pub fn restore(&self, medium: &Medium, wanted: Option<Otherwise>) -> Result<Option<RestorePlan>, String> {
         let Some(otherwise) = wanted else { return Ok(None) };
-        let plan = self.drive.as_ref().and_then(|drive| RestorePlan::of(drive, otherwise));
+        // What answers behind a USB bridge is told to change only where it says that there is something.
+        let says = |drive: &&Hides| {
+            medium.transport != Bus::Usb
+                || matches!(drive, Hides::Scsi(ScsiCapacity { maximum: Maximum::Shown(_), .. }))
+        };
+        let plan = self.drive.as_ref().filter(says).and_then(|drive| RestorePlan::of(drive, otherwise));
         if otherwise == Otherwise::Exclude {
             return Ok(plan);
         }
         if medium.partition.is_some() || !medium.other_paths.is_empty() {
             return Err("only a whole drive on one path can be given back what it hides".to_owned());
+        }
+        if let (Some(Hides::Scsi(disk)), Bus::Sas | Bus::Scsi) = (&self.drive, medium.transport) {
+            // What it does not tell before it shows by being told to give it back.
+            return plan.map(Some).ok_or_else(|| disk.not_known());
+        }
+        if matches!(self.drive, Some(Hides::Scsi(_))) {
+            return Err(BRIDGE.to_owned());
         }
         let unknown = self.found.as_ref().and_then(|found| found.with(AreaOutcome::Unknown).next());
         if let Some(area) = unknown {
@@ -87,7 +113,9 @@ impl Hidden {
         match &self.found {
             Some(HiddenAreas::NotExamined { why }) => Err(format!("what the drive hides could not be asked: {why}")),
             None if can_hide_unseen(medium) => {
-                Err("what the drive hides cannot be asked on this path: it is no ATA disk on an ATA port".to_owned())
+                let why = "what the drive hides cannot be asked on this path: it is no SCSI disk, and no ATA disk on an \
+                           ATA port";
+                Err(why.to_owned())
             }
             _ => Ok(plan),
         }
@@ -95,8 +123,10 @@ impl Hidden {
 
     /// As policy wants to know it, where what was found is to be given back by this plan.
     pub fn state_with(&self, medium: &Medium, restore: Option<&RestorePlan>) -> HiddenAreaState {
-        let known = |found: &HiddenAreas| found.with(AreaOutcome::Unknown).next().is_none();
-        match restore.is_some() && self.found.as_ref().is_some_and(known) {
+        // A SCSI disk need not say before what MODE SELECT has it give back.
+        let is_open = |area: &HiddenArea| area.kind != SHORT_CAPACITY;
+        let known = |found: HiddenAreas| !found.with(AreaOutcome::Unknown).any(is_open);
+        match restore.is_some() && self.told(medium, restore).is_some_and(known) {
             true => HiddenAreaState::GivenBackFirst,
             false => self.state(medium),
         }
@@ -126,11 +156,34 @@ impl Hidden {
                 }
             }
             Some(HiddenAreas::NotExamined { why }) => {
-                HiddenAreaState::NotExamined(format!("HPA and DCO were not examined: {why}"))
+                HiddenAreaState::NotExamined(format!("hidden areas were not examined: {why}"))
             }
             _ => HiddenAreaState::NotExamined("HPA, DCO and over-provisioned areas were not examined".to_owned()),
         }
     }
+}
+
+fn examined(medium: &Medium, drive: &Hides) -> HiddenAreas {
+    let mut areas = drive.report(UNREACHED);
+    if matches!(drive, Hides::Scsi(_)) && medium.transport == Bus::Usb {
+        areas.push(behind_bridge());
+    }
+    HiddenAreas::Examined { by: drive.asked_by(), areas, exchanges: Vec::new(), restored: None }
+}
+
+/// There may be more behind a USB bridge than what answers there.
+fn behind_bridge() -> HiddenArea {
+    HiddenArea {
+        kind: "host_protected_area".to_owned(),
+        size: None,
+        note: format!("not known: {BRIDGE}"),
+        outcome: Some(AreaOutcome::Unknown),
+    }
+}
+
+fn not_told(medium: &Medium, disk: &ScsiCapacity) -> HiddenAreas {
+    let why = if medium.transport == Bus::Usb { BRIDGE.to_owned() } else { disk.not_known() };
+    HiddenAreas::NotExamined { why }
 }
 
 /// Whether the drive may have a host protected area, or the like, of which nothing here can tell.
@@ -140,13 +193,13 @@ fn can_hide_unseen(medium: &Medium) -> bool {
 }
 
 /// Whose answer it was, and whether the kernel sees all that the drive offers.
-fn same_drive(medium: &Medium, drive: AtaHiddenAreas) -> Result<AtaHiddenAreas, String> {
+fn same_drive(medium: &Medium, drive: Hides) -> Result<Hides, String> {
     let kernel = medium.identity.serial.as_deref().map(str::trim);
-    if drive.serial.as_deref() != kernel {
-        let (kernel, drive) = (kernel.unwrap_or("nothing"), drive.serial.as_deref().unwrap_or("nothing"));
+    if drive.serial() != kernel {
+        let (kernel, drive) = (kernel.unwrap_or("nothing"), drive.serial().unwrap_or("nothing"));
         return Err(format!("the kernel says serial {kernel:?}, and on this path the drive itself says {drive:?}"));
     }
-    let size = drive.size(drive.accessible);
+    let size = drive.size();
     if size != Some(medium.geometry.size) {
         let says = size.map_or("more".to_owned(), |size| size.to_string());
         return Err(format!("the drive says that it has {says} bytes, and the kernel {}", medium.geometry.size));
@@ -182,7 +235,7 @@ pub(super) fn area_words(area: &HiddenArea) -> String {
 mod tests {
     use super::*;
     use crate::media::{Geometry, Identity, Kind, Zoned};
-    use crate::sanitize::firmware::Found;
+    use crate::sanitize::firmware::{AtaHiddenAreas, Found};
     use crate::units::Lba;
 
     fn medium(sectors: u64) -> Medium {
@@ -206,7 +259,7 @@ mod tests {
         }
     }
 
-    fn drive(accessible: u64, native: u64, factory: u64) -> AtaHiddenAreas {
+    fn ata(accessible: u64, native: u64, factory: u64) -> AtaHiddenAreas {
         AtaHiddenAreas {
             serial: Some("S1".to_owned()),
             accessible: Lba(accessible - 1),
@@ -216,6 +269,15 @@ mod tests {
             accessible_max: Found::NoFeature,
             factory: Found::Last(Lba(factory - 1)),
         }
+    }
+
+    fn drive(accessible: u64, native: u64, factory: u64) -> Hides {
+        Hides::Ata(ata(accessible, native, factory))
+    }
+
+    fn disk(accessible: u64, maximum: Maximum) -> Hides {
+        let serial = Some("S1".to_owned());
+        Hides::Scsi(ScsiCapacity { serial, accessible: Lba(accessible - 1), sector: 512, long: true, maximum })
     }
 
     #[test]
@@ -241,29 +303,61 @@ mod tests {
         let whole = Hidden::of(&medium(900), Ok(drive(900, 900, 900)));
         assert_eq!(whole.restore(&medium(900), refuse), Ok(None));
 
-        let mut frozen = drive(800, 900, 1000);
-        frozen.factory = Found::NotSaid("it is frozen".to_owned());
-        let frozen = Hidden::of(&medium(800), Ok(frozen));
+        let frozen = AtaHiddenAreas { factory: Found::NotSaid("it is frozen".to_owned()), ..ata(800, 900, 1000) };
+        let frozen = Hidden::of(&medium(800), Ok(Hides::Ata(frozen)));
         assert!(frozen.restore(&medium(800), refuse).unwrap_err().contains("frozen"));
         let part = frozen.restore(&medium(800), Some(Otherwise::Exclude)).unwrap().unwrap();
         assert!(matches!(frozen.state_with(&medium(800), Some(&part)), HiddenAreaState::Closed(_)));
         let silent = Hidden::of(&medium(800), Err("no registers".to_owned()));
         assert!(silent.restore(&medium(800), refuse).unwrap_err().contains("no registers"));
         let usb = Medium { transport: Bus::Usb, ..medium(800) };
-        assert!(Hidden::default().restore(&usb, refuse).unwrap_err().contains("no ATA disk"));
+        assert!(Hidden::default().restore(&usb, refuse).unwrap_err().contains("cannot be asked on this path"));
         let image = Medium { class: MediumClass::Image, transport: Bus::File, ..medium(800) };
         assert_eq!(Hidden::default().restore(&image, refuse), Ok(None));
     }
 
     #[test]
+    fn a_scsi_disk_is_whole_only_once_it_was_told_to_be() {
+        let (refuse, exclude) = (Some(Otherwise::Refuse), Some(Otherwise::Exclude));
+        let sas = Medium { transport: Bus::Sas, ..medium(800) };
+        let usb = Medium { transport: Bus::Usb, ..medium(800) };
+        let shown = |medium: &Medium| Hidden::of(medium, Ok(disk(800, Maximum::Shown(Lba(899)))));
+        let silent = |medium: &Medium| Hidden::of(medium, Ok(disk(800, Maximum::Repeated)));
+        for medium in [&sas, &usb] {
+            assert!(matches!(shown(medium).state(medium), HiddenAreaState::Closed(what) if what.contains("short capacity")));
+            assert!(matches!(silent(medium).state(medium), HiddenAreaState::NotExamined(_)));
+            assert!(matches!(silent(medium).told(medium, None), Some(HiddenAreas::NotExamined { .. })));
+            let plan = shown(medium).restore(medium, exclude).unwrap().unwrap();
+            assert_eq!(plan.steps[0].size, Bytes(900 * 512));
+        }
+        for hidden in [shown(&sas), silent(&sas)] {
+            let plan = hidden.restore(&sas, refuse).unwrap().unwrap();
+            assert_eq!(hidden.state_with(&sas, Some(&plan)), HiddenAreaState::GivenBackFirst);
+            assert_eq!(hidden.told(&sas, Some(&plan)).unwrap().areas()[0].kind, SHORT_CAPACITY);
+        }
+        let mute = Hidden::of(&sas, Ok(disk(800, Maximum::NotSaid("no descriptor".to_owned()))));
+        assert!(mute.restore(&sas, refuse).unwrap_err().contains("no descriptor"));
+        assert_eq!(mute.restore(&sas, exclude), Ok(None));
+
+        // Behind a bridge there may be more than what answers.
+        for hidden in [shown(&usb), silent(&usb)] {
+            assert!(hidden.restore(&usb, refuse).unwrap_err().contains("USB bridge"));
+        }
+        assert_eq!(silent(&usb).restore(&usb, exclude), Ok(None), "nothing is sent to what says nothing");
+        let plan = shown(&usb).restore(&usb, exclude).unwrap().unwrap();
+        assert!(matches!(shown(&usb).state_with(&usb, Some(&plan)), HiddenAreaState::Closed(_)));
+        let told = shown(&usb).told(&usb, Some(&plan)).unwrap();
+        assert_eq!(told.with(AreaOutcome::Unknown).count(), 1);
+    }
+
+    #[test]
     fn what_is_not_known_is_not_open() {
-        let mut silent = drive(900, 900, 900);
-        silent.factory = Found::NotSaid("it is frozen".to_owned());
-        let silent = Hidden::of(&medium(900), Ok(silent));
+        let silent = AtaHiddenAreas { factory: Found::NotSaid("it is frozen".to_owned()), ..ata(900, 900, 900) };
+        let silent = Hidden::of(&medium(900), Ok(Hides::Ata(silent)));
         assert!(matches!(silent.state(&medium(900)), HiddenAreaState::NotExamined(why) if why.contains("frozen")));
         for (asked, words) in [
             (Err("no registers".to_owned()), "no registers"),
-            (Ok(AtaHiddenAreas { serial: Some("S2".to_owned()), ..drive(800, 900, 900) }), "serial"),
+            (Ok(Hides::Ata(AtaHiddenAreas { serial: Some("S2".to_owned()), ..ata(800, 900, 900) })), "serial"),
             (Ok(drive(850, 900, 900)), "the kernel 409600"),
         ] {
             let hidden = Hidden::of(&medium(800), asked);

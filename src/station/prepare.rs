@@ -309,7 +309,7 @@ fn plan_one(
         operator: wish.operator.clone(),
         asset_tag: order.asset_tag.clone(),
         category: order.category.clone(),
-        hidden: hidden.found,
+        hidden: hidden.told(&medium, restore.as_ref()),
         restore,
         unfreeze,
         earlier_attempts,
@@ -396,6 +396,13 @@ fn warnings(rungs: &[Rung], also: &[Medium]) -> Vec<String> {
 fn hidden_warnings(hidden: &Hidden, restore: Option<&RestorePlan>, rungs: &[Rung]) -> Vec<String> {
     if let Some(last) = restore.and_then(|plan| plan.steps.last()) {
         let areas: Vec<String> = hidden.areas().map(area_words).collect();
+        if areas.is_empty() {
+            return vec![format!(
+                "before anything is erased the drive is told to take its whole capacity, for good: it has at least {} \
+                 bytes from then on, all of which is erased. Whether it was made to look smaller it does not tell before",
+                last.size
+            )];
+        }
         return vec![format!(
             "before anything is erased the drive is changed for good: it gives back what it hides ({}) and has {} bytes \
              from then on, all of which is erased",

@@ -15,7 +15,7 @@ use crate::device::command::{Data, nvme};
 use crate::device::transport::{Linux, Transport};
 use crate::media::{CommandSet, Health, HiddenArea, Medium};
 use crate::policy::Technique;
-use crate::sanitize::firmware::{AtaHiddenAreas, Psids, candidates};
+use crate::sanitize::firmware::{AtaHiddenAreas, Maximum, Psids, ScsiCapacity, candidates};
 
 /// So long a drive may take to answer everything; one that is asleep spins up first.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -117,8 +117,11 @@ fn ask(roots: &Roots, medium: &Medium) -> DriveReport {
     let offers = path.offers();
     if offers.contains(&CommandSet::Nvme) {
         ask_nvme(&mut path, &mut report);
-    } else if offers.contains(&CommandSet::Ata) {
-        ask_ata(&mut path, &mut report);
+    } else {
+        let is_ata = offers.contains(&CommandSet::Ata) && ask_ata(&mut path, &mut report);
+        if !is_ata && offers.contains(&CommandSet::Scsi) {
+            ask_scsi(&mut path, &mut report);
+        }
     }
     report
 }
@@ -139,11 +142,21 @@ fn ask_nvme(path: &mut Linux, report: &mut DriveReport) {
     }
 }
 
-fn ask_ata(path: &mut Linux, report: &mut DriveReport) {
+/// A disk that need not say whether it hides anything leaves it unknown.
+fn ask_scsi(path: &mut dyn Transport, report: &mut DriveReport) {
+    if let Ok(disk) = ScsiCapacity::examine(path)
+        && matches!(disk.maximum, Maximum::Shown(_))
+    {
+        report.hidden_areas = Some(disk.report(UNREACHED));
+    }
+}
+
+/// Whether it is an ATA drive.
+fn ask_ata(path: &mut Linux, report: &mut DriveReport) -> bool {
     let mut data = [0; 512];
     let identified = path.ata(&identify_device(), Data::In(&mut data), ONE);
     let Some(drive) = identified.ok().filter(|o| o.is_success()).and_then(|_| Identify::parse(&data).ok()) else {
-        return;
+        return false;
     };
     report.security = drive.security.map(|security| SecurityReport {
         enabled: security.enabled,
@@ -165,6 +178,7 @@ fn ask_ata(path: &mut Linux, report: &mut DriveReport) {
         health = health.or(more);
     }
     report.health = Some(health).filter(|health| !health.is_empty());
+    true
 }
 
 impl DriveReport {

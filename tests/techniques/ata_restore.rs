@@ -1,8 +1,9 @@
 //! All that a drive hides given back, over as many starts of a run as it takes: what is noted, when the
 //! power has to be cut, and what counts as "cannot be given back".
 
+use lastwrite::media::Transport as Bus;
 use lastwrite::sanitize::firmware::{
-    AtaHiddenAreas, DiaryError, HiddenError, Power, RestoreEnd, RestoreNote, RestorePlan, Restoring, Step, restore,
+    DiaryError, HiddenError, Hides, Power, RestoreEnd, RestoreNote, RestorePlan, Restoring, Step, restore,
 };
 use lastwrite::sanitize::record::Otherwise;
 use lastwrite::units::{Bytes, Lba};
@@ -25,7 +26,7 @@ impl Station {
         let mut drive = AtaDrive::new(&Medium::full());
         (drive.max.accessible, drive.max.native, drive.max.factory) = (accessible, native, factory);
         change(&mut drive);
-        let areas = AtaHiddenAreas::examine(&mut drive).unwrap();
+        let areas = Hides::examine(&mut drive, Bus::Ata).unwrap();
         let plan = RestorePlan::of(&areas, Otherwise::Refuse).unwrap();
         let power = Power { boot: Some("boot".to_owned()), diskseq: Some(Bytes(1)) };
         drive.sent.clear();
@@ -40,7 +41,7 @@ impl Station {
             notes.push(note);
             Ok(())
         };
-        let end = restore(drive, Some(SERIAL), plan, past, power, &mut note);
+        let end = restore(drive, Bus::Ata, Some(SERIAL), plan, past, power, &mut note);
         // As it would be read back.
         let text = serde_json::to_string(&notes).unwrap();
         let notes: Vec<RestoreNote> = serde_json::from_str(&text).unwrap();
@@ -60,7 +61,7 @@ impl Station {
 
     fn ends_whole(&mut self, last: u64) {
         match self.start() {
-            Ok(RestoreEnd::Whole(areas)) => assert_eq!(areas.accessible, Lba(last)),
+            Ok(RestoreEnd::Whole(areas)) => assert_eq!(areas.accessible(), Lba(last)),
             other => panic!("{other:?}"),
         }
     }

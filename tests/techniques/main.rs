@@ -12,5 +12,6 @@ mod ata_unfreeze;
 mod bench;
 mod mmc_card;
 mod opal_drive;
+mod scsi_capacity;
 mod traps;
 mod zoned_drive;

@@ -281,7 +281,8 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
     for step in plan.restore.iter().flat_map(|restore| &restore.steps) {
         fact("Gives back", format!("{} - {} bytes from then on", step.step.kind().replace('_', " "), step.size));
         for command in &step.commands {
-            fact("Command", format!("{}: {}", command.name, command.command));
+            let data = command.data_out.as_ref().map(|data| format!(", data {data}")).unwrap_or_default();
+            fact("Command", format!("{}: {}{data}", command.name, command.command));
         }
     }
     for other in &plan.also {
@@ -457,7 +458,7 @@ pub fn refusal(refused: &Refused) -> Failure {
         )),
         Refused::Twice { .. } => failure.hint("name it once"),
         Refused::Hidden { .. } => failure.hint(
-            "nothing was touched; attach the drive to an ATA port, cut its power and try again. \
+            "nothing was touched; attach the drive directly and not behind a bridge, cut its power and try again. \
              --restore-hidden=or-exclude goes on and records it as excluded",
         ),
         Refused::Frozen { .. } => failure.hint(

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ata::{PATIENCE, THAW, identify, planned, registers};
 use super::note::DiaryError;
+use super::scsi_capacity::SHORT_CAPACITY;
 use crate::device::command::Data;
 use crate::device::command::ata::Command;
 use crate::device::command::ata::dco::{Dco, dco_identify, dco_restore};
@@ -62,6 +63,9 @@ pub enum Step {
     SetAccessibleMax(Lba),
     /// DEVICE CONFIGURATION RESTORE.
     RestoreConfiguration(Lba),
+    /// MODE SELECT of a SCSI disk with a number of blocks of all ones. It has at least this last address
+    /// afterwards; not every disk tells before.
+    RestoreCapacity(Lba),
 }
 
 /// A step did not lead to what it should.
@@ -171,11 +175,6 @@ impl AtaHiddenAreas {
         steps
     }
 
-    /// How many bytes a medium has whose last address is `last`.
-    pub fn size(&self, last: Lba) -> Option<Bytes> {
-        last.0.checked_add(1)?.checked_mul(u64::from(self.sector)).map(Bytes)
-    }
-
     /// The commands by which the drive was asked, in words.
     pub fn asked_by(&self) -> String {
         let asked = [
@@ -193,13 +192,19 @@ impl Step {
     pub fn last(&self) -> Option<Lba> {
         match self {
             Step::Nothing => None,
-            Step::SetMax(last) | Step::SetAccessibleMax(last) | Step::RestoreConfiguration(last) => Some(*last),
+            Step::SetMax(last)
+            | Step::SetAccessibleMax(last)
+            | Step::RestoreConfiguration(last)
+            | Step::RestoreCapacity(last) => Some(*last),
         }
     }
 
     /// The command that changes the drive, by its name in the standard.
     pub fn name(&self) -> &'static str {
-        self.command(true).map_or("nothing", |command| command.name)
+        match self {
+            Step::RestoreCapacity(_) => "MODE SELECT (10)",
+            _ => self.command(true).map_or("nothing", |command| command.name),
+        }
     }
 
     /// The kind of area that it gives back, as in [`HiddenArea::kind`].
@@ -209,10 +214,19 @@ impl Step {
             Step::SetMax(_) => "host_protected_area",
             Step::SetAccessibleMax(_) => "accessible_max_address",
             Step::RestoreConfiguration(_) => "device_configuration_overlay",
+            Step::RestoreCapacity(_) => SHORT_CAPACITY,
         }
     }
 
-    /// Its commands, byte for byte, in order.
+    /// Whether a drive that did `done` did this step. How large a SCSI disk becomes it need not tell before.
+    pub(super) fn is_done_by(&self, done: &Step) -> bool {
+        match (self, done) {
+            (Step::RestoreCapacity(wanted), Step::RestoreCapacity(last)) => last >= wanted,
+            _ => self == done,
+        }
+    }
+
+    /// The commands of an ATA drive, byte for byte, in order.
     pub fn commands(&self, has_48_bit: bool) -> Vec<PlannedCommand> {
         let before = matches!(self, Step::SetMax(_)).then(|| read_native_max(has_48_bit));
         before.iter().chain(self.command(has_48_bit).iter()).map(|command| planned(command, None)).collect()
@@ -220,7 +234,7 @@ impl Step {
 
     fn command(&self, has_48_bit: bool) -> Option<Command> {
         match self {
-            Step::Nothing => None,
+            Step::Nothing | Step::RestoreCapacity(_) => None,
             Step::SetMax(last) => Some(set_max(has_48_bit, *last, Persistence::NonVolatile)),
             Step::SetAccessibleMax(last) => Some(set_accessible_max(*last)),
             Step::RestoreConfiguration(_) => Some(dco_restore()),

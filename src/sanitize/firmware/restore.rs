@@ -1,4 +1,4 @@
-//! All hidden areas of an ATA drive given back, step by step, as a plan says and notes remember.
+//! All hidden areas of a drive given back, step by step, as a plan says and notes remember.
 //!
 //! A drive takes one lasting SET MAX between two power cycles, and some refuse the next step, or show
 //! the new size, only after one. Then the run waits for a person. What a drive refuses with fresh
@@ -6,10 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::hidden::{AtaHiddenAreas, HiddenError, Step, give_back};
+use super::hidden::{HiddenError, Step};
+use super::hides::Hides;
 use super::note::DiaryError;
 use crate::device::transport::Transport;
-use crate::media::PlannedCommand;
+use crate::media::{PlannedCommand, Transport as Bus};
 use crate::sanitize::record::Otherwise;
 use crate::units::Bytes;
 
@@ -29,7 +30,7 @@ pub struct RestorePlan {
 pub struct PlannedStep {
     /// What is to be done.
     pub step: Step,
-    /// The capacity after it.
+    /// The capacity after it; of a SCSI disk the least that it can be.
     pub size: Bytes,
     /// The commands, byte for byte.
     pub commands: Vec<PlannedCommand>,
@@ -57,7 +58,7 @@ pub enum RestoreNote {
         /// When the drive last had its power cut, as far as can be told.
         power: Power,
     },
-    /// IDENTIFY DEVICE shows what it should.
+    /// IDENTIFY DEVICE, or READ CAPACITY, shows what it should, or more: the step has what it shows.
     GaveBack {
         /// After which step.
         step: Step,
@@ -86,11 +87,11 @@ pub struct Restoring {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RestoreEnd {
     /// The drive hides nothing any more.
-    Whole(AtaHiddenAreas),
+    Whole(Hides),
     /// It keeps something back, or hides something that was not agreed on.
     Keeps {
         /// What it says now.
-        drive: AtaHiddenAreas,
+        drive: Hides,
         /// Why.
         why: String,
     },
@@ -103,13 +104,18 @@ pub enum RestoreEnd {
 
 impl RestorePlan {
     /// The steps for a drive; none where it hides nothing that it tells the size of.
-    pub fn of(drive: &AtaHiddenAreas, otherwise: Otherwise) -> Option<RestorePlan> {
+    pub fn of(drive: &Hides, otherwise: Otherwise) -> Option<RestorePlan> {
         let planned = |step: Step| {
-            let size = drive.size(step.last()?)?;
-            Some(PlannedStep { size, commands: step.commands(drive.has_48_bit), step })
+            let size = drive.size_of(step.last()?)?;
+            Some(PlannedStep { size, commands: drive.commands(&step), step })
         };
         let steps: Option<Vec<_>> = drive.steps().into_iter().map(planned).collect();
         Some(RestorePlan { otherwise, steps: steps? }).filter(|plan| !plan.steps.is_empty())
+    }
+
+    /// Whether a person agreed to this step.
+    fn allows(&self, step: &Step) -> bool {
+        self.steps.iter().any(|planned| planned.step.is_done_by(step))
     }
 }
 
@@ -140,7 +146,7 @@ impl Restoring {
     pub fn words(&self) -> Vec<String> {
         let sent = self.sent.iter().map(|(step, _)| {
             let last = step.last().map_or(String::new(), |last| format!(" (last address {last})"));
-            match self.done.contains(step) {
+            match self.done.iter().any(|done| step.is_done_by(done)) {
                 true => format!("{}{last}: the drive did it", step.name()),
                 false => format!("{}{last}: sent, or about to be; whether the drive did it is not known", step.name()),
             }
@@ -160,17 +166,19 @@ impl Restoring {
 /// before what it announces; `serial` is the drive's, as the kernel knows it.
 pub fn restore(
     path: &mut dyn Transport,
+    bus: Bus,
     serial: Option<&str>,
     plan: &RestorePlan,
     past: &Restoring,
     power: &Power,
     note: &mut dyn FnMut(RestoreNote) -> Result<(), DiaryError>,
 ) -> Result<RestoreEnd, HiddenError> {
-    let mut drive = AtaHiddenAreas::examine(path)?;
-    if drive.serial.as_deref() != serial.map(str::trim) {
-        let says = drive.serial.as_deref().unwrap_or("nothing");
+    let mut drive = Hides::examine(path, bus)?;
+    if drive.serial() != serial.map(str::trim) {
+        let says = drive.serial().unwrap_or("nothing");
         return Err(HiddenError::NotSaid(format!("the drive itself says another serial number ({says:?})")));
     }
+    drive.settle(&past.done);
     // One lasting SET MAX a power cycle: what was sent since the last one stands against the next.
     let mut since_power = past.sent.iter().any(|(_, then)| !power.was_cut_since(then));
     loop {
@@ -184,15 +192,19 @@ pub fn restore(
             let why = format!("it does not look as if the drive's power was cut since the run stopped ({why})");
             return Ok(RestoreEnd::PowerNeeded { why });
         }
-        if !plan.steps.iter().any(|planned| planned.step == step) {
-            let last = step.last().unwrap_or(drive.accessible);
+        if !plan.allows(&step) {
+            let last = step.last().unwrap_or(drive.accessible());
             let why = format!("the drive says now that its last address could be {last}, which the plan does not know");
             return Ok(RestoreEnd::Keeps { drive, why });
         }
         let tried = past.sent.iter().any(|(earlier, then)| *earlier == step && power.was_cut_since(then));
         let sending = RestoreNote::Sending { step: step.clone(), power: power.clone() };
-        let why = match give_back(path, &step, &mut |_| note(sending.clone())) {
+        let why = match drive.give_back(path, &step, &mut |_| note(sending.clone())) {
             Ok(now) => {
+                let step = match step {
+                    Step::RestoreCapacity(_) => Step::RestoreCapacity(now.accessible()),
+                    as_planned => as_planned,
+                };
                 note(RestoreNote::GaveBack { step })?;
                 (drive, since_power) = (now, true);
                 continue;
@@ -209,7 +221,7 @@ pub fn restore(
                 note(RestoreNote::PowerNeeded { why: why.clone(), power: power.clone() })?;
                 Ok(RestoreEnd::PowerNeeded { why })
             }
-            Err(why) => Ok(RestoreEnd::Keeps { drive: AtaHiddenAreas::examine(path)?, why }),
+            Err(why) => Ok(RestoreEnd::Keeps { drive: Hides::examine(path, bus)?, why }),
         };
     }
 }

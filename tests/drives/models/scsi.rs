@@ -43,6 +43,16 @@ enum Work {
     FormatFailed,
 }
 
+/// What it does with a block descriptor of all ones, which has it take its whole capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivesBack {
+    Honestly,
+    /// Says so, and stays as it is.
+    ByItsWord,
+    /// Refuses.
+    Never,
+}
+
 pub struct Scsi {
     pub medium: Medium,
     pub serial: String,
@@ -67,6 +77,11 @@ pub struct Scsi {
     unwritten: BTreeSet<u64>,
     /// Sectors that the block descriptor took away from the host.
     pub reduced: u64,
+    /// Default values show what the block descriptor took away; SPC-6 lets them repeat the current ones.
+    pub tells_reduced: bool,
+    pub gives_back: GivesBack,
+    /// How long the answer to MODE SELECT takes after the capacity has changed.
+    pub gives_back_time: Duration,
     /// How long 64 KiB take to be written.
     pub write_time: Duration,
     pub gone: bool,
@@ -95,6 +110,9 @@ impl Scsi {
             announces_it: false,
             unwritten: BTreeSet::new(),
             reduced: 0,
+            tells_reduced: true,
+            gives_back: GivesBack::Honestly,
+            gives_back_time: Duration::ZERO,
             write_time: Duration::ZERO,
             gone: false,
             gone_after: None,

@@ -1,6 +1,6 @@
 //! What the SCSI model says of itself: INQUIRY, capacity, mode pages, supported commands.
 
-use super::scsi::{Answer, Scsi, be, cut};
+use super::scsi::{Answer, GivesBack, Scsi, be, cut};
 use crate::rig::medium::SECTOR;
 
 impl Scsi {
@@ -56,7 +56,7 @@ impl Scsi {
         let (long, page) = (cdb[0] == 0x5a, cdb[2] & 0x3f);
         let no_descriptor = cdb[1] & 8 != 0;
         // Current or default values differ in the capacity alone.
-        let sectors = if cdb[2] >> 6 == 2 { self.medium.sectors } else { self.accessible() };
+        let sectors = if cdb[2] >> 6 == 2 && self.tells_reduced { self.medium.sectors } else { self.accessible() };
         let mut descriptor = Vec::new();
         if !no_descriptor {
             descriptor.extend((sectors as u32).to_be_bytes());
@@ -96,7 +96,11 @@ impl Scsi {
             return Answer::good();
         }
         match be(&descriptor[..4]) {
-            0xffff_ffff => self.reduced = 0,
+            0xffff_ffff => match self.gives_back {
+                GivesBack::Honestly => self.reduced = 0,
+                GivesBack::ByItsWord => {}
+                GivesBack::Never => return Answer::check(5, 0x26, 0),
+            },
             0 => {}
             sectors if sectors <= self.medium.sectors => self.reduced = self.medium.sectors - sectors,
             _ => return Answer::check(5, 0x26, 0),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::scsi::{Answer, LATER, Scsi};
+use super::scsi::{Answer, GivesBack, LATER, Scsi};
 use crate::rig::Erase;
 
 fn drive(erase: Erase) -> Scsi {
@@ -110,7 +110,16 @@ fn a_reduced_capacity_is_told_and_given_back_by_the_block_descriptor() {
     assert_eq!(send(&mut drive, &[0x25], &[]).data[..4], 1999u32.to_be_bytes());
     let mode = send(&mut drive, &[0x1a, 0, 0, 0, 255], &[]).data;
     assert_eq!(mode[4..8], 2000u32.to_be_bytes());
+    let default = |drive: &mut Scsi| send(drive, &[0x5a, 0x10, 0xbf, 0, 0, 0, 0, 0, 192, 0], &[]).data[8..12].to_vec();
+    assert_eq!(default(&mut drive), 2048u32.to_be_bytes());
+    drive.tells_reduced = false;
+    assert_eq!(default(&mut drive), 2000u32.to_be_bytes());
     let list = [0, 0, 0, 8, 0xff, 0xff, 0xff, 0xff, 0, 0, 2, 0];
-    assert_eq!(send(&mut drive, &[0x15, 0x10, 0, 0, 12], &list).status, 0);
-    assert_eq!(drive.accessible(), 2048);
+    for (gives_back, status, accessible) in
+        [(GivesBack::Never, 2, 2000), (GivesBack::ByItsWord, 0, 2000), (GivesBack::Honestly, 0, 2048)]
+    {
+        drive.gives_back = gives_back;
+        assert_eq!(send(&mut drive, &[0x15, 0x10, 0, 0, 12], &list).status, status);
+        assert_eq!(drive.accessible(), accessible);
+    }
 }

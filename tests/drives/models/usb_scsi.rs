@@ -80,6 +80,10 @@ impl Storage for UsbScsi {
         let mut full = cdb.to_vec();
         full.resize(32, 0);
         let mut answer = self.lock().command(&full, sent);
+        if cdb[0] == 0x55 {
+            let time = self.lock().gives_back_time;
+            std::thread::sleep(time);
+        }
         while answer.status == LATER {
             std::thread::sleep(Duration::from_millis(5));
             if self.supply.is_off() {

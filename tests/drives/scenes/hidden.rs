@@ -188,14 +188,14 @@ fn cut_power(bench: &mut Bench, drive: &SataDrive, serial: &str) {
     wait_for(bench, serial, true);
 }
 
-fn document_of(bench: &Bench, folder: &str, result: &Value) -> Value {
+pub(super) fn document_of(bench: &Bench, folder: &str, result: &Value) -> Value {
     let found = bench.documents(folder).into_iter().find(|d| d["facts"]["run_id"] == result["run_id"]);
     found.unwrap_or_else(|| panic!("no document of {result:#}"))
 }
 
 /// The certificate shows the drive before and after, what was sent, and that nothing is hidden any more.
 #[track_caller]
-fn given_back(bench: &Bench, result: &Value) {
+pub(super) fn given_back(bench: &Bench, result: &Value) {
     let says = document_of(bench, "certificates", result);
     let (facts, hidden) = (&says["facts"], &says["facts"]["hidden_areas"]);
     let areas = hidden["areas"].as_array().unwrap();

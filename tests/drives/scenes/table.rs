@@ -61,6 +61,7 @@ pub const SCENES: &[&str] = &[
     "identity",
     "names",
     "hidden",
+    "hidden-scsi",
     "nvme-sanitize",
     "nvme-format",
     "scsi-sanitize",

@@ -78,23 +78,29 @@ pub enum PageControl {
     Default,
 }
 
-/// MODE SENSE (10) with the long block descriptor allowed, of the read-write error recovery page:
-/// 252 bytes.
+/// MODE SENSE (10) with the long block descriptor allowed, of all pages, which every disk has: the block
+/// descriptor comes first. 192 bytes, as many as Linux asks for; some USB bridges hang on others.
 pub fn mode_sense_10(control: PageControl) -> Command {
     let control = match control {
         PageControl::Current => 0x00,
         PageControl::Default => 0x80,
     };
-    Command { name: "MODE SENSE (10)", cdb: vec![0x5A, 0x10, control | 0x01, 0, 0, 0, 0, 0, 252, 0] }
+    Command { name: "MODE SENSE (10)", cdb: vec![0x5A, 0x10, control | 0x3F, 0, 0, 0, 0, 0, MODE_DATA as u8, 0] }
 }
+
+/// Bytes that [`mode_sense_10`] asks for.
+pub const MODE_DATA: usize = 192;
 
 /// The block descriptor of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockDescriptor {
-    /// Number of logical blocks; `None` when the short form says FFFFFFFFh (more than it can hold).
+    /// Number of logical blocks; `None` when it says 0 (not told), or the short form FFFFFFFFh (more than it
+    /// can hold). What a MODE SELECT set last, and no proof of the capacity: READ CAPACITY is that.
     pub blocks: Option<u64>,
     /// Bytes in a logical block.
     pub block: u32,
+    /// The long form (LONGLBA): 64 bits for the number of blocks.
+    pub long: bool,
 }
 
 impl BlockDescriptor {
@@ -107,25 +113,35 @@ impl BlockDescriptor {
         if length < descriptor.len() {
             return None;
         }
-        match long {
-            true => Some(BlockDescriptor { blocks: be64(descriptor, 0), block: be32(descriptor, 12)? }),
-            false => Some(BlockDescriptor {
-                blocks: be32(descriptor, 0).filter(|n| *n != u32::MAX).map(u64::from),
-                block: be24(descriptor, 5)?,
-            }),
-        }
+        let (blocks, block) = match long {
+            true => (be64(descriptor, 0), be32(descriptor, 12)?),
+            false => (be32(descriptor, 0).filter(|n| *n != u32::MAX).map(u64::from), be24(descriptor, 5)?),
+        };
+        Some(BlockDescriptor { blocks: blocks.filter(|n| *n != 0), block, long })
     }
 }
 
-/// MODE SELECT (10) that gives a disk its whole capacity back, and the 24 bytes to send: a number of
-/// blocks of all ones. Kept over a power cycle where the disk can (`save`).
-pub fn restore_capacity(block: u32, save: bool) -> (Command, [u8; 24]) {
-    let mut list = [0; 24];
-    list[4] = 1; // LONGLBA
-    list[7] = 16; // BLOCK DESCRIPTOR LENGTH
-    list[8..16].fill(0xFF);
-    list[20..24].copy_from_slice(&block.to_be_bytes());
-    let cdb = vec![0x55, 0x10 | u8::from(save), 0, 0, 0, 0, 0, 0, 24, 0];
+/// MODE SELECT (10) that gives a disk its whole capacity back, and the parameter list to send: a number of
+/// blocks of all ones, in the form in which the disk gave its block descriptor. It takes effect with the
+/// command, and is kept over power cycles (SBC-5 6.5.2).
+pub fn restore_capacity(block: u32, long: bool) -> (Command, Vec<u8>) {
+    let mut list = vec![0; 8];
+    let [_, bytes @ ..] = block.to_be_bytes();
+    match long {
+        true => {
+            (list[4], list[7]) = (1, 16); // LONGLBA, BLOCK DESCRIPTOR LENGTH
+            list.extend([0xFF; 8]);
+            list.extend([0; 4]);
+            list.extend(block.to_be_bytes());
+        }
+        false => {
+            list[7] = 8;
+            list.extend([0xFF, 0xFF, 0xFF, 0xFF, 0]);
+            list.extend(bytes);
+        }
+    }
+    // PF and SP.
+    let cdb = vec![0x55, 0x11, 0, 0, 0, 0, 0, 0, if long { 24 } else { 16 }, 0];
     (Command { name: "MODE SELECT (10)", cdb }, list)
 }
 
@@ -138,8 +154,8 @@ mod tests {
     #[test]
     fn cdbs() {
         assert_eq!(read_capacity_16().cdb, [0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0]);
-        assert_eq!(mode_sense_10(PageControl::Current).cdb, [0x5A, 0x10, 0x01, 0, 0, 0, 0, 0, 252, 0]);
-        assert_eq!(mode_sense_10(PageControl::Default).cdb[2], 0x81);
+        assert_eq!(mode_sense_10(PageControl::Current).cdb, [0x5A, 0x10, 0x3F, 0, 0, 0, 0, 0, 192, 0]);
+        assert_eq!(mode_sense_10(PageControl::Default).cdb[2], 0xBF);
         let (select, list) = restore_capacity(4096, true);
         assert_eq!(select.cdb, [0x55, 0x11, 0, 0, 0, 0, 0, 0, 24, 0]);
         let mut expected = [0; 24];
@@ -148,7 +164,9 @@ mod tests {
         expected[8..16].copy_from_slice(&[0xFF; 8]);
         expected[22] = 0x10;
         assert_eq!(list, expected);
-        assert_eq!(restore_capacity(512, false).0.cdb[1], 0x10);
+        let (select, list) = restore_capacity(512, false);
+        assert_eq!(select.cdb, [0x55, 0x11, 0, 0, 0, 0, 0, 0, 16, 0]);
+        assert_eq!(list, [0, 0, 0, 0, 0, 0, 0, 8, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 2, 0]);
     }
 
     #[test]
@@ -183,12 +201,15 @@ mod tests {
     #[test]
     fn block_descriptors_in_both_forms() {
         let short = [0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 1, 0, 0, 0, 2, 0];
-        assert_eq!(BlockDescriptor::parse(&short), Some(BlockDescriptor { blocks: Some(256), block: 512 }));
+        assert_eq!(BlockDescriptor::parse(&short), Some(BlockDescriptor { blocks: Some(256), block: 512, long: false }));
         let full = [0, 0, 0, 0, 0, 0, 0, 8, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 2, 0];
         assert_eq!(BlockDescriptor::parse(&full).unwrap().blocks, None);
+        let untold = [0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 2, 0];
+        assert_eq!(BlockDescriptor::parse(&untold), Some(BlockDescriptor { blocks: None, block: 512, long: false }));
         let mut long = vec![0, 0, 0, 0, 1, 0, 0, 16];
         long.extend([0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0]);
-        assert_eq!(BlockDescriptor::parse(&long), Some(BlockDescriptor { blocks: Some(1 << 32), block: 4096 }));
+        let read = BlockDescriptor { blocks: Some(1 << 32), block: 4096, long: true };
+        assert_eq!(BlockDescriptor::parse(&long), Some(read));
         long[7] = 8;
         assert_eq!(BlockDescriptor::parse(&long), None);
         assert_eq!(BlockDescriptor::parse(&[0, 0, 0, 0, 0, 0, 0, 0]), None);

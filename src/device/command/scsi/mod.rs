@@ -6,7 +6,7 @@ mod inquiry;
 mod sense;
 
 pub use capacity::{
-    BlockDescriptor, Capacity, PageControl, ProtectionType, mode_sense_10, read_capacity_16, restore_capacity,
+    BlockDescriptor, Capacity, MODE_DATA, PageControl, ProtectionType, mode_sense_10, read_capacity_16, restore_capacity,
 };
 pub use erase::{SanitizeAction, Support, format_unit, overwrite_list, report_supported, sanitize};
 pub use inquiry::{

@@ -27,10 +27,13 @@ impl Linux {
         }
     }
 
-    /// Scans the drive's bus, and has its capacity read again. libata reads IDENTIFY DEVICE again only on
-    /// a scan; a drive that grew by more than a host protected area it drops then and shows anew, under
-    /// another name while this descriptor is open. Blocks for some seconds.
+    /// Has the drive's capacity read again, of an ATA disk after a scan of its bus: libata reads IDENTIFY
+    /// DEVICE again only then; a drive that grew by more than a host protected area it drops and shows
+    /// anew, under another name while this descriptor is open. Blocks for some seconds.
     pub fn scan_again(&self) -> io::Result<()> {
+        if self.offers.first() != Some(&CommandSet::Ata) {
+            return fs::write(self.device.join("rescan"), "1");
+        }
         let scanned = self.scan_bus();
         // Where the drive was dropped there is nothing to ask any more.
         match fs::write(self.device.join("rescan"), "1") {
@@ -88,6 +91,12 @@ mod tests {
         linux.scan_again().unwrap();
         assert_eq!(said(host.join("scsi_host/host2/scan")), "- - -");
         assert_eq!((said(device.join("rescan")), said(device.join("delete"))), ("1".to_owned(), String::new()));
+        fs::write(host.join("scsi_host/host2/scan"), "").unwrap();
+        fs::write(device.join("rescan"), "").unwrap();
+        let scsi = Linux { file: linux.file.try_clone().unwrap(), offers: vec![CommandSet::Scsi, CommandSet::Ata], device: device.clone() };
+        scsi.scan_again().unwrap();
+        assert_eq!(said(device.join("rescan")), "1");
+        assert_eq!(said(host.join("scsi_host/host2/scan")), "", "other disks of the host are left alone");
         linux.forget_and_scan().unwrap();
         assert_eq!(said(device.join("delete")), "1");
         fs::remove_file(host.join("scsi_host/host2/scan")).unwrap();
