@@ -158,8 +158,7 @@ fn check_given_back(facts: &RunFacts) -> Result<(), String> {
     if let Some(difference) = grown.differences(now).first() {
         return Err(format!("before its hidden areas were given back the drive had another {}", difference.field));
     }
-    let changes =
-        ["SET MAX ADDRESS", "SET ACCESSIBLE MAX ADDRESS", "DEVICE CONFIGURATION RESTORE", "MODE SELECT"];
+    let changes = ["SET MAX ADDRESS", "SET ACCESSIBLE MAX ADDRESS", "DEVICE CONFIGURATION RESTORE", "MODE SELECT"];
     let sent = |exchange: &Exchange| changes.iter().any(|command| exchange.name.starts_with(command));
     // Of a start that was cut between the command and its note nothing more is known than that it began.
     match hidden.exchanges().iter().any(sent) || !facts.resumed.is_empty() {

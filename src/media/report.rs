@@ -38,7 +38,7 @@ pub enum Reach {
 #[serde(deny_unknown_fields)]
 pub struct HiddenArea {
     /// `host_protected_area`, `device_configuration_overlay`, `accessible_max_address`,
-    /// `short_capacity`, `unallocated_capacity`.
+    /// `short_capacity`, `unallocated_capacity`, `unattached_namespaces`.
     pub kind: String,
     /// How much is hidden, where the drive says.
     pub size: Option<Bytes>,

@@ -122,7 +122,7 @@ pub fn plan(request: &PolicyRequest<'_>) -> Result<Decision, Refusal> {
     let situation = Situation::of(request)?;
     let least = situation.least(request)?;
     check_operator(request)?;
-    check_hidden_areas(request)?;
+    let offers = &reaching_all(request)?;
     if request.step_down > policy.techniques.step_down {
         return Err(Refusal::StepDownTooFar {
             policy: policy.label(),
@@ -131,8 +131,12 @@ pub fn plan(request: &PolicyRequest<'_>) -> Result<Decision, Refusal> {
         });
     }
     let (requested, Ladder { rungs: ladder, passed_over }) =
-        climb(policy, request.wanted, least, request.storage, request.offers, request.step_down)
-            .map_err(|(method, passed_over)| nothing_attains(request, &situation, least, method, passed_over))?;
+        climb(policy, request.wanted, least, request.storage, offers, request.step_down).map_err(
+            |(method, passed_over)| match unreached(request) {
+                Some(refusal) => refusal,
+                None => nothing_attains(request, &situation, least, method, passed_over),
+            },
+        )?;
     let attainable = ladder.first().map_or(Method::Clear, |rung| rung.method);
     let mut reasons = situation.reasons(request, policy, requested, least);
     reasons.extend(ladder.first().map(|rung| warnings::reach(rung, request.scope)));
@@ -304,14 +308,32 @@ fn check_operator(request: &PolicyRequest<'_>) -> Result<(), Refusal> {
     }
 }
 
-fn check_hidden_areas(request: &PolicyRequest<'_>) -> Result<(), Refusal> {
+/// Why a technique must not be used that leaves hidden areas as they are; `None` where any may be.
+fn unreached(request: &PolicyRequest<'_>) -> Option<Refusal> {
     let policy = &request.policy.policy;
     match (&request.hidden_areas, policy.hidden_areas.rule) {
         (HiddenAreaState::NotExamined(why) | HiddenAreaState::Closed(why), HiddenAreaRule::Refused) => {
-            Err(Refusal::HiddenAreas { policy: policy.label(), why: why.clone() })
+            let reaches =
+                |t: &Technique| t.answers_for_hidden() && usable(policy, *t, request.storage, request.offers).is_ok();
+            let reaching = request.offers.iter().map(|offer| offer.technique).filter(reaches).collect();
+            Some(Refusal::HiddenAreas { policy: policy.label(), why: why.clone(), reaching })
         }
-        _ => Ok(()),
+        _ => None,
     }
+}
+
+/// What is offered, with an obstacle where the policy takes no technique that leaves hidden areas as they are.
+fn reaching_all(request: &PolicyRequest<'_>) -> Result<Vec<Offer>, Refusal> {
+    let Some(refusal) = unreached(request) else { return Ok(request.offers.to_vec()) };
+    if !request.offers.iter().any(|offer| offer.obstacle.is_none() && offer.technique.answers_for_hidden()) {
+        return Err(refusal);
+    }
+    let why = "it does not reach what the drive hides, and the policy takes no medium of which a part is not reached";
+    let offer = |offer: &Offer| match offer.technique.answers_for_hidden() {
+        true => offer.clone(),
+        false => Offer { obstacle: offer.obstacle.clone().or_else(|| Some(why.to_owned())), ..offer.clone() },
+    };
+    Ok(request.offers.iter().map(offer).collect())
 }
 
 /// The least read-back whichever rung is taken.

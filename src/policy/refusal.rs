@@ -179,15 +179,21 @@ pub enum Refusal {
     },
     /// Hidden areas stand in the way.
     #[error(
-        "refused: the policy {policy} takes no medium with hidden areas that cannot be opened or examined, and {why}. \
-         Attach the drive so that its own commands reach it and have the areas given back (--restore-hidden), or \
-         destroy it"
+        "refused: the policy {policy} takes no medium with hidden areas that cannot be opened or examined, and {why}. {}",
+        if reaching.is_empty() {
+            "Attach the drive so that its own commands reach it and have the areas given back (--restore-hidden), or \
+             destroy it".to_owned()
+        } else {
+            others(reaching)
+        }
     )]
     HiddenAreas {
         /// Label.
         policy: String,
         /// What is known of them.
         why: String,
+        /// Techniques that would reach them.
+        reaching: Vec<Technique>,
     },
     /// Nobody says who does it, or without a key.
     #[error("refused: the policy {policy} {}", if *own_key {

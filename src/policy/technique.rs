@@ -225,6 +225,32 @@ impl Technique {
         )
     }
 
+    /// By which rule of its standard it reaches also what the host cannot address; `None` where the standard does
+    /// not say so. No host can read these areas and see.
+    pub fn reaches_hidden(self) -> Option<&'static str> {
+        match self {
+            T::NvmeSanitizeBlock | T::NvmeSanitizeCrypto | T::NvmeSanitizeOverwrite => Some(
+                "NVM Express base 2.1, Sanitize: all media of the NVM subsystem that hold user data, unallocated and \
+                 spare areas included",
+            ),
+            T::ScsiSanitizeBlock | T::ScsiSanitizeCrypto | T::ScsiSanitizeOverwrite => {
+                Some("SBC-5, SANITIZE: all blocks of the logical unit, also those that are not addressable")
+            }
+            T::AtaSanitizeBlock | T::AtaSanitizeCrypto | T::AtaSanitizeOverwrite => {
+                Some("ACS-5, SANITIZE DEVICE: all user data areas, also those that are not addressable now")
+            }
+            T::MmcSanitize => Some("JESD84-B51, SANITIZE_START: all unmapped user areas"),
+            _ => None,
+        }
+    }
+
+    /// Whether that rule is enough for an organization that takes no medium of which a part stays unreached. It is
+    /// for NVMe alone, whose standard names unallocated areas. ACS and SBC name no HPA, AMAC, DCO or block
+    /// descriptor; there the area has to be given back.
+    pub fn answers_for_hidden(self) -> bool {
+        self.way() == Way::Nvme && self.reaches_hidden().is_some()
+    }
+
     /// The most that anybody rates it for, on any medium. What counts is [`super::rate`].
     pub fn at_most(self) -> Method {
         match self {

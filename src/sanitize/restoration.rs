@@ -33,7 +33,8 @@ impl RunState {
         let block = u64::from(self.plan.medium.geometry.logical_block);
         let said = |step: &Step| step.last()?.0.checked_add(1)?.checked_mul(block).map(Bytes);
         let planned = self.restores().into_iter().flat_map(|plan| plan.steps.iter().map(|step| step.size));
-        let sizes = planned.chain(self.restores().iter().flat_map(|_| self.restoration.restoring.done.iter().filter_map(said)));
+        let sizes = planned
+            .chain(self.restores().into_iter().flat_map(|_| self.restoration.restoring.done.iter().filter_map(said)));
         let mut all = vec![identity.clone()];
         for size in sizes {
             if all.iter().all(|known| known.size != size) {

@@ -108,7 +108,8 @@ fn command(roots: &Roots, claimed: &mut Claimed, plan: &RestorePlan) -> Result<C
         entries.push(entry);
         Ok(())
     };
-    let end = firmware::restore(&mut recorder, claim.medium().transport, serial.as_deref(), plan, &past, &power, &mut note);
+    let end =
+        firmware::restore(&mut recorder, claim.medium().transport, serial.as_deref(), plan, &past, &power, &mut note);
     for entry in &entries {
         apply(claimed, entry)?;
     }

@@ -1,18 +1,16 @@
 //! Areas of a drive that the host cannot address: what the drive says of them. Asks, and changes nothing.
 
-use std::time::Duration;
-
 use crate::device::Roots;
-use crate::device::command::Data;
-use crate::device::command::nvme::{self, Controller};
-use crate::device::transport::{Linux, Transport};
+use crate::device::transport::Linux;
 use crate::media::{AreaOutcome, HiddenArea, Medium, MediumClass, Transport as Bus};
 use crate::policy::HiddenAreaState;
-use crate::sanitize::firmware::{Hides, Maximum, RestorePlan, SHORT_CAPACITY, ScsiCapacity};
+use crate::sanitize::firmware::{
+    Hides, Maximum, NvmeCapacity, RestorePlan, SHORT_CAPACITY, ScsiCapacity, UNALLOCATED_CAPACITY,
+    UNATTACHED_NAMESPACES,
+};
 use crate::sanitize::record::{HiddenAreas, Otherwise};
-use crate::units::{Bytes, human_bytes};
+use crate::units::human_bytes;
 
-const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) const UNREACHED: &str = "no host write reaches it";
 
 /// What is known of a medium's hidden areas before a run.
@@ -41,11 +39,10 @@ impl Hidden {
                 Hidden::of(medium, asked)
             }
             Bus::NvmePcie | Bus::NvmeFabrics => {
-                // That nothing is unallocated does not say that nothing is hidden.
-                let areas: Vec<_> = ask_nvme(roots, medium).into_iter().collect();
-                let by = nvme::identify_controller().name.to_owned();
-                let found = HiddenAreas::Examined { by, areas, exchanges: Vec::new(), restored: None };
-                Hidden { found: (!found.areas().is_empty()).then_some(found), drive: None }
+                let asked = Linux::to_ask(roots, medium)
+                    .map_err(|error| format!("the drive could not be asked: {error}"))
+                    .and_then(|mut path| NvmeCapacity::examine(&mut path));
+                Hidden { found: Some(of_subsystem(medium, asked)), drive: None }
             }
             _ => Hidden::default(),
         }
@@ -84,12 +81,13 @@ impl Hidden {
     /// that; or why it cannot be done.
     pub fn restore(&self, medium: &Medium, wanted: Option<Otherwise>) -> Result<Option<RestorePlan>, String> {
         let Some(otherwise) = wanted else { return Ok(None) };
-        // What answers behind a USB bridge is told to change only where it says that there is something.
-        let says = |drive: &&Hides| {
-            medium.transport != Bus::Usb
-                || matches!(drive, Hides::Scsi(ScsiCapacity { maximum: Maximum::Shown(_), .. }))
+        // What answers behind a USB bridge is told to change only where it says that there is something; and one
+        // path of several is not made to show another capacity than the others.
+        let may = |drive: &&Hides| {
+            let says = matches!(drive, Hides::Scsi(ScsiCapacity { maximum: Maximum::Shown(_), .. }));
+            medium.other_paths.is_empty() && (medium.transport != Bus::Usb || says)
         };
-        let plan = self.drive.as_ref().filter(says).and_then(|drive| RestorePlan::of(drive, otherwise));
+        let plan = self.drive.as_ref().filter(may).and_then(|drive| RestorePlan::of(drive, otherwise));
         if otherwise == Otherwise::Exclude {
             return Ok(plan);
         }
@@ -111,7 +109,9 @@ impl Hidden {
             return Err(format!("no command of the drive gives it back: {}; {}", area_words(area), area.note));
         }
         match &self.found {
-            Some(HiddenAreas::NotExamined { why }) => Err(format!("what the drive hides could not be asked: {why}")),
+            Some(HiddenAreas::NotExamined { why }) if !is_nvme(medium) => {
+                Err(format!("what the drive hides could not be asked: {why}"))
+            }
             None if can_hide_unseen(medium) => {
                 let why = "what the drive hides cannot be asked on this path: it is no SCSI disk, and no ATA disk on an \
                            ATA port";
@@ -145,7 +145,7 @@ impl Hidden {
         let closed: Vec<String> = self.areas().map(area_words).collect();
         match &self.found {
             _ if !closed.is_empty() => HiddenAreaState::Closed(closed.join("; ")),
-            Some(found @ HiddenAreas::Examined { .. }) if medium.transport == Bus::Ata => {
+            Some(found @ HiddenAreas::Examined { .. }) if medium.transport == Bus::Ata || is_nvme(medium) => {
                 match found.with(AreaOutcome::Unknown).next() {
                     None => HiddenAreaState::Open,
                     Some(area) => HiddenAreaState::NotExamined(format!(
@@ -188,8 +188,8 @@ fn not_told(medium: &Medium, disk: &ScsiCapacity) -> HiddenAreas {
 
 /// Whether the drive may have a host protected area, or the like, of which nothing here can tell.
 fn can_hide_unseen(medium: &Medium) -> bool {
-    let without = matches!(medium.transport, Bus::NvmePcie | Bus::NvmeFabrics | Bus::Mmc | Bus::Loop | Bus::Memory);
-    medium.class == MediumClass::Physical && !without
+    let without = matches!(medium.transport, Bus::Mmc | Bus::Loop | Bus::Memory);
+    medium.class == MediumClass::Physical && !without && !is_nvme(medium)
 }
 
 /// Whose answer it was, and whether the kernel sees all that the drive offers.
@@ -207,22 +207,32 @@ fn same_drive(medium: &Medium, drive: Hides) -> Result<Hides, String> {
     Ok(drive)
 }
 
-/// Capacity of the NVM subsystem that belongs to no namespace.
-fn ask_nvme(roots: &Roots, medium: &Medium) -> Option<HiddenArea> {
-    let mut path = Linux::to_ask(roots, medium).ok()?;
-    let mut data = [0; 4096];
-    let done = path.nvme_admin(&nvme::identify_controller(), Data::In(&mut data), PATIENCE).ok()?;
-    unallocated(&Controller::parse(&data).filter(|_| done.is_success())?)
+fn is_nvme(medium: &Medium) -> bool {
+    matches!(medium.transport, Bus::NvmePcie | Bus::NvmeFabrics)
 }
 
-pub(super) fn unallocated(controller: &Controller) -> Option<HiddenArea> {
-    let size = u64::try_from(controller.unallocated_capacity).ok().filter(|bytes| *bytes > 0)?;
-    Some(HiddenArea {
-        kind: "unallocated_capacity".to_owned(),
-        size: Some(Bytes(size)),
-        note: "belongs to no namespace: no host write reaches it, Sanitize does".to_owned(),
-        outcome: None,
-    })
+/// From what an NVMe controller answered.
+fn of_subsystem(medium: &Medium, asked: Result<NvmeCapacity, String>) -> HiddenAreas {
+    let found = match asked {
+        Ok(found) => found,
+        Err(why) => return HiddenAreas::NotExamined { why },
+    };
+    let kernel = medium.identity.serial.as_deref().map(str::trim);
+    if kernel.is_some() && found.serial.as_deref() != kernel {
+        let (kernel, drive) = (kernel.unwrap_or("nothing"), found.serial.as_deref().unwrap_or("nothing"));
+        let why = format!("the kernel says serial {kernel:?}, and the controller itself says {drive:?}");
+        return HiddenAreas::NotExamined { why };
+    }
+    let (areas, by) = (found.areas(), NvmeCapacity::asked_by());
+    match found.not_known() {
+        Some(why) if areas.is_empty() => HiddenAreas::NotExamined { why: why.to_owned() },
+        _ => HiddenAreas::Examined { by, areas, exchanges: Vec::new(), restored: None },
+    }
+}
+
+/// No command gives it back; Sanitize reaches it.
+pub(super) fn only_sanitize_reaches(area: &HiddenArea) -> bool {
+    [UNALLOCATED_CAPACITY, UNATTACHED_NAMESPACES].contains(&area.kind.as_str())
 }
 
 /// `host protected area, 524 kB`.
@@ -236,7 +246,7 @@ mod tests {
     use super::*;
     use crate::media::{Geometry, Identity, Kind, Zoned};
     use crate::sanitize::firmware::{AtaHiddenAreas, Found};
-    use crate::units::Lba;
+    use crate::units::{Bytes, Lba};
 
     fn medium(sectors: u64) -> Medium {
         let identity = Identity { serial: Some("S1".into()), size: Bytes(sectors * 512), ..Identity::default() };
@@ -324,7 +334,9 @@ mod tests {
         let shown = |medium: &Medium| Hidden::of(medium, Ok(disk(800, Maximum::Shown(Lba(899)))));
         let silent = |medium: &Medium| Hidden::of(medium, Ok(disk(800, Maximum::Repeated)));
         for medium in [&sas, &usb] {
-            assert!(matches!(shown(medium).state(medium), HiddenAreaState::Closed(what) if what.contains("short capacity")));
+            assert!(
+                matches!(shown(medium).state(medium), HiddenAreaState::Closed(what) if what.contains("short capacity"))
+            );
             assert!(matches!(silent(medium).state(medium), HiddenAreaState::NotExamined(_)));
             assert!(matches!(silent(medium).told(medium, None), Some(HiddenAreas::NotExamined { .. })));
             let plan = shown(medium).restore(medium, exclude).unwrap().unwrap();
@@ -339,6 +351,10 @@ mod tests {
         assert!(mute.restore(&sas, refuse).unwrap_err().contains("no descriptor"));
         assert_eq!(mute.restore(&sas, exclude), Ok(None));
 
+        let paths = Medium { other_paths: vec!["/dev/sdy".into()], ..sas.clone() };
+        assert!(shown(&paths).restore(&paths, refuse).unwrap_err().contains("one path"));
+        assert_eq!(shown(&paths).restore(&paths, exclude), Ok(None));
+
         // Behind a bridge there may be more than what answers.
         for hidden in [shown(&usb), silent(&usb)] {
             assert!(hidden.restore(&usb, refuse).unwrap_err().contains("USB bridge"));
@@ -348,6 +364,45 @@ mod tests {
         assert!(matches!(shown(&usb).state_with(&usb, Some(&plan)), HiddenAreaState::Closed(_)));
         let told = shown(&usb).told(&usb, Some(&plan)).unwrap();
         assert_eq!(told.with(AreaOutcome::Unknown).count(), 1);
+    }
+
+    #[test]
+    fn a_subsystem_is_open_only_where_its_namespaces_are_all_of_it() {
+        let nvme = Medium { transport: Bus::NvmePcie, ..medium(800) };
+        let all = NvmeCapacity {
+            serial: Some("S1".to_owned()),
+            total: Some(1000),
+            unallocated: 0,
+            attached: vec![Some(600), Some(400)],
+            unattached: Vec::new(),
+        };
+        let of = |found: NvmeCapacity| Hidden { found: Some(of_subsystem(&nvme, Ok(found))), drive: None };
+        assert_eq!(of(all.clone()).state(&nvme), HiddenAreaState::Open);
+        for (found, kind, size) in [
+            (NvmeCapacity { unallocated: 7, ..all.clone() }, "unallocated_capacity", 7),
+            (NvmeCapacity { total: Some(1007), ..all.clone() }, "unallocated_capacity", 7),
+            (NvmeCapacity { total: None, unallocated: 7, ..all.clone() }, "unallocated_capacity", 7),
+            (NvmeCapacity { total: Some(1009), unattached: vec![Some(9)], ..all.clone() }, "unattached_namespaces", 9),
+        ] {
+            let hidden = of(found);
+            let areas: Vec<_> = hidden.areas().map(|area| (area.kind.as_str(), area.size)).collect();
+            assert_eq!(areas, [(kind, Some(Bytes(size)))]);
+            assert!(matches!(hidden.state(&nvme), HiddenAreaState::Closed(_)));
+            // No command gives it back.
+            assert!(hidden.restore(&nvme, Some(Otherwise::Refuse)).unwrap_err().contains("Sanitize does"));
+            assert_eq!(hidden.restore(&nvme, Some(Otherwise::Exclude)), Ok(None));
+        }
+        for (found, words) in [
+            (NvmeCapacity { total: None, ..all.clone() }, "TNVMCAP"),
+            (NvmeCapacity { attached: vec![Some(600), None], ..all.clone() }, "NVMCAP"),
+            (NvmeCapacity { serial: Some("S2".to_owned()), ..all.clone() }, "S2"),
+        ] {
+            let hidden = of(found);
+            assert!(matches!(hidden.state(&nvme), HiddenAreaState::NotExamined(why) if why.contains(words)), "{words}");
+            assert_eq!(hidden.restore(&nvme, Some(Otherwise::Refuse)), Ok(None), "there is nothing to give back");
+        }
+        let silent = Hidden { found: Some(of_subsystem(&nvme, Err("Invalid Field".to_owned()))), drive: None };
+        assert!(matches!(silent.state(&nvme), HiddenAreaState::NotExamined(_)));
     }
 
     #[test]

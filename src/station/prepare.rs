@@ -7,17 +7,17 @@ use chrono::{DateTime, Utc};
 use rand::RngExt as _;
 
 use super::folder::{Station, StationError};
-use super::hidden::{Hidden, area_words};
+use super::hidden::{Hidden, area_words, only_sanitize_reaches};
 use super::offers::Answers;
 use super::unfreeze;
 use crate::custody::{Log, LogError};
 use crate::device::{self, InventoryError, ResolveError, Roots, TargetRule};
-use crate::media::{Medium, MediumClass};
+use crate::media::{HiddenArea, Medium, MediumClass};
 use crate::policy::{
     self, Decision, HiddenAreaState, InForce, Method, Offer, OperatorStanding, PolicyRequest, Refusal, Route, Scope,
     StepDown, Storage, Technique, VerificationLevel, Wanted, Way,
 };
-use crate::sanitize::firmware::{Psids, RestorePlan, candidates};
+use crate::sanitize::firmware::{Psids, RestorePlan, UNATTACHED_NAMESPACES, candidates};
 use crate::sanitize::journal::{self, Journal};
 use crate::sanitize::record::{EarlierAttempt, Operator, Otherwise, SchemeFacts};
 use crate::sanitize::rung::Rung;
@@ -411,22 +411,22 @@ fn hidden_warnings(hidden: &Hidden, restore: Option<&RestorePlan>, rungs: &[Rung
         )];
     }
     // A sanitize reaches by its standard what an overwrite does not.
-    let reaches = |rung: &Rung| {
-        matches!(
-            rung.technique,
-            Technique::AtaSanitizeBlock | Technique::AtaSanitizeCrypto | Technique::AtaSanitizeOverwrite
-        )
-    };
-    if rungs.iter().all(reaches) {
-        return Vec::new();
-    }
-    let words = |area| {
-        format!(
+    let all_reach = rungs.iter().all(|rung| rung.technique.reaches_hidden().is_some());
+    let words = |area: &HiddenArea| match (all_reach, only_sanitize_reaches(area)) {
+        (true, _) if area.kind == UNATTACHED_NAMESPACES => {
+            Some(format!("the command erases {} as well, which no device here shows", area_words(area)))
+        }
+        (true, _) => None,
+        (false, true) => Some(format!(
+            "the drive hides a part of itself ({}): no host write reaches it, nor does a format; NVMe Sanitize does",
+            area_words(area)
+        )),
+        (false, false) => Some(format!(
             "the drive hides a part of itself ({}): no host write reaches it; --restore-hidden has it given back",
             area_words(area)
-        )
+        )),
     };
-    hidden.areas().map(words).collect()
+    hidden.areas().filter_map(words).collect()
 }
 
 /// Unfinished runs by the identity of their medium. A journal that cannot be read stands in nobody's

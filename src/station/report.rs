@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::hidden::{UNREACHED, area_words, unallocated};
+use super::hidden::{UNREACHED, area_words};
 use super::offers::Answers;
 use crate::device::Roots;
 use crate::device::command::ata::identify::{Identify, identify_device};
@@ -15,7 +15,7 @@ use crate::device::command::{Data, nvme};
 use crate::device::transport::{Linux, Transport};
 use crate::media::{CommandSet, Health, HiddenArea, Medium};
 use crate::policy::Technique;
-use crate::sanitize::firmware::{AtaHiddenAreas, Maximum, Psids, ScsiCapacity, candidates};
+use crate::sanitize::firmware::{AtaHiddenAreas, Maximum, NvmeCapacity, Psids, ScsiCapacity, candidates};
 
 /// So long a drive may take to answer everything; one that is asleep spins up first.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -127,17 +127,12 @@ fn ask(roots: &Roots, medium: &Medium) -> DriveReport {
 }
 
 fn ask_nvme(path: &mut Linux, report: &mut DriveReport) {
-    let mut read = |command: &nvme::AdminCommand, data: &mut [u8]| {
-        path.nvme_admin(command, Data::In(data), ONE).is_ok_and(|done| done.is_success())
-    };
-    let mut data = [0; 4096];
-    if read(&nvme::identify_controller(), &mut data)
-        && let Some(controller) = nvme::Controller::parse(&data)
-    {
-        report.hidden_areas = Some(unallocated(&controller).into_iter().collect());
+    if let Ok(found) = NvmeCapacity::examine(path) {
+        // That nothing is shown says that there is nothing only where all of it is told.
+        report.hidden_areas = Some(found.areas()).filter(|areas| !areas.is_empty() || found.not_known().is_none());
     }
     let mut log = [0; 512];
-    if read(&nvme::health_log(), &mut log) {
+    if path.nvme_admin(&nvme::health_log(), Data::In(&mut log), ONE).is_ok_and(|done| done.is_success()) {
         report.health = nvme::health(&log).filter(|health| !health.is_empty());
     }
 }

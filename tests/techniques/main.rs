@@ -11,6 +11,7 @@ mod ata_security;
 mod ata_unfreeze;
 mod bench;
 mod mmc_card;
+mod nvme_capacity;
 mod opal_drive;
 mod scsi_capacity;
 mod traps;

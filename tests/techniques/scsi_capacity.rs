@@ -8,8 +8,8 @@ use lastwrite::device::command::scsi::{CHECK_CONDITION, Command, GOOD, Outcome};
 use lastwrite::device::transport::{Transport, TransportError};
 use lastwrite::media::{AreaOutcome, CommandSet, Transport as Bus};
 use lastwrite::sanitize::firmware::{
-    DiaryError, HiddenError, Hides, Maximum, Power, RestoreEnd, RestoreNote, RestorePlan, Restoring, ScsiCapacity, Step,
-    restore,
+    DiaryError, HiddenError, Hides, Maximum, Power, RestoreEnd, RestoreNote, RestorePlan, Restoring, ScsiCapacity,
+    Step, restore,
 };
 use lastwrite::sanitize::record::Otherwise;
 use lastwrite::units::{Bytes, Lba};
@@ -96,9 +96,7 @@ impl Disk {
     fn select(&mut self, cdb: &[u8], list: &[u8]) -> Result<u8, TransportError> {
         self.selects.push([cdb, list].concat());
         let expected: &[u8] = match self.long {
-            true => &[
-                0, 0, 0, 0, 1, 0, 0, 16, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 2, 0,
-            ],
+            true => &[0, 0, 0, 0, 1, 0, 0, 16, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 2, 0],
             false => &[0, 0, 0, 0, 0, 0, 0, 8, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 2, 0],
         };
         assert_eq!((list, usize::from(cdb[8])), (expected, expected.len()));
@@ -247,7 +245,11 @@ fn a_disk_that_does_not_tell_is_not_known_to_be_whole_before_it_was_told_to_be()
             let mut station = Station::new(shy);
             assert_eq!(station.plan.steps[0].size, Bytes(800 * 512), "no more is known before");
             station.ends_whole(whole);
-            assert_eq!(station.past.done, [Step::RestoreCapacity(Lba(whole - 1))], "how large it is stands in the journal");
+            assert_eq!(
+                station.past.done,
+                [Step::RestoreCapacity(Lba(whole - 1))],
+                "how large it is stands in the journal"
+            );
             assert!(station.past.words()[0].contains("the drive did it"), "{:?}", station.past.words());
             station.ends_whole(whole);
             assert_eq!(station.disk.selects.len(), 1);

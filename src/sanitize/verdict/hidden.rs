@@ -2,6 +2,7 @@
 
 use crate::media::{AreaOutcome, Exchange, HiddenArea, MediumClass, Reply, Transport};
 use crate::policy::Technique;
+use crate::sanitize::firmware::UNALLOCATED_CAPACITY;
 use crate::sanitize::record::HiddenAreas;
 use crate::sanitize::state::{RunPlan, RunState};
 use crate::units::Bytes;
@@ -11,13 +12,14 @@ use crate::units::Bytes;
 pub(super) fn hidden_areas(state: &RunState, passed: bool) -> HiddenAreas {
     let (plan, rung) = (&state.plan, state.rung());
     let known = state.hidden();
-    if let Some(why) = reached_by_standard(rung.technique) {
+    if let Some(why) = rung.technique.reaches_hidden() {
         let (mut areas, exchanges, restored) = match known {
             Some(HiddenAreas::Examined { areas, exchanges, restored, .. }) => (areas, exchanges, restored),
             _ => (Vec::new(), Vec::new(), None),
         };
-        areas.retain(|area| area.kind != UNALLOCATED);
-        areas.extend(unallocated(&state.rung_state().exchanges));
+        if areas.iter().all(|area| area.kind != UNALLOCATED_CAPACITY) {
+            areas.extend(unallocated(&state.rung_state().exchanges));
+        }
         for area in areas.iter_mut().filter(|area| passed && area.outcome.is_none()) {
             area.outcome = Some(AreaOutcome::Reached);
         }
@@ -71,26 +73,6 @@ fn by_host(plan: &RunPlan) -> HiddenAreas {
     }
 }
 
-fn reached_by_standard(technique: Technique) -> Option<&'static str> {
-    use Technique as T;
-    match technique {
-        T::NvmeSanitizeBlock | T::NvmeSanitizeCrypto | T::NvmeSanitizeOverwrite => Some(
-            "NVM Express base 2.1, Sanitize: all media of the NVM subsystem that hold user data, unallocated and spare \
-             areas included",
-        ),
-        T::ScsiSanitizeBlock | T::ScsiSanitizeCrypto | T::ScsiSanitizeOverwrite => {
-            Some("SBC-5, SANITIZE: all blocks of the logical unit, also those that are not addressable")
-        }
-        T::AtaSanitizeBlock | T::AtaSanitizeCrypto | T::AtaSanitizeOverwrite => {
-            Some("ACS-5, SANITIZE DEVICE: all user data areas, also those that are not addressable now")
-        }
-        T::MmcSanitize => Some("JESD84-B51, SANITIZE_START: all unmapped user areas"),
-        _ => None,
-    }
-}
-
-const UNALLOCATED: &str = "unallocated_capacity";
-
 /// UNVMCAP of Identify Controller (bytes 296-311), where it was read and is not zero.
 fn unallocated(exchanges: &[Exchange]) -> Option<HiddenArea> {
     let identify =
@@ -99,7 +81,7 @@ fn unallocated(exchanges: &[Exchange]) -> Option<HiddenArea> {
     let bytes: Vec<u8> = (0..8).filter_map(|i| u8::from_str_radix(digits.get(2 * i..2 * i + 2)?, 16).ok()).collect();
     let size = u64::from_le_bytes(bytes.try_into().ok()?);
     (size > 0).then(|| HiddenArea {
-        kind: UNALLOCATED.to_owned(),
+        kind: UNALLOCATED_CAPACITY.to_owned(),
         size: Some(Bytes(size)),
         note: "capacity that belongs to no namespace".to_owned(),
         outcome: None,

@@ -58,6 +58,8 @@ pub struct Nvme {
     pub fna: u8,
     /// Optional admin commands: bit 1 is Format NVM.
     pub oacs: u16,
+    /// Sectors at the end of the medium that belong to no namespace.
+    pub unallocated: u64,
     pub log: Log,
     /// SSTAT 4: sanitized, and deallocated although asked not to.
     pub deallocates_anyway: bool,
@@ -98,6 +100,7 @@ impl Nvme {
             sanicap: 7,
             fna: 4,
             oacs: 2,
+            unallocated: 0,
             log: Log::Honest,
             deallocates_anyway: false,
             read_only: false,
@@ -145,7 +148,17 @@ impl Nvme {
             return None;
         }
         self.formatting = None;
+        if self.erase == Erase::Whole {
+            // The namespace, and nothing else.
+            self.medium.fill(0, self.accessible(), 0);
+            return Some(OK);
+        }
         Some(if self.medium.erase(self.erase) { OK } else { INTERNAL_ERROR })
+    }
+
+    /// Sectors of the namespace.
+    pub fn accessible(&self) -> u64 {
+        self.medium.sectors - self.unallocated
     }
 
     pub fn admin(&mut self, sqe: &[u8]) -> Answer {
@@ -249,6 +262,8 @@ impl Nvme {
                 put(&mut page, 256, &self.oacs.to_le_bytes());
                 page[259] = 3;
                 page[261] = 2;
+                put(&mut page, 280, &(self.medium.sectors * SECTOR).to_le_bytes());
+                put(&mut page, 296, &(self.unallocated * SECTOR).to_le_bytes());
                 put(&mut page, 328, &self.sanicap.to_le_bytes());
                 page[512] = 0x66;
                 page[513] = 0x44;
@@ -261,8 +276,9 @@ impl Nvme {
             0 | 3 if namespace != 1 => return (INVALID_NAMESPACE, 0, None),
             0 => {
                 for at in [0, 8, 16] {
-                    put(&mut page, at, &self.medium.sectors.to_le_bytes());
+                    put(&mut page, at, &self.accessible().to_le_bytes());
                 }
+                put(&mut page, 48, &(self.accessible() * SECTOR).to_le_bytes());
                 page[33] = 9;
                 put(&mut page, 104, &self.guid());
                 page[128 + 2] = 9;
@@ -353,7 +369,7 @@ impl Nvme {
             _ if self.formatting.is_some() => return (FORMAT_IN_PROGRESS, None),
             _ => {}
         }
-        if matches!(opcode, 1 | 2 | 8) && first + count > self.medium.sectors {
+        if matches!(opcode, 1 | 2 | 8) && first + count > self.accessible() {
             return (LBA_RANGE, None);
         }
         if matches!(opcode, 1 | 8 | 9) && self.read_only {

@@ -109,6 +109,26 @@ fn the_log_page_can_be_missing_zeroed_or_say_that_it_deallocated() {
 }
 
 #[test]
+fn capacity_of_no_namespace_is_told_and_only_a_sanitize_reaches_it() {
+    let mut drive = drive(Erase::Whole);
+    drive.unallocated = 48;
+    let controller = send(&mut drive, 0x06, 0, 1).2.unwrap();
+    assert_eq!((u32_at(&controller, 280), u32_at(&controller, 296)), (2048 * 512, 48 * 512));
+    let namespace = send(&mut drive, 0x06, 1, 0).2.unwrap();
+    assert_eq!((u32_at(&namespace, 0), u32_at(&namespace, 48)), (2000, 2000 * 512));
+    let mut read = [0; 64];
+    read[0] = 2;
+    put(&mut read, 40, &2000u64.to_le_bytes());
+    assert_eq!(drive.io(&read, &[]).0, 0x4080);
+    assert_eq!(send(&mut drive, FORMAT, 1, 1 << 9).0, LATER);
+    std::thread::sleep(drive.erase_time);
+    assert_eq!((drive.format_ended(), drive.medium.left()), (Some(OK), 48));
+    assert_eq!(send(&mut drive, SANITIZE, 0, BLOCK_ERASE).0, OK);
+    std::thread::sleep(drive.erase_time);
+    assert_eq!((status(&mut drive).2, drive.medium.left()), (0x101, 0));
+}
+
+#[test]
 fn a_read_only_drive_takes_no_writes() {
     let mut drive = drive(Erase::Whole);
     drive.read_only = true;

@@ -5,6 +5,7 @@ mod firmware_ata;
 mod firmware_nvme;
 mod firmware_scsi;
 mod hidden;
+mod hidden_nvme;
 mod hidden_scsi;
 mod identity;
 mod nvme_firmware;

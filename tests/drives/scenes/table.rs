@@ -62,6 +62,7 @@ pub const SCENES: &[&str] = &[
     "names",
     "hidden",
     "hidden-scsi",
+    "hidden-nvme",
     "nvme-sanitize",
     "nvme-format",
     "scsi-sanitize",

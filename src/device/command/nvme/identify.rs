@@ -24,6 +24,11 @@ pub fn allocated_namespaces(after: u32) -> AdminCommand {
     identify("Identify (Allocated Namespace ID list)", 0x10, after)
 }
 
+/// Identify Namespace of one that need not be attached (CNS 11h): 4,096 bytes.
+pub fn identify_allocated(nsid: u32) -> AdminCommand {
+    identify("Identify Namespace (allocated)", 0x11, nsid)
+}
+
 fn identify(name: &'static str, cns: u32, nsid: u32) -> AdminCommand {
     AdminCommand { name, opcode: 0x06, nsid, cdw10: cns, ..AdminCommand::default() }
 }
@@ -279,6 +284,7 @@ mod tests {
         assert_eq!(of(identify_namespace(3)), (6, 3, 0));
         assert_eq!(of(active_namespaces(0)), (6, 0, 2));
         assert_eq!(of(allocated_namespaces(7)), (6, 7, 0x10));
+        assert_eq!(of(identify_allocated(7)), (6, 7, 0x11));
     }
 
     #[test]

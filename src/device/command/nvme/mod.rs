@@ -7,7 +7,7 @@ mod logs;
 pub use erase::{FormatTarget, SanitizeAction, SecureErase, format_nvm, sanitize, security_receive};
 pub use identify::{
     Controller, FormatAttributes, Namespace, NoDeallocate, SanitizeCapabilities, active_namespaces,
-    allocated_namespaces, identify_controller, identify_namespace, namespace_list,
+    allocated_namespaces, identify_allocated, identify_controller, identify_namespace, namespace_list,
 };
 pub use logs::{Estimates, SanitizeOutcome, SanitizeStatus, health, health_log, sanitize_status_log};
 

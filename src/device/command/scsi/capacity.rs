@@ -201,7 +201,10 @@ mod tests {
     #[test]
     fn block_descriptors_in_both_forms() {
         let short = [0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 1, 0, 0, 0, 2, 0];
-        assert_eq!(BlockDescriptor::parse(&short), Some(BlockDescriptor { blocks: Some(256), block: 512, long: false }));
+        assert_eq!(
+            BlockDescriptor::parse(&short),
+            Some(BlockDescriptor { blocks: Some(256), block: 512, long: false })
+        );
         let full = [0, 0, 0, 0, 0, 0, 0, 8, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 2, 0];
         assert_eq!(BlockDescriptor::parse(&full).unwrap().blocks, None);
         let untold = [0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 2, 0];

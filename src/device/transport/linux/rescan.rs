@@ -93,7 +93,11 @@ mod tests {
         assert_eq!((said(device.join("rescan")), said(device.join("delete"))), ("1".to_owned(), String::new()));
         fs::write(host.join("scsi_host/host2/scan"), "").unwrap();
         fs::write(device.join("rescan"), "").unwrap();
-        let scsi = Linux { file: linux.file.try_clone().unwrap(), offers: vec![CommandSet::Scsi, CommandSet::Ata], device: device.clone() };
+        let scsi = Linux {
+            file: linux.file.try_clone().unwrap(),
+            offers: vec![CommandSet::Scsi, CommandSet::Ata],
+            device: device.clone(),
+        };
         scsi.scan_again().unwrap();
         assert_eq!(said(device.join("rescan")), "1");
         assert_eq!(said(host.join("scsi_host/host2/scan")), "", "other disks of the host are left alone");
