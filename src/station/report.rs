@@ -11,6 +11,10 @@ use super::offers::Answers;
 use crate::device::Roots;
 use crate::device::command::ata::identify::{Identify, identify_device};
 use crate::device::command::ata::smart;
+use crate::device::command::scsi::{
+    self, LOG_DATA, LogPage, endurance_used, expects_to_fail, log_sense, power_on_minutes, supported_logs, temperature,
+    uncorrected_errors,
+};
 use crate::device::command::{Data, nvme};
 use crate::device::transport::{Linux, Transport};
 use crate::media::{CommandSet, Health, HiddenArea, Medium};
@@ -144,6 +148,35 @@ fn ask_scsi(path: &mut dyn Transport, report: &mut DriveReport) {
     {
         report.hidden_areas = Some(disk.report(UNREACHED));
     }
+    report.health = scsi_health(path);
+}
+
+/// By those of its log pages that it lists.
+fn scsi_health(path: &mut dyn Transport) -> Option<Health> {
+    let mut read = |page: LogPage| -> Option<Vec<u8>> {
+        let mut data = vec![0; LOG_DATA];
+        let answer = path.scsi(&log_sense(page), Data::In(&mut data), ONE).ok().filter(scsi::Outcome::is_good)?;
+        data.truncate(answer.transferred);
+        Some(data)
+    };
+    let listed = read(LogPage::Supported)?;
+    let listed = supported_logs(&listed)?.to_vec();
+    let mut log = |page: LogPage| if listed.contains(&page.code()) { read(page) } else { None };
+    let exceptions = log(LogPage::InformationalExceptions);
+    let mut errors: Option<u64> = None;
+    for page in [LogPage::WriteErrors, LogPage::ReadErrors, LogPage::VerifyErrors] {
+        let found = log(page).and_then(|data| uncorrected_errors(page, &data));
+        errors = found.map_or(errors, |found| Some(errors.unwrap_or(0).saturating_add(found)));
+    }
+    let health = Health {
+        failing: exceptions.and_then(|data| expects_to_fail(&data)),
+        media_errors: errors,
+        wear: log(LogPage::SolidStateMedia).and_then(|data| endurance_used(&data)),
+        temperature: log(LogPage::Temperature).and_then(|data| temperature(&data)),
+        hours: log(LogPage::BackgroundScan).and_then(|data| power_on_minutes(&data)).map(|m| u64::from(m / 60)),
+        ..Health::default()
+    };
+    Some(health).filter(|health| !health.is_empty())
 }
 
 /// Whether it is an ATA drive.
@@ -236,6 +269,67 @@ fn health_words(health: &Health) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::transport::{Scripted, TransportError};
+
+    /// A disk whose log pages are these.
+    fn disk(pages: &[(LogPage, &[u8])]) -> (Scripted, crate::device::transport::Script) {
+        let (path, script) = Scripted::new(&[CommandSet::Scsi]);
+        for (page, body) in pages {
+            let data = [&[page.code(), 0, 0, body.len() as u8], *body].concat();
+            let good = scsi::Outcome { transferred: data.len(), ..scsi::Outcome::default() };
+            script.always_scsi_in(&log_sense(*page), &data, Ok(good));
+        }
+        (path, script)
+    }
+
+    #[test]
+    fn a_scsi_disk_tells_its_health_by_the_log_pages_that_it_lists() {
+        let scan = [0, 0, 3, 12, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let pages: [(LogPage, &[u8]); 7] = [
+            (LogPage::Supported, &[0x00, 0x02, 0x03, 0x0D, 0x11, 0x15, 0x2F]),
+            (LogPage::WriteErrors, &[0, 6, 2, 4, 0, 0, 0, 2]),
+            (LogPage::ReadErrors, &[0, 6, 2, 8, 0, 0, 0, 0, 0, 0, 1, 0]),
+            (LogPage::Temperature, &[0, 0, 1, 2, 0, 34]),
+            (LogPage::SolidStateMedia, &[0, 1, 3, 4, 0, 0, 0, 7]),
+            (LogPage::BackgroundScan, &scan),
+            (LogPage::InformationalExceptions, &[0, 0, 3, 4, 0, 0, 34, 0]),
+        ];
+        let (mut path, script) = disk(&pages);
+        let expected = Health {
+            failing: Some(false),
+            media_errors: Some(258),
+            wear: Some(7),
+            temperature: Some(34),
+            hours: Some(65_536 / 60),
+            ..Health::default()
+        };
+        assert_eq!(scsi_health(&mut path), Some(expected));
+        // The list, and the pages in it: nothing else is asked for.
+        assert_eq!(script.sent(), 7);
+        script.finish();
+    }
+
+    #[test]
+    fn what_a_scsi_disk_does_not_say_is_not_known() {
+        let (mut path, script) =
+            disk(&[(LogPage::Supported, &[0x00, 0x0D]), (LogPage::Temperature, &[0, 0, 1, 2, 0, 0xFF])]);
+        assert_eq!(scsi_health(&mut path), None);
+        script.finish();
+        // A list that was promised and does not come, or ends in an error.
+        let (mut path, script) = Scripted::new(&[CommandSet::Scsi]);
+        script.scsi(&log_sense(LogPage::Supported), Err(TransportError::not_supported("LOG SENSE")));
+        assert_eq!(scsi_health(&mut path), None);
+        let (mut path, script) = Scripted::new(&[CommandSet::Scsi]);
+        let failed = scsi::Outcome { status: scsi::CHECK_CONDITION, transferred: 8, ..scsi::Outcome::default() };
+        script.scsi_in(&log_sense(LogPage::Supported), &[0, 0, 0, 2, 0, 0x0D, 0, 0], Ok(failed));
+        assert_eq!(scsi_health(&mut path), None);
+        // Bytes beyond what was transferred are none of the disk's.
+        let (mut path, script) = disk(&[(LogPage::Supported, &[0x00, 0x11])]);
+        let cut = scsi::Outcome { transferred: 9, ..scsi::Outcome::default() };
+        let page = [0x11, 0, 0, 8, 0, 1, 3, 4, 0, 0, 0, 7];
+        script.always_scsi_in(&log_sense(LogPage::SolidStateMedia), &page, Ok(cut));
+        assert_eq!(scsi_health(&mut path), None);
+    }
 
     #[test]
     fn unknown_is_said_to_be_unknown() {

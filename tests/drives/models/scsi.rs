@@ -75,6 +75,8 @@ pub struct Scsi {
     /// WABEREQ says so.
     pub announces_it: bool,
     unwritten: BTreeSet<u64>,
+    /// Log pages by code: their parameters.
+    pub logs: Vec<(u8, Vec<u8>)>,
     /// Sectors that the block descriptor took away from the host.
     pub reduced: u64,
     /// Default values show what the block descriptor took away; SPC-6 lets them repeat the current ones.
@@ -109,6 +111,15 @@ impl Scsi {
             forbids_reads: false,
             announces_it: false,
             unwritten: BTreeSet::new(),
+            logs: vec![
+                (0x02, vec![0, 6, 2, 4, 0, 0, 0, 1]),
+                (0x03, vec![0, 6, 2, 4, 0, 0, 0, 2]),
+                (0x0d, vec![0, 0, 1, 2, 0, 34, 0, 1, 1, 2, 0, 70]),
+                (0x11, vec![0, 1, 3, 4, 0, 0, 0, 7]),
+                // 60,000 minutes.
+                (0x15, vec![0, 0, 3, 12, 0, 0, 0xea, 0x60, 0, 0, 0, 0, 0, 0, 0, 0]),
+                (0x2f, vec![0, 0, 3, 4, 0, 0, 34, 0]),
+            ],
             reduced: 0,
             tells_reduced: true,
             gives_back: GivesBack::Honestly,

@@ -108,14 +108,15 @@ impl Scsi {
         Answer::good()
     }
 
-    /// The page of supported pages, and temperature.
+    /// The page of supported pages, and those that it lists.
     pub fn log_sense(&self, cdb: &[u8]) -> Answer {
-        let body = match cdb[2] & 0x3f {
-            0x00 => vec![0x00, 0x0d],
-            0x0d => vec![0, 0, 1, 2, 0, 34, 0, 1, 1, 2, 0, 70],
-            _ => return Answer::check(5, 0x24, 0),
+        let page = cdb[2] & 0x3f;
+        let body = match self.logs.iter().find(|(code, _)| *code == page) {
+            _ if page == 0 => std::iter::once(0).chain(self.logs.iter().map(|(code, _)| *code)).collect(),
+            Some((_, body)) => body.clone(),
+            None => return Answer::check(5, 0x24, 0),
         };
-        let mut data = vec![cdb[2] & 0x3f, 0, 0, body.len() as u8];
+        let mut data = vec![page, 0, 0, body.len() as u8];
         data.extend(body);
         Answer::data(cut(data, be(&cdb[7..9]) as usize))
     }

@@ -104,6 +104,19 @@ fn a_format_erases_and_one_that_lost_power_leaves_a_broken_format() {
 }
 
 #[test]
+fn log_pages_are_those_that_the_list_has() {
+    let mut drive = drive(Erase::Whole);
+    let log = |drive: &mut Scsi, page: u8| send(drive, &[0x4d, 0, 0x40 | page, 0, 0, 0, 0, 0, 252, 0], &[]);
+    let list = log(&mut drive, 0).data;
+    assert_eq!(list, [0, 0, 0, 7, 0, 2, 3, 0x0d, 0x11, 0x15, 0x2f]);
+    for page in &list[5..] {
+        let data = log(&mut drive, *page).data;
+        assert_eq!((data[0], usize::from(data[3]) + 4), (*page, data.len()));
+    }
+    assert_eq!(key(&log(&mut drive, 5).sense), (5, 0x24, 0));
+}
+
+#[test]
 fn a_reduced_capacity_is_told_and_given_back_by_the_block_descriptor() {
     let mut drive = drive(Erase::Whole);
     drive.reduced = 48;

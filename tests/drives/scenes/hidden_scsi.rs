@@ -41,12 +41,13 @@ fn short_capacities_are_named_and_given_back() {
 
     // What is behind a bridge cannot be known: all of it or nothing is asking for too much.
     let (ran, refused) = bench.guest.wipe("S-HONEST", &[&ZEROS[..], &["--restore-hidden"]].concat());
-    assert_eq!((ran.code, &refused["outcome"]), (4, &"refused".into()), "{refused:#}");
+    assert_eq!((ran.code, &refused["outcome"]), (3, &"refused".into()), "{refused:#}");
     assert!(refused.to_string().contains("USB bridge"), "{refused:#}");
 
     let (ran, result) = bench.guest.wipe("S-HONEST", &BACK);
     assert_eq!(ran.code, 0, "{result:#} {}", ran.stderr);
-    let case_ = case(&honest, "S-HONEST", KIND, Honest, "is honest, and gives back what a block descriptor took from it");
+    let case_ =
+        case(&honest, "S-HONEST", KIND, Honest, "is honest, and gives back what a block descriptor took from it");
     bench.judge(&case_, ASKED, &result);
     given_back(&bench, &result);
 
@@ -81,7 +82,10 @@ fn named(bench: &mut Bench, disk: &UsbScsi) {
     let (path, _) = bench.guest.drive("S-HONEST");
     let drives = bench.guest.lastwrite(&["drives"]).expect(0);
     assert!(drives.stdout.contains("hidden: short capacity, 524"), "{}", drives.stdout);
+    let health = "health: good by its own account, 3 media errors, 7 % worn, 34 °C, 1000 hours";
+    assert!(drives.stdout.contains(health), "{}", drives.stdout);
     let plan = bench.guest.lastwrite(&["plan", &path, "--method", "clear"]).expect(0);
+    assert!(plan.stdout.contains("34 °C"), "{}", plan.stdout);
     assert!(plan.stdout.contains("the drive hides a part of itself (short capacity"), "{}", plan.stdout);
     let (ran, result) = bench.guest.wipe("S-HONEST", &ZEROS);
     assert_eq!(disk.left().0, 1024, "{result:#} {}", ran.stderr);

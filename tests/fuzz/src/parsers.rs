@@ -41,7 +41,7 @@ pub fn ata(bytes: &[u8]) {
     }
 }
 
-/// Sense data, INQUIRY and its pages, capacity, block descriptor, support.
+/// Sense data, INQUIRY and its pages, capacity, block descriptor, log pages, support.
 pub fn scsi(bytes: &[u8]) {
     let answer = scsi::Outcome { status: scsi::GOOD, sense: bytes.to_vec(), transferred: bytes.len() };
     let sense = answer.parsed_sense();
@@ -52,6 +52,11 @@ pub fn scsi(bytes: &[u8]) {
     }
     let _ = (scsi::BlockLimits::parse(bytes), scsi::BlockCharacteristics::parse(bytes));
     let _ = (scsi::Capacity::parse(bytes).map(|found| found.size()), scsi::BlockDescriptor::parse(bytes));
+    let _ = (scsi::supported_logs(bytes), scsi::temperature(bytes), scsi::endurance_used(bytes));
+    let _ = (scsi::power_on_minutes(bytes), scsi::expects_to_fail(bytes));
+    for page in [scsi::LogPage::WriteErrors, scsi::LogPage::ReadErrors, scsi::LogPage::VerifyErrors] {
+        let _ = scsi::uncorrected_errors(page, bytes);
+    }
     let _ = (vpd::unit_serial(bytes), vpd::device_ids(bytes), vpd::ata_information(bytes));
     let _ = vpd::identify_device(bytes);
 }

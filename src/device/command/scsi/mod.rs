@@ -3,15 +3,21 @@
 mod capacity;
 mod erase;
 mod inquiry;
+mod logs;
 mod sense;
 
 pub use capacity::{
-    BlockDescriptor, Capacity, MODE_DATA, PageControl, ProtectionType, mode_sense_10, read_capacity_16, restore_capacity,
+    BlockDescriptor, Capacity, MODE_DATA, PageControl, ProtectionType, mode_sense_10, read_capacity_16,
+    restore_capacity,
 };
 pub use erase::{SanitizeAction, Support, format_unit, overwrite_list, report_supported, sanitize};
 pub use inquiry::{
     AtaInformation, BlockCharacteristics, BlockLimits, Inquiry, VpdPage, inquiry, security_protocol_in,
     supported_pages, vital_product_data,
+};
+pub use logs::{
+    LOG_DATA, LogPage, endurance_used, expects_to_fail, log_sense, power_on_minutes, supported_logs, temperature,
+    uncorrected_errors,
 };
 pub(crate) use sense::descriptor_of;
 pub use sense::{Progress, Sense, SenseFormat, SenseKey, request_sense, test_unit_ready};
