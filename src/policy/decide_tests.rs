@@ -378,64 +378,6 @@ fn a_frozen_drive_is_a_refusal_and_never_a_silent_step_down() {
     assert!(auto.passed_over.iter().any(|p| p.why.contains("frozen")), "and the plan says why");
 }
 
-#[test]
-fn a_policy_that_takes_nothing_hidden_takes_what_is_given_back_first() {
-    let mut policy = InForce::builtin().unwrap();
-    policy.policy.hidden_areas.rule = HiddenAreaRule::Refused;
-    let with =
-        |hidden_areas| plan(&PolicyRequest { policy: &policy, hidden_areas, ..request("random", Full, Kind::Hdd) });
-    assert!(with(HiddenAreaState::GivenBackFirst).is_ok());
-    assert!(with(HiddenAreaState::Open).is_ok());
-    let refused = with(HiddenAreaState::Closed("an HPA, 5 MB".to_owned())).unwrap_err().to_string();
-    assert!(refused.contains("an HPA, 5 MB") && refused.contains("--restore-hidden"), "{refused}");
-}
-
-/// Only what reaches all of the medium is left, also further down the ladder.
-#[test]
-fn a_policy_that_takes_nothing_hidden_takes_what_reaches_it() {
-    let mut policy = InForce::builtin().unwrap();
-    policy.policy.hidden_areas.rule = HiddenAreaRule::Refused;
-    policy.policy.techniques.step_down = StepDown::LowerMethod;
-    let offer = |technique| Offer { technique, obstacle: None };
-    use Technique as T;
-    let nvme = [T::NvmeFormatUser, T::NvmeSanitizeBlock, T::NvmeSanitizeCrypto, T::Overwrite].map(offer);
-    let closed = || HiddenAreaState::Closed("unallocated capacity, 5 MB".to_owned());
-    let base = PolicyRequest {
-        policy: &policy,
-        hidden_areas: closed(),
-        offers: &nvme,
-        step_down: StepDown::LowerMethod,
-        wanted: Wanted::Strongest,
-        ..request("random", Full, Kind::Nvme)
-    };
-    for hidden_areas in [closed(), HiddenAreaState::NotExamined("no TNVMCAP".to_owned())] {
-        let decision = plan(&PolicyRequest { hidden_areas, ..base.clone() }).unwrap();
-        let ladder: Vec<_> = decision.ladder.iter().map(|rung| rung.technique).collect();
-        assert_eq!(ladder, [T::NvmeSanitizeBlock, T::NvmeSanitizeCrypto]);
-        assert!(decision.passed_over.iter().any(|p| p.technique == T::Overwrite && p.why.contains("does not reach")));
-    }
-    // With nothing hidden all of them are there.
-    let open = plan(&PolicyRequest { hidden_areas: HiddenAreaState::Open, ..base.clone() }).unwrap();
-    assert!(open.ladder.len() > 2);
-    // What does not reach it is refused, and what would is named.
-    for technique in [T::Overwrite, T::NvmeFormatUser] {
-        let refused = plan(&PolicyRequest { wanted: Wanted::Technique(technique), ..base.clone() }).unwrap_err();
-        let text = refused.to_string();
-        assert!(text.contains("unallocated capacity, 5 MB. Use nvme-sanitize-block or nvme-sanitize-crypto"), "{text}");
-    }
-    // A sanitize that is not possible now reaches nothing.
-    let frozen = [Offer { technique: T::NvmeSanitizeBlock, obstacle: Some("in use".to_owned()) }, offer(T::Overwrite)];
-    let refused = plan(&PolicyRequest { offers: &frozen, ..base.clone() }).unwrap_err().to_string();
-    assert!(refused.contains("--restore-hidden"), "{refused}");
-    // ACS and SBC do not say that SANITIZE reaches an HPA, or what a block descriptor took.
-    for technique in [T::AtaSanitizeBlock, T::ScsiSanitizeBlock] {
-        let offers = [offer(technique)];
-        let kind = if technique.way() == Way::Ata { Kind::SataSsd } else { Kind::SasSsd };
-        let storage = Storage::of(kind, MediumClass::Physical, Some(false));
-        assert!(plan(&PolicyRequest { offers: &offers, kind, storage, ..base.clone() }).is_err(), "{technique}");
-    }
-}
-
 /// Each refusal once, to be read.
 #[test]
 fn refusals_read_well() {
@@ -484,6 +426,9 @@ fn refusals_read_well() {
         PolicyRequest {
             policy: of("government-high"),
             operator: OperatorStanding::OwnKey,
+            offers: &frozen,
+            kind: Kind::Hdd,
+            storage: Storage::Magnetic,
             ..known(Category::Low, Route::InternalReuse)
         },
         PolicyRequest { policy: of("hipaa"), operator: OperatorStanding::Nobody, ..base.clone() },
@@ -506,3 +451,6 @@ fn what_a_category_is_called_is_the_policys_business() {
     assert_eq!(hipaa.category("HIGH"), Ok(Category::High));
     assert!(hipaa.category("cardholder data").is_err());
 }
+
+#[path = "decide_hidden_tests.rs"]
+mod hidden;

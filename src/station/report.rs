@@ -275,7 +275,7 @@ mod tests {
     fn disk(pages: &[(LogPage, &[u8])]) -> (Scripted, crate::device::transport::Script) {
         let (path, script) = Scripted::new(&[CommandSet::Scsi]);
         for (page, body) in pages {
-            let data = [&[page.code(), 0, 0, body.len() as u8], *body].concat();
+            let data = [&[page.code(), 0, 0, body.len() as u8][..], *body].concat();
             let good = scsi::Outcome { transferred: data.len(), ..scsi::Outcome::default() };
             script.always_scsi_in(&log_sense(*page), &data, Ok(good));
         }
@@ -317,7 +317,7 @@ mod tests {
         script.finish();
         // A list that was promised and does not come, or ends in an error.
         let (mut path, script) = Scripted::new(&[CommandSet::Scsi]);
-        script.scsi(&log_sense(LogPage::Supported), Err(TransportError::not_supported("LOG SENSE")));
+        script.scsi_in(&log_sense(LogPage::Supported), &[], Err(TransportError::not_supported("LOG SENSE")));
         assert_eq!(scsi_health(&mut path), None);
         let (mut path, script) = Scripted::new(&[CommandSet::Scsi]);
         let failed = scsi::Outcome { status: scsi::CHECK_CONDITION, transferred: 8, ..scsi::Outcome::default() };

@@ -55,6 +55,7 @@ struct Disk {
     habit: Habit,
     vendor: &'static [u8; 8],
     has_ata_page: bool,
+    version: u8,
     selects: Vec<Vec<u8>>,
 }
 
@@ -68,6 +69,7 @@ fn disk(blocks: u64, whole: u64) -> Disk {
         habit: Habit::Honest,
         vendor: b"RIGSAS  ",
         has_ata_page: false,
+        version: 5,
         selects: Vec::new(),
     }
 }
@@ -120,7 +122,8 @@ impl Transport for Disk {
     fn scsi(&mut self, command: &Command, data: Data<'_>, _: Duration) -> Result<Outcome, TransportError> {
         let cdb = &command.cdb;
         let answer = match (cdb[0], cdb[1], cdb[2]) {
-            (0x12, 0, _) => [&[0, 0, 6, 2, 91, 0, 0, 0][..], self.vendor, &[b' '; 20]].concat(),
+            (0x12, 0, _) => [&[0, 0, self.version, 2, 91, 0, 0, 0][..], self.vendor, &[b' '; 20]].concat(),
+            _ if self.version < 5 => panic!("{} to a stick that may hang on it", command.name),
             (0x12, 1, 0x00) if self.has_ata_page => vec![0, 0, 0, 3, 0, 0x80, 0x89],
             (0x12, 1, 0x00) => vec![0, 0, 0, 2, 0, 0x80],
             (0x12, 1, 0x80) => [&[0, 0x80, 0, self.serial.len() as u8][..], self.serial.as_bytes()].concat(),
@@ -266,6 +269,8 @@ fn what_cannot_be_told_to_grow_stays_unknown() {
         assert_eq!((found.next(), found.report("x")[0].outcome), (Step::Nothing, Some(AreaOutcome::Unknown)));
         assert_eq!(RestorePlan::of(&Hides::Scsi(found), Otherwise::Refuse), None);
     }
+    let mut stick = Disk { version: 4, ..disk(8, 8) };
+    assert!(ScsiCapacity::examine(&mut stick).unwrap_err().to_string().contains("older than SPC-3"));
     // A translation answers for itself, and not for the ATA disk behind it.
     for translated in [Disk { vendor: b"ATA     ", ..disk(8, 8) }, Disk { has_ata_page: true, ..disk(8, 8) }] {
         let mut translated = translated;

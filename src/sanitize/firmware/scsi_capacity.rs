@@ -20,6 +20,8 @@ use crate::units::{Bytes, Lba};
 
 /// As in [`HiddenArea::kind`].
 pub const SHORT_CAPACITY: &str = "short_capacity";
+/// VERSION of INQUIRY: SPC-3. Older USB sticks hang on commands that they do not know.
+const SPC_3: u8 = 5;
 const NOT_ATA: &str = "an ATA disk answers behind a translation, and what it hides is asked for on an ATA port only";
 
 /// What a SCSI disk says of its capacity.
@@ -53,7 +55,7 @@ pub enum Maximum {
 impl ScsiCapacity {
     /// Asks the disk. Changes nothing.
     pub fn examine(path: &mut dyn Transport) -> Result<ScsiCapacity, HiddenError> {
-        refuse_translations(path)?;
+        refuse_others(path)?;
         let mut data = [0; 32];
         let length = read(path, &read_capacity_16(), &mut data).map_err(HiddenError::NotSaid)?;
         let capacity = Capacity::parse(&data[..length])
@@ -173,11 +175,15 @@ pub(super) fn give_back(
 }
 
 /// A translation answers MODE SENSE by itself, and hides what the ATA disk behind it hides.
-fn refuse_translations(path: &mut dyn Transport) -> Result<(), HiddenError> {
+fn refuse_others(path: &mut dyn Transport) -> Result<(), HiddenError> {
     let mut data = [0; 96];
     let length = read(path, &inquiry(), &mut data).map_err(HiddenError::NotSaid)?;
     let who = Inquiry::parse(&data[..length])
         .ok_or_else(|| HiddenError::NotSaid("INQUIRY gave no whole standard data".to_owned()))?;
+    if who.version < SPC_3 {
+        let why = format!("it follows a standard older than SPC-3 (version {}), and is not asked more", who.version);
+        return Err(HiddenError::NotSaid(why));
+    }
     let mut pages = [0; 252];
     let length = read(path, &vital_product_data(VpdPage::Supported, 252), &mut pages).unwrap_or(0);
     let has_ata_page =
