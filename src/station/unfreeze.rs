@@ -69,8 +69,14 @@ pub(super) fn warning(plan: &UnfreezePlan) -> String {
 /// Why the machine must not be suspended now: something else wipes, or a drive may be erasing by itself. `ours`
 /// are the runs of this process.
 fn in_the_way(roots: &Roots, journals: Option<&Path>, ours: &[String]) -> Option<String> {
-    if let Some(process) = other_process(roots) {
-        return Some(format!("another lastwrite is at work on this machine ({process}): wait until it has ended"));
+    match other_process(roots) {
+        Ok(None) => {}
+        Ok(Some(process)) => {
+            return Some(format!("another lastwrite is at work on this machine ({process}): wait until it has ended"));
+        }
+        Err(error) => {
+            return Some(format!("whether another lastwrite is at work on this machine is not known: {error}"));
+        }
     }
     let journals = match journal::unfinished(journals?) {
         Ok(journals) => journals,
@@ -93,9 +99,9 @@ fn in_the_way(roots: &Roots, journals: Option<&Path>, ours: &[String]) -> Option
 }
 
 /// A process of this program, of any state folder, that works on drives.
-fn other_process(roots: &Roots) -> Option<String> {
+fn other_process(roots: &Roots) -> std::io::Result<Option<String>> {
     let own = std::process::id().to_string();
-    for entry in std::fs::read_dir(&roots.proc).ok()?.flatten() {
+    for entry in std::fs::read_dir(&roots.proc)?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name == own || !name.bytes().all(|b| b.is_ascii_digit()) {
             continue;
@@ -104,10 +110,10 @@ fn other_process(roots: &Roots) -> Option<String> {
         let words: Vec<&[u8]> = line.split(|b| *b == 0).collect();
         let program = words.first().and_then(|word| word.rsplit(|b| *b == b'/').next());
         if program == Some(b"lastwrite") && words.iter().any(|word| [&b"wipe"[..], b"resume"].contains(word)) {
-            return Some(format!("process {name}"));
+            return Ok(Some(format!("process {name}")));
         }
     }
-    None
+    Ok(None)
 }
 
 impl Ready {

@@ -94,7 +94,7 @@ impl Browser {
     pub fn wait_for(&self, expression: &str) {
         let start = Instant::now();
         while self.script(&format!("return Boolean({expression})"), json!([])) != json!(true) {
-            assert!(start.elapsed() < Duration::from_secs(60), "never: {expression}");
+            assert!(start.elapsed() < Duration::from_secs(180), "never: {expression}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }

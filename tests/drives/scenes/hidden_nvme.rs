@@ -9,8 +9,12 @@ use crate::models::nvme_bus::NvmeDrive;
 use crate::rig::plug::Drive;
 
 const KIND: &str = "NVMe SSD";
-const POLICY: &str = "lastwrite policy show nist-800-88r2 --toml | sed 's/^id = .*/id = \"nothing-hidden\"/' > /share/p.toml; \
-                      printf '\\n[hidden_areas]\\nrule = \"refused\"\\n' >> /share/p.toml";
+const POLICY: &str = r#"cd /tmp &&
+lastwrite policy show nist-800-88r2 --toml | sed 's/^id = .*/id = "nothing-hidden"/' > p.toml &&
+printf '\n[hidden_areas]\nrule = "refused"\n' >> p.toml &&
+lastwrite key generate --name Ada --unprotected --out ada.pem &&
+lastwrite key trust ada.pub.json --role policy_approver &&
+lastwrite policy sign p.toml --key ada.pem --out /share/p.json"#;
 
 fn drive(serial: &str) -> NvmeDrive {
     let mut model = Nvme::new(serial, 4);
@@ -46,14 +50,14 @@ fn unallocated_capacity_is_named_and_sanitized() {
 
     // A policy that takes nothing hidden takes Sanitize, which reaches it, and nothing else.
     bench.guest.run(POLICY).expect(0);
-    let refused = bench.guest.wipe("U-FORMATTED", &["--policy", "/share/p.toml", "--technique", "nvme-format-user"]).1;
+    let refused = bench.guest.wipe("U-FORMATTED", &["--policy", "/share/p.json", "--technique", "nvme-format-user"]).1;
     assert_eq!(refused["outcome"], "refused", "{refused:#}");
     assert!(refused.to_string().contains("Use nvme-sanitize-block"), "{refused:#}");
     let cases = [
         case(&written, "U-WRITTEN", KIND, Honest, "is honest, and 1,024 sectors of it belong to no namespace"),
         case(&formatted, "U-FORMATTED", KIND, Honest, "is honest, and 1,024 sectors of it belong to no namespace"),
     ];
-    let block = ["--policy", "/share/p.toml", "--technique", "nvme-sanitize-block"];
+    let block = ["--policy", "/share/p.json", "--technique", "nvme-sanitize-block"];
     let asked = "`nvme-sanitize-block`, a policy that takes nothing hidden";
     let mut results = bench.wipe(&cases[..1], asked, &block);
     results.extend(bench.wipe(&cases[1..], "`nvme-sanitize-crypto`", &["--technique", "nvme-sanitize-crypto"]));
