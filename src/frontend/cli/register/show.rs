@@ -40,8 +40,11 @@ pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
     let (revision, asset, media, events, people) = args.open.view(common, async |register| {
         let (stream, revision, asset) = register.asset(&args.tag).await?;
         let media = register.media_of(&asset).await?;
-        let events = if args.history { register.history(&stream).await? } else { Vec::new() };
-        Ok((revision, asset, media, events, register.people().await?))
+        let (events, people) = match args.history {
+            true => (register.history(&stream).await?, Some(register.people().await?)),
+            false => (Vec::new(), None),
+        };
+        Ok((revision, asset, media, events, people))
     })?;
     if common.json {
         let media: Vec<_> = media.iter().map(|m| json!({ "stream": m.stream, "medium": m.medium })).collect();
@@ -49,7 +52,7 @@ pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     output::line(&card(&asset, &media));
-    if args.history {
+    if let Some(people) = people {
         let who = |kid: &str| people.persons.get(kid).map_or_else(|| kid.to_owned(), |person| person.name.clone());
         let row = |event: &Event| {
             let at = event.at.format("%Y-%m-%d %H:%M:%S").to_string();
