@@ -57,11 +57,17 @@ pub struct EngineConfig {
 /// it, and with the main thread and a helper for blocking calls there are four threads in all.
 pub const AUTO_WORKERS: usize = 2;
 
+impl EngineConfig {
+    /// All buffers together where nobody said otherwise: four of the largest requests in flight, and one
+    /// that is being compared.
+    pub const BUFFERS: usize = 20 << 20;
+}
+
 impl Default for EngineConfig {
     fn default() -> EngineConfig {
         EngineConfig {
             workers: 0,
-            buffer_bytes: 16 << 20,
+            buffer_bytes: EngineConfig::BUFFERS,
             io: IoChoice::Auto,
             registration: BufferRegistration::Try,
             tuning: Tuning::default(),

@@ -8,6 +8,7 @@ mod engine;
 mod extents;
 mod job;
 mod ledger;
+mod pace;
 mod pass;
 mod plain;
 mod share;

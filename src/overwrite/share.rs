@@ -58,8 +58,8 @@ impl Memory {
         self.stuck.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// The shape of one drive's requests that need memory of their own. `large`: whether a single drive
-    /// may have requests of more than one piece. Unregistered memory may be many segments, and is better
+    /// The shape of one drive's requests that need memory of their own. `large`: whether a lone drive may
+    /// have requests of more than one piece. Unregistered memory may be many segments, and is better
     /// moved in one.
     pub(super) fn shape(&self, large: bool) -> Shape {
         let free = self.arena.bytes().saturating_sub(self.stuck.load(Ordering::Relaxed));
@@ -68,10 +68,14 @@ impl Memory {
         Shape { request: if large && jobs <= 1 { request } else { request.min(ONE_PIECE) }, depth }
     }
 
+    /// Whether one pass has all the memory.
+    pub(super) fn is_for_one(&self) -> bool {
+        self.jobs.load(Ordering::Relaxed) <= 1
+    }
+
     /// The shape of writes from one shared block of `block` bytes: memory sets no limit.
     pub(super) fn constant_shape(&self, block: usize) -> Shape {
-        let alone = self.jobs.load(Ordering::Relaxed) <= 1;
-        Shape { request: if alone { block } else { block.min(ONE_PIECE) }, depth: self.tuning.depth }
+        Shape { request: if self.is_for_one() { block } else { block.min(ONE_PIECE) }, depth: self.tuning.depth }
     }
 
     /// The shared block of a constant pattern, `None` while there is no room for it.
@@ -90,10 +94,11 @@ impl Memory {
     }
 }
 
-/// One drive may have half of what is free at most, so that there is always something left for the
-/// next one, even when every drive before it hangs.
+/// A lone drive may have four fifths of what is free in flight, one of several half of it, so that there
+/// is always something left for the next one, even when every drive before it hangs.
 fn shape(free: usize, jobs: usize, tuning: &Tuning) -> Shape {
-    let share = power_of_two_below(free / jobs.max(2)).max(GRANULE);
+    let share = if jobs <= 1 { free / 5 * 4 } else { free / jobs };
+    let share = power_of_two_below(share).max(GRANULE);
     let request = (share / tuning.depth.max(1)).clamp(tuning.smallest_request, tuning.largest_request.max(GRANULE));
     let request = power_of_two_below(request.min(share));
     Shape { request, depth: (share / request).clamp(1, tuning.depth.max(1)) }
@@ -106,20 +111,23 @@ fn power_of_two_below(n: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::overwrite::EngineConfig;
+
+    const BUFFERS: usize = EngineConfig::BUFFERS;
 
     #[test]
     fn all_drives_together_fit_the_arena() {
         let tuning = Tuning::default();
         for jobs in 1..300 {
-            let Shape { request, depth } = shape(16 << 20, jobs, &tuning);
+            let Shape { request, depth } = shape(BUFFERS, jobs, &tuning);
             assert!(request.is_power_of_two() && request >= GRANULE && depth >= 1);
-            assert!(jobs > 256 || request * depth * jobs <= 16 << 20, "{jobs}: {request} x {depth}");
+            assert!(jobs > 256 || request * depth * jobs <= BUFFERS, "{jobs}: {request} x {depth}");
         }
     }
 
     #[test]
     fn there_is_always_something_left() {
-        let (mut free, mut stalled) = (16 << 20, 0);
+        let (mut free, mut stalled) = (BUFFERS, 0);
         while stalled < 6 {
             let Shape { request, depth } = shape(free, 1, &Tuning::default());
             free -= request * depth;
@@ -130,7 +138,7 @@ mod tests {
 
     #[test]
     fn one_block_of_a_constant_pattern_serves_all() {
-        let memory = Memory::new(Arena::new(16 << 20).unwrap(), Tuning::default());
+        let memory = Memory::new(Arena::new(BUFFERS).unwrap(), Tuning::default());
         let (a, b) = (memory.constant(0xAA).unwrap(), memory.constant(0xAA).unwrap());
         assert!(Arc::ptr_eq(&a, &b) && a.bytes().iter().all(|x| *x == 0xAA));
         let free = memory.arena.free();

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use super::disk::Disk;
 use super::engine::{Shared, Slot};
 use super::job::{CANCEL_PATIENCE, PassEnd, Reporter, STALL_NOTICE};
+use super::pace::Pace;
 use super::pass::{FaultLimits, Pass, PassOp, Poll, Request};
 use super::plain;
 use super::share::Shape;
@@ -70,6 +71,7 @@ pub(super) struct Work {
     faults: FaultLimits,
     reporter: Reporter,
     constant: Option<Arc<Run>>,
+    pace: Pace,
     /// Requests that are out, and the bytes of their own memory.
     flying: usize,
     held: usize,
@@ -98,6 +100,7 @@ impl Work {
             faults,
             reporter,
             constant: None,
+            pace: Pace::new(),
             flying: 0,
             held: 0,
             last_answer: Duration::ZERO,
@@ -319,6 +322,10 @@ impl Worker {
                 self.shared.memory.unstick(work.held);
             }
         }
+        match &result {
+            Ok(moved) if self.shared.memory.is_for_one() => work.pace.moved(*moved, now),
+            _ => work.pace.disturbed(),
+        }
         let id = ticket.work;
         if work.op == PassOp::Verify && result.is_ok() {
             // The drive reads on while this buffer is compared, as far as there is memory.
@@ -436,8 +443,7 @@ fn issue(shared: &Shared, ring: &mut Ring<Ticket>, work: &mut Work, wanted: u64)
     }
     let Shape { request: most, depth } = match &work.constant {
         Some(block) => memory.constant_shape(block.len()),
-        // Reading gains nothing from more than one piece; what is compared is better still in the cache.
-        None => memory.shape(ring.registered() && work.op == PassOp::Write),
+        None => memory.shape(ring.registered() && work.pace.is_large()),
     };
     if work.flying >= depth {
         return Issued::Enough;
