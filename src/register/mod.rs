@@ -23,6 +23,7 @@ mod migrations;
 mod minimum;
 mod number;
 pub mod observe;
+mod packed;
 mod people;
 pub mod report;
 mod role;

@@ -139,6 +139,17 @@ impl Store {
         self.run(if self.sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" }, "beginning a transaction").await
     }
 
+    /// Begins to read: until [`Store::end_reading`] all statements see one and the same state.
+    pub async fn begin_reading(&mut self) -> Result<(), RegisterError> {
+        let sql = if self.sqlite { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" };
+        self.run(sql, "beginning to read").await
+    }
+
+    /// Ends what [`Store::begin_reading`] began.
+    pub async fn end_reading(&mut self) {
+        self.rollback().await; // nothing was written
+    }
+
     /// Makes the transaction durable.
     pub async fn commit(&mut self) -> Result<(), RegisterError> {
         self.run("COMMIT", "committing").await
@@ -195,22 +206,6 @@ impl Store {
         while let Some(row) = rows.try_next().await.map_err(&doing)? {
             let cells = (0..columns).map(|i| row.try_get::<Option<String>, _>(i)).collect::<Result<Vec<_>, _>>();
             take(cells.map_err(&doing)?)?;
-        }
-        Ok(())
-    }
-
-    /// As [`Store::each`], for rows of one text that is never NULL.
-    pub async fn each_text(
-        &mut self,
-        sql: String,
-        values: &[Value],
-        mut take: impl FnMut(&str) -> Result<(), RegisterError>,
-    ) -> Result<(), RegisterError> {
-        let doing = database("reading the register");
-        let query = bind(sqlx::query(AssertSqlSafe(sql)), values.iter().cloned());
-        let mut rows = query.fetch(&mut self.connection);
-        while let Some(row) = rows.try_next().await.map_err(&doing)? {
-            take(row.try_get::<&str, _>(0).map_err(&doing)?)?;
         }
         Ok(())
     }
@@ -399,7 +394,7 @@ fn inserting(table: &str, columns: &[&str], replace: &str, rows: usize, sqlite: 
     sql
 }
 
-fn bind(
+pub(super) fn bind(
     mut query: Query<'_, Any, AnyArguments>,
     values: impl IntoIterator<Item = Value>,
 ) -> Query<'_, Any, AnyArguments> {

@@ -9,6 +9,7 @@ use super::{Finding, FindingKind, Resolution, Source};
 use crate::register::Register;
 use crate::register::act::Act;
 use crate::register::error::RegisterError;
+use crate::register::packed::Column;
 use crate::register::store::Value;
 use crate::register::work::Work;
 use crate::signed::StationKey;
@@ -61,6 +62,9 @@ pub struct OpenFinding {
     pub resolution: Option<String>,
 }
 
+/// Stream and asset of open findings, by their names.
+type Open = HashMap<String, (String, Option<String>)>;
+
 /// The last time an asset was seen.
 struct Last {
     at: i64,
@@ -74,10 +78,10 @@ impl Register {
     pub async fn reconcile(&mut self, key: &StationKey, scope: &Scope) -> Result<Found, RegisterError> {
         let mut found = Found::default();
         let mut findings = Vec::new();
-        let seen = self.take_sightings(scope, &mut found, &mut findings).await?;
-        self.hold_against(scope, &seen, &mut found, &mut findings).await?;
-        self.look_for_twins(scope, &mut findings).await?;
-        let open: HashMap<String, (String, Option<String>)> = self.open_names().await?;
+        self.store.begin_reading().await?;
+        let looked = self.look(scope, &mut found, &mut findings).await;
+        self.store.end_reading().await;
+        let (seen, open) = looked?;
         let again: Vec<(String, String, i64)> = open
             .iter()
             .filter(|(name, _)| name.starts_with(FindingKind::GhostOnBooks.name()))
@@ -91,13 +95,12 @@ impl Register {
             found.known += u64::from(known);
             !known
         });
-        for finding in &findings {
-            found.new.push((finding.kind, finding.tag.clone(), finding.detail.clone()));
-        }
         found.seen_again = again.iter().map(|(_, asset, _)| asset.clone()).collect();
         if scope.dry_run || (findings.is_empty() && again.is_empty()) {
+            found.new = findings.into_iter().map(|finding| (finding.kind, finding.tag, finding.detail)).collect();
             return Ok(found);
         }
+        found.new = findings.iter().map(|f| (f.kind, f.tag.clone(), f.detail.clone())).collect();
         self.run(key, async |work: &mut Work<'_>| {
             for chunk in findings.chunks(CHUNK) {
                 for finding in chunk {
@@ -114,6 +117,19 @@ impl Register {
         })
         .await?;
         Ok(found)
+    }
+
+    /// Reads all that is held against the record: when assets were last seen, and the findings that are open.
+    async fn look(
+        &mut self,
+        scope: &Scope,
+        found: &mut Found,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(HashMap<String, Last>, Open), RegisterError> {
+        let seen = self.take_sightings(scope, found, findings).await?;
+        self.hold_against(scope, &seen, found, findings).await?;
+        self.look_for_twins(scope, findings).await?;
+        Ok((seen, self.open_names().await?))
     }
 
     /// Findings, the open ones or all, after the one of that id; at most `limit`.
@@ -199,81 +215,77 @@ impl Register {
         found: &mut Found,
         findings: &mut Vec<Finding>,
     ) -> Result<(), RegisterError> {
-        let sql = "SELECT stream, tag, stage, class, location, custodian, CAST(closed_at AS TEXT), condition FROM asset \
-                   WHERE stream>$1 ORDER BY stream LIMIT $2";
-        let mut after = String::new();
-        loop {
-            let page = self.store.texts(sql, &[Value::Text(Some(after.clone())), Value::Whole(PAGE)], 8).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = last[0].clone().unwrap_or_default();
-            for row in page {
-                let Ok([stream, tag, stage, class, location, custodian, closed, condition]) =
-                    <[Option<String>; 8]>::try_from(row)
-                else {
-                    continue;
-                };
-                if !reaches(scope, location.as_deref()) {
-                    continue;
-                }
-                let stream = stream.unwrap_or_default();
-                let last = seen.get(&stream);
-                let about =
-                    About { stream: &stream, tag: tag.as_deref().unwrap_or_default(), place: location.as_deref() };
-                let closed: Option<i64> = closed.and_then(|t| t.parse().ok());
-                if stage.as_deref() == Some("closed") {
-                    if let (Some(last), Some(closed)) = (last, closed)
-                        && last.at > closed
-                    {
-                        let place = last.location.as_deref().map(|p| format!(" at {p}")).unwrap_or_default();
-                        findings.push(about.finding(
-                            FindingKind::SeenAfterClose,
-                            format!("seen on {}{place}, closed on {}", day(last.at), day(closed)),
-                        ));
-                    }
-                    if seen.contains_key(&format!("ledger {stream}")) {
-                        let told = "closed, and still on the ledger of finance".to_owned();
-                        findings.push(about.finding(FindingKind::GhostOnBooks, told));
-                    }
-                    continue;
-                }
-                let due = matches!(stage.as_deref(), Some("deployment" | "utilization" | "upgrade" | "decommissioning"))
-                    && class.as_deref() == Some("physical")
-                    // Known to be gone: that needs no finding more.
-                    && !matches!(condition.as_deref(), Some("missing" | "stolen"));
-                found.expected += u64::from(due);
-                match last {
-                    None if due => {
-                        let told = format!(
-                            "{} by the record, not seen since {}",
-                            stage.unwrap_or_default(),
-                            scope.since.date_naive()
-                        );
-                        findings.push(about.finding(FindingKind::GhostOnBooks, told));
-                    }
-                    None => {}
-                    Some(last) => {
-                        if let (Some(there), Some(here)) = (&last.location, location.as_deref())
-                            && !same_place(there, here)
-                        {
-                            let told = format!("the record says {here}; seen at {there} on {}", day(last.at));
-                            findings.push(about.finding(FindingKind::LocationMismatch, told));
-                        }
-                        if let (Some(there), Some(here)) = (&last.custodian, &custodian)
-                            && there.trim().to_lowercase() != here.trim().to_lowercase()
-                        {
-                            let told = format!("the record says {here}; seen with {there} on {}", day(last.at));
-                            findings.push(about.finding(FindingKind::CustodianMismatch, told));
-                        }
-                    }
-                }
+        let text = |sql: &str| Column::Text(sql.to_owned());
+        let columns = [
+            text("a.stream"),
+            text("a.tag"),
+            text("a.stage"),
+            text("a.class"),
+            text("a.location"),
+            text("a.custodian"),
+            Column::Whole("a.closed_at".to_owned()),
+            text("a.condition"),
+        ];
+        let take = |[stream, tag, stage, class, location, custodian, closed, condition]: [Option<&str>; 8]| {
+            if !reaches(scope, location) {
+                return Ok(());
             }
-        }
+            let stream = stream.unwrap_or_default();
+            let last = seen.get(stream);
+            let about = About { stream, tag: tag.unwrap_or_default(), place: location };
+            let closed: Option<i64> = closed.and_then(|t| t.parse().ok());
+            if stage == Some("closed") {
+                if let (Some(last), Some(closed)) = (last, closed)
+                    && last.at > closed
+                {
+                    let place = last.location.as_deref().map(|p| format!(" at {p}")).unwrap_or_default();
+                    findings.push(about.finding(
+                        FindingKind::SeenAfterClose,
+                        format!("seen on {}{place}, closed on {}", day(last.at), day(closed)),
+                    ));
+                }
+                if seen.contains_key(&format!("ledger {stream}")) {
+                    let told = "closed, and still on the ledger of finance".to_owned();
+                    findings.push(about.finding(FindingKind::GhostOnBooks, told));
+                }
+                return Ok(());
+            }
+            let due = matches!(stage, Some("deployment" | "utilization" | "upgrade" | "decommissioning"))
+                && class == Some("physical")
+                // Known to be gone: that needs no finding more.
+                && !matches!(condition, Some("missing" | "stolen"));
+            found.expected += u64::from(due);
+            let Some(last) = last else {
+                if due {
+                    let stage = stage.unwrap_or_default();
+                    let told = format!("{stage} by the record, not seen since {}", scope.since.date_naive());
+                    findings.push(about.finding(FindingKind::GhostOnBooks, told));
+                }
+                return Ok(());
+            };
+            if let (Some(there), Some(here)) = (&last.location, location)
+                && !same_place(there, here)
+            {
+                let told = format!("the record says {here}; seen at {there} on {}", day(last.at));
+                findings.push(about.finding(FindingKind::LocationMismatch, told));
+            }
+            if let (Some(there), Some(here)) = (&last.custodian, custodian)
+                && there.trim().to_lowercase() != here.trim().to_lowercase()
+            {
+                let told = format!("the record says {here}; seen with {there} on {}", day(last.at));
+                findings.push(about.finding(FindingKind::CustodianMismatch, told));
+            }
+            Ok(())
+        };
+        self.store.each_packed(&columns, "1=1", &[], take).await
     }
 
     /// Records that share a serial number, maker and model.
     async fn look_for_twins(&mut self, scope: &Scope, findings: &mut Vec<Finding>) -> Result<(), RegisterError> {
+        // The index alone tells which numbers stand twice at all.
         let sql = "SELECT serial_key, COALESCE(manufacturer,''), COALESCE(model,''), CAST(COUNT(*) AS TEXT), MIN(tag), MAX(tag), MIN(location), MIN(stream) \
-                   FROM asset WHERE serial_key IS NOT NULL AND stage<>'closed' \
+                   FROM asset WHERE serial_key IN (SELECT serial_key FROM asset WHERE serial_key IS NOT NULL GROUP BY serial_key HAVING COUNT(*)>1) \
+                   AND stage<>'closed' \
                    GROUP BY serial_key, COALESCE(manufacturer,''), COALESCE(model,'') HAVING COUNT(*)>1 ORDER BY 1, 2, 3";
         for row in self.store.texts(sql, &[], 8).await? {
             let Ok([Some(serial), _, model, Some(count), Some(first), Some(last), place, stream]) =
@@ -303,7 +315,7 @@ impl Register {
     }
 
     /// Stream and asset of the open findings by their names.
-    async fn open_names(&mut self) -> Result<HashMap<String, (String, Option<String>)>, RegisterError> {
+    async fn open_names(&mut self) -> Result<Open, RegisterError> {
         let sql = "SELECT open_name, stream, asset FROM finding WHERE open_name IS NOT NULL";
         let rows = self.store.texts(sql, &[], 3).await?;
         Ok(rows

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::cell::{Cell, Chart, Tail, columns};
 use super::cost::{self, Missing};
 use super::group::{By, named};
-use super::held::each_held;
+use super::held::{Wanted, each_held};
 use super::{Ask, Sink};
 use crate::register::Register;
 use crate::register::error::RegisterError;
@@ -48,7 +48,7 @@ pub(super) async fn depreciation(register: &mut Register, ask: &Ask, sink: &mut 
     let mut totals: BTreeMap<String, Sums> = BTreeMap::new();
     let mut groups: BTreeMap<(String, String), Sums> = BTreeMap::new();
     let mut missing = Missing::default();
-    each_held(register, ask, &mut |held| {
+    each_held(register, ask, Wanted::Value, &mut |held| {
         let Some(held) = held else {
             missing.unpriced += 1;
             return Ok(());
@@ -105,7 +105,7 @@ pub(super) async fn returns(register: &mut Register, ask: &Ask, sink: &mut dyn S
         .into());
     }
     let mut totals: BTreeMap<String, (Costs, i128, i128)> = BTreeMap::new();
-    let missing = cost::groups(register, ask, &mut |group| {
+    let missing = cost::groups(register, ask, Wanted::Value, &mut |group| {
         if group.currency.is_empty() {
             return Ok(());
         }

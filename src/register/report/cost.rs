@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::cell::{Cell, Chart, Tail, amount, columns};
 use super::group::{By, named};
-use super::held::{Spent, each_spent};
+use super::held::{Amount, Spent, Wanted, each_spent};
+use super::sorted::Sorted;
 use super::{Ask, Sink};
 use crate::register::error::RegisterError;
 use crate::register::metrics::Costs;
-use crate::register::store::{Store, Value};
 use crate::register::{CostCategory, Register};
 
 /// A group of one currency.
@@ -35,7 +35,7 @@ pub(super) struct Missing {
 }
 
 /// Takes a group.
-type Take<'t> = &'t mut (dyn FnMut(Group<'_>) -> Result<(), RegisterError> + Send);
+pub(super) type Take<'t> = &'t mut (dyn FnMut(Group<'_>) -> Result<(), RegisterError> + Send);
 
 pub(super) async fn tco(register: &mut Register, ask: &Ask, sink: &mut dyn Sink) -> Result<(), RegisterError> {
     let head = ask.head(
@@ -71,10 +71,7 @@ pub(super) async fn tco(register: &mut Register, ask: &Ask, sink: &mut dyn Sink)
         }
         sink.row(row(named(key), assets, currency, costs))
     };
-    match ask.by {
-        By::Asset => groups(register, ask, &mut take).await.map(|_| ())?,
-        _ => summed(&mut register.store, ask, &mut take).await?,
-    }
+    groups(register, ask, Wanted::Amounts, &mut take).await?;
     let mut tail = Tail::default();
     for (currency, costs) in &totals {
         tail.totals.push(row("total".to_owned(), 0, currency, costs));
@@ -110,28 +107,45 @@ fn row(key: String, assets: u64, currency: &str, costs: &Costs) -> Vec<Cell> {
     ]
 }
 
-/// Hands over each group in order, not by period. An asset bought before the period counts with what was
-/// spent in it.
-pub(super) async fn groups(register: &mut Register, ask: &Ask, take: Take<'_>) -> Result<Missing, RegisterError> {
+/// Hands over each group in order. An asset bought before the period counts with what was spent in it.
+pub(super) async fn groups(
+    register: &mut Register,
+    ask: &Ask,
+    wanted: Wanted,
+    take: Take<'_>,
+) -> Result<Missing, RegisterError> {
     let mut missing = Missing::default();
     let mut groups: BTreeMap<String, Sums> = BTreeMap::new();
-    let order = if ask.by == By::Asset { "ORDER BY a.tag" } else { "" };
-    each_spent(register, ask, order, &mut |spent| {
+    let mut assets = Sorted::default();
+    each_spent(register, ask, wanted, &mut |spent| {
         if ask.by == By::Asset {
             let mut sums = Sums::default();
             sums.add(&spent, ask, &mut missing)?;
-            return sums.tell(spent.key, take);
+            return sums.tell(spent.key, &mut |group| assets.push(group));
         }
-        if let Some(sums) = groups.get_mut(spent.key) {
-            return sums.add(&spent, ask, &mut missing);
+        if ask.by.is_period() {
+            let book = |amount: &Amount<'_>| at_key(&mut groups, ask.by.of_day(amount.day), |sums| sums.book(amount));
+            return spent.amounts.iter().try_for_each(book);
         }
-        groups.entry(spent.key.to_owned()).or_default().add(&spent, ask, &mut missing)
+        at_key(&mut groups, spent.key, |sums| sums.add(&spent, ask, &mut missing))
     })
     .await?;
     for (key, sums) in &groups {
         sums.tell(key, take)?;
     }
-    Ok(missing)
+    assets.tell(take).map(|()| missing)
+}
+
+/// Adds to the sums of a key; only a new one becomes a text of its own.
+fn at_key(
+    groups: &mut BTreeMap<String, Sums>,
+    key: &str,
+    add: impl FnOnce(&mut Sums) -> Result<(), RegisterError>,
+) -> Result<(), RegisterError> {
+    match groups.get_mut(key) {
+        Some(sums) => add(sums),
+        None => add(groups.entry(key.to_owned()).or_default()),
+    }
 }
 
 /// Sums of a key.
@@ -153,11 +167,7 @@ struct OfCurrency {
 impl Sums {
     fn add(&mut self, spent: &Spent<'_>, ask: &Ask, missing: &mut Missing) -> Result<(), RegisterError> {
         self.assets += 1;
-        for amount in &spent.amounts {
-            let of = self.of(amount.currency);
-            of.booked = true;
-            of.costs.add(amount.category, amount.minor).ok_or_else(|| damaged("a sum that has no room in 64 bits"))?;
-        }
+        spent.amounts.iter().try_for_each(|amount| self.book(amount))?;
         match &spent.held {
             _ if spent.ordered => {}
             None => missing.unpriced += 1,
@@ -171,6 +181,12 @@ impl Sums {
             },
         }
         Ok(())
+    }
+
+    fn book(&mut self, amount: &Amount<'_>) -> Result<(), RegisterError> {
+        let of = self.of(amount.currency);
+        of.booked = true;
+        of.costs.add(amount.category, amount.minor).ok_or_else(|| damaged("a sum that has no room in 64 bits"))
     }
 
     fn of(&mut self, currency: &str) -> &mut OfCurrency {
@@ -193,59 +209,6 @@ impl Sums {
         }
         booked.try_for_each(|of| take(Group { key, currency: &of.currency, assets, costs: &of.costs, value: of.value }))
     }
-}
-
-/// As [`groups`], without the values: the database sums up, which is faster where rows are few.
-async fn summed(store: &mut Store, ask: &Ask, take: Take<'_>) -> Result<(), RegisterError> {
-    let (filter, more) = ask.filter(2);
-    let mut values = vec![Value::Text(Some(ask.from.to_string())), Value::Text(Some(ask.to.to_string()))];
-    values.extend(more);
-    let (booked, bought) = (ask.by.sql("c.day"), ask.by.sql("a.purchase_day"));
-    let mut sql = format!(
-        "SELECT {booked} AS k, c.currency AS cur, c.category AS cat, CAST(SUM(c.minor) AS TEXT) AS v \
-         FROM cost c JOIN asset a ON a.stream=c.stream WHERE c.day>=$1 AND c.day<=$2 AND {filter} GROUP BY 1, 2, 3 \
-         UNION ALL SELECT {bought}, a.currency, 'acquisition', CAST(SUM(a.cost_minor) AS TEXT) FROM asset a \
-         WHERE a.cost_minor IS NOT NULL AND COALESCE(a.purchase_day,$1)>=$1 AND COALESCE(a.purchase_day,$1)<=$2 AND {filter} \
-         AND NOT EXISTS (SELECT 1 FROM cost c WHERE c.stream=a.stream AND c.category='acquisition') GROUP BY 1, 2"
-    );
-    if !ask.by.is_period() {
-        sql.push_str(&format!(
-            " UNION ALL SELECT {bought}, '', '#', CAST(COUNT(*) AS TEXT) FROM asset a WHERE {filter} GROUP BY 1"
-        ));
-    }
-    sql.push_str(" ORDER BY 1, 2, 3");
-    // The count of a key comes first, without a currency; it stands alone only when nothing was spent.
-    let mut current: Option<(String, Sums)> = None;
-    store
-        .each(sql, &values, 4, |row| {
-            let Ok([Some(key), Some(currency), Some(category), Some(value)]) = <[Option<String>; 4]>::try_from(row)
-            else {
-                return Ok(());
-            };
-            if let Some((done, sums)) = current.take_if(|(of, _)| *of != key) {
-                sums.tell(&done, take)?;
-            }
-            let (_, sums) = current.get_or_insert_with(|| (key, Sums::default()));
-            if category == "#" {
-                sums.assets = value.parse().unwrap_or(0);
-                return Ok(());
-            }
-            let of = sums.of(&currency);
-            of.booked = true;
-            add(&mut of.costs, &category, &value)
-        })
-        .await?;
-    match current {
-        Some((key, sums)) => sums.tell(&key, take),
-        None => Ok(()),
-    }
-}
-
-/// Adds a sum as the database gives it.
-fn add(costs: &mut Costs, category: &str, minor: &str) -> Result<(), RegisterError> {
-    let category = CostCategory::of_name(category).ok_or_else(|| damaged("a category that is none"))?;
-    let minor = minor.parse().map_err(|_| damaged("an amount that has no room in 64 bits"))?;
-    costs.add(category, minor).ok_or_else(|| damaged("a sum that has no room in 64 bits"))
 }
 
 /// Adds all sums of one to another.

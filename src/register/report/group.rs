@@ -71,6 +71,16 @@ impl By {
         }
     }
 
+    /// The key of a day; empty where it is not about time.
+    pub(super) fn of_day(self, day: &str) -> &str {
+        let chars = match self {
+            By::Year => 4,
+            By::Month => 7,
+            _ => 0,
+        };
+        day.char_indices().nth(chars).map_or(day, |(end, _)| &day[..end])
+    }
+
     /// Whether it is about time and not about assets.
     pub(super) fn is_period(self) -> bool {
         matches!(self, By::Year | By::Month)

@@ -4,10 +4,11 @@ use chrono::{Datelike as _, NaiveDate};
 
 use super::Ask;
 use super::cost::damaged;
-use super::packed::{Fields, packed};
+use super::group::By;
 use super::rules::Rules;
 use crate::register::error::RegisterError;
 use crate::register::metrics::Depreciation;
+use crate::register::packed::Column;
 use crate::register::store::Value;
 use crate::register::{CostCategory, Register};
 
@@ -39,7 +40,7 @@ pub(super) struct Spent<'a> {
     pub key: &'a str,
     /// Not there yet: the books do not hold it.
     pub ordered: bool,
-    /// `None` where it has no price.
+    /// `None` where it has no price, or its value is not asked for.
     pub held: Option<Held<'a>>,
     /// What was booked; the price stands for an acquisition that was not.
     pub amounts: Vec<Amount<'a>>,
@@ -53,8 +54,8 @@ pub(super) struct Amount<'a> {
     pub minor: i64,
     /// Three letters.
     pub currency: &'a str,
-    /// Whether its day lies in the period.
-    within: bool,
+    /// On which day; empty where a price has none.
+    pub day: &'a str,
 }
 
 impl Held<'_> {
@@ -82,57 +83,73 @@ pub(super) fn month_of(day: NaiveDate) -> i64 {
     i64::from(day.year()) * 12 + i64::from(day.month0())
 }
 
+/// What a report needs of an asset; each needs what those before it need.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+pub(super) enum Wanted {
+    /// What was booked on it.
+    Amounts,
+    /// What it is worth by the books.
+    Value,
+    /// Where it is posted.
+    Posting,
+}
+
 /// Hands over every asset with a price, and `None` for each without, in the order in which they were added.
 /// Assets on order do not count.
 pub(super) async fn each_held(
     register: &mut Register,
     ask: &Ask,
+    wanted: Wanted,
     take: &mut (dyn FnMut(Option<Held<'_>>) -> Result<(), RegisterError> + Send),
 ) -> Result<(), RegisterError> {
     let rules = register.rules().await?;
-    let (sql, values) =
-        select(ask, " AND c.category='acquisition'", " AND a.stage<>'procurement'", "ORDER BY a.stream");
-    register.store.each_text(sql, &values, |row| take(Row::read(row)?.held(&rules)?)).await
+    let (filter, values) = ask.filter(0);
+    let columns = columns(ask.by, wanted, "c.category='acquisition'");
+    let filter = format!("{filter} AND a.stage<>'procurement'");
+    register.store.each_packed(&columns, &filter, &values, |row| take(Row::read(row)?.held(&rules)?)).await
 }
 
-/// Hands over every asset with what was spent on it in the period; `order` is SQL.
+/// Hands over every asset with what was spent on it in the period, in the order in which they were added.
 pub(super) async fn each_spent(
     register: &mut Register,
     ask: &Ask,
-    order: &str,
+    wanted: Wanted,
     take: &mut (dyn FnMut(Spent<'_>) -> Result<(), RegisterError> + Send),
 ) -> Result<(), RegisterError> {
-    let rules = register.rules().await?;
-    let (sql, values) = select(ask, "", "", order);
+    let rules = if wanted >= Wanted::Value { Some(register.rules().await?) } else { None };
     let (from, to) = (ask.from.to_string(), ask.to.to_string());
-    register.store.each_text(sql, &values, |row| take(Row::read(row)?.spent(&rules, &from, &to)?)).await
+    let (filter, more) = ask.filter(2);
+    let mut values = vec![Value::Text(Some(from.clone())), Value::Text(Some(to.clone()))];
+    values.extend(more);
+    // Acquisitions of any day: where one was booked, the price is none.
+    let columns = columns(ask.by, wanted, "(c.day>=$1 AND c.day<=$2 OR c.category='acquisition')");
+    let rules = rules.as_ref();
+    register.store.each_packed(&columns, &filter, &values, |row| take(Row::read(row)?.spent(rules, &from, &to)?)).await
 }
 
 /// One row an asset: what was booked on it stands in the row, so that neither database sorts the amounts.
-fn select(ask: &Ask, of_amounts: &str, of_assets: &str, order: &str) -> (String, Vec<Value>) {
-    let (filter, more) = ask.filter(2);
-    let mut values = vec![Value::Text(Some(ask.from.to_string())), Value::Text(Some(ask.to.to_string()))];
-    values.extend(more);
-    let columns = packed(&[
-        &ask.by.sql("a.purchase_day"),
-        "a.tag",
-        "a.category",
-        "a.location",
-        "a.manufacturer",
-        "a.model",
-        "CAST(a.cost_minor AS TEXT)",
-        "a.currency",
-        "a.purchase_day",
-        "CAST(a.in_service AS TEXT)",
-        "a.closed_day",
-        "a.stage",
-    ]);
-    let sql = format!(
-        "SELECT {columns} || COALESCE((SELECT STRING_AGG(CASE WHEN c.day>=$1 AND c.day<=$2 THEN '+' WHEN c.category='acquisition' THEN '-' END \
-         || c.category || ' ' || CAST(c.minor AS TEXT) || ' ' || c.currency, ',') FROM cost c WHERE c.stream=a.stream{of_amounts}),'') \
-         FROM asset a WHERE {filter}{of_assets} {order}"
+fn columns(by: By, wanted: Wanted, amounts: &str) -> [Column; 13] {
+    let (value, posting) = (wanted >= Wanted::Value, wanted >= Wanted::Posting);
+    let amounts = format!(
+        "(SELECT STRING_AGG(c.category || ' ' || c.minor || ' ' || c.currency || ' ' || c.day,',') FROM cost c \
+         WHERE c.stream=a.stream AND {amounts})"
     );
-    (sql, values)
+    [
+        // What was spent in a period has its key from its own day.
+        Column::text(value || !by.is_period(), &by.sql("a.purchase_day")),
+        Column::text(posting, "a.tag"),
+        Column::text(value, "a.category"),
+        Column::text(posting, "a.location"),
+        Column::text(value, "a.manufacturer"),
+        Column::text(value, "a.model"),
+        Column::whole(true, "a.cost_minor"),
+        Column::text(true, "a.currency"),
+        Column::text(true, "a.purchase_day"),
+        Column::whole(value, "a.in_service"),
+        Column::text(value, "a.closed_day"),
+        Column::whole(value, "CASE WHEN a.stage='procurement' THEN 1 END"),
+        Column::Text(amounts),
+    ]
 }
 
 /// A row as it was selected.
@@ -146,29 +163,34 @@ struct Row<'a> {
     /// Minor units and currency.
     price: Option<(i64, &'a str)>,
     bought: Option<&'a str>,
-    service: Option<&'a str>,
+    service: Option<i64>,
     closed: Option<&'a str>,
-    stage: Option<&'a str>,
+    ordered: bool,
     /// Acquisitions of any day, and what else was booked in the period.
     amounts: Vec<Amount<'a>>,
 }
 
 impl<'a> Row<'a> {
-    fn read(row: &'a str) -> Result<Row<'a>, RegisterError> {
-        let mut fields = Fields::of(row);
+    fn read(row: [Option<&'a str>; 13]) -> Result<Row<'a>, RegisterError> {
+        let [key, tag, category, location, manufacturer, model, cost, currency, bought, service, closed, rest @ ..] =
+            row;
+        let [ordered, amounts] = rest;
         Ok(Row {
-            key: fields.next()?.unwrap_or_default(),
-            tag: fields.next()?.unwrap_or_default(),
-            category: fields.next()?,
-            location: fields.next()?,
-            manufacturer: fields.next()?,
-            model: fields.next()?,
-            price: fields.next()?.and_then(|minor| minor.parse().ok()).zip(fields.next()?),
-            bought: fields.next()?,
-            service: fields.next()?,
-            closed: fields.next()?,
-            stage: fields.next()?,
-            amounts: amounts(fields.rest())?,
+            key: key.unwrap_or_default(),
+            tag: tag.unwrap_or_default(),
+            category,
+            location,
+            manufacturer,
+            model,
+            price: cost.and_then(|minor| minor.parse().ok()).zip(currency),
+            bought,
+            service: service.and_then(|at| at.parse().ok()),
+            closed,
+            ordered: ordered.is_some(),
+            amounts: match amounts {
+                Some(text) => text.split(',').map(Amount::read).collect::<Result<_, _>>()?,
+                None => Vec::new(),
+            },
         })
     }
 
@@ -189,7 +211,7 @@ impl<'a> Row<'a> {
     /// What was booked as acquisition is the cost; the price where nothing was booked.
     fn held(&self, rules: &Rules) -> Result<Option<Held<'a>>, RegisterError> {
         let Some((cost, currency)) = self.acquired()?.or(self.price) else { return Ok(None) };
-        let served = self.service.and_then(|at| chrono::DateTime::from_timestamp(at.parse().ok()?, 0));
+        let served = self.service.and_then(|at| chrono::DateTime::from_timestamp(at, 0));
         let begin = served.map(|at| at.date_naive()).or_else(|| self.bought?.parse().ok());
         Ok(Some(Held {
             key: self.key,
@@ -205,39 +227,33 @@ impl<'a> Row<'a> {
     }
 
     /// Days are compared as the texts they are.
-    fn spent(mut self, rules: &Rules, from: &str, to: &str) -> Result<Spent<'a>, RegisterError> {
-        let held = self.held(rules)?;
+    fn spent(mut self, rules: Option<&Rules>, from: &str, to: &str) -> Result<Spent<'a>, RegisterError> {
+        let held = rules.map(|rules| self.held(rules)).transpose()?.flatten();
         let acquired = self.amounts.iter().any(|amount| amount.category == CostCategory::Acquisition);
-        self.amounts.retain(|amount| amount.within);
+        self.amounts.retain(|amount| (from..=to).contains(&amount.day));
         let bought = self.bought.unwrap_or(from);
         if let Some((minor, currency)) = self.price.filter(|_| !acquired && (from..=to).contains(&bought)) {
-            self.amounts.push(Amount { category: CostCategory::Acquisition, minor, currency, within: true });
+            let day = self.bought.unwrap_or_default();
+            self.amounts.push(Amount { category: CostCategory::Acquisition, minor, currency, day });
         }
-        Ok(Spent { key: self.key, ordered: self.stage == Some("procurement"), held, amounts: self.amounts })
+        Ok(Spent { key: self.key, ordered: self.ordered, held, amounts: self.amounts })
     }
 }
 
-/// `+operational 1250 EUR,-acquisition 99 EUR`: `-` is an acquisition that lies not in the period.
-fn amounts(text: &str) -> Result<Vec<Amount<'_>>, RegisterError> {
-    let entries = text.split(',').filter(|entry| !entry.is_empty());
-    entries.map(Amount::read).collect()
-}
-
 impl<'a> Amount<'a> {
+    /// `operational 1250 EUR 2025-05-01`
     fn read(entry: &'a str) -> Result<Amount<'a>, RegisterError> {
-        let mut words = entry.splitn(3, ' ');
-        let (Some(category), Some(minor), Some(currency)) = (words.next(), words.next(), words.next()) else {
+        let mut words = entry.splitn(4, ' ');
+        let (Some(category), Some(minor), Some(currency), Some(day)) =
+            (words.next(), words.next(), words.next(), words.next())
+        else {
             return Err(damaged("an amount that is none"));
-        };
-        let (within, category) = match category.strip_prefix('-') {
-            Some(category) => (false, category),
-            None => (true, category.strip_prefix('+').unwrap_or(category)),
         };
         Ok(Amount {
             category: CostCategory::of_name(category).ok_or_else(|| damaged("a category that is none"))?,
             minor: minor.parse().map_err(|_| damaged("an amount that has no room in 64 bits"))?,
             currency,
-            within,
+            day,
         })
     }
 }

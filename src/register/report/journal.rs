@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::cell::{Cell, Tail, columns};
 use super::disposal::each_closed;
-use super::held::{each_held, month_of};
+use super::held::{Wanted, each_held, month_of};
 use super::{Ask, Sink};
 use crate::register::error::RegisterError;
 use crate::register::{Refusal, Register};
@@ -100,6 +100,18 @@ impl Register {
     /// The lines of the month in which `ask.from` lies; each document balances.
     pub async fn journal(&mut self, ask: &Ask, accounts: &Accounts, sink: &mut dyn Sink) -> Result<(), RegisterError> {
         let ask = &self.seen(ask);
+        self.store.begin_reading().await?;
+        let done = self.journal_lines(ask, accounts, sink).await;
+        self.store.end_reading().await;
+        done
+    }
+
+    async fn journal_lines(
+        &mut self,
+        ask: &Ask,
+        accounts: &Accounts,
+        sink: &mut dyn Sink,
+    ) -> Result<(), RegisterError> {
         let head = ask.head(
             "journal",
             "Journal lines of depreciation and disposal",
@@ -122,7 +134,7 @@ impl Register {
         }
         let mut sums: BTreeMap<String, [i128; 2]> = BTreeMap::new();
         let mut left_out = 0_u64;
-        each_held(self, ask, &mut |held| {
+        each_held(self, ask, Wanted::Posting, &mut |held| {
             let Some(held) = held else { return Ok(()) };
             // The month of disposal is not depreciated: gain or loss takes it up.
             if held.closed.is_some_and(|day| day <= ask.to) {

@@ -13,13 +13,13 @@ mod group;
 mod held;
 mod journal;
 mod maintenance;
-mod packed;
 #[cfg(feature = "pdf")]
 mod pdf;
 mod refresh;
 mod retention;
 mod rules;
 mod sink;
+mod sorted;
 mod uptime;
 mod usage;
 
@@ -83,7 +83,8 @@ impl Register {
     /// Writes a report.
     pub async fn report(&mut self, kind: Kind, ask: &Ask, sink: &mut dyn Sink) -> Result<(), RegisterError> {
         let ask = &self.seen(ask);
-        match kind {
+        self.store.begin_reading().await?;
+        let done = match kind {
             Kind::Tco => cost::tco(self, ask, sink).await,
             Kind::Returns => book::returns(self, ask, sink).await,
             Kind::Utilization => uptime::utilization(self, ask, sink).await,
@@ -92,7 +93,9 @@ impl Register {
             Kind::Disposal => disposal::disposal(self, ask, sink).await,
             Kind::Ghosts => ghosts::ghosts(self, ask, sink).await,
             Kind::Refresh => refresh::refresh(self, ask, sink).await,
-        }
+        };
+        self.store.end_reading().await;
+        done
     }
 
     /// As it was asked, for the places that whoever looks may see.

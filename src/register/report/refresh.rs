@@ -9,6 +9,7 @@ use super::group::{By, named};
 use super::{Ask, Sink};
 use crate::register::Register;
 use crate::register::error::RegisterError;
+use crate::register::packed::Column;
 
 pub(super) async fn refresh(register: &mut Register, ask: &Ask, sink: &mut dyn Sink) -> Result<(), RegisterError> {
     let head = ask.head(
@@ -29,38 +30,38 @@ pub(super) async fn refresh(register: &mut Register, ask: &Ask, sink: &mut dyn S
     let rules = register.rules().await?;
     let by = if ask.by.is_period() { By::Category } else { ask.by };
     let (filter, values) = ask.filter(0);
-    let sql = format!(
-        "SELECT {}, a.manufacturer, a.model, a.category, a.eol_day, a.purchase_day, CAST(a.cost_minor AS TEXT), a.currency FROM asset a \
-         WHERE a.stage IN ('deployment','utilization','upgrade') AND {filter} ORDER BY a.stream",
-        by.sql("''")
-    );
+    let filter = format!("{filter} AND COALESCE(a.stage,'') IN ('deployment','utilization','upgrade')");
+    let text = |sql: &str| Column::Text(sql.to_owned());
+    let columns = [
+        Column::Text(by.sql("''")),
+        text("a.manufacturer"),
+        text("a.model"),
+        text("a.category"),
+        text("a.eol_day"),
+        text("a.purchase_day"),
+        Column::Whole("a.cost_minor".to_owned()),
+        text("a.currency"),
+    ];
     let mut quarters: BTreeMap<(String, String, String), (u64, i128)> = BTreeMap::new();
     let (mut undated, mut unpriced) = (0_u64, 0_u64);
-    register
-        .store
-        .each(sql, &values, 8, |row| {
-            let Ok([key, manufacturer, model, category, eol, bought, cost, currency]) =
-                <[Option<String>; 8]>::try_from(row)
-            else {
-                return Ok(());
-            };
-            let life = rules.of(manufacturer.as_deref(), model.as_deref(), category.as_deref()).life_months;
-            let Some(due) = due(life, eol.as_deref(), bought.as_deref()) else {
-                undated += 1;
-                return Ok(());
-            };
-            if due > ask.to {
-                return Ok(());
-            }
-            let quarter = if due < ask.from { "overdue".to_owned() } else { quarter(due) };
-            let price = cost.and_then(|c| c.parse::<i64>().ok()).zip(currency);
-            unpriced += u64::from(price.is_none());
-            let (minor, currency) = price.unwrap_or((0, String::new()));
-            let sums = quarters.entry((quarter, key.unwrap_or_default(), currency)).or_default();
-            *sums = (sums.0 + 1, sums.1 + i128::from(minor));
-            Ok(())
-        })
-        .await?;
+    let take = |[key, manufacturer, model, category, eol, bought, cost, currency]: [Option<&str>; 8]| {
+        let life = rules.of(manufacturer, model, category).life_months;
+        let Some(due) = due(life, eol, bought) else {
+            undated += 1;
+            return Ok(());
+        };
+        if due > ask.to {
+            return Ok(());
+        }
+        let quarter = if due < ask.from { "overdue".to_owned() } else { quarter(due) };
+        let price = cost.and_then(|c| c.parse::<i64>().ok()).zip(currency);
+        unpriced += u64::from(price.is_none());
+        let (minor, currency) = price.unwrap_or_default();
+        let sums = quarters.entry((quarter, key.unwrap_or_default().to_owned(), currency.to_owned())).or_default();
+        *sums = (sums.0 + 1, sums.1 + i128::from(minor));
+        Ok(())
+    };
+    register.store.each_packed(&columns, &filter, &values, take).await?;
     let mut totals: BTreeMap<String, (u64, i128)> = BTreeMap::new();
     let mut charts: BTreeMap<String, BTreeMap<String, i128>> = BTreeMap::new();
     // What is overdue comes first.

@@ -18,6 +18,9 @@ impl Rules {
     /// The rule of an asset.
     pub fn of(&self, manufacturer: Option<&str>, model: Option<&str>, category: Option<&str>) -> Depreciation {
         let by_category = self.books.rule(category);
+        if self.models.is_empty() {
+            return by_category;
+        }
         let name = format!("{} {}", manufacturer.unwrap_or_default(), model.unwrap_or_default());
         match self.models.get(&name.trim().to_lowercase()) {
             Some(rule) => Depreciation { convention: by_category.convention, ..*rule },

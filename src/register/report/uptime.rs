@@ -7,6 +7,7 @@ use super::group::{By, named};
 use super::{Ask, Sink};
 use crate::register::error::RegisterError;
 use crate::register::metrics::{Interval, IntervalKind, Ratio, Reliability, Span, reliability};
+use crate::register::packed::Column;
 use crate::register::store::Value;
 use crate::register::{Refusal, Register};
 
@@ -39,61 +40,46 @@ pub(super) async fn utilization(register: &mut Register, ask: &Ask, sink: &mut d
     let (filter, more) = ask.filter(2);
     let mut values = vec![Value::Whole(period.from), Value::Whole(period.to)];
     values.extend(more);
-    let key = ask.by.sql("''");
-    let sql = format!(
-        "SELECT {key}, a.stream, CAST(a.in_service AS TEXT), CAST(COALESCE(a.out_of_service, a.closed_at) AS TEXT), \
-         s.kind, CAST(s.from_at AS TEXT), CAST(s.to_at AS TEXT) FROM asset a \
-         LEFT JOIN span s ON s.stream=a.stream AND s.from_at<$2 AND s.to_at>$1 WHERE {filter} ORDER BY a.stream"
-    );
+    let columns = [
+        Column::Text(ask.by.sql("''")),
+        Column::Whole("a.in_service".to_owned()),
+        Column::Whole("COALESCE(a.out_of_service, a.closed_at)".to_owned()),
+        Column::Text(
+            "(SELECT STRING_AGG(s.kind || ' ' || s.from_at || ' ' || s.to_at,',') FROM span s \
+             WHERE s.stream=a.stream AND s.from_at<$2 AND s.to_at>$1)"
+                .to_owned(),
+        ),
+    ];
     let mut groups: BTreeMap<String, Sums> = BTreeMap::new();
     let mut total = Sums::default();
     let mut unknown = 0_u64;
-    let mut current: Option<Current> = None;
-    let mut settle = |current: Current| -> Result<(), RegisterError> {
-        let Some(from) = current.from else {
+    let whole = |text: Option<&str>| text.and_then(|text| text.parse::<i64>().ok());
+    let take = |[key, from, to, spans]: [Option<&str>; 4]| {
+        let Some(from) = whole(from) else {
             unknown += 1;
             return Ok(());
         };
-        let service = Span { from, to: current.to.unwrap_or(i64::MAX) }.within(period);
+        let service = Span { from, to: whole(to).unwrap_or(i64::MAX) }.within(period);
         if service.is_none() {
             return Ok(());
         }
+        let intervals: Vec<Interval> = spans.unwrap_or_default().split(',').filter_map(interval).collect();
         // Nobody looked: that is not an asset that never failed.
-        let measured = u64::from(!current.intervals.is_empty());
-        let found = if measured == 1 { reliability(service, &current.intervals) } else { Reliability::default() };
+        let measured = u64::from(!intervals.is_empty());
+        let found = if measured == 1 { reliability(service, &intervals) } else { Reliability::default() };
         let one = Sums { assets: 1, measured, found };
         total.add(&one);
+        let key = key.unwrap_or_default();
         if ask.by == By::Asset {
-            return sink.row(cells(current.key, &one));
+            return sink.row(cells(key.to_owned(), &one));
         }
-        groups.entry(current.key).or_default().add(&one);
+        match groups.get_mut(key) {
+            Some(sums) => sums.add(&one),
+            None => groups.entry(key.to_owned()).or_default().add(&one),
+        }
         Ok(())
     };
-    register
-        .store
-        .each(sql, &values, 7, |row| {
-            let Ok([key, Some(stream), from, to, kind, begin, end]) = <[Option<String>; 7]>::try_from(row) else {
-                return Ok(());
-            };
-            let number = |text: Option<String>| text.and_then(|t| t.parse::<i64>().ok());
-            if current.as_ref().is_none_or(|c| c.stream != stream) {
-                let key = key.unwrap_or_default();
-                let next = Current { stream, key, from: number(from), to: number(to), intervals: Vec::new() };
-                if let Some(done) = current.replace(next) {
-                    settle(done)?;
-                }
-            }
-            let kind = kind.as_deref().and_then(IntervalKind::of_name);
-            if let (Some(current), Some(kind), Some(from), Some(to)) = (&mut current, kind, number(begin), number(end))
-            {
-                current.intervals.push(Interval { kind, span: Span { from, to } });
-            }
-            Ok(())
-        })
-        .await?;
-    if let Some(done) = current {
-        settle(done)?;
-    }
+    register.store.each_packed(&columns, &filter, &values, take).await?;
     let mut tail = Tail::default();
     let mut bars = Vec::new();
     for (key, sums) in &groups {
@@ -116,12 +102,12 @@ pub(super) async fn utilization(register: &mut Register, ask: &Ask, sink: &mut d
     sink.tail(&tail)
 }
 
-struct Current {
-    stream: String,
-    key: String,
-    from: Option<i64>,
-    to: Option<i64>,
-    intervals: Vec<Interval>,
+/// `planned_down 1740787200 1740841200`
+fn interval(text: &str) -> Option<Interval> {
+    let mut words = text.split(' ');
+    let kind = IntervalKind::of_name(words.next()?)?;
+    let (from, to) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some(Interval { kind, span: Span { from, to } })
 }
 
 #[derive(Default)]
