@@ -169,7 +169,13 @@ fn money_time_and_value_come_out_as_the_formulas_say_on_both_databases() {
             "gone.csv",
             "asset_tag,name,at,value\nL-1,cpu_percent,2025-03-01,1\nNOBODY,cpu_percent,2025-03-01,1\n",
         );
-        fleet.run(2, &["observe", "samples", &gone]);
+        let told = fleet.run(2, &["observe", "samples", &gone]);
+        assert!(
+            told.contains("line 3: there is no asset \"NOBODY\"") && told.contains("nothing was recorded"),
+            "{told}"
+        );
+        let ends = fleet.file("ends.csv", "asset_tag,kind,from,to\r\nL-1,active,2025-03-02,2025-03-01\r\n");
+        assert!(fleet.run(2, &["observe", "times", &ends]).contains("line 2: it ends before it begins"));
         assert_eq!(fleet.row("L-1", &[&["samples", "--by", "asset"], &at[..]].concat())["count"], 2);
 
         // Budget: laptops are due after 36 months, servers after 60.

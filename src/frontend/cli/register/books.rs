@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::OpenArgs;
+use super::measured::line_of;
 use crate::frontend::cli::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
 use crate::register::metrics::{Convention, Depreciation, Method, Ratio};
@@ -162,12 +163,13 @@ struct Unread {
 
 /// The tag and the amount of each row of a sheet.
 fn amounts(bytes: &[u8]) -> Result<impl Iterator<Item = Result<(String, Act), Unread>>, Unread> {
-    let mut reader = csv::Reader::from_reader(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut reader = csv::Reader::from_reader(bytes);
     let headers = reader.headers().map_err(|e| Unread { line: 1, why: e.to_string() })?;
     let column = |name| headers.iter().position(|h| h.trim() == name);
     let columns = ["asset_tag", "category", "amount", "on", "reference"].map(column);
     Ok(reader.into_records().map(move |record| {
-        let of = |at: Option<&csv::Position>| at.map_or(0, csv::Position::line);
+        let of = |at: Option<&csv::Position>| line_of(bytes, at);
         let record = record.map_err(|e| Unread { line: of(e.position()), why: e.to_string() })?;
         let unread = |why: String| Unread { line: of(record.position()), why };
         let [tag, category, amount, on, reference] =

@@ -6,6 +6,7 @@ mod cost;
 mod dispose;
 mod licence;
 mod life;
+mod measured;
 mod media;
 mod observe;
 mod people;

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::OpenArgs;
+use super::measured::{self, MeasuredArgs, instant, kind, read};
 use crate::frontend::cli::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
 use crate::register::metrics::IntervalKind;
@@ -45,18 +46,6 @@ pub struct SeenArgs {
     /// When [default: now]
     #[arg(long, value_name = "TIME", value_parser = instant)]
     at: Option<DateTime<Utc>>,
-    #[command(flatten)]
-    open: OpenArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct MeasuredArgs {
-    /// CSV file with a header
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// Who or what measured
-    #[arg(long, default_value = "import")]
-    source: String,
     #[command(flatten)]
     open: OpenArgs,
 }
@@ -154,17 +143,17 @@ pub fn run(common: &Common, command: ObserveCommand) -> Result<Exit, Failure> {
         ObserveCommand::Scan(args) => seen(common, &args, Source::NetworkScan),
         ObserveCommand::Agent(args) => seen(common, &args, Source::Agent),
         ObserveCommand::Ledger(args) => seen(common, &args, Source::Ledger),
-        ObserveCommand::Samples(args) => measured(common, &args, sample_of),
-        ObserveCommand::Times(args) => measured(common, &args, time_of),
+        ObserveCommand::Samples(args) => measured::samples(common, &args),
+        ObserveCommand::Times(args) => measured::times(common, &args),
         ObserveCommand::Sample(args) => {
             let sample = Sample { name: args.name, at: args.at.unwrap_or_else(now), value: args.value };
             let measured = Measured { source: args.source, samples: vec![sample], intervals: Vec::new() };
-            record(common, &args.open, vec![(args.tag, measured)])
+            one(common, &args.open, &args.tag, &measured)
         }
         ObserveCommand::Time(args) => {
             let lasted = Lasted { kind: args.kind, from: args.from, to: args.to };
             let measured = Measured { source: args.source, samples: Vec::new(), intervals: vec![lasted] };
-            record(common, &args.open, vec![(args.tag, measured)])
+            one(common, &args.open, &args.tag, &measured)
         }
     }
 }
@@ -196,84 +185,16 @@ fn seen(common: &Common, args: &SeenArgs, source: Source) -> Result<Exit, Failur
     Ok(Exit::Done)
 }
 
-type Row<'a> = dyn Fn(&str) -> &'a str + 'a;
-
-/// Reads a sheet of measurements and records all of it in one transaction.
-fn measured(
-    common: &Common,
-    args: &MeasuredArgs,
-    of_row: fn(&Row<'_>, &mut Measured) -> Result<(), String>,
-) -> Result<Exit, Failure> {
-    let bytes = read(&args.file)?;
-    let wrong = |line: u64, why: String| {
-        Failure::words(Exit::Usage, format!("{}, line {line}: {why}; nothing was recorded", args.file.display()))
-    };
-    let mut reader = csv::Reader::from_reader(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
-    let headers = reader.headers().map_err(|e| wrong(1, e.to_string()))?.clone();
-    let column = |name: &str| headers.iter().position(|h| h.trim() == name);
-    let mut by_tag: Vec<(String, Measured)> = Vec::new();
-    let mut at: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
-    let empty = || Measured { source: args.source.clone(), samples: Vec::new(), intervals: Vec::new() };
-    for record in reader.records() {
-        let record = record.map_err(|e| wrong(e.position().map_or(0, csv::Position::line), e.to_string()))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let cell = |name: &str| column(name).and_then(|i| record.get(i)).unwrap_or_default().trim();
-        let tag = cell("asset_tag").to_owned();
-        if tag.is_empty() {
-            return Err(wrong(line, "it has no asset_tag".to_owned()));
-        }
-        let index = *at.entry(tag.clone()).or_insert_with(|| {
-            by_tag.push((tag.clone(), empty()));
-            by_tag.len() - 1
-        });
-        // A full event is left behind, and the asset gets another.
-        let full = by_tag[index].1.samples.len() + by_tag[index].1.intervals.len() >= 500;
-        let index = if full {
-            by_tag.push((tag.clone(), empty()));
-            at.insert(tag, by_tag.len() - 1);
-            by_tag.len() - 1
-        } else {
-            index
-        };
-        of_row(&cell, &mut by_tag[index].1).map_err(|why| wrong(line, why))?;
-    }
-    record(common, &args.open, by_tag)
-}
-
-fn sample_of(cell: &Row<'_>, measured: &mut Measured) -> Result<(), String> {
-    let (name, at, value) = (cell("name").to_owned(), instant(cell("at"))?, cell("value").parse()?);
-    measured.samples.push(Sample { name, at, value });
-    Ok(())
-}
-
-fn time_of(cell: &Row<'_>, measured: &mut Measured) -> Result<(), String> {
-    let (kind, from, to) = (kind(cell("kind"))?, instant(cell("from"))?, instant(cell("to"))?);
-    measured.intervals.push(Lasted { kind, from, to });
-    Ok(())
-}
-
-fn record(common: &Common, open: &OpenArgs, by_tag: Vec<(String, Measured)>) -> Result<Exit, Failure> {
-    let count: usize = by_tag.iter().map(|(_, m)| m.samples.len() + m.intervals.len()).sum();
+/// One measurement, given by hand.
+fn one(common: &Common, open: &OpenArgs, tag: &str, measured: &Measured) -> Result<Exit, Failure> {
     open.with_key(common, async |register, key| {
         let job = async |work: &mut Work<'_>| {
-            for chunk in by_tag.chunks(256) {
-                work.gather(chunk.iter().map(|(tag, _)| tag.as_str())).await?;
-                for (tag, measured) in chunk {
-                    let (stream, _) = work.asset(tag).await?;
-                    work.act(&stream, Act::Measured(measured.clone())).await?;
-                }
-                work.flush().await?;
-            }
-            Ok(())
+            let (stream, _) = work.asset(tag).await?;
+            work.act(&stream, Act::Measured(measured.clone())).await
         };
         register.run(key, job).await
     })?;
-    if common.json {
-        output::json(&json!({ "recorded": count, "assets": by_tag.len() }));
-    } else {
-        output::line(&format!("{} recorded", output::count(count, "measurement")));
-    }
-    Ok(Exit::Done)
+    measured::told(common, 1, 1)
 }
 
 pub fn reconcile(common: &Common, args: &ReconcileArgs) -> Result<Exit, Failure> {
@@ -342,19 +263,6 @@ pub fn resolve(common: &Common, args: &ResolveArgs) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Done)
-}
-
-fn read(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|e| Failure::words(Exit::Other, format!("{}: {e}", path.display())))
-}
-
-fn instant(text: &str) -> Result<DateTime<Utc>, String> {
-    observe::instant(text).ok_or_else(|| format!("{text:?} is no time; write 2026-03-01T12:00:00Z or a day"))
-}
-
-fn kind(text: &str) -> Result<IntervalKind, String> {
-    let names = || IntervalKind::ALL.map(IntervalKind::name).join(", ");
-    IntervalKind::of_name(text).ok_or_else(|| format!("{text:?} is none of {}", names()))
 }
 
 fn resolution(text: &str) -> Result<Resolution, String> {
