@@ -125,6 +125,24 @@ fn money_time_and_value_come_out_as_the_formulas_say_on_both_databases() {
         assert_eq!(got, (&"400.00".into(), &"800.00".into(), &"400.00".into()));
         let row = fleet.row("S-1", &[&["depreciation", "--by", "asset"], &at[..]].concat());
         assert_eq!((&row["depreciation"], &row["book_value"]), (&"3000.00".into(), &"3000.00".into()));
+        // What somebody says that it is worth stands beside it, where it was said in time and in its currency.
+        for (tag, basis, amount, on) in [
+            ("L-1", "market", "500.00 EUR", "2025-03-01"),
+            ("L-1", "appraisal", "450.00 EUR", "2025-06-30"),
+            ("L-1", "market", "90.00 EUR", "2026-01-01"),
+            ("L-2", "quote", "400.00 USD", "2025-06-30"),
+            ("S-1", "book", "7.00 EUR", "2025-06-30"),
+        ] {
+            fleet.ok(&["cost", "value", tag, basis, amount, "--source", "Expert Ltd", "--on", on]);
+        }
+        let row = fleet.row("L-1", &[&["depreciation", "--by", "asset"], &at[..]].concat());
+        assert_eq!((&row["valuation"], &row["against_book"]), (&"450.00".into(), &"50.00".into()), "{row}");
+        for tag in ["L-2", "S-1"] {
+            let row = fleet.row(tag, &[&["depreciation", "--by", "asset"], &at[..]].concat());
+            assert_eq!((&row["valued"], &row["valuation"]), (&0.into(), &Value::Null), "{row}");
+        }
+        let told = fleet.ok(&[&["report", "depreciation", "--by", "category"], &at[..]].concat());
+        assert!(told.contains("not in the figures: 1."), "{told}");
         let row = fleet.row("L-1", &[&["returns", "--by", "asset"], &at[..]].concat());
         // Benefit 3000 - maintenance 150 - depreciation 400 = 2450 on 400.
         assert_eq!((&row["net_income"], &row["roa_percent"]), (&"2450.00".into(), &"612.50".into()));
@@ -348,6 +366,16 @@ fn a_closed_asset_is_in_the_disposal_report_the_journal_and_the_retention_list()
     fleet.ok(&["asset", "move", tag, "disposition"]);
     fleet.ok(&["asset", "cost", tag, "recovery", "120.00 EUR"]);
     fleet.ok(&["asset", "cost", tag, "disposition", "20.00 EUR"]);
+    // What somebody offered counts, the last of it; not what the books say, nor what was paid.
+    for (basis, amount, on) in [
+        ("market", "300.00 EUR", "2021-01-01"),
+        ("quote", "160.00 EUR", "2022-01-01"),
+        ("appraisal", "500.00 EUR", "2021-06-01"),
+        ("book", "1.00 EUR", "2023-01-01"),
+        ("sale", "120.00 EUR", "2023-01-01"),
+    ] {
+        fleet.ok(&["cost", "value", tag, basis, amount, "--source", "Buyer & Sons", "--on", on]);
+    }
     fleet.ok(&["asset", "outcome", tag, "sold"]);
     fleet.ok(&["wipe", text(&image), "--yes"]);
     let state = fleet.station.state();
@@ -362,6 +390,8 @@ fn a_closed_asset_is_in_the_disposal_report_the_journal_and_the_retention_list()
         "{row}"
     );
     assert_eq!(row["diversion_percent"], Value::Null, "no mass on record: not available");
+    let got = (&row["valued"], &row["valuation"], &row["recovered_percent"]);
+    assert_eq!(got, (&1.into(), &"160.00".into(), &"75.00".into()), "{row}");
     let day = &fleet.json(&["asset", "show", tag])[0]["asset"]["closed"].as_str().unwrap()[..7].to_owned();
     let sheet = fleet.ok(&["report", "journal", "--month", day, "--format", "csv"]);
     let of: Vec<&str> = sheet.lines().filter(|l| l.contains("DIS-") && l.contains(tag)).collect();
@@ -383,7 +413,11 @@ fn a_closed_asset_is_in_the_disposal_report_the_journal_and_the_retention_list()
         card["history"].as_array().unwrap().len() > 12 && card["media"][0]["medium"]["state"] == "sanitized",
         "{card}"
     );
-    assert!(fleet.ok(&["report", "card", tag]).contains("asset_closed"));
+    let told = fleet.ok(&["report", "card", tag]);
+    for words in ["asset_closed", "160.00 EUR (quote, 2022-01-01, Buyer & Sons)", "gain or loss 100.00", "route resale"]
+    {
+        assert!(told.contains(words), "{words}: {told}");
+    }
 }
 
 #[test]

@@ -151,6 +151,11 @@ fn what_is_tampered_with_is_found() {
                 "DELETE FROM sample",
                 "table",
             ),
+            (
+                "INSERT INTO valuation(stream, revision, basis, minor, currency, day, source) VALUES ('asset/x', 1, 'market', 1, 'EUR', '2026-01-01', 'x')",
+                "DELETE FROM valuation",
+                "table",
+            ),
             ("UPDATE asset SET cost_minor=1", "UPDATE asset SET cost_minor=NULL", "table"),
             ("UPDATE info SET value='another' WHERE key='register'", "", "register"),
         ];

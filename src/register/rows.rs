@@ -18,7 +18,7 @@ struct Table {
     empty: &'static str,
 }
 
-const TABLES: [Table; 4] = [
+const TABLES: [Table; 5] = [
     Table {
         name: "cost",
         columns: &["stream", "revision", "category", "minor", "currency", "day", "reference"],
@@ -67,6 +67,15 @@ const TABLES: [Table; 4] = [
                WHERE t.stream>$1 OR (t.stream=$1 AND (t.revision>$2 OR (t.revision=$2 AND t.n>$3))) ORDER BY t.stream, t.revision, t.n LIMIT 1000",
         count: "SELECT CAST(COUNT(*) AS TEXT) FROM sighting",
         empty: "DELETE FROM sighting",
+    },
+    Table {
+        name: "valuation",
+        columns: &["stream", "revision", "basis", "minor", "currency", "day", "source"],
+        page: "SELECT t.stream, CAST(t.revision AS TEXT), t.basis, CAST(t.minor AS TEXT), t.currency, t.day, t.source, e.jws \
+               FROM valuation t LEFT JOIN event e ON e.stream=t.stream AND e.revision=t.revision \
+               WHERE t.stream>$1 OR (t.stream=$1 AND t.revision>$2) ORDER BY t.stream, t.revision LIMIT 1000",
+        count: "SELECT CAST(COUNT(*) AS TEXT) FROM valuation",
+        empty: "DELETE FROM valuation",
     },
 ];
 
@@ -229,6 +238,17 @@ fn of(event: &Event) -> Option<(usize, Vec<Vec<Value>>)> {
                 Value::Text(reference.clone()),
             ]);
             (0, vec![row])
+        }
+        Act::Valued(valuation) => {
+            let mut row = head();
+            row.extend([
+                text(valuation.basis.name()),
+                Value::Whole(valuation.money.minor.0),
+                text(&valuation.money.currency),
+                text(&valuation.on),
+                text(&valuation.source),
+            ]);
+            (4, vec![row])
         }
         Act::Measured(measured) if !measured.intervals.is_empty() && measured.samples.is_empty() => {
             let rows = measured.intervals.iter().enumerate().map(|(n, lasted)| {

@@ -17,6 +17,10 @@ struct Sums {
     cost: i128,
     period: i128,
     accumulated: i128,
+    /// Those with a valuation: how many, what they are said to be worth, and their book value.
+    valued: u64,
+    valuation: i128,
+    book: i128,
 }
 
 pub(super) async fn depreciation(register: &mut Register, ask: &Ask, sink: &mut dyn Sink) -> Result<(), RegisterError> {
@@ -31,10 +35,14 @@ pub(super) async fn depreciation(register: &mut Register, ask: &Ask, sink: &mut 
             ("depreciation", "OF THE PERIOD"),
             ("accumulated", "ACCUMULATED"),
             ("book_value", "BOOK VALUE"),
+            ("valued", "VALUED"),
+            ("valuation", "VALUATION"),
+            ("against_book", "AGAINST BOOK"),
         ]),
     );
     sink.head(&head)?;
     let cells = |key: String, currency: &str, sums: &Sums| {
+        let valued = |minor: i128| if sums.valued > 0 { Cell::Minor(minor) } else { Cell::Missing };
         vec![
             Cell::Text(key),
             Cell::Count(sums.assets),
@@ -43,12 +51,15 @@ pub(super) async fn depreciation(register: &mut Register, ask: &Ask, sink: &mut 
             Cell::Minor(sums.period),
             Cell::Minor(sums.accumulated),
             Cell::Minor(sums.cost - sums.accumulated),
+            Cell::Count(sums.valued),
+            valued(sums.valuation),
+            valued(sums.valuation - sums.book),
         ]
     };
     let mut totals: BTreeMap<String, Sums> = BTreeMap::new();
     let mut groups: BTreeMap<(String, String), Sums> = BTreeMap::new();
-    let mut missing = Missing::default();
-    each_held(register, ask, Wanted::Value, &mut |held| {
+    let (mut missing, mut foreign) = (Missing::default(), 0_u64);
+    each_held(register, ask, Wanted::Valuation, &mut |held| {
         let Some(held) = held else {
             missing.unpriced += 1;
             return Ok(());
@@ -57,7 +68,14 @@ pub(super) async fn depreciation(register: &mut Register, ask: &Ask, sink: &mut 
             missing.unknown += u64::from(held.service.is_none());
             return Ok(());
         };
-        let one = Sums { assets: 1, cost: held.cost.into(), period: period.into(), accumulated: accumulated.into() };
+        let (cost, accumulated) = (i128::from(held.cost), i128::from(accumulated));
+        let mut one = Sums { assets: 1, cost, period: period.into(), accumulated, ..Sums::default() };
+        match held.valuation {
+            Some((minor, currency)) if currency == held.currency => {
+                (one.valued, one.valuation, one.book) = (1, minor.into(), cost - accumulated);
+            }
+            other => foreign += u64::from(other.is_some()),
+        }
         add(totals.entry(held.currency.to_owned()).or_default(), &one);
         if ask.by == By::Asset {
             return sink.row(cells(held.key.to_owned(), held.currency, &one));
@@ -77,6 +95,10 @@ pub(super) async fn depreciation(register: &mut Register, ask: &Ask, sink: &mut 
         tail.charts.push(Chart::of_amounts(format!("Book value in {currency}"), bars, 12));
     }
     note_missing(&mut tail, &missing);
+    tail.notes.push("Valuation: the last by market, appraisal or quote (lastwrite cost value) until the end of the period; against book = valuation - book value of those assets.".to_owned());
+    if foreign > 0 {
+        tail.notes.push(format!("Valuations in another currency than the cost are not in the figures: {foreign}."));
+    }
     sink.tail(&tail)
 }
 
@@ -151,6 +173,9 @@ fn add(into: &mut Sums, one: &Sums) {
     into.cost += one.cost;
     into.period += one.period;
     into.accumulated += one.accumulated;
+    into.valued += one.valued;
+    into.valuation += one.valuation;
+    into.book += one.book;
 }
 
 fn note_missing(tail: &mut Tail, missing: &Missing) {

@@ -37,12 +37,15 @@ impl Register {
         let people = self.people().await?;
         let ask = Ask { by: By::Asset, tag: Some(tag.to_owned()), category: None, place: None, ..ask.clone() };
         let mut figures = Vec::new();
-        for kind in [Kind::Tco, Kind::Returns, Kind::Depreciation, Kind::Utilization, Kind::Samples] {
+        let kinds = [Kind::Tco, Kind::Returns, Kind::Depreciation, Kind::Utilization, Kind::Samples];
+        // What it brought, once it is gone.
+        let gone = asset.closed.map(|_| Kind::Disposal);
+        for kind in kinds.into_iter().chain(gone) {
             let mut table = TableSink::new(50);
             self.report(kind, &ask, &mut table).await?;
             let Some(head) = table.head else { continue };
             for row in table.rows {
-                let cells = head.columns.iter().zip(&row).skip(1);
+                let cells = head.columns.iter().zip(&row).filter(|(column, _)| column.key != By::Asset.name());
                 let object: serde_json::Map<String, Value> =
                     cells.map(|(c, cell)| (c.key.to_owned(), Cell::json(cell))).collect();
                 figures.push((head.title.clone(), Value::Object(object)));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::NaiveDate;
 
 use super::cell::{Cell, Chart, Tail, columns};
-use super::held::month_of;
+use super::held::{amount, month_of, valuation};
 use super::rules::Rules;
 use super::{Ask, Sink};
 use crate::register::error::RegisterError;
@@ -39,6 +39,8 @@ pub(super) struct Money {
     pub accumulated: Option<i64>,
     pub proceeds: i64,
     pub selling: i64,
+    /// What it was said to be worth before it was closed.
+    pub valuation: Option<i64>,
 }
 
 impl Money {
@@ -59,6 +61,10 @@ struct Sums {
     selling: i128,
     book: i128,
     gain: i128,
+    /// Those with a valuation: how many, what they were said to be worth, and what they brought.
+    valued: u64,
+    valuation: i128,
+    recovered: i128,
     priced: bool,
     unknown_book: bool,
 }
@@ -80,6 +86,9 @@ pub(super) async fn disposal(register: &mut Register, ask: &Ask, sink: &mut dyn 
             ("selling_costs", "COSTS"),
             ("book_value", "BOOK VALUE"),
             ("gain_or_loss", "GAIN OR LOSS"),
+            ("valued", "VALUED"),
+            ("valuation", "VALUATION"),
+            ("recovered_percent", "RECOVERED %"),
         ]),
     );
     sink.head(&head)?;
@@ -116,7 +125,7 @@ pub(super) async fn disposal(register: &mut Register, ask: &Ask, sink: &mut dyn 
     if all.weighed < all.assets {
         tail.notes.push(format!("{} of {} assets have no mass on record.", all.assets - all.weighed, all.assets));
     }
-    tail.notes.push("What is sold, given away or returned is used on and goes to no landfill. Diverted = mass that did not go to landfill / mass of which it is known where it went.".to_owned());
+    tail.notes.push("What is sold, given away or returned is used on and goes to no landfill. Diverted = mass that did not go to landfill / mass of which it is known where it went. Recovered = proceeds / valuation: the last by market, appraisal or quote before the closure, of the assets that have one.".to_owned());
     sink.tail(&tail)
 }
 
@@ -160,6 +169,11 @@ fn add(sums: &mut Sums, closed: &Closed) {
     sums.priced = true;
     sums.proceeds += i128::from(money.proceeds);
     sums.selling += i128::from(money.selling);
+    if let Some(valuation) = money.valuation {
+        sums.valued += 1;
+        sums.valuation += i128::from(valuation);
+        sums.recovered += i128::from(money.proceeds);
+    }
     match (money.gain(), money.accumulated) {
         (Some(gain), Some(accumulated)) => {
             sums.gain += i128::from(gain);
@@ -186,6 +200,9 @@ fn cells(route: &str, vendor: &str, currency: &str, sums: &Sums) -> Vec<Cell> {
         money(sums.selling),
         book(sums.book),
         book(sums.gain),
+        Cell::Count(sums.valued),
+        if sums.valued > 0 { money(sums.valuation) } else { Cell::Missing },
+        if currency.is_empty() { Cell::Missing } else { Cell::percent(Ratio::of(sums.recovered, sums.valuation)) },
     ]
 }
 
@@ -208,22 +225,23 @@ pub(super) async fn each_closed(
     };
     let sql = format!(
         "SELECT a.tag, a.category, a.location, a.route, a.vendor, a.lot, a.manufacturer, a.model, a.closed_day, CAST(a.grams AS TEXT), \
-         CAST(a.cost_minor AS TEXT), a.currency, a.purchase_day, CAST(a.in_service AS TEXT), {}, {}, {} \
+         CAST(a.cost_minor AS TEXT), a.currency, a.purchase_day, CAST(a.in_service AS TEXT), {}, {}, {}, {} \
          FROM asset a WHERE a.closed_day>=$1 AND a.closed_day<=$2 AND {filter} ORDER BY a.stream",
         sum("acquisition"),
         sum("recovery"),
-        sum("disposition")
+        sum("disposition"),
+        valuation("a.closed_day")
     );
     register
         .store
-        .each(sql, &values, 17, |row| {
-            let Ok(row) = <[Option<String>; 17]>::try_from(row) else { return Ok(()) };
+        .each(sql, &values, 18, |row| {
+            let Ok(row) = <[Option<String>; 18]>::try_from(row) else { return Ok(()) };
             closed(row, &rules).map_or(Ok(()), &mut *take)
         })
         .await
 }
 
-fn closed(row: [Option<String>; 17], rules: &Rules) -> Option<Closed> {
+fn closed(row: [Option<String>; 18], rules: &Rules) -> Option<Closed> {
     let [
         tag,
         category,
@@ -242,6 +260,7 @@ fn closed(row: [Option<String>; 17], rules: &Rules) -> Option<Closed> {
         acquired,
         recovered,
         disposed,
+        valued,
     ] = row;
     let day: NaiveDate = day?.parse().ok()?;
     let route = route.as_deref().and_then(Route::of_name);
@@ -253,22 +272,21 @@ fn closed(row: [Option<String>; 17], rules: &Rules) -> Option<Closed> {
         .map(|at| at.date_naive())
         .or_else(|| bought?.parse().ok());
     let price = price.and_then(|p| p.parse::<i64>().ok()).zip(currency);
-    let money = money(price, [acquired, recovered, disposed], rule, begin, day);
+    let money = money(price, [acquired, recovered, disposed, valued], rule, begin, day);
     let landfill = if used_on { grams.map(|_| 0) } else { None };
     Some(Closed { tag: tag?, category, location, route, vendor, lot, day, grams, landfill, money })
 }
 
 fn money(
     price: Option<(i64, String)>,
-    [acquired, recovered, disposed]: [Option<String>; 3],
+    [acquired, recovered, disposed, valued]: [Option<String>; 4],
     rule: Depreciation,
     begin: Option<NaiveDate>,
     day: NaiveDate,
 ) -> Option<Money> {
     let read = |text: Option<String>| {
-        let text = text?;
-        let (minor, currency) = text.split_once(' ')?;
-        Some((minor.parse::<i64>().ok()?, currency.to_owned()))
+        let (minor, currency) = amount(text.as_deref()?)?;
+        Some((minor, currency.to_owned()))
     };
     let (recovered, disposed) = (read(recovered), read(disposed));
     let (cost, currency) = read(acquired).or(price)?;
@@ -277,8 +295,9 @@ fn money(
         Some((minor, other)) if other == currency => Some(minor),
         Some(_) => None,
     };
+    let valuation = read(valued).filter(|(_, other)| *other == currency).map(|(minor, _)| minor);
     let accumulated = begin.map(|begin| cost - rule.value_after(cost, rule.months(month_of(begin), month_of(day))));
-    Some(Money { proceeds: of(recovered)?, selling: of(disposed)?, cost, accumulated, currency })
+    Some(Money { proceeds: of(recovered)?, selling: of(disposed)?, cost, accumulated, currency, valuation })
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ pub(super) struct Held<'a> {
     pub closed: Option<NaiveDate>,
     /// The rule.
     pub rule: Depreciation,
+    /// What it was said to be worth at the end of the period: minor units, three letters.
+    pub valuation: Option<(i64, &'a str)>,
 }
 
 /// An asset and the amounts of the period.
@@ -83,15 +85,32 @@ pub(super) fn month_of(day: NaiveDate) -> i64 {
     i64::from(day.year()) * 12 + i64::from(day.month0())
 }
 
-/// What a report needs of an asset; each needs what those before it need.
-#[derive(Clone, Copy, PartialEq, PartialOrd)]
+/// What a report needs of an asset.
+#[derive(Clone, Copy, PartialEq)]
 pub(super) enum Wanted {
     /// What was booked on it.
     Amounts,
     /// What it is worth by the books.
     Value,
-    /// Where it is posted.
+    /// And where it is posted.
     Posting,
+    /// Besides its value, what somebody said that it is worth.
+    Valuation,
+}
+
+/// SQL of the last valuation of `asset a` up to a day: minor units and currency, NULL where there is none. What
+/// the books say and what was paid are no valuation.
+pub(super) fn valuation(day: &str) -> String {
+    format!(
+        "(SELECT CONCAT(v.minor,' ',v.currency) FROM valuation v WHERE v.stream=a.stream AND v.day<={day} \
+         AND v.basis IN ('market','appraisal','quote') ORDER BY v.day DESC, v.revision DESC LIMIT 1)"
+    )
+}
+
+/// Reads an amount as [`valuation`] gives it.
+pub(super) fn amount(text: &str) -> Option<(i64, &str)> {
+    let (minor, currency) = text.split_once(' ')?;
+    Some((minor.parse().ok()?, currency))
 }
 
 /// Hands over every asset with a price, and `None` for each without, in the order in which they were added.
@@ -103,7 +122,12 @@ pub(super) async fn each_held(
     take: &mut (dyn FnMut(Option<Held<'_>>) -> Result<(), RegisterError> + Send),
 ) -> Result<(), RegisterError> {
     let rules = register.rules().await?;
-    let (filter, values) = ask.filter(0);
+    let mut values = Vec::new();
+    if wanted == Wanted::Valuation {
+        values.push(Value::Text(Some(ask.to.to_string())));
+    }
+    let (filter, more) = ask.filter(values.len());
+    values.extend(more);
     let columns = columns(ask.by, wanted, "c.category='acquisition'");
     let filter = format!("{filter} AND a.stage<>'procurement'");
     register.store.each_packed(&columns, &filter, &values, |row| take(Row::read(row)?.held(&rules)?)).await
@@ -116,7 +140,7 @@ pub(super) async fn each_spent(
     wanted: Wanted,
     take: &mut (dyn FnMut(Spent<'_>) -> Result<(), RegisterError> + Send),
 ) -> Result<(), RegisterError> {
-    let rules = if wanted >= Wanted::Value { Some(register.rules().await?) } else { None };
+    let rules = if wanted == Wanted::Amounts { None } else { Some(register.rules().await?) };
     let (from, to) = (ask.from.to_string(), ask.to.to_string());
     let (filter, more) = ask.filter(2);
     let mut values = vec![Value::Text(Some(from.clone())), Value::Text(Some(to.clone()))];
@@ -128,8 +152,8 @@ pub(super) async fn each_spent(
 }
 
 /// One row an asset: what was booked on it stands in the row, so that neither database sorts the amounts.
-fn columns(by: By, wanted: Wanted, amounts: &str) -> [Column; 13] {
-    let (value, posting) = (wanted >= Wanted::Value, wanted >= Wanted::Posting);
+fn columns(by: By, wanted: Wanted, amounts: &str) -> [Column; 14] {
+    let (value, posting) = (wanted != Wanted::Amounts, wanted == Wanted::Posting);
     let amounts = format!(
         "(SELECT STRING_AGG(c.category || ' ' || c.minor || ' ' || c.currency || ' ' || c.day,',') FROM cost c \
          WHERE c.stream=a.stream AND {amounts})"
@@ -148,6 +172,7 @@ fn columns(by: By, wanted: Wanted, amounts: &str) -> [Column; 13] {
         Column::whole(value, "a.in_service"),
         Column::text(value, "a.closed_day"),
         Column::whole(value, "CASE WHEN a.stage='procurement' THEN 1 END"),
+        Column::text(wanted == Wanted::Valuation, &valuation("$1")),
         Column::Text(amounts),
     ]
 }
@@ -166,15 +191,16 @@ struct Row<'a> {
     service: Option<i64>,
     closed: Option<&'a str>,
     ordered: bool,
+    valuation: Option<(i64, &'a str)>,
     /// Acquisitions of any day, and what else was booked in the period.
     amounts: Vec<Amount<'a>>,
 }
 
 impl<'a> Row<'a> {
-    fn read(row: [Option<&'a str>; 13]) -> Result<Row<'a>, RegisterError> {
+    fn read(row: [Option<&'a str>; 14]) -> Result<Row<'a>, RegisterError> {
         let [key, tag, category, location, manufacturer, model, cost, currency, bought, service, closed, rest @ ..] =
             row;
-        let [ordered, amounts] = rest;
+        let [ordered, valuation, amounts] = rest;
         Ok(Row {
             key: key.unwrap_or_default(),
             tag: tag.unwrap_or_default(),
@@ -187,6 +213,7 @@ impl<'a> Row<'a> {
             service: service.and_then(|at| at.parse().ok()),
             closed,
             ordered: ordered.is_some(),
+            valuation: valuation.and_then(amount),
             amounts: match amounts {
                 Some(text) => text.split(',').map(Amount::read).collect::<Result<_, _>>()?,
                 None => Vec::new(),
@@ -223,6 +250,7 @@ impl<'a> Row<'a> {
             service: begin.map(month_of),
             closed: self.closed.and_then(|day| day.parse().ok()),
             rule: rules.of(self.manufacturer, self.model, self.category),
+            valuation: self.valuation,
         }))
     }
 

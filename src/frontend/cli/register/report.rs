@@ -246,6 +246,9 @@ fn card_text(card: &crate::register::report::Card) -> String {
     fact("Location", card.asset.location.clone());
     fact("Custodian", card.asset.custodian.clone());
     fact("Media", Some(media.join(", ")));
+    for v in &card.asset.life.valuations {
+        fact("Valuation", Some(format!("{} ({}, {}, {})", v.money, v.basis.name(), v.on, v.source)));
+    }
     fact(
         "Last seen",
         Some(
