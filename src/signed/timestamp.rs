@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use cms::cert::CertificateChoices;
 use cms::cert::x509::Certificate;
 use cms::cert::x509::attr::Attribute;
-use cms::cert::x509::ext::pkix::SubjectKeyIdentifier;
+use cms::cert::x509::ext::pkix::{ExtendedKeyUsage, SubjectKeyIdentifier};
 use cms::cert::x509::spki::AlgorithmIdentifierOwned;
 use cms::content_info::ContentInfo;
 use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
@@ -295,6 +295,9 @@ impl Token {
         if named != Some(true) {
             return Err(bad("it does not name its signer's certificate (ESS signing-certificate)"));
         }
+        if !is_for_time_stamping_alone(&certificate) {
+            return Err(bad("its signer's certificate is not for time-stamping alone (extended key usage, critical)"));
+        }
         let message = attributes.to_der().map_err(shape)?;
         self.check_chain(signer, &der, &message, authorities)?;
         Ok(certificate.tbs_certificate.subject.to_string())
@@ -361,6 +364,14 @@ fn value(attribute: &Attribute) -> Option<&Any> {
         [one] => Some(one),
         _ => None,
     }
+}
+
+/// RFC 3161 section 2.3: one purpose, and critical, so that nobody takes the certificate for another one.
+fn is_for_time_stamping_alone(certificate: &Certificate) -> bool {
+    let usage = certificate.tbs_certificate.get::<ExtendedKeyUsage>().ok().flatten();
+    usage.is_some_and(|(critical, usage)| {
+        critical && matches!(usage.0.as_slice(), [purpose] if purpose.as_bytes() == TIME_STAMPING)
+    })
 }
 
 /// Whether the attribute's first entry names this certificate (RFC 5816).

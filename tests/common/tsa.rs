@@ -26,6 +26,16 @@ accuracy = secs:1
 ordering = no
 tsa_name = no
 ess_cert_id_chain = no
+[sha1]
+serial = serial
+crypto_device = builtin
+signer_cert = tsa.pem
+certs = ca.pem
+signer_key = tsa.key
+signer_digest = sha256
+default_policy = 1.2.3.4.1
+digests = sha256
+ess_cert_id_alg = sha1
 [tsa_ext]
 basicConstraints = critical,CA:FALSE
 keyUsage = critical,digitalSignature
@@ -34,6 +44,39 @@ extendedKeyUsage = critical,timeStamping
 basicConstraints = critical,CA:FALSE
 keyUsage = critical,digitalSignature
 extendedKeyUsage = serverAuth
+[key_ext]
+subjectKeyIdentifier = hash
+extendedKeyUsage = critical,timeStamping
+[uncritical_ext]
+extendedKeyUsage = timeStamping
+[two_ext]
+extendedKeyUsage = critical,timeStamping,serverAuth
+[unknown_ext]
+extendedKeyUsage = critical,timeStamping
+1.2.3.4 = critical,ASN1:NULL
+[none_ext]
+basicConstraints = critical,CA:FALSE
+[between_ext]
+basicConstraints = critical,CA:TRUE
+extendedKeyUsage = critical,timeStamping
+[last_ext]
+basicConstraints = critical,CA:TRUE,pathlen:0
+extendedKeyUsage = critical,timeStamping
+[named_ext]
+basicConstraints = critical,CA:TRUE
+extendedKeyUsage = critical,timeStamping
+nameConstraints = critical,permitted;DNS:example.org
+[ca]
+default_ca = issuer
+[issuer]
+database = index.txt
+new_certs_dir = .
+default_md = sha256
+rand_serial = yes
+unique_subject = no
+policy = policy
+[policy]
+commonName = supplied
 [req]
 distinguished_name = dn
 prompt = no
@@ -77,8 +120,39 @@ impl Authority {
 
     /// The answer to a question in a file.
     pub fn reply(&self, question: &Path, answer: &Path) {
+        self.reply_as("here", question, answer);
+    }
+
+    /// The same by another section of the configuration: `sha1` names the signer by SHA-1.
+    pub fn reply_as(&self, section: &str, question: &Path, answer: &Path) {
         let (question, answer) = (question.to_str().unwrap(), answer.to_str().unwrap());
-        openssl(&self.folder, &["ts", "-reply", "-queryfile", question, "-out", answer, "-config", "tsa.cnf"]);
+        let base = ["ts", "-reply", "-queryfile", question, "-out", answer, "-config", "tsa.cnf"];
+        openssl(&self.folder, &[&base[..], &["-section", section]].concat());
+    }
+
+    /// A certificate by the CA, or by one that was issued before, with a key of its own, `NAME.pem` and `NAME.key`,
+    /// valid from 2020 to 2049. `key` is what openssl makes the key of, `more` what it signs with.
+    pub fn issue(&self, name: &str, key: &str, extensions: &str, by: &str, more: &str) {
+        std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("index.txt")).unwrap();
+        let run = |args: &str| openssl(&self.folder, &args.split_whitespace().collect::<Vec<_>>());
+        run(&format!(
+            "req -new -newkey {key} -nodes -keyout {name}.key -out {name}.csr -config tsa.cnf -subj /CN=Test-{name}"
+        ));
+        run(&format!(
+            "ca -batch -notext -config tsa.cnf -in {name}.csr -out {name}.pem -cert {by}.pem \
+             -keyfile {by}.key -startdate 20200101000000Z -enddate 20491231235959Z -extensions {extensions} {more}"
+        ));
+    }
+
+    /// A token over a time-stamp's content, signed with one of these certificates, whatever that may sign.
+    pub fn token(&self, content: &[u8], signer: &str, more: &str) -> Vec<u8> {
+        std::fs::write(self.folder.join("content"), content).unwrap();
+        let args = format!(
+            "cms -sign -binary -nodetach -nosmimecap -econtent_type 1.2.840.113549.1.9.16.1.4 -in content -outform DER \
+             -out token -signer {signer}.pem -inkey {signer}.key {more}"
+        );
+        openssl(&self.folder, &args.split_whitespace().collect::<Vec<_>>());
+        std::fs::read(self.folder.join("token")).unwrap()
     }
 }
 

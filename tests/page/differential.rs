@@ -3,9 +3,12 @@
 //! stricter: bytes that were sent to a drive, or came back, must be in lower-case hex.
 
 mod runs;
+mod tokens;
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lastwrite::certificate::Verdict;
 use lastwrite::certificate::document::{DocumentType, Related, verify_any_with};
 use lastwrite::custody::{ENTRY_TYP, Entry, Inclusion, Note, leaf_hash};
@@ -37,9 +40,10 @@ fn word(verdict: Verdict) -> &'static str {
 /// What the page makes of files that fall on it together: verdicts by file name.
 fn on_the_page(browser: &Browser, files: &[(String, Vec<u8>)]) -> BTreeMap<String, String> {
     let before = browser.script("return Number(document.body.dataset.done)", json!([])).as_u64().unwrap();
-    let files: Vec<_> = files.iter().map(|(name, bytes)| (name, String::from_utf8_lossy(bytes))).collect();
+    let files: Vec<_> = files.iter().map(|(name, bytes)| (name, STANDARD.encode(bytes))).collect();
     let drop = "const all = new DataTransfer();
-        for (const [name, content] of arguments[0]) all.items.add(new File([content], name));
+        const bytes = (content) => Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+        for (const [name, content] of arguments[0]) all.items.add(new File([bytes(content)], name));
         document.dispatchEvent(new DragEvent('drop', { dataTransfer: all, bubbles: true, cancelable: true }));";
     browser.script(drop, json!([files]));
     browser.wait_for(&format!("Number(document.body.dataset.done) > {before}"));
@@ -388,31 +392,6 @@ fn evidence_of_time_is_weighed_as_the_program_weighs_it() {
     assert_eq!(seen[&("station revoked at 22", "cosigned late")], "consistent");
     assert_eq!(seen[&("station from 10 on", "cosigned before")], "invalid");
     assert_eq!(seen[&("register revoked", "countersigned")], "consistent");
-
-    // A time-stamp token is named, and not judged.
-    open(&browser, &page, &stores[1].1);
-    let signature = lastwrite::signed::sha256(jws.signatures()[0].value());
-    let token =
-        |time: &str| [b"0\x82\x01\x00".as_slice(), &signature, b"\x18\x0f", time.as_bytes(), &[b' '; 64]].concat();
-    drop_bytes(&browser, &[("c.json", &certificate), ("c.tsr", &token("20261125210000Z"))]);
-    assert!(super::results(&browser).contains("cannot judge"), "{}", super::results(&browser));
-    assert_eq!(super::counts(&browser), [0, 1, 0]);
-    open(&browser, &page, &stores[4].1);
-    drop_bytes(&browser, &[("c.json", &certificate), ("c.tsr", &token("20261125210000Z"))]);
-    assert_eq!(super::counts(&browser), [1, 0, 0], "it cannot speak against it");
-    open(&browser, &page, &stores[4].1);
-    drop_bytes(&browser, &[("c.json", &certificate), ("c.tsr", &token("20261125020000Z"))]);
-    assert_eq!(super::counts(&browser), [0, 1, 0], "it may speak against it");
-}
-
-/// As [`on_the_page`], of bytes that are no text.
-fn drop_bytes(browser: &Browser, files: &[(&str, &[u8])]) {
-    let before = browser.script("return Number(document.body.dataset.done)", json!([])).as_u64().unwrap();
-    let drop = "const all = new DataTransfer();
-        for (const [name, bytes] of arguments[0]) all.items.add(new File([new Uint8Array(bytes)], name));
-        document.dispatchEvent(new DragEvent('drop', { dataTransfer: all, bubbles: true, cancelable: true }));";
-    browser.script(drop, json!([files]));
-    browser.wait_for(&format!("Number(document.body.dataset.done) > {before}"));
 }
 
 fn read(bytes: &[u8], trust: &TrustStore) -> Vec<TimeEvidence> {
@@ -440,7 +419,7 @@ fn inclusion(document: &Jws, station: u8, witnesses: &[(u8, u32)], change: bool)
     };
     let line = sign(&serde_json::to_vec(&entry).unwrap(), ENTRY_TYP, &key(station), Role::Station, at(20)).unwrap();
     let line = String::from_utf8(line.to_bytes()).unwrap();
-    let root = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, leaf_hash(line.as_bytes()).0);
+    let root = STANDARD.encode(leaf_hash(line.as_bytes()).0);
     let text = format!("example/bench/{}\n1\n{root}\n", "ab".repeat(16));
     let mut note = Note::new(text).unwrap();
     note.sign("example/bench", &key(station)).unwrap();

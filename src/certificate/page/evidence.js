@@ -1,6 +1,6 @@
 // What others say of the time of a signature: a register's countersignature, a witness's cosignature on a checkpoint of
-// the log that names the document (C2SP tlog-cosignature), and time-stamp tokens (RFC 3161), which this page cannot
-// judge. Each is verified against the reader's own trust before it counts.
+// the log that names the document (C2SP tlog-cosignature), and time-stamp tokens (RFC 3161). Each is verified against the
+// reader's own trust before it counts.
 
 const COUNTERSIGNATURE = "vnd.lastwrite.countersignature+json";
 const ENTRY = "vnd.lastwrite.custody-entry+json";
@@ -30,21 +30,27 @@ function isInclusion(bytes) {
   }
 }
 
-// Verifies files of evidence. What does not hold counts for nothing, and is told.
+// Verifies files of evidence. What does not hold counts for nothing, and is told; so is a token that is not judged.
 async function readEvidence(files, trust) {
   const found = { evidence: [], tokens: [], refused: [] };
   for (const { bytes, name } of files) {
     try {
-      if (isToken(bytes)) found.tokens.push({ name, bytes, at: earliestTime(bytes) });
+      if (isToken(bytes)) found.evidence.push(await readTimestamp(bytes, authoritiesOf(trust)));
       else if (trust.isEmpty) continue;
       else if (isCountersignature(bytes)) found.evidence.push(...(await readCountersignature(bytes, trust)));
       else found.evidence.push(...(await readInclusion(bytes, trust)));
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      found.refused.push({ name, why: `it is no evidence: ${error.message}` });
+      if (error instanceof Unjudged) found.tokens.push({ name, bytes, at: earliestTime(bytes), why: error.message });
+      else if (error instanceof Refused) found.refused.push({ name, why: `it is no evidence: ${error.message}` });
+      else throw error;
     }
   }
   return found;
+}
+
+function authoritiesOf(trust) {
+  if (trust.authorities.length > 0) return trust.authorities;
+  throw new Unjudged("no time-stamping authority is known here; drop the certificate of one that you trust (PEM)");
 }
 
 function demand(holds, why) {
@@ -83,20 +89,28 @@ const ENTRY_SHAPE = object({
   previous: orNull(hexOf(64)), data: () => {},
 });
 
-async function readInclusion(bytes, trust) {
-  const inclusion = parseJson(text(bytes).replace(/\n$/, ""));
-  INCLUSION(inclusion, "");
-  demand(inclusion.get("version") === 1, "its version is not known here");
-  const line = new TextEncoder().encode(inclusion.get("entry"));
+const MAX_LINE = 4 * 1024 * 1024;
+
+// An entry of a custody log, read strictly. Nothing is verified yet.
+function readEntry(line) {
+  demand(line.length <= MAX_LINE, "its entry is longer than any");
   const jws = parseJws(line);
   demand(jws.signatures.every((signature) => signature.typ === ENTRY), "its entry is none of a custody log");
   const entry = parseJson(text(jws.payload));
   ENTRY_SHAPE(entry, "");
   demand(entry.get("specversion") === "1.0", "its entry is of an unknown version");
-  const note = inclusion.get("checkpoint");
-  const checkpoint = parseCheckpoint(note);
-  const logId = checkpoint.origin.split("/").pop();
-  demand(logId.length === 32 && logId === entry.get("logid") && entry.get("index") === inclusion.get("index"), "its entry is of another log than its checkpoint");
+  return { jws, entry };
+}
+
+async function readInclusion(bytes, trust) {
+  const inclusion = parseJson(text(bytes).replace(/\n$/, ""));
+  INCLUSION(inclusion, "");
+  demand(inclusion.get("version") === 1, "its version is not known here");
+  const line = new TextEncoder().encode(inclusion.get("entry"));
+  const { jws, entry } = readEntry(line);
+  const checkpoint = parseCheckpoint(inclusion.get("checkpoint"));
+  const fits = logIdOf(checkpoint) === entry.get("logid") && entry.get("index") === inclusion.get("index");
+  demand(fits, "its entry is of another log than its checkpoint");
   const proof = inclusion.get("proof").map(fromHex);
   const stands = await isIncluded(decimal(inclusion.get("index")), checkpoint.size, await leafHash(line), proof, checkpoint.root);
   demand(stands, "its entry does not stand in the log of its checkpoint");
@@ -138,8 +152,8 @@ async function cosignedAt(checkpoint, line, witness) {
   return Number(seconds);
 }
 
-// The earliest time that stands in a time-stamp token, in seconds since 1970; null where none is found. It is not
-// verified, so it can only make things doubtful.
+// The earliest time that stands in a token that is not judged, in seconds since 1970; null where none is found. It is
+// not verified, so it can only make things doubtful.
 function earliestTime(bytes) {
   let earliest = null;
   for (let at = 0; at + 17 <= bytes.length; at += 1) {
@@ -153,7 +167,7 @@ function earliestTime(bytes) {
 
 const holds = (bytes, part) => bytes.some((_, at) => part.every((byte, i) => bytes[at + i] === byte));
 
-// What of all evidence speaks of one signature of a document, and which tokens do.
+// What of all evidence speaks of one signature of a document, and which tokens do that are not judged.
 async function evidenceOf(jws, index, found) {
   const signature = jws.signatures[index];
   const [value, payload] = [await sha256(signature.value), hex(await sha256(jws.payload))];
@@ -171,7 +185,7 @@ function tellEvidence({ evidence, tokens }, key) {
   const checks = evidence.map((e) => passed("time evidence", `it existed on ${when(e.at)} at the latest: ${e.kind} by ${e.by}`));
   for (const token of tokens) {
     const early = token.at === null || (key.validFrom !== null && token.at < key.validFrom);
-    const says = `${token.name} is a time-stamp token (RFC 3161) of this signature. This page cannot judge who made it; lastwrite certificate verify does`;
+    const says = `${token.name} is a time-stamp token (RFC 3161) of this signature that was not judged: ${token.why}`;
     // A time before the key became valid would speak against the signature.
     checks.push(unknown(early ? "time-stamp" : "time evidence", early ? `${says}, and it may speak against the signature` : says));
   }

@@ -9,12 +9,15 @@ use sha2::{Digest, Sha256};
 use crate::policy::{Category, Policy, READY, Route};
 
 /// In the order they stand on the page.
-const SCRIPTS: [&str; 12] = [
+const SCRIPTS: [&str; 15] = [
     include_str!("strict.js"),
     include_str!("shapes.js"),
     include_str!("ed25519.js"),
     include_str!("trust.js"),
     include_str!("log.js"),
+    include_str!("der.js"),
+    include_str!("x509.js"),
+    include_str!("timestamp.js"),
     include_str!("evidence.js"),
     include_str!("pdf.js"),
     include_str!("run.js"),

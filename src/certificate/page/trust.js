@@ -48,6 +48,7 @@ class TrustStore {
     this.delegated = new Map();
     this.revoked = new Map();
     this.pending = [];
+    this.authorities = [];
     this.sources = [];
   }
 
@@ -97,6 +98,13 @@ class TrustStore {
     taken.forEach((key) => this.keys.set(key.kid, key));
     this.sources.push(`${source}: ${taken.length} ${taken.length === 1 ? "key" : "keys"}`);
     await this.settle();
+  }
+
+  // Certificates of time-stamping authorities that are believed.
+  async takeAuthorities(bytes, source) {
+    const taken = await readAuthorities(bytes);
+    this.authorities.push(...taken);
+    this.sources.push(`${source}: ${taken.length} time-stamping ${taken.length === 1 ? "authority" : "authorities"}`);
   }
 
   // One signed statement a line. What no known root has signed waits for a trust store that knows it.

@@ -19,8 +19,9 @@ async function take(files) {
       if (file.size > MAX_FILE) throw new Refused("larger than any document or bundle");
       await takeBytes(new Uint8Array(await file.arrayBuffer()), file.name);
     } catch (error) {
-      if (!(error instanceof Refused)) console.error(error);
-      state.refused.push({ name: file.name, why: error instanceof Refused ? error.message : "it could not be read" });
+      const expected = error instanceof Refused || error instanceof Unjudged;
+      if (!expected) console.error(error);
+      state.refused.push({ name: file.name, why: expected ? error.message : "it could not be read" });
     }
   }
   await judgeAll();
@@ -33,6 +34,8 @@ async function takeBytes(bytes, name) {
     for (const file of await documentsOfPdf(bytes)) addDocument(file, name, true);
   } else if (starts(BUNDLE_MAGIC)) {
     state.items.push({ bundle: bytes, name });
+  } else if (bytes[0] !== 0x7b && find(bytes, "-----BEGIN CERTIFICATE-----") >= 0) {
+    await state.trust.takeAuthorities(bytes, name);
   } else if (isEvidence(bytes)) {
     if (!state.evidence.some((file) => sameBytes(file.bytes, bytes))) state.evidence.push({ bytes, name });
   } else if (isStatements(bytes)) {
@@ -112,7 +115,7 @@ const VERDICTS = {
 // What there is besides the signer's own word on times.
 function evidenceText({ evidence, tokens }) {
   const told = evidence.map((e) => `${e.kind} by ${e.by}, ${when(e.at)}`);
-  const stamped = ({ name, at }) => `${name}: a time-stamp token (RFC 3161)${at === null ? "" : ` of ${when(at)}`}, which this page cannot judge`;
+  const stamped = ({ name, at, why }) => `${name}: a time-stamp token (RFC 3161)${at === null ? "" : ` of ${when(at)}`}, NOT judged: ${why}`;
   return [...new Set(told), ...tokens.map(stamped)].join(" · ");
 }
 
@@ -249,7 +252,7 @@ function facts(document) {
 function accept(list) {
   const files = [...list];
   // Keys before what they signed; the rest in the order of names.
-  const rank = (file) => (/\.jwks\.json$|\.bundle\.jsonl$|trust/i.test(file.name) ? 0 : 1);
+  const rank = (file) => (/\.jwks\.json$|\.bundle\.jsonl$|\.pem$|trust/i.test(file.name) ? 0 : 1);
   files.sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
   state.queue = state.queue.then(() => take(files));
 }
