@@ -85,10 +85,10 @@ pub fn verify_bundle(
     checks.push(check_complete(&documents, &related, &entries, log));
     checks.extend(documents.iter().filter_map(|v| check_gathering(v, &related)));
     // By the documents of the bundle alone, each judged by all that is known.
-    let inside = Related::of(documents.iter().cloned());
+    let inside = |id: &str| documents.iter().any(|v| v.id.as_deref() == Some(id));
     let media: Vec<MediumState> = gather(&related, &[])
         .into_iter()
-        .filter(|m| m.document.as_ref().is_some_and(|d| inside.find(&d.id).is_some() || m.against.is_some()))
+        .filter(|m| m.document.as_ref().is_some_and(|d| inside(&d.id)))
         .map(|state| MediumState { medium: state.medium.label(), state })
         .collect();
     checks.push(check_media(&media, &documents));

@@ -2,6 +2,7 @@
 //! single place, rightly signed. What the program calls invalid, the page never calls valid. In one thing the page is
 //! stricter: bytes that were sent to a drive, or came back, must be in lower-case hex.
 
+mod bundles;
 mod runs;
 mod tokens;
 

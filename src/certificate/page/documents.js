@@ -118,55 +118,87 @@ async function checkContent(document) {
   return checks;
 }
 
-// What documents at hand say about each other. Invalid ones say nothing; of one that is not established it is not known
-// who says so. A judgement that a later one takes the place of, or that is revoked, is left out.
-function relate(documents) {
-  const standing = new Map();
-  for (const d of documents) {
-    const verdict = verdictOf(d.checks);
-    if (d.payload !== null && verdict !== "invalid") standing.set(d.id, { ...d, established: verdict === "valid" });
-  }
-  const speakers = [...standing.values()];
-  const valid = speakers.filter((d) => d.established);
-  const isRevoked = (id) => valid.some((d) => d.kind === "revocation" && get(d.payload, "document.id") === id);
-  // One that is revoked takes nobody's place, so that a rejection comes back when the acceptance after it is revoked.
-  const isReplaced = (id) =>
-    isRevoked(id) || valid.some((d) => d.kind === "validation" && d.payload.get("replaces") === id && !isRevoked(d.id));
-  const isSettled = (id) => {
-    const about = valid.filter((d) => d.kind === "validation" && get(d.payload, "document.id") === id && !isReplaced(d.id));
-    return about.length > 0 && about.every((d) => d.payload.get("decision") === "accepted");
-  };
-  for (const document of documents) {
-    document.others = document.others.filter((check) => check.name === "custody inclusion");
-    for (const other of speakers) {
-      const about = other.id === document.id ? null : relation(other, document, isReplaced, isSettled);
-      if (about === null) continue;
-      if (other.established) document.others.push(about);
-      else document.others.push(unknown(about.name, `somebody says, and who is not established: ${about.detail}`));
+// Documents at hand that say something of others: each once, and no invalid ones. `groups`: documents, and how each is
+// judged for that. Of one that is not established it is not known who says so. A judgement that a later one takes the
+// place of, or that is revoked, is left out.
+class Related {
+  constructor(...groups) {
+    this.known = new Map();
+    for (const [documents, judge] of groups) {
+      for (const d of documents) {
+        const verdict = judge(d);
+        const counts = d.payload !== null && verdict !== "invalid" && !this.known.has(d.id);
+        if (counts) this.known.set(d.id, { ...d, established: verdict === "valid" });
+      }
     }
+    this.all = [...this.known.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    this.valid = this.all.filter((d) => d.established);
+  }
+
+  has(id) {
+    return this.known.has(id);
+  }
+
+  isRevoked(id) {
+    return this.valid.some((d) => d.kind === "revocation" && get(d.payload, "document.id") === id);
+  }
+
+  // One that is revoked takes nobody's place, so that a rejection comes back when the acceptance after it is revoked.
+  isReplaced(id) {
+    const replaces = (d) => d.kind === "validation" && d.payload.get("replaces") === id;
+    return this.isRevoked(id) || this.valid.some((d) => replaces(d) && !this.isRevoked(d.id));
+  }
+
+  // A discrepancy that a validator has accepted.
+  isSettled(id) {
+    const about = this.valid.filter((d) => d.kind === "validation" && get(d.payload, "document.id") === id && !this.isReplaced(d.id));
+    return about.length > 0 && about.every((d) => d.payload.get("decision") === "accepted");
+  }
+
+  // What the others say about a document, each as a check that names who says it.
+  about(document) {
+    const found = [];
+    for (const other of this.all) {
+      const check = other.id === document.id ? null : relation(other, document, this);
+      if (check === null) continue;
+      const told = other.established ? check : unknown(check.name, `somebody says, and who is not established: ${check.detail}`);
+      found.push({ ...told, id: other.id, kind: other.kind });
+    }
+    return found;
+  }
+}
+
+// What a document comes to by itself.
+const byItself = (document) => verdictOf(document.checks);
+
+// Judges each document also by what all that are at hand say of it.
+function relate(documents, all) {
+  const related = new Related([all, byItself]);
+  for (const document of documents) {
+    document.others = related.about(document);
     judged(document);
   }
 }
 
-function relation(other, document, isReplaced, isSettled) {
+function relation(other, document, related) {
   const { payload, kind, id } = other;
   const of = (path) => get(payload, path);
   const said = (name, isFor, detail) => (isFor ? passed : failed)(name, `${detail} (${id.slice(0, 12)})`);
   if (kind === "validation" && of("document.id") === document.id) {
     const detail = `${of("decision")} by ${of("by.name")} on ${of("decided")}: ${of("reason")}`;
-    return isReplaced(id) ? null : said("validation", of("decision") === "accepted", detail);
+    return related.isReplaced(id) ? null : said("validation", of("decision") === "accepted", detail);
   }
   if (kind === "revocation" && of("document.id") === document.id) {
     return said("document revocation", false, `revoked by ${of("by.name")} on ${of("revoked")}: ${of("reason")}`);
   }
   if (kind === "media_verification" && of("certificate.id") === document.id) {
-    if (isReplaced(id) || of("result") === "incomplete") return null;
+    if (related.isReplaced(id) || of("result") === "incomplete") return null;
     const against = contradictionOf(other, document);
     if (against !== null) return said("second reading", false, `a reading contradicts it: ${against}`);
     return said("second reading", of("result") === "matched", `${of("result")}, read by ${of("station")} on ${of("ended")}`);
   }
   if (kind === "discrepancy" && of("transfer.id") === document.id) {
-    return isSettled(id) ? null : said("discrepancy", false, `${of("by.name")} found on ${of("found")} that it is not what arrived`);
+    return related.isSettled(id) ? null : said("discrepancy", false, `${of("by.name")} found on ${of("found")} that it is not what arrived`);
   }
   const later =
     kind === "failure_report" &&
@@ -198,65 +230,4 @@ function contradictionOf(reading, document) {
   const tangible = get(facts, "medium.class") === "physical" || of("medium.class") === "physical";
   if (differences.length > 0 && tangible) return "it is about another medium";
   return of("medium.identity.size") === get(facts, "medium.identity.size") ? null : "the media differ in size";
-}
-
-const BUNDLE_MAGIC = '{"schema":"lastwrite-bundle",';
-
-// A bundle: documents as they were signed, entries of custody logs, proofs and checkpoints.
-async function readBundle(bytes, trust) {
-  const bundle = members(parseJson(text(bytes).replace(/\n$/, "")), ["schema", "version", "documents", "logs"], "the bundle");
-  if (bundle.get("version") !== 1) throw new Refused(`bundle version ${bundle.get("version")} is not known here`);
-  const documents = [];
-  for (const item of bundle.get("documents")) {
-    members(item, ["id", "kind", "file"], "a document of the bundle");
-    documents.push({ id: item.get("id"), bytes: fromBase64url(item.get("file")) });
-  }
-  const logs = [];
-  for (const item of bundle.get("logs")) logs.push(await readLog(item, trust));
-  return { documents, logs };
-}
-
-async function readLog(item, trust) {
-  members(item, ["log_id", "checkpoint", "entries"], "a log of the bundle");
-  const checkpoint = parseCheckpoint(item.get("checkpoint"));
-  if (checkpoint.origin.split("/").pop() !== item.get("log_id")) throw new Refused("a checkpoint of the bundle is of another log");
-  const log = { id: item.get("log_id"), checkpoint, checks: [await checkCheckpoint(checkpoint, trust)], entries: [] };
-  for (const entry of item.get("entries")) {
-    members(entry, ["index", "line", "proof"], "an entry of the bundle");
-    const line = fromBase64url(entry.get("line"));
-    const index = BigInt(entry.get("index"));
-    const proof = entry.get("proof").map((word) => Uint8Array.from(word.match(/../g) ?? [], (b) => parseInt(b, 16)));
-    const leaf = await leafHash(line);
-    const stands = await isIncluded(index, checkpoint.size, leaf, proof, checkpoint.root);
-    const jws = parseJws(line);
-    const checks = await checkSignatures(jws, trust);
-    const worst = checks.find((c) => c.outcome === "failed") ?? checks.find((c) => c.outcome === "unknown");
-    log.entries.push({ index, leaf: hex(leaf), stands, worst, content: parseJson(text(jws.payload)) });
-  }
-  const absent = log.entries.find((entry) => !entry.stands);
-  const doubtful = log.entries.find((entry) => entry.worst);
-  const count = `${log.entries.length} ${log.entries.length === 1 ? "entry stands" : "entries stand"}`;
-  if (absent) log.checks.push(failed("custody entries", `entry ${absent.index} does not stand in the log`));
-  else if (doubtful) log.checks.push({ ...doubtful.worst, name: "custody entries", detail: `entry ${doubtful.index}: ${doubtful.worst.detail}` });
-  else log.checks.push(passed("custody entries", `${count} in the log of ${checkpoint.size} entries`));
-  return log;
-}
-
-// Whether the logs of the bundle know the document.
-function checkInclusion(document, logs) {
-  const name = "custody inclusion";
-  const intent = get(document.payload, "facts.intent");
-  for (const log of logs) {
-    const broken = log.checks.find((check) => check.outcome !== "passed");
-    for (const entry of log.entries) {
-      if (get(entry.content, "data.document") !== document.id) continue;
-      if (intent instanceof Map && intent.get("log_id") === log.id) {
-        const receipt = log.entries.find((e) => e.index === BigInt(intent.get("index")));
-        if (receipt && receipt.leaf !== intent.get("leaf_hash")) return failed(name, `entry ${receipt.index} is not the intent that it names`);
-      }
-      if (broken) return { ...broken, name, detail: `entry ${entry.index} names it; ${broken.detail}` };
-      return passed(name, `entry ${entry.index} of log ${log.id} (${get(entry.content, "type")}), under its signed checkpoint`);
-    }
-  }
-  return unknown(name, "no entry of a custody log in the bundle names it");
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::policy::{Category, Policy, READY, Route};
 
 /// In the order they stand on the page.
-const SCRIPTS: [&str; 15] = [
+const SCRIPTS: [&str; 17] = [
     include_str!("strict.js"),
     include_str!("shapes.js"),
     include_str!("ed25519.js"),
@@ -24,6 +24,8 @@ const SCRIPTS: [&str; 15] = [
     include_str!("drive.js"),
     include_str!("others.js"),
     include_str!("documents.js"),
+    include_str!("media.js"),
+    include_str!("bundle.js"),
     include_str!("view.js"),
 ];
 const STYLE: &str = include_str!("style.css");

@@ -1,6 +1,6 @@
 // The page itself. What is read from files reaches it as text only, never as markup.
 
-const state = { trust: new TrustStore(), items: [], evidence: [], logs: [], refused: [], queue: Promise.resolve() };
+const state = { trust: new TrustStore(), items: [], evidence: [], bundles: [], refused: [], queue: Promise.resolve() };
 const $ = (id) => document.getElementById(id);
 
 function el(tag, attributes = {}, ...children) {
@@ -74,21 +74,13 @@ function addDocument(bytes, name, inPdf) {
 
 // Everything is judged anew whenever a file comes in: keys and other documents change the verdict.
 async function judgeAll() {
-  const shown = [];
-  state.logs = [];
   const found = await readEvidence(state.evidence, state.trust);
   const problems = [...found.refused];
+  const [alone, bundles] = [[], []];
   for (const item of state.items) {
     if (item.bundle) {
       try {
-        const { documents, logs } = await readBundle(item.bundle, state.trust);
-        state.logs.push(...logs.map((log) => ({ ...log, from: item.name })));
-        for (const inside of documents) {
-          const verified = await verifyDocument(inside.bytes, `${inside.id}.json`, state.trust, found);
-          verified.fileName = `${item.name}, ${inside.id.slice(0, 12)}`;
-          if (verified.payload) verified.others.push(checkInclusion(verified, logs));
-          shown.push(verified);
-        }
+        bundles.push(await readBundle(item.bundle, item.name, state.trust, found));
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
         problems.push({ name: item.name, why: error.message });
@@ -98,12 +90,12 @@ async function judgeAll() {
     const verified = await verifyDocument(item.bytes, item.inPdf ? null : item.name, state.trust, found);
     verified.fileName = item.name;
     verified.inPdf = item.inPdf;
-    shown.push(verified);
+    alone.push(verified);
   }
-  relate(shown);
-  state.shown = shown;
-  state.found = found;
-  state.problems = problems;
+  const shown = [...alone, ...bundles.flatMap((bundle) => bundle.documents)];
+  for (const bundle of bundles) await judgeBundle(bundle, shown.filter((document) => !bundle.documents.includes(document)));
+  relate(alone, shown);
+  Object.assign(state, { shown, bundles, found, problems });
 }
 
 const VERDICTS = {
@@ -142,7 +134,7 @@ function render() {
     el("article", { class: "card invalid", "data-verdict": "refused" }, el("h2", {}, "Refused"), el("p", { class: "file" }, item.name), el("p", {}, item.why)),
   );
   const cards = [...shown].sort((a, b) => order[a.verdict] - order[b.verdict]).map(card);
-  $("results").replaceChildren(...refused, ...state.logs.map(logCard), ...cards);
+  $("results").replaceChildren(...refused, ...state.bundles.map(bundleCard), ...cards);
   document.body.dataset.done = String(Number(document.body.dataset.done ?? "0") + 1);
 }
 
@@ -177,15 +169,30 @@ function line(check) {
   return el("li", { class: check.outcome }, el("b", {}, `${sign} ${check.name}`), ` ${check.detail}`);
 }
 
-function logCard(log) {
-  const verdict = verdictOf(log.checks);
+function bundleCard(bundle) {
+  const [word, meaning] = VERDICTS[bundle.verdict];
+  const open = bundle.media.filter((medium) => !isProof(medium.standing));
+  const logs = bundle.logs.flatMap(({ checkpoint }) => [
+    el("dt", {}, "Custody log"),
+    el("dd", {}, `${checkpoint.origin}: ${checkpoint.size} entries, root ${hex(checkpoint.root)}`),
+  ]);
   return el(
     "article",
-    { class: `card log ${verdict}`, "data-log": log.id },
-    el("header", {}, el("span", { class: "stamp" }, VERDICTS[verdict][0]), el("h2", {}, "Custody log")),
-    el("p", { class: "file" }, `${log.from}: ${log.checkpoint.origin}`),
-    el("dl", {}, el("dt", {}, "Checkpoint"), el("dd", {}, `${log.checkpoint.size} entries, root ${hex(log.checkpoint.root)}`)),
-    el("ul", {}, ...log.checks.map(line)),
+    { class: `card log ${bundle.verdict}`, "data-verdict": bundle.verdict },
+    el("header", {}, el("span", { class: "stamp" }, word), el("h2", {}, "Bundle")),
+    el("p", { class: "file" }, bundle.name),
+    el("p", { class: "meaning" }, meaning),
+    el("ul", {}, ...bundle.checks.map(line)),
+    el(
+      "dl",
+      {},
+      ...logs,
+      el("dt", {}, "Documents"),
+      el("dd", {}, String(bundle.documents.length)),
+      el("dt", {}, "Media"),
+      el("dd", {}, `${bundle.media.length}, ${bundle.media.length - open.length} of them proven`),
+      ...open.slice(0, 20).flatMap((medium) => [el("dt", {}, "Not proven"), el("dd", {}, `${labelOf(medium.medium)}: ${STANDINGS[medium.standing]}`)]),
+    ),
   );
 }
 

@@ -1,0 +1,129 @@
+// How each medium stands by all documents at hand, as the program gathers it.
+
+const STANDINGS = {
+  sanitized: "sanitized", destroyed: "destroyed", failed: "FAILED", rejected: "REJECTED", revoked: "REVOKED", without_proof: "WITHOUT PROOF",
+};
+const STANDING_RANK = ["without_proof", "failed", "rejected", "revoked", "sanitized", "destroyed"];
+const LEVEL_PROVEN = {
+  full_readback: "full", erased_full_read: "full", sampled_readback: "sample", erased_sampled: "sample", quick_readback: "quick",
+};
+const isProof = (standing) => standing === "sanitized" || standing === "destroyed";
+
+const DISTINCTIVE = ["serial", "wwn", "digest"];
+const NAMED_BY = ["vendor", "model", "serial", "wwn", "size", "digest", "asset_tag"];
+
+// What names a medium: as a drive reported it, or as a document writes it.
+const mediumName = (medium) => Object.fromEntries(NAMED_BY.map((name) => [name, medium.get(name)]));
+
+async function identityName(identity, tag) {
+  const of = (name) => identity.get(name);
+  return {
+    vendor: of("vendor"), model: of("model"), serial: of("serial"), wwn: of("wwn") ?? of("nguid") ?? of("eui64"),
+    size: of("size"), digest: await identityDigest(identity), asset_tag: tag,
+  };
+}
+
+const sameWord = (a, b) => lower(a.trim()) === lower(b.trim());
+
+// The facts that contradict each other. One that is missing contradicts nothing.
+function contradictions(a, b) {
+  const differ = (name) => a[name] !== null && b[name] !== null && !(name === "size" ? a[name] === b[name] : sameWord(a[name], b[name]));
+  return ["serial", "wwn", "model", "size"].filter(differ);
+}
+
+// One distinctive fact in common, and none against it.
+function isSameMedium(a, b) {
+  const common = (name) => a[name] !== null && b[name] !== null && a[name].trim() !== "" && sameWord(a[name], b[name]);
+  return DISTINCTIVE.some(common) && contradictions(a, b).length === 0;
+}
+
+function labelOf(name) {
+  const words = [name.vendor, name.model, name.serial].filter((part) => part !== null && part.trim() !== "").join(" ");
+  const label = words || name.wwn || name.digest?.slice(0, 12) || "a medium without a name";
+  return name.size === null ? label : `${label} (${humanBytes(name.size)})`;
+}
+
+// Every medium that the documents or the expected names name, each once: the expected ones first, in their order. Only
+// valid documents are proof, and one that another speaks against is none.
+async function gather(related, expected) {
+  let media = expected.map((medium) => ({ medium: { ...medium }, names: [medium], keys: keysOf([medium]), documents: [] }));
+  for (const document of related.valid) {
+    if (!["certificate", "failure_report", "destruction"].includes(document.kind)) continue;
+    const names = await namesOf(document);
+    const found = { medium: { ...names[0] }, names, keys: keysOf(names), documents: [{ document, name: names[0] }] };
+    const at = media.findIndex((known) => areOne(known, found));
+    if (at < 0) {
+      media.push(found);
+      continue;
+    }
+    const [medium] = media.splice(at, 1);
+    takeIn(medium, found);
+    // One that gave hidden areas back joins what its two sizes had kept apart.
+    const same = media.filter((known) => areOne(medium, known));
+    media = media.filter((known) => !same.includes(known));
+    same.forEach((again) => takeIn(medium, again));
+    media.splice(at, 0, medium);
+  }
+  return media.map(({ medium, documents }) => standOf(related, medium, documents));
+}
+
+const knownNames = new WeakMap();
+
+// The medium as a document names it, and as it was before its hidden areas were given back in the run.
+async function namesOf({ payload, kind }) {
+  if (kind === "destruction") return [mediumName(payload.get("medium"))];
+  if (knownNames.has(payload)) return knownNames.get(payload);
+  const tag = get(payload, "facts.asset_tag");
+  const before = get(payload, "facts.hidden_areas.restored.before");
+  const identities = [get(payload, "facts.medium.identity"), before].filter((identity) => identity !== undefined);
+  const names = await Promise.all(identities.map((identity) => identityName(identity, tag)));
+  knownNames.set(payload, names);
+  return names;
+}
+
+// What two names of one medium must have one of in common, to look at few of many media.
+function keysOf(names) {
+  return names.flatMap((name) => DISTINCTIVE.filter((fact) => (name[fact] ?? "").trim() !== "").map((fact) => `${fact} ${lower(name[fact].trim())}`));
+}
+
+// Whether both are one medium: at one of its sizes, and with nothing against it at any.
+function areOne(a, b) {
+  if (!a.keys.some((key) => b.keys.includes(key))) return false;
+  const same = a.names.some((mine) => b.names.some((theirs) => isSameMedium(mine, theirs)));
+  return same && contradictions(a.medium, b.medium).every((fact) => fact === "size");
+}
+
+function takeIn(known, more) {
+  for (const name of NAMED_BY) known.medium[name] ??= more.medium[name];
+  known.names = [...known.names, ...more.names];
+  known.keys = [...known.keys, ...more.keys];
+  known.documents.push(...more.documents);
+}
+
+// Of several documents the best counts, and of equal ones the latest.
+function standOf(related, medium, documents) {
+  const nothing = { medium, standing: "without_proof", document: null, attained: null, verification: null, ended: null, against: null };
+  const entries = documents.map((found) => entryOf(related, medium, found)).filter((entry) => entry !== null);
+  const rank = (entry) => STANDING_RANK.indexOf(entry.standing);
+  const isBetter = (a, b) => rank(a) > rank(b) || (rank(a) === rank(b) && instant(a.ended) >= instant(b.ended));
+  return entries.reduce((best, entry) => (best === null || isBetter(entry, best) ? entry : best), null) ?? nothing;
+}
+
+function entryOf(related, medium, { document, name }) {
+  const against = related.about(document).find((check) => check.outcome === "failed") ?? null;
+  const opposed = against === null ? null : { revocation: "revoked", failure_report: "failed" }[against.kind] ?? "rejected";
+  const { payload, kind, id } = document;
+  const of = (path) => get(payload, path);
+  // Of a medium that had several sizes, the one that its document speaks of.
+  const sized = contradictions(medium, name).join() === "size" ? { ...medium, size: name.size, digest: name.digest } : medium;
+  const entry = { medium: sized, document: { id, kind }, attained: null, verification: null, ended: of("facts.ended"), against: null };
+  const speaker = against === null ? null : { id: against.id, kind: against.kind };
+  if (kind === "failure_report") return { ...entry, standing: "failed" };
+  if (kind === "destruction") {
+    return { ...entry, standing: opposed ?? "destroyed", attained: of("attained"), ended: of("destroyed"), against: speaker };
+  }
+  // The later failure stands for itself, and a part of a medium is no medium.
+  if (opposed === "failed" || of("facts.medium.partition") !== null) return null;
+  const verification = LEVEL_PROVEN[of("facts.proven")] ?? null;
+  return { ...entry, standing: opposed ?? "sanitized", attained: of("facts.attained"), verification, against: speaker };
+}

@@ -1,0 +1,268 @@
+//! Bundles on the page and in the program: every choice among the documents about a medium, whatever the log knows of
+//! them, and bundles that differ from a good one in a single place.
+
+use lastwrite::bundle::{Bundle, BundleVerification, bundle, verify_bundle};
+use lastwrite::certificate::document::*;
+use lastwrite::custody::{Extract, ExtractedLine, Hash, Tree};
+use lastwrite::sanitize::record::{IntentReceipt, RunFacts};
+
+use super::*;
+
+const LOG_ID: &str = "abababababababababababababababab";
+
+/// A custody log that grows.
+#[derive(Default)]
+struct Growing {
+    lines: Vec<ExtractedLine>,
+}
+
+impl Growing {
+    fn add(&mut self, typ: &str, subject: &str, data: Value) -> Hash {
+        let entry = Entry {
+            specversion: "1.0".into(),
+            id: format!("{:032x}", self.lines.len()),
+            source: "urn:x".into(),
+            typ: typ.into(),
+            subject: subject.into(),
+            time: at(20),
+            logid: LOG_ID.into(),
+            index: Bytes(self.lines.len() as u64),
+            previous: self.lines.last().map(|line| leaf_hash(&line.bytes)),
+            data,
+        };
+        let signed = sign(&serde_json::to_vec(&entry).unwrap(), ENTRY_TYP, &key(STATION), Role::Station, at(20));
+        let line = ExtractedLine { index: entry.index.0, bytes: signed.unwrap().to_bytes(), entry };
+        let leaf = leaf_hash(&line.bytes);
+        self.lines.push(line);
+        leaf
+    }
+
+    fn tree(&self) -> Tree {
+        Tree::new(self.lines.iter().map(|line| leaf_hash(&line.bytes)).collect())
+    }
+
+    /// The intent of a run goes into the log, and its receipt into the facts.
+    fn intend(&mut self, facts: &mut RunFacts) {
+        let leaf = self.add("run.intended", &facts.medium.identity_digest, json!({"run_id": facts.run_id}));
+        let size = self.lines.len() as u64;
+        facts.intent = IntentReceipt {
+            log_id: LOG_ID.into(),
+            index: Bytes(size - 1),
+            leaf_hash: leaf.to_string(),
+            size: Bytes(size),
+            root: self.tree().root(size).unwrap().to_string(),
+        };
+    }
+
+    fn name(&mut self, document: &[u8]) {
+        let (jws, kind, document) = Document::read(document).unwrap();
+        let mut data = json!({"document": lastwrite::certificate::id_of(jws.payload())});
+        if let Document::Run(run) = &document {
+            data["run_id"] = json!(run.facts.run_id);
+        }
+        self.add(kind.event(), "s", data);
+    }
+
+    fn extract(&self) -> (Extract, String) {
+        let tree = self.tree();
+        let size = self.lines.len() as u64;
+        let root = STANDARD.encode(tree.root(size).unwrap().0);
+        let mut note = Note::new(format!("example/bench/{LOG_ID}\n{size}\n{root}\n")).unwrap();
+        note.sign(&format!("example/bench/{LOG_ID}"), &key(STATION)).unwrap();
+        (Extract { log_id: LOG_ID.into(), tree, lines: self.lines.clone() }, note.to_string())
+    }
+}
+
+/// How many documents there are about a medium.
+const POOL: usize = 8;
+
+/// All that is said of the medium of this number.
+struct World {
+    log: Growing,
+    documents: Vec<Vec<u8>>,
+}
+
+impl World {
+    fn new(number: usize) -> World {
+        let mut log = Growing::default();
+        let mut facts = facts();
+        facts.medium.identity.serial = Some(format!("SERIAL{number}"));
+        facts.medium.identity.wwn = Some(format!("0x{number:016x}"));
+        facts.medium.identity_digest = facts.medium.identity.digest();
+        facts.run_id = format!("{number:032x}");
+        log.intend(&mut facts);
+        let medium = MediumName::of(&facts.medium.identity, facts.asset_tag.as_deref());
+        let certificate = certificate_of(&facts);
+        let about = reference(&certificate);
+        let mut later = facts.clone();
+        later.run_id = format!("f{number:031x}");
+        later.ended += chrono::TimeDelta::hours(1);
+        log.intend(&mut later);
+        let failed = failure_report_of(later);
+        let by = |document: &dyn Payload, payload: serde_json::Result<Vec<u8>>, signers: &[(u8, Role)]| {
+            signed(&payload.unwrap(), document.kind().typ(), signers)
+        };
+        let validator = [(VALIDATOR, Role::Validator)];
+        let rejected =
+            Validation { document: about.clone(), medium: Some(medium.clone()), ..validation(Decision::Rejected) };
+        let rejection = by(&rejected, serde_json::to_vec(&rejected), &validator);
+        let accepted =
+            Validation { decision: Decision::Accepted, replaces: Some(reference(&rejection).id), ..rejected.clone() };
+        let revoked = Revocation { document: about.clone(), medium: Some(medium.clone()), ..revocation() };
+        let mut read = MediaVerification { certificate: about.clone(), ..media_verification() };
+        (read.run_id, read.medium.identity) = (facts.run_id.clone(), facts.medium.identity.clone());
+        read.medium.identity_digest = facts.medium.identity_digest.clone();
+        let destroyed = Destruction { medium: medium.clone(), because: Some(reference(&failed)), ..destruction() };
+        let mut gathered = lot();
+        gathered.of = GatheredUnit::Lot { number: format!("L-{number}"), customer: None };
+        (gathered.media[0].medium, gathered.media[0].document) = (medium, Some(about));
+        let readers = [(OTHER_STATION, Role::Station), (VERIFIER, Role::Verifier)];
+        let breakers = [(OPERATOR, Role::Operator), (WITNESS, Role::Witness)];
+        let documents = vec![
+            certificate,
+            by(&accepted, serde_json::to_vec(&accepted), &validator),
+            by(&revoked, serde_json::to_vec(&revoked), &validator),
+            by(&read, serde_json::to_vec(&read), &readers),
+            by(&destroyed, serde_json::to_vec(&destroyed), &breakers),
+            by(&gathered, serde_json::to_vec(&gathered), &[(STATION, Role::Station)]),
+            failed,
+            rejection,
+        ];
+        assert_eq!(documents.len(), POOL);
+        World { log, documents }
+    }
+
+    /// A bundle of some of the documents, with a log that names `logged`.
+    fn bundle(&self, inside: impl Fn(usize) -> bool, logged: impl Fn(usize) -> bool) -> Vec<u8> {
+        let mut log = Growing { lines: self.log.lines.clone() };
+        self.documents.iter().enumerate().filter(|(i, _)| logged(*i)).for_each(|(_, document)| log.name(document));
+        let files = self.documents.iter().enumerate().filter(|(i, _)| inside(*i));
+        let files: Vec<_> = files.map(|(i, bytes)| (i.to_string(), bytes.clone())).collect();
+        let (extract, note) = log.extract();
+        bundle(&files, Some((&extract, &note))).unwrap().0.to_bytes()
+    }
+}
+
+/// A bundle by its name, and documents that lie beside it.
+type Case = (String, Vec<u8>, Vec<Vec<u8>>);
+
+/// `Err`: it is refused as a whole.
+fn by_program(bytes: &[u8], trust: &TrustStore, others: &[Vec<u8>]) -> Result<BundleVerification, String> {
+    let bundle = Bundle::parse(bytes).map_err(|e| e.to_string())?;
+    verify_bundle(&bundle, Some(trust), others, None).map_err(|e| e.to_string())
+}
+
+fn rank(word: &str) -> usize {
+    ["refused", "invalid", "consistent", "valid"].iter().position(|known| *known == word).unwrap()
+}
+
+/// Bundles about media of their own fall on the page together, each beside documents that are in none; what page and
+/// program say differently of each. Counts by verdict.
+fn compare(
+    browser: &Browser,
+    page: &std::path::Path,
+    trust: &TrustStore,
+    cases: &[Case],
+) -> (Vec<String>, BTreeMap<&'static str, u32>) {
+    let (mut differ, mut counts) = (Vec::new(), BTreeMap::new());
+    for cases in cases.chunks(24) {
+        open(browser, page, trust);
+        let mut files = Vec::new();
+        for (i, (_, bytes, others)) in cases.iter().enumerate() {
+            files.push((format!("{i}.bundle.json"), bytes.clone()));
+            files.extend(others.iter().enumerate().map(|(n, bytes)| (format!("{i}.{n}.json"), bytes.clone())));
+        }
+        let said = on_the_page(browser, &files);
+        for (i, (name, bytes, others)) in cases.iter().enumerate() {
+            let file = format!("{i}.bundle.json");
+            let page = said.get(&file).unwrap_or_else(|| panic!("{name}: not judged"));
+            let verified = by_program(bytes, trust, others);
+            let program = verified.as_ref().map_or("refused", |v| word(v.verdict));
+            *counts.entry(program).or_insert(0) += 1;
+            // What does not begin as a bundle, the page takes for a document, and that is none.
+            let same = page == program || (program == "refused" && page == "invalid");
+            if !same {
+                differ.push(format!("{name}: the program says {program}, the page {page}: {verified:#?}"));
+            }
+            for document in verified.iter().flat_map(|v| &v.documents) {
+                let told = &said[&format!("{file}, {}", &document.id.as_deref().unwrap()[..12])];
+                // The page also holds against a document what does not hold of the log that names it.
+                let stricter = rank(told) < rank(word(document.verdict)) && page != "valid";
+                if told != word(document.verdict) && !stricter {
+                    differ.push(format!("{name}: {told}, but {:#?}", document.checks));
+                }
+            }
+        }
+    }
+    (differ, counts)
+}
+
+#[test]
+fn what_a_bundle_lacks_the_page_misses_as_the_program_does() {
+    let Some(browser) = Browser::start() else { return };
+    let station = super::super::Station::new();
+    let page = super::super::page(&station);
+    let mut cases = Vec::new();
+    for choice in 1usize..1 << POOL {
+        let world = World::new(choice);
+        let inside = |i: usize| choice >> i & 1 == 1;
+        let (bytes, others) = match choice % 5 {
+            // The log names all of them, or those that are inside, or none.
+            0 => (world.bundle(inside, |_| true), Vec::new()),
+            1 => (world.bundle(inside, |_| false), Vec::new()),
+            2 | 3 => (world.bundle(inside, inside), Vec::new()),
+            // The others lie beside it.
+            _ => {
+                let beside = world.documents.iter().enumerate().filter(|(i, _)| !inside(*i));
+                (world.bundle(inside, inside), beside.map(|(_, bytes)| bytes.clone()).collect())
+            }
+        };
+        cases.push((format!("{choice:08b}"), bytes, others));
+    }
+    // The certificate alone, as the log has it; and with all that follows from its rejection.
+    for (number, choice) in [(1001, 0b1), (1002, 0b1001), (1003, 0b1101_0001), (1004, 0b1000_0011)] {
+        let inside = |i: usize| choice >> i & 1 == 1;
+        cases.push((format!("as logged {choice:b}"), World::new(number).bundle(inside, inside), Vec::new()));
+    }
+    // What is said against a medium that is not in it is none of its affairs.
+    let (alone, strangers) = (World::new(1005).bundle(|i| i == 0, |i| i == 0), World::new(1006).documents);
+    assert_eq!(by_program(&alone, &trusted(), &strangers).unwrap().verdict, Verdict::Valid);
+    cases.push(("beside strangers".to_owned(), alone, strangers));
+    let mut revoked = trusted();
+    revoked.find_mut(key(STATION).kid()).unwrap().revoked_at = Some(at(22));
+    let mut no_validator = trust();
+    no_validator.find_mut(key(VALIDATOR).kid()).unwrap().revoked_at = Some(at(1));
+    for (store, trust, least) in [("good", trusted(), 8), ("revoked", revoked, 0), ("no validator", no_validator, 2)] {
+        let (differ, counts) = compare(&browser, &page, &trust, &cases);
+        assert!(differ.is_empty(), "{store}: {} differ: {}", differ.len(), differ[..differ.len().min(4)].join("\n"));
+        assert!(counts.get("valid").copied().unwrap_or_default() >= least, "{store}: {counts:?}");
+        eprintln!("{store}: {} bundles compared: {counts:?}", cases.len());
+    }
+}
+
+#[test]
+fn a_bundle_changed_in_one_place_is_judged_as_the_program_judges_it() {
+    let Some(browser) = Browser::start() else { return };
+    let station = super::super::Station::new();
+    let page = super::super::page(&station);
+    // The certificate, an acceptance in place of a rejection, a reading, the list of its lot.
+    let inside = |i: usize| [0, 1, 3, 5, 7].contains(&i);
+    let world = World::new(7);
+    let good = world.bundle(inside, inside);
+    // They see each other on the page, so the program is given what all of them hold.
+    let inside: Vec<_> = world.documents.iter().enumerate().filter(|(i, _)| inside(*i)).collect();
+    let others: Vec<Vec<u8>> = inside.into_iter().map(|(_, document)| document.clone()).collect();
+    let changes = changed(&serde_json::from_slice(&good).unwrap()).into_iter().step_by(3);
+    let mut cases: Vec<_> =
+        changes.map(|(name, text)| (name, format!("{text}\n").into_bytes(), others.clone())).collect();
+    // One byte of what stands in it in base64url, or of its checkpoint.
+    for at in (0..good.len()).step_by(good.len() / 100) {
+        let mut bytes = good.clone();
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        cases.push((format!("byte {at}"), bytes, others.clone()));
+    }
+    let (differ, counts) = compare(&browser, &page, &trusted(), &cases);
+    assert!(differ.is_empty(), "{} differ: {}", differ.len(), differ[..differ.len().min(6)].join("\n"));
+    assert!(counts["valid"] >= 1 && counts["refused"] > 100, "{counts:?}");
+    eprintln!("{} bundles compared: {counts:?}", cases.len());
+}
