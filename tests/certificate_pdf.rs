@@ -3,12 +3,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[allow(dead_code)] // also for other tests
+#[path = "documents/samples.rs"]
+mod samples;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use common::station::{Station, both, text};
 use common::tool;
+use lastwrite::certificate::document::*;
+use lastwrite::certificate::pdf::{Brand, Look, Paper, Words, pdf};
+use lastwrite::sanitize::record::RunFacts;
+use lastwrite::signed::Role;
+use serde_json::json;
 
 fn wiped(station: &Station, name: &str) -> PathBuf {
     let image = station.image(name, 64 << 10);
@@ -101,5 +109,81 @@ fn many_certificates_are_a_table_with_all_of_them_inside() {
     assert_eq!(told.matches("VALID").count(), 12, "{told}");
     if let Some(folder) = std::env::var_os("LASTWRITE_PICTURES") {
         std::fs::copy(&pdf, Path::new(&folder).join("lot.pdf")).unwrap();
+    }
+}
+
+/// Every sort of document that has pages, and runs that tell of more than the plain one does.
+fn sorts() -> Vec<(String, Vec<u8>)> {
+    use samples::*;
+    let mut found: Vec<_> = all()
+        .into_iter()
+        .filter(|(kind, ..)| !matches!(kind, DocumentType::Transfer | DocumentType::Discrepancy))
+        .map(|(kind, payload, signers)| (kind.name().replace(' ', "-"), signed(&payload, kind.typ(), &signers)))
+        .collect();
+    let facts_with = |change: &dyn Fn(&mut serde_json::Value)| -> RunFacts {
+        let mut facts = serde_json::to_value(facts()).unwrap();
+        change(&mut facts);
+        serde_json::from_value(facts).unwrap()
+    };
+    let areas = ["host_protected_area", "device_configuration_overlay", "accessible_max_address"];
+    let area =
+        |(kind, outcome): (&&str, &str)| json!({"kind": kind, "size": "524288", "note": "n", "outcome": outcome});
+    let areas: Vec<_> = areas.iter().zip(["given_back", "excluded", "unknown"]).map(area).collect();
+    let hidden = json!({"state": "examined", "by": "READ NATIVE MAX ADDRESS EXT", "areas": areas});
+    let unseen = json!({"state": "not_examined", "why": "the overwrite reaches the capacity the host can address"});
+    let operator = json!({"name": "Zo\u{eb} M\u{fc}ller", "standing": "claimed"});
+    found.push(("certificate".into(), certificate_of(&facts_with(&|f| f["operator"] = operator.clone()))));
+    found.push(("hidden".into(), certificate_of(&facts_with(&|f| f["hidden_areas"] = hidden.clone()))));
+    found.push(("unseen".into(), certificate_of(&facts_with(&|f| f["hidden_areas"] = unseen.clone()))));
+    found.push(("failure-report".into(), failure_report()));
+    let accepted = serde_json::to_vec(&validation(Decision::Accepted)).unwrap();
+    found.push(("accepted".into(), signed(&accepted, DocumentType::Validation.typ(), &[(VALIDATOR, Role::Validator)])));
+    let degaussed = Destruction {
+        technique: DestructionTechnique::Degauss { field_oersted: 20_000, coercivity_oersted: Some(5_000) },
+        material: Material::HardDisk,
+        attained: lastwrite::policy::Method::Purge,
+        standard: Some("DIN 66399-3, 5.2".into()),
+        notes: Some("The platters were removed before.".into()),
+        ..destruction()
+    };
+    let degaussed = serde_json::to_vec(&degaussed).unwrap();
+    let signers = [(OPERATOR, Role::Operator), (WITNESS, Role::Witness)];
+    found.push(("degaussed".into(), signed(&degaussed, DocumentType::Destruction.typ(), &signers)));
+    found
+}
+
+/// Nothing stands on a page by the key of its word, and in German nothing in English but what was signed so.
+#[test]
+fn every_sort_of_document_is_one_page_in_every_language() {
+    let folder = tempfile::tempdir().unwrap();
+    let look = |code| Look {
+        brand: Brand::plain("Example GmbH"),
+        words: Words::of(code).unwrap(),
+        paper: Paper::A4,
+        template: None,
+    };
+    let (english, german) = (Words::of("en").unwrap(), Words::of("de").unwrap());
+    for (name, document) in sorts() {
+        for code in ["en", "de"] {
+            let made = pdf(std::slice::from_ref(&document), &look(code)).unwrap();
+            let path = folder.path().join(format!("{name}.{code}.pdf"));
+            std::fs::write(&path, &made.bytes).unwrap();
+            if let Some(pictures) = std::env::var_os("LASTWRITE_PICTURES") {
+                std::fs::copy(&path, Path::new(&pictures).join(format!("{name}.{code}.pdf"))).unwrap();
+            }
+            assert_eq!(lopdf::Document::load_mem(&made.bytes).unwrap().get_pages().len(), 1, "{name} {code}");
+            let Some(shown) = tool("pdftotext", &[path.as_os_str(), OsStr::new("-")]) else { return };
+            // Only thumbprints of keys may.
+            let keys =
+                shown.split_whitespace().filter(|word| word.contains('_') && word.trim_end_matches(',').len() != 43);
+            assert_eq!(keys.collect::<Vec<_>>(), [""; 0], "{name} {code}: {shown}");
+            let run = ["certificate", "hidden", "unseen", "failure-report"].contains(&name.as_str());
+            if code == "en" || run {
+                continue;
+            }
+            for (key, word) in english.all().iter().filter(|(key, word)| !word.is_empty() && german.get(key) != *word) {
+                assert!(!shown.lines().any(|line| line.trim() == word), "{name}: {key} = {word}: {shown}");
+            }
+        }
     }
 }

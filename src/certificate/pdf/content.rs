@@ -3,11 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::table;
 use super::words::Words;
-use super::{Look, Shown, ident};
+use super::{Look, Shown, destroyed, ident, judged, table};
 use crate::certificate::Mark;
-use crate::certificate::document::{Destruction, DestructionTechnique, Document, GatheredUnit, Gathering, Signatory};
+use crate::certificate::document::{Document, DocumentRef, GatheredUnit, Gathering, Signatory};
 use crate::certificate::payload::{CertificatePayload, DocumentKind};
 use crate::media::{AreaOutcome, HiddenArea, MediumClass};
 use crate::policy::Method;
@@ -18,7 +17,24 @@ use crate::units::human_bytes;
 /// A heading with labelled lines.
 pub struct Section {
     title: String,
+    /// Small, below the title.
+    note: String,
     rows: Vec<(String, String)>,
+}
+
+/// What stands below the letterhead. `title` is a word.
+pub struct Page {
+    pub title: &'static str,
+    pub verdict: Value,
+    pub sections: Vec<Section>,
+    pub table: Value,
+    pub statement: Vec<String>,
+}
+
+impl Page {
+    pub fn new(title: &'static str, verdict: Value, sections: Vec<Section>) -> Page {
+        Page { title, verdict, sections, table: Value::Null, statement: Vec::new() }
+    }
 }
 
 /// `/data.json` of the template.
@@ -26,64 +42,20 @@ pub fn data(shown: &[Shown], look: &Look) -> Value {
     let words = &look.words;
     let brand = &look.brand;
     let id = ident(shown);
-    let (title, subtitle, verdict, sections, table, statement) = match shown {
-        [one] => match &one.document {
-            Document::Run(run) => {
-                let title = match run.kind {
-                    DocumentKind::Certificate => "title_certificate",
-                    DocumentKind::FailureReport => "title_failure",
-                };
-                (
-                    title,
-                    one.id.clone(),
-                    verdict_of_run(run, words),
-                    run_sections(run, words),
-                    Value::Null,
-                    run.statement.clone(),
-                )
-            }
-            Document::Destruction(d) => {
-                let verdict = verdict(words, method_name(d.attained), "good", "passed");
-                ("title_destruction", one.id.clone(), verdict, destruction_sections(d, words), Value::Null, Vec::new())
-            }
-            Document::Gathering(g) => {
-                let title = match g.of {
-                    GatheredUnit::Computer { .. } => "title_computer",
-                    GatheredUnit::Lot { .. } => "title_lot",
-                };
-                let (tone, line) = if g.complete { ("good", "complete") } else { ("bad", "incomplete") };
-                let proven = g.counts.media - g.counts.without_proof;
-                let verdict = verdict(words, &format!("{proven} / {}", g.counts.media), tone, line);
-                (
-                    title,
-                    one.id.clone(),
-                    verdict,
-                    gathering_sections(g, words),
-                    table::of_gathering(g, words),
-                    Vec::new(),
-                )
-            }
-            // `read` lets nothing else through.
-            _ => (
-                "title_several",
-                one.id.clone(),
-                verdict(words, "?", "plain", "nothing"),
-                Vec::new(),
-                Value::Null,
-                Vec::new(),
-            ),
-        },
+    let page = match shown {
+        [one] => page_of(&one.document, words),
         many => {
             let good = many.iter().filter(|s| is_proof(&s.document)).count();
             let (tone, line) = if good == many.len() { ("good", "passed") } else { ("bad", "failed") };
             let verdict = verdict(words, &format!("{good} / {}", many.len()), tone, line);
-            ("title_several", id.clone(), verdict, Vec::new(), table::of_documents(many, words), Vec::new())
+            Page { table: table::of_documents(many, words), ..Page::new("title_several", verdict, Vec::new()) }
         }
     };
-    let sections: Vec<Value> = sections
+    let sections: Vec<Value> = page
+        .sections
         .into_iter()
         .filter(|s: &Section| !s.rows.is_empty())
-        .map(|s| json!({ "title": s.title, "rows": s.rows }))
+        .map(|s| json!({ "title": s.title, "note": s.note, "rows": s.rows }))
         .collect();
     json!({
         "paper": look.paper.typst(),
@@ -92,10 +64,41 @@ pub fn data(shown: &[Shown], look: &Look) -> Value {
             "organization": brand.organization, "address": brand.address, "footer": brand.footer,
             "colour": brand.colour, "logo": brand.logo.as_ref().map(|l| l.name.as_str()),
         },
-        "id": id, "title": words.get(title), "subtitle": subtitle, "verdict": verdict,
-        "sections": sections, "table": table, "statement": statement,
+        "id": id, "title": words.get(page.title), "subtitle": id, "verdict": page.verdict,
+        "sections": sections, "table": page.table, "statement": page.statement,
         "signatures": signatures(shown, words),
     })
+}
+
+fn page_of(document: &Document, words: &Words) -> Page {
+    match document {
+        Document::Run(run) => {
+            let title = match run.kind {
+                DocumentKind::Certificate => "title_certificate",
+                DocumentKind::FailureReport => "title_failure",
+            };
+            let page = Page::new(title, verdict_of_run(run, words), run_sections(run, words));
+            Page { statement: run.statement.clone(), ..page }
+        }
+        Document::Destruction(d) => destroyed::page(d, words),
+        Document::Validation(d) => judged::validation(d, words),
+        Document::Revocation(d) => judged::revocation(d, words),
+        Document::MediaVerification(d) => judged::reading(d, words),
+        Document::Gathering(g) => {
+            let title = match g.of {
+                GatheredUnit::Computer { .. } => "title_computer",
+                GatheredUnit::Lot { .. } => "title_lot",
+            };
+            let (tone, line) = if g.complete { ("good", "complete") } else { ("bad", "incomplete") };
+            let proven = g.counts.media - g.counts.without_proof;
+            let verdict = verdict(words, &format!("{proven} / {}", g.counts.media), tone, line);
+            Page { table: table::of_gathering(g, words), ..Page::new(title, verdict, gathering_sections(g, words)) }
+        }
+        // `read` lets nothing else through.
+        Document::Transfer(_) | Document::Discrepancy(_) => {
+            Page::new("title_several", verdict(words, "?", "plain", "nothing"), Vec::new())
+        }
+    }
 }
 
 /// When what a document tells came to its end.
@@ -148,7 +151,7 @@ pub fn is_proof(document: &Document) -> bool {
     }
 }
 
-fn verdict(words: &Words, word: &str, tone: &str, line: &str) -> Value {
+pub fn verdict(words: &Words, word: &str, tone: &str, line: &str) -> Value {
     json!({ "word": word, "tone": tone, "line": words.get(line) })
 }
 
@@ -162,23 +165,28 @@ fn verdict_of_run(run: &CertificatePayload, words: &Words) -> Value {
     }
 }
 
-struct Rows<'a>(&'a Words, Vec<(String, String)>);
+/// Labelled lines of a section; a label is a word.
+pub struct Rows<'a>(&'a Words, Vec<(String, String)>);
 
-impl Rows<'_> {
-    fn row(&mut self, label: &str, value: impl Into<String>) -> &mut Self {
+impl<'a> Rows<'a> {
+    pub fn new(words: &'a Words) -> Rows<'a> {
+        Rows(words, Vec::new())
+    }
+
+    pub fn row(&mut self, label: &str, value: impl Into<String>) -> &mut Self {
         self.1.push((self.0.get(label).to_owned(), value.into()));
         self
     }
 
-    fn optional(&mut self, label: &str, value: Option<&str>) -> &mut Self {
+    pub fn optional(&mut self, label: &str, value: Option<&str>) -> &mut Self {
         if let Some(value) = value {
             self.row(label, value);
         }
         self
     }
 
-    fn section(self, title: &str) -> Section {
-        Section { title: self.0.get(title).to_owned(), rows: self.1 }
+    pub fn section(self, title: &str) -> Section {
+        Section { title: self.0.get(title).to_owned(), note: String::new(), rows: self.1 }
     }
 }
 
@@ -186,9 +194,10 @@ fn run_sections(run: &CertificatePayload, words: &Words) -> Vec<Section> {
     let facts = &run.facts;
     let mut sections = Vec::new();
     if let Some(failure) = &run.failure {
-        let mut rows = Rows(words, Vec::new());
+        let mut rows = Rows::new(words);
         rows.row("happened", &failure.message).row("advice", &failure.advice);
-        sections.push(rows.section("failure"));
+        rows.optional("next_step", run.next_step.map(|step| of_kind("next_step", &step, words)).as_deref());
+        sections.push(Section { note: words.get("statement_note").to_owned(), ..rows.section("failure") });
     }
     sections.extend([
         medium_section(run, words),
@@ -202,7 +211,7 @@ fn run_sections(run: &CertificatePayload, words: &Words) -> Vec<Section> {
 fn medium_section(run: &CertificatePayload, words: &Words) -> Section {
     let medium = &run.facts.medium;
     let identity = &medium.identity;
-    let mut rows = Rows(words, Vec::new());
+    let mut rows = Rows::new(words);
     rows.optional("vendor", identity.vendor.as_deref())
         .optional("model", identity.model.as_deref())
         .optional("serial", identity.serial.as_deref())
@@ -214,19 +223,20 @@ fn medium_section(run: &CertificatePayload, words: &Words) -> Section {
         MediumClass::Virtual | MediumClass::Image => rows.row("type", format!("{kind}, {}", words.get("virtual"))),
     };
     let size = medium.geometry.size;
+    let classification = run.form.media.classification.as_deref().map(|c| known_or_as_is("category", c, words));
     rows.row("capacity", format!("{} ({size} {})", human_bytes(size.0), words.get("bytes")))
         .optional("asset", run.form.media.property_number.as_deref())
         .optional("source", run.form.media.source.as_deref())
-        .optional("classification", run.form.media.classification.as_deref());
+        .optional("classification", classification.as_deref());
     rows.section("medium")
 }
 
 fn done_section(run: &CertificatePayload, words: &Words) -> Section {
     let facts = &run.facts;
-    let mut rows = Rows(words, Vec::new());
+    let mut rows = Rows::new(words);
     rows.row("requested", method_name(facts.requested))
-        .row("attained", facts.attained.map_or_else(|| words.get("nothing").to_owned(), |m| method_name(m).to_owned()))
-        .row("technique", &facts.technique);
+        .row("attained", facts.attained.map_or_else(|| words.get("none").to_owned(), |m| method_name(m).to_owned()))
+        .row("technique", known_or_as_is("technique", &facts.technique, words));
     if !facts.passes.is_empty() {
         rows.row("scheme", format!("{} ({})", facts.scheme.title, facts.scheme.definition))
             .row("passes", facts.passes.len().to_string());
@@ -242,7 +252,7 @@ fn done_section(run: &CertificatePayload, words: &Words) -> Section {
 
 fn read_section(facts: &RunFacts, mark: Mark, words: &Words) -> Section {
     let v = &facts.verification;
-    let mut rows = Rows(words, Vec::new());
+    let mut rows = Rows::new(words);
     rows.row("proven", words.get(proven_word(facts.proven)));
     rows.row("grade", words.get(grade_word(mark)));
     if v.wanted.0 > 0 {
@@ -260,7 +270,7 @@ fn read_section(facts: &RunFacts, mark: Mark, words: &Words) -> Section {
             rows.row("hidden", format!("{} ({by})", words.get("hidden_none")))
         }
         HiddenAreas::Examined { areas, .. } => {
-            let became = |area: &HiddenArea| format!("{}: {}", area.label(), words.get(area_word(area)));
+            let became = |area: &HiddenArea| format!("{}: {}", area_label(area, words), words.get(area_word(area)));
             rows.row("hidden", areas.iter().map(became).collect::<Vec<_>>().join("; "))
         }
     };
@@ -268,9 +278,26 @@ fn read_section(facts: &RunFacts, mark: Mark, words: &Words) -> Section {
 }
 
 /// The word for a value that has one in every language: `kind_nvme`, `role_station`.
-fn of_kind<T: serde::Serialize>(of: &str, value: &T, words: &Words) -> String {
+pub fn of_kind<T: serde::Serialize>(of: &str, value: &T, words: &Words) -> String {
     let word = serde_json::to_value(value).ok();
     words.get(&format!("{of}_{}", word.as_ref().and_then(Value::as_str).unwrap_or_default())).to_owned()
+}
+
+/// The word for a value that has one, or the value: a name, a person's own text, something of a later version.
+fn known_or_as_is(of: &str, value: &str, words: &Words) -> String {
+    let key = format!("{of}_{value}");
+    match words.get(&key) {
+        unknown if unknown == key => value.to_owned(),
+        word => word.to_owned(),
+    }
+}
+
+fn area_label(area: &HiddenArea, words: &Words) -> String {
+    let kind = known_or_as_is("area", &area.kind, words).replace('_', " ");
+    match area.size {
+        Some(size) => format!("{kind}, {size} {}", words.get("bytes")),
+        None => format!("{kind}, {}", words.get("size_unknown")),
+    }
 }
 
 fn area_word(area: &HiddenArea) -> &'static str {
@@ -282,14 +309,14 @@ fn area_word(area: &HiddenArea) -> &'static str {
     }
 }
 
-fn blocks(ledger: &LedgerFacts) -> u64 {
+pub fn blocks(ledger: &LedgerFacts) -> u64 {
     let lists = [&ledger.unwritten, &ledger.unread, &ledger.mismatched, &ledger.unreached];
     lists.into_iter().flatten().map(|range| range.count.0).sum()
 }
 
 fn record_section(run: &CertificatePayload, words: &Words) -> Section {
     let facts = &run.facts;
-    let mut rows = Rows(words, Vec::new());
+    let mut rows = Rows::new(words);
     rows.row("organization", &run.organization)
         .row("station", &run.station)
         .row("log_entry", format!("{} / {}", facts.intent.index, facts.intent.log_id))
@@ -304,58 +331,24 @@ fn record_section(run: &CertificatePayload, words: &Words) -> Section {
     rows.section("record")
 }
 
-fn destruction_sections(d: &Destruction, words: &Words) -> Vec<Section> {
-    let mut medium = Rows(words, Vec::new());
-    medium
-        .optional("vendor", d.medium.vendor.as_deref())
-        .optional("model", d.medium.model.as_deref())
-        .optional("serial", d.medium.serial.as_deref())
-        .optional("wwn", d.medium.wwn.as_deref())
-        .optional("asset", d.medium.asset_tag.as_deref())
-        .optional("capacity", d.medium.size.map(|s| human_bytes(s.0)).as_deref())
-        .optional("weight", d.weight_kg.map(|w| format!("{w} kg")).as_deref());
-    let mut done = Rows(words, Vec::new());
-    let technique = serde_json::to_value(&d.technique).unwrap_or_default();
-    done.row("technique", technique["name"].as_str().unwrap_or_default())
-        .row("attained", method_name(d.attained))
-        .row("equipment", equipment(d));
-    if let DestructionTechnique::Shred { .. } | DestructionTechnique::Disintegrate { .. } = &d.technique {
-        done.row("particle", plain(&technique["particle"]));
-    }
-    done.row("place", &d.place).row("destroyed_on", time(d.destroyed)).optional("batch", d.batch.as_deref());
-    let mut record = Rows(words, Vec::new());
-    record.row("organization", &d.organization).row("operator", person(&d.operator));
-    if let Some(witness) = &d.witness {
-        record.row("witness", person(witness));
-    }
-    vec![medium.section("medium"), done.section("destruction"), record.section("record")]
-}
-
-fn equipment(d: &Destruction) -> String {
-    plain(&serde_json::to_value(&d.equipment).unwrap_or_default())
-}
-
-/// The values of a small structure, in their order, without what is not known.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Object(members) => {
-            let known = members.values().filter(|v| !v.is_null()).map(plain).filter(|text| !text.is_empty());
-            known.collect::<Vec<_>>().join(", ")
-        }
-        Value::String(text) => text.replace('_', " "),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    }
-}
-
-fn person(person: &Signatory) -> String {
+pub fn person(person: &Signatory) -> String {
     let rest = [&person.title, &person.organization, &person.location];
     let rest = rest.into_iter().flatten().map(|part| format!(", {part}")).collect::<String>();
     format!("{}{rest}", person.name)
 }
 
+/// Another document, by its kind and the beginning of its id.
+pub fn named(reference: &DocumentRef, words: &Words) -> String {
+    format!("{} {}", of_kind("document", &reference.kind, words), short(&reference.id))
+}
+
+/// The beginning of an id or a hash.
+pub fn short(id: &str) -> String {
+    format!("{}…", id.get(..16).unwrap_or(id))
+}
+
 fn gathering_sections(g: &Gathering, words: &Words) -> Vec<Section> {
-    let mut rows = Rows(words, Vec::new());
+    let mut rows = Rows::new(words);
     match &g.of {
         GatheredUnit::Computer { asset_tag, maker, model, serial } => {
             rows.row("computer", asset_tag)

@@ -6,6 +6,8 @@
 mod appearance;
 mod brand;
 mod content;
+mod destroyed;
+mod judged;
 mod qr;
 mod table;
 mod words;
@@ -64,7 +66,7 @@ pub enum PdfError {
         kind: DocumentType,
     },
     /// Only documents about one medium each can stand in one table.
-    #[error("a {kind} gathers media itself: make a PDF of it alone")]
+    #[error("a {kind} stands in no table: make a PDF of it alone")]
     Alone {
         /// What it is.
         kind: DocumentType,
@@ -146,9 +148,9 @@ fn read(files: &[Vec<u8>]) -> Result<Vec<Shown>, PdfError> {
         let id = id_of(jws.payload());
         match &document {
             Document::Run(_) | Document::Destruction(_) => {}
-            Document::Gathering(_) if files.len() == 1 => {}
-            Document::Gathering(_) => return Err(PdfError::Alone { kind }),
-            _ => return Err(PdfError::NoPages { number, kind }),
+            Document::Transfer(_) | Document::Discrepancy(_) => return Err(PdfError::NoPages { number, kind }),
+            _ if files.len() == 1 => {}
+            _ => return Err(PdfError::Alone { kind }),
         }
         // The same document twice would be two files of one name.
         if !shown.iter().any(|s| s.id == id) {

@@ -21,7 +21,8 @@ const MAX_LOOK: u64 = 4 << 20;
 
 #[derive(Debug, Args)]
 pub struct PdfArgs {
-    /// Certificates, failure reports, records of destruction; or one computer or lot certificate
+    /// Certificates, failure reports, records of destruction; or one computer or lot certificate, validation, revocation
+    /// or verification record
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The PDF; must not exist yet
