@@ -8,6 +8,7 @@ pub mod direct;
 pub mod fuse_disk;
 pub mod fuse_mount;
 pub mod loopdev;
+pub mod places;
 pub mod postgres;
 pub mod station;
 #[cfg(feature = "erase")]

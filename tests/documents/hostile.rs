@@ -8,21 +8,8 @@ use lastwrite::signed::{Role, TrustStore};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use crate::places::places;
 use crate::samples::*;
-
-/// JSON pointers to every value but the root.
-fn places(value: &Value, at: &str, found: &mut Vec<String>) {
-    let children: Vec<(String, &Value)> = match value {
-        Value::Object(members) => members.iter().map(|(name, v)| (name.clone(), v)).collect(),
-        Value::Array(items) => items.iter().enumerate().map(|(i, v)| (i.to_string(), v)).collect(),
-        _ => Vec::new(),
-    };
-    for (name, child) in children {
-        let place = format!("{at}/{name}");
-        found.push(place.clone());
-        places(child, &place, found);
-    }
-}
 
 fn parent_of<'a>(root: &'a mut Value, place: &str) -> (&'a mut Value, String) {
     let (parent, name) = place.rsplit_once('/').unwrap();

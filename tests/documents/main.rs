@@ -3,6 +3,8 @@
 
 mod content;
 mod hostile;
+#[path = "../common/places.rs"]
+mod places;
 mod related;
 mod samples;
 

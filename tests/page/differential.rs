@@ -18,6 +18,7 @@ use lastwrite::units::Bytes;
 use serde_json::{Value, json};
 
 use self::runs::*;
+use super::common::places::places;
 use super::common::webdriver::Browser;
 use super::samples::*;
 
@@ -154,19 +155,6 @@ fn instead(value: &Value) -> Vec<Value> {
     }
     found.retain(|other| other != value);
     found
-}
-
-fn places(value: &Value, at: &str, found: &mut Vec<String>) {
-    let children: Vec<(String, &Value)> = match value {
-        Value::Object(members) => members.iter().map(|(name, v)| (name.clone(), v)).collect(),
-        Value::Array(items) => items.iter().enumerate().map(|(i, v)| (i.to_string(), v)).collect(),
-        _ => Vec::new(),
-    };
-    for (name, child) in children {
-        let place = format!("{at}/{name}");
-        found.push(place.clone());
-        places(child, &place, found);
-    }
 }
 
 /// Each change by its name, as the text of the payload.
