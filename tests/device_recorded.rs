@@ -12,8 +12,10 @@ use std::fs;
 use std::path::Path;
 
 use common::sysfs_tree::FixtureTree;
-use lastwrite::device::{ResolveError, TargetRule, UdevSource, find_by_identity, inventory, resolve};
-use lastwrite::media::{Medium, Protection, Zoned};
+use lastwrite::device::{
+    ResolveError, TargetRule, UdevSource, find_by_identity, inventory, is_forced_read_only, reached, resolve,
+};
+use lastwrite::media::{Medium, Protection, Reach, Zoned};
 use lastwrite::units::human_bytes;
 
 /// One machine a test, so that a failure names it.
@@ -236,4 +238,23 @@ fn tell(media: &[Medium]) -> String {
         }
     }
     text
+}
+
+/// What the kernel alone keeps read-only stands in nobody's way, what the card protects does, and so does a
+/// system that starts from the card.
+#[test]
+fn a_card_is_erased_with_its_boot_partitions_and_no_other_area() {
+    let tree = FixtureTree::machine("emmc-and-sd");
+    let (roots, media) = (tree.roots(), inventory(&tree.roots()).unwrap());
+    let of = |path: &str| media.iter().find(|medium| medium.path == Path::new(path)).unwrap();
+    let along = reached(&roots, of("/dev/mmcblk2"), Reach::Card).unwrap();
+    let told: Vec<_> = along
+        .iter()
+        .map(|m| (m.identity.unit.as_deref().unwrap(), m.may_be_wiped(), is_forced_read_only(&roots, m)))
+        .collect();
+    assert_eq!(told, [("boot0", true, true), ("boot1", false, false)]);
+    assert!(of("/dev/mmcblk2gp0").may_be_wiped() && !is_forced_read_only(&roots, of("/dev/mmcblk2gp0")));
+    let system = of("/dev/mmcblk0boot0");
+    assert!(is_forced_read_only(&roots, system));
+    assert!(matches!(&system.protections[..], [Protection::SystemMedium { chain }] if chain.contains("mmcblk0p2")));
 }

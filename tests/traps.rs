@@ -96,6 +96,7 @@ fn go(bench: &Bench, procedure: &dyn Procedure, mut path: Scripted, past: &Past)
         procedure,
         path: &mut path,
         blocks: &mut blocks,
+        areas: Vec::new(),
         diary: &mut diary,
         clock: &mut clock,
         identity: &mut || Ok(()),

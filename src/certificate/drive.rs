@@ -2,7 +2,7 @@
 
 use crate::media::{CommandSet, Exchange, Reply};
 use crate::policy::{Technique, VerificationLevel};
-use crate::sanitize::record::{FirmwareFacts, Proven, RunFacts};
+use crate::sanitize::record::{FirmwareFacts, Proven, ReachedFacts, RunFacts};
 
 /// What no certificate of such a technique can rule out, in the words that stand on every one of them.
 pub(super) const CANNOT_BE_TOLD: &str =
@@ -88,6 +88,7 @@ pub(super) fn check(facts: &RunFacts) -> Result<String, String> {
         require(other.identity.digest() == other.identity_digest, || {
             format!("the identity's digest of {} is not what is written", other.path.display())
         })?;
+        along(facts, other)?;
     }
     Ok(format!(
         "{sent}; {} blocks of known content and {} samples are gone",
@@ -153,6 +154,21 @@ fn found(facts: &RunFacts, firmware: &FirmwareFacts) -> Result<(), String> {
     };
     require(blocks.checked_mul(block) == Some(read), || {
         format!("{blocks} blocks are told of, and {read} bytes were read")
+    })
+}
+
+/// What was read of a medium that was erased along: nothing, or all of it.
+fn along(facts: &RunFacts, other: &ReachedFacts) -> Result<(), String> {
+    let Some(read) = &other.read else { return Ok(()) };
+    let path = other.path.display();
+    for (known, what) in [(read.canaries, "blocks of known content"), (read.samples, "samples")] {
+        require(known.gone == known.known, || format!("{} of {} {what} of {path} are gone", known.gone, known.known))?;
+    }
+    require(read.canaries.known > 0, || format!("no known content was written to {path} before"))?;
+    let blocks = [read.found.zeros, read.found.ones, read.found.other].iter().fold(0u64, |n, b| n.saturating_add(b.0));
+    let size = other.identity.size;
+    require(blocks.checked_mul(u64::from(facts.medium.geometry.logical_block)) == Some(size.0), || {
+        format!("{blocks} blocks of {path} are told of, and it has {size} bytes")
     })
 }
 

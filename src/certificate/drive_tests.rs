@@ -2,7 +2,7 @@ use super::*;
 use crate::certificate::semantics::tests::facts;
 use crate::media::Reach;
 use crate::policy::Method;
-use crate::sanitize::record::{Failure, FoundFacts, KnownContent, PathFacts, StepTaken};
+use crate::sanitize::record::{Failure, FoundFacts, KnownContent, PathFacts, ReachedReading, StepTaken};
 use crate::units::Sectors;
 
 const SANITIZE: &str = "840000000000000002000000000000000000000000000000000000000000";
@@ -103,6 +103,36 @@ fn true_facts_pass_and_every_contradiction_is_found() {
     });
     has("of another Sanitize", |f| drive(f).exchanges[3] = status("ffff010104"));
     has("log is missing", |f| drive(f).exchanges.truncate(2));
+}
+
+#[test]
+fn what_was_erased_along_was_not_read_or_all_of_it_was() {
+    let along = |change: fn(&mut ReachedReading)| {
+        let mut facts = erased();
+        let mut identity = facts.medium.identity.clone();
+        (identity.unit, identity.size) = (Some("boot0".into()), crate::units::Bytes(4096));
+        let known = |n| KnownContent { known: n, gone: n };
+        let found = FoundFacts { zeros: Sectors(8), ones: Sectors(0), other: Sectors(0) };
+        let mut read = ReachedReading { canaries: known(16), samples: known(0), found };
+        change(&mut read);
+        let identity_digest = identity.digest();
+        drive(&mut facts).also =
+            vec![ReachedFacts { identity, identity_digest, path: "/dev/mmcblk0boot0".into(), read: Some(read) }];
+        facts
+    };
+    let good = along(|_| {});
+    assert_eq!(check(&good).map(|_| ()), Ok(()));
+    let says = crate::certificate::statement::statement(crate::certificate::payload::DocumentKind::Certificate, &good);
+    assert!(says.join(" ").contains("(boot0) as well, of which known content is gone"), "{says:?}");
+    for (facts, why) in [
+        (along(|read| read.canaries.gone = 15), "15 of 16 blocks of known content of /dev/mmcblk0boot0"),
+        (along(|read| read.samples.known = 1), "0 of 1 samples"),
+        (along(|read| read.canaries = KnownContent::default()), "no known content was written to"),
+        (along(|read| read.found.zeros = Sectors(7)), "7 blocks of /dev/mmcblk0boot0"),
+    ] {
+        let found = check(&facts).unwrap_err();
+        assert!(found.contains(why), "{found}");
+    }
 }
 
 #[test]

@@ -153,8 +153,9 @@ fn by_drive(facts: &RunFacts, reasons: &mut Vec<String>) {
         true => "that the data were encrypted and no copy of the key is left is the drive's word".to_owned(),
         false => "that the blocks were erased and not only unmapped is the drive's word".to_owned(),
     });
-    if !firmware.also.is_empty() {
-        reasons.push(format!("the command also erased {} media that were not read afterwards", firmware.also.len()));
+    let unread = firmware.also.iter().filter(|other| other.read.is_none()).count();
+    if unread > 0 {
+        reasons.push(format!("the command also erased {unread} media that were not read afterwards"));
     }
 }
 

@@ -9,7 +9,7 @@ use super::verify::{Verdict, Verification};
 use super::{drive, hidden};
 use crate::media::{Exchange, Reply};
 use crate::sanitize::record::{
-    ClockQuality, FirmwareFacts, HiddenAreas, KnownContent, PassFacts, Proven, VerificationFacts,
+    ClockQuality, FirmwareFacts, FoundFacts, HiddenAreas, KnownContent, PassFacts, Proven, VerificationFacts,
 };
 use crate::scheme::Pattern;
 use crate::signed::{Jws, Outcome, format_time, printable};
@@ -189,6 +189,10 @@ impl Page {
             self.field("To unfreeze", &suspension.words());
             self.exchanges(&suspension.exchanges);
         }
+        for switch in &document.facts.force_ro {
+            self.section("Write protection by the kernel");
+            self.field("Cleared", &switch.words());
+        }
         if let Some(firmware) = &document.facts.firmware {
             self.drive(firmware);
         }
@@ -221,6 +225,20 @@ impl Page {
         firmware.path.notes.iter().for_each(|note| self.field("", note));
         for other in &firmware.also {
             self.field("Erased as well", &format!("{} ({})", other.identity.label(), other.path.display()));
+            match &other.read {
+                None => self.field("", "not read afterwards"),
+                Some(read) => self.field(
+                    "",
+                    &format!(
+                        "read afterwards: {} of {} blocks of known content and {} of {} samples gone; blocks of {}",
+                        read.canaries.gone,
+                        read.canaries.known,
+                        read.samples.gone,
+                        read.samples.known,
+                        counts(&read.found)
+                    ),
+                ),
+            }
         }
         self.exchanges(&firmware.exchanges);
         self.optional("Drive's last word", firmware.status.as_deref());
@@ -232,9 +250,7 @@ impl Page {
             &format!("{} (sampled before; {blank} places were blank)", of(&firmware.samples)),
         );
         if let Some(found) = &firmware.found {
-            let counts = [("00", found.zeros), ("FF", found.ones), ("other", found.other)];
-            let words: Vec<String> = counts.iter().map(|(what, n)| format!("{} {what}", grouped(n.0))).collect();
-            self.field("Found afterwards", &format!("blocks of {}", words.join(", ")));
+            self.field("Found afterwards", &format!("blocks of {}", counts(found)));
         }
         self.optional("Taken off again", firmware.cleaned_up.as_deref());
     }
@@ -394,6 +410,11 @@ impl Page {
         self.0.push_str(text);
         self.0.push('\n');
     }
+}
+
+fn counts(found: &FoundFacts) -> String {
+    let counts = [("00", found.zeros), ("FF", found.ones), ("other", found.other)];
+    counts.iter().map(|(what, n)| format!("{} {what}", grouped(n.0))).collect::<Vec<_>>().join(", ")
 }
 
 fn readback(v: &VerificationFacts) -> String {

@@ -28,11 +28,12 @@ pub(super) fn statement(kind: DocumentKind, facts: &RunFacts) -> Vec<String> {
             if let Some(firmware) = &facts.firmware {
                 says.push(drive::CANNOT_BE_TOLD.to_owned());
                 says.extend(firmware.also.iter().map(|other| {
-                    format!(
-                        "The command erased {} ({}) as well, which was not read afterwards.",
-                        other.identity.label(),
-                        other.identity.unit.as_deref().unwrap_or("another medium")
-                    )
+                    let what = other.identity.unit.as_deref().unwrap_or("another medium");
+                    let read = match other.read {
+                        None => "which was not read afterwards",
+                        Some(_) => "of which known content is gone and every addressable byte was read afterwards",
+                    };
+                    format!("The command erased {} ({what}) as well, {read}.", other.identity.label())
                 }));
             }
             says.extend(facts.steps_down.iter().map(|step| {
@@ -53,6 +54,7 @@ pub(super) fn statement(kind: DocumentKind, facts: &RunFacts) -> Vec<String> {
             .iter()
             .map(|suspension| format!("Before anything was erased, with consent: {}.", suspension.words())),
     );
+    says.extend(facts.force_ro.iter().map(|switch| format!("{}.", capital(&switch.words()))));
     match facts.medium.class {
         MediumClass::Physical => {}
         MediumClass::Virtual => says.push(
@@ -78,6 +80,11 @@ pub(super) fn statement(kind: DocumentKind, facts: &RunFacts) -> Vec<String> {
             .to_owned(),
     );
     says
+}
+
+fn capital(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 pub(super) fn method_name(method: Method) -> &'static str {

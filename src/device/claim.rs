@@ -14,6 +14,7 @@ use super::Roots;
 use super::blocks::{DevNum, Node, attr_number};
 use super::claim_error::{ClaimError, IdentityChanged};
 use super::facts::DiskFacts;
+use super::force_ro;
 use super::image;
 use super::inventory::read_world;
 use super::loops;
@@ -48,6 +49,8 @@ pub struct Claim {
     guards: Vec<Flock<File>>,
     roots: Roots,
     medium: Medium,
+    /// It is read-only by the kernel's switch alone, and was when it was claimed.
+    forced_read_only: bool,
 }
 
 /// Opens and locks a medium, and checks through the open descriptor that it is the one `medium`
@@ -126,6 +129,18 @@ impl Claim {
     /// The medium as it was when it was claimed.
     pub fn medium(&self) -> &Medium {
         &self.medium
+    }
+
+    /// A boot partition of an eMMC that the kernel made read-only, and nobody else: [`Claim::set_force_ro`]
+    /// clears that. Until then nothing can be written to it.
+    pub fn is_forced_read_only(&self) -> bool {
+        self.forced_read_only
+    }
+
+    /// Sets or clears the kernel's switch; `Err` also where the node did not follow.
+    pub fn set_force_ro(&self, on: bool) -> io::Result<()> {
+        let number = rdev(&self.file).map_err(io::Error::other)?;
+        force_ro::set(&self.roots, number, on)
     }
 
     /// Reads the identity again, through the open descriptor. What cannot be read any more differs.
@@ -214,10 +229,15 @@ fn hold_device(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim,
     }
     let is_read_only =
         ioctl::is_read_only(file.as_ref_file()).map_err(|source| io_error(&path, "looked at", source))?;
-    if mode == ClaimMode::Write && is_read_only {
+    let forced_read_only = is_read_only
+        && rdev(&file)
+            .and_then(|number| sysfs_nodes(roots, number))
+            .is_ok_and(|(node, _)| force_ro::is_all(&node.dir, &node.name));
+    if mode == ClaimMode::Write && is_read_only && !forced_read_only {
         return Err(ClaimError::ReadOnly { path });
     }
-    Ok(Claim { file, direct: true, guards, roots: roots.clone(), medium: medium.clone() })
+    let (roots, medium) = (roots.clone(), medium.clone());
+    Ok(Claim { file, direct: true, guards, roots, medium, forced_read_only })
 }
 
 fn hold_image(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim, ClaimError> {
@@ -247,7 +267,8 @@ fn hold_image(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim, 
     if !differences.is_empty() {
         return Err(changed(medium, differences).into());
     }
-    Ok(Claim { file, direct, guards: Vec::new(), roots: roots.clone(), medium: medium.clone() })
+    let (roots, medium, forced_read_only) = (roots.clone(), medium.clone(), false);
+    Ok(Claim { file, direct, guards: Vec::new(), roots, medium, forced_read_only })
 }
 
 /// Everything that is different about the device behind the descriptor.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Roots;
 use super::blocks::{Node, attr, attr_number};
 use super::classify::{Evidence, classify};
+use super::force_ro;
 use super::udev::Properties;
 use super::vpd;
 use crate::media::{Geometry, Identity, Kind, MediumClass, Transport, Zoned};
@@ -47,7 +48,8 @@ impl DiskFacts {
         };
         // `size` counts 512-byte units whatever the logical block size is.
         let size = Bytes(required("size").saturating_mul(512));
-        let read_only = required("ro") != 0;
+        // What the kernel set by itself is cleared for the run; see there.
+        let read_only = required("ro") != 0 && !force_ro::is_all(dir, &node.name);
         let logical_block = u32::try_from(required("queue/logical_block_size")).unwrap_or(0);
         let physical_block = attr_number(dir, "queue/physical_block_size").and_then(|n| u32::try_from(n).ok());
         let zoned = match attr(dir, "queue/zoned").as_deref() {
@@ -155,13 +157,12 @@ impl Named {
 
     fn mmc(node: &Node, card: &Path) -> Named {
         // mmcblk0boot0, mmcblk0gp1: hardware areas of one eMMC under one serial number.
-        let after_digits = node.name.trim_start_matches("mmcblk").trim_start_matches(|c: char| c.is_ascii_digit());
         Named {
             vendor: attr(card, "manfid"),
             model: attr(card, "name"),
             serial: attr(card, "serial").and_then(|s| vpd::serial(&s)),
             firmware: attr(card, "fwrev"),
-            unit: (!after_digits.is_empty()).then(|| after_digits.to_owned()),
+            unit: force_ro::unit(&node.name).map(str::to_owned),
             ..Named::nothing()
         }
     }

@@ -10,6 +10,7 @@ mod claim_error;
 mod classify;
 pub mod command;
 mod facts;
+mod force_ro;
 mod image;
 mod inventory;
 mod loops;
@@ -25,6 +26,7 @@ pub mod vpd;
 
 pub use claim::{Claim, ClaimMode, Held, claim, claim_locked, hold, judge};
 pub use claim_error::{ClaimError, IdentityChanged};
+pub use force_ro::{is_forced_read_only, set_force_ro};
 pub use inventory::{InventoryError, find_by_identity, inventory};
 pub use reach::{ReachError, reached};
 pub use resolve::{ResolveError, TargetRule, resolve, resolve_all};

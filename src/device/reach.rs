@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Roots;
 use super::blocks::{Node, attr};
+use super::force_ro;
 use super::inventory::{Drive, InventoryError, ask_whether_free, confirm_tokens, drives, read_world};
 use crate::media::{Medium, Reach};
 
@@ -45,6 +46,8 @@ pub fn reached(roots: &Roots, medium: &Medium, reach: Reach) -> Result<Vec<Mediu
     let together = drives.iter().zip(tokens).filter(|(drive, _)| !is_own(drive));
     let mut media: Vec<Medium> = together
         .filter(|(drive, _)| self::group(drive.node, reach).as_ref() == Some(&group))
+        // General purpose partitions of a card are none of its command's.
+        .filter(|(drive, _)| reach != Reach::Card || force_ro::is_boot_partition(&drive.node.name))
         .map(|(drive, token)| drive.medium(&world, token))
         .collect();
     ask_whether_free(roots, &mut media);

@@ -29,7 +29,7 @@ pub enum Reach {
     Unit,
     /// Every namespace of the NVM subsystem.
     Subsystem,
-    /// Every area of the card, boot areas included.
+    /// The main area of the card and both boot partitions.
     Card,
 }
 
@@ -38,7 +38,8 @@ pub enum Reach {
 #[serde(deny_unknown_fields)]
 pub struct HiddenArea {
     /// `host_protected_area`, `device_configuration_overlay`, `accessible_max_address`,
-    /// `short_capacity`, `unallocated_capacity`, `unattached_namespaces`.
+    /// `short_capacity`, `unallocated_capacity`, `unattached_namespaces`, `boot_partitions`,
+    /// `general_purpose_partitions`.
     pub kind: String,
     /// How much is hidden, where the drive says.
     pub size: Option<Bytes>,

@@ -77,6 +77,7 @@ pub(super) async fn erase_by_drive(
         at: claimed.progress.at,
         past: claimed.progress.rung_state().past.clone(),
         claim: claimed.claim.clone(),
+        also: claimed.also.clone(),
         journal: claimed.journal.clone(),
         roots: bench.roots.clone(),
         pulse: pulse.clone(),

@@ -12,6 +12,7 @@ use super::by_drive;
 use super::event::Event;
 use super::firmware::Psids;
 use super::journal::JournalError;
+use super::lifting;
 use super::recheck::recheck;
 use super::record::{Failure, StepTaken};
 use super::run::{Claimed, Erased, Intended, Run};
@@ -93,7 +94,12 @@ impl Run<Intended> {
     /// Writes and reads back every stage that is not complete yet, or has the drive erase itself.
     pub async fn erase(self, bench: &Bench, watch: &dyn Fn(Event)) -> Result<Run<Erased>, Stopped> {
         let (plan, mut claimed) = self.into_parts();
-        match run_ladder(&plan, &mut claimed, bench, watch).await {
+        let done = match lifting::clear(&mut claimed, bench, watch).await {
+            Ok(None) => run_ladder(&plan, &mut claimed, bench, watch).await,
+            broken => broken,
+        };
+        let set_back = lifting::set_back(&mut claimed, bench, watch).await;
+        match done.and_then(|broken| set_back.map(|()| broken)) {
             Ok(broken) => Ok(Run::new_erased(plan, claimed, broken)),
             Err(stopped) => {
                 // Closing may wait for the medium: not here, among the tasks of all the others.

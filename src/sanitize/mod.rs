@@ -11,6 +11,8 @@ pub mod firmware;
 #[cfg(feature = "erase")]
 pub mod journal;
 #[cfg(feature = "erase")]
+mod lifting;
+#[cfg(feature = "erase")]
 mod recheck;
 pub mod record;
 #[cfg(feature = "erase")]
@@ -26,6 +28,8 @@ mod samples;
 #[cfg(feature = "erase")]
 mod stage;
 #[cfg(feature = "erase")]
+mod stages;
+#[cfg(feature = "erase")]
 pub mod state;
 #[cfg(feature = "erase")]
 mod unfreeze;
@@ -36,6 +40,8 @@ mod verdict;
 
 #[cfg(feature = "erase")]
 pub use erase::{Bench, Stopped};
+#[cfg(feature = "erase")]
+pub use lifting::{ForceRoNote, set_back_abandoned};
 #[cfg(feature = "erase")]
 pub use restoration::Restoration;
 #[cfg(feature = "erase")]

@@ -3,7 +3,9 @@
 //! A [`SanitizationRecord`] cannot be made outside `sanitize`; what is read back from a file is
 //! [`RunFacts`], which proves nothing.
 
+mod force_ro;
 mod hidden;
+mod reached;
 mod suspend;
 
 use std::path::PathBuf;
@@ -15,7 +17,9 @@ use crate::media::{CommandSet, Exchange, Geometry, Identity, Kind, MediumClass, 
 use crate::policy::{Applied, Method, VerificationLevel};
 use crate::scheme::Pattern;
 use crate::units::{Bytes, LbaRange, Sectors};
+pub use force_ro::ForceRo;
 pub use hidden::{HiddenAreas, Otherwise, Restored};
+pub use reached::{ReachedFacts, ReachedReading};
 pub use suspend::{Frozen, Suspension};
 
 /// Proof that a run passed. Only `sanitize` makes one, at the end of the typestate chain.
@@ -93,6 +97,9 @@ pub struct RunFacts {
     /// Suspends to RAM that were to unfreeze the drive before anything was erased.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suspensions: Vec<Suspension>,
+    /// Nodes that the kernel, and nobody else, had made read-only, and that were made writable for the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub force_ro: Vec<ForceRo>,
     /// How the bytes travelled.
     pub io: IoFacts,
     /// Each time the run was taken up again after an interruption.
@@ -280,7 +287,7 @@ pub struct FirmwareFacts {
     pub path: PathFacts,
     /// What the command reaches by the standard.
     pub reach: Reach,
-    /// Other media that it erased along with this one. They were not read afterwards.
+    /// Other media that it erased along with this one.
     pub also: Vec<ReachedFacts>,
     /// Every command that was sent, and what came back; of polling the first and the last.
     pub exchanges: Vec<Exchange>,
@@ -317,18 +324,6 @@ pub struct PathFacts {
     pub returns_status: bool,
     /// What else was remarked.
     pub notes: Vec<String>,
-}
-
-/// A medium that the command erased along.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReachedFacts {
-    /// Its identity.
-    pub identity: Identity,
-    /// SHA-256 of it.
-    pub identity_digest: String,
-    /// Kernel node at the time.
-    pub path: PathBuf,
 }
 
 /// Blocks whose content was known before.

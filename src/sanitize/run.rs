@@ -47,9 +47,8 @@ pub struct Free {
 #[derive(Debug)]
 pub struct Claimed {
     pub(super) claim: Arc<Claim>,
-    /// Held and nothing else: what the command erases along.
-    #[allow(dead_code)]
-    also: Vec<Claim>,
+    /// What the command erases along.
+    pub(super) also: Vec<Arc<Claim>>,
     pub(super) journal: SharedJournal,
     pub(super) progress: RunState,
 }
@@ -220,6 +219,7 @@ impl Run<Free> {
             return Err(error.into());
         }
         let progress = RunState::new(self.plan.clone());
+        let also = also.into_iter().map(Arc::new).collect();
         let state = Claimed { claim: Arc::new(claim), also, journal: SharedJournal::new(journal), progress };
         Ok(Run { plan: self.plan, state })
     }
@@ -240,7 +240,7 @@ impl Run<Claimed> {
         let known = progress.identities().into_iter().find(|known| known.differences(&medium.identity).is_empty());
         let identity = known.unwrap_or_else(|| progress.plan.medium.identity.clone());
         let now = crate::media::Medium { identity, ..medium };
-        let others = also.iter().map(|other| device::claim(roots, other, ClaimMode::Write));
+        let others = also.iter().map(|other| device::claim(roots, other, ClaimMode::Write).map(Arc::new));
         let also = others.collect::<Result<Vec<_>, _>>()?;
         let claim = claim(roots, &now, ClaimMode::Write)?;
         let mut journal = journal;
@@ -306,7 +306,7 @@ impl Run<Intended> {
 /// A run that lets go of its medium, which is about to be shown anew by the kernel.
 #[derive(Debug)]
 pub(super) struct Unclaimed {
-    also: Vec<Claim>,
+    also: Vec<Arc<Claim>>,
     pub(super) journal: SharedJournal,
     pub(super) progress: RunState,
 }

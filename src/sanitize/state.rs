@@ -5,16 +5,20 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::firmware::{Note, RestoreNote, RestorePlan};
+use super::lifting::ForceRoNote;
 use super::record::{
-    EarlierAttempt, Failure, HiddenAreas, IntentReceipt, Operator, ResumeFacts, RunFacts, SchemeFacts, StepTaken,
+    EarlierAttempt, Failure, ForceRo, HiddenAreas, IntentReceipt, Operator, ResumeFacts, RunFacts, SchemeFacts,
+    StepTaken,
 };
 use super::restoration::Restoration;
 use super::rung::{Rung, RungEnd, RungState};
+use super::stages::stages_of;
+pub use super::stages::{Stage, StageState, StageWork};
 use super::unfreezing::{SuspendNote, UnfreezePlan, Unfreezing};
 use crate::media::{Exchange, HiddenArea, Medium};
 use crate::overwrite::Ledger;
 use crate::policy::{Applied, Method, Technique, VerificationLevel};
-use crate::scheme::{PassVerify, PlannedPass};
+use crate::scheme::PlannedPass;
 use crate::units::{Bytes, SectorSize};
 
 /// Everything decided before the first write. Journalled as it is; a resume decides nothing anew.
@@ -116,6 +120,15 @@ pub enum JournalEntry {
         /// When.
         at: DateTime<Utc>,
     },
+    /// What the kernel alone made read-only is about to be made writable, or is set back.
+    ForceRoNoted {
+        /// SHA-256 of the identity of what is behind the node.
+        identity_digest: String,
+        /// What.
+        note: ForceRoNote,
+        /// When.
+        at: DateTime<Utc>,
+    },
     /// A stage begins.
     StageStarted {
         /// Which.
@@ -195,58 +208,6 @@ pub enum JournalEntry {
     },
 }
 
-/// One stage: a pass is written, or read back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stage {
-    /// Pass number, from 1.
-    pub pass: u32,
-    /// What is done.
-    pub work: StageWork,
-}
-
-/// What a stage does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "work", rename_all = "snake_case")]
-pub enum StageWork {
-    /// Overwrite every addressable block.
-    Write,
-    /// Read back at this level and compare.
-    Verify {
-        /// How much.
-        level: VerificationLevel,
-    },
-}
-
-impl StageWork {
-    /// `write` or `verify`.
-    pub fn word(self) -> &'static str {
-        match self {
-            StageWork::Write => "write",
-            StageWork::Verify { .. } => "verify",
-        }
-    }
-}
-
-/// How far one stage has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StageState {
-    /// Which.
-    pub stage: Stage,
-    /// First time it began.
-    pub started: Option<DateTime<Utc>>,
-    /// When it was complete.
-    pub ended: Option<DateTime<Utc>>,
-    /// Everything below is settled.
-    pub watermark: Bytes,
-    /// What went wrong in it so far.
-    pub ledger: Ledger,
-    /// A flush failed in it.
-    pub flush_error: Option<String>,
-    /// Engine and O_DIRECT of its completion.
-    pub io: Option<(String, bool)>,
-}
-
 /// A whole run, folded from its journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunState {
@@ -258,6 +219,8 @@ pub struct RunState {
     pub unfreezing: Unfreezing,
     /// How far hidden areas were given back.
     pub restoration: Restoration,
+    /// Nodes that were made writable.
+    pub force_ro: Vec<ForceRo>,
     /// Which rung of the ladder the run stands on.
     pub at: usize,
     /// How far each rung of the drive's own came.
@@ -299,9 +262,21 @@ impl RunState {
         let rungs = vec![RungState::default(); plan.ladder.len()];
         let (intent, steps_down, resumed) = (None, Vec::new(), Vec::new());
         let (unfreezing, restoration) = (Unfreezing::default(), Restoration::default());
-        let (stages, sealed) = (Vec::new(), None);
-        let mut state =
-            RunState { plan, intent, unfreezing, restoration, at: 0, rungs, steps_down, stages, resumed, sealed };
+        let (force_ro, stages, sealed) = (Vec::new(), Vec::new(), None);
+        let at = 0;
+        let mut state = RunState {
+            plan,
+            intent,
+            unfreezing,
+            restoration,
+            force_ro,
+            at,
+            rungs,
+            steps_down,
+            stages,
+            resumed,
+            sealed,
+        };
         state.enter_rung(0);
         state
     }
@@ -330,6 +305,9 @@ impl RunState {
                 self.intent.get_or_insert_with(|| (receipt.clone(), *at));
             }
             JournalEntry::SuspendNoted { note, exchanges, at } => self.suspend_noted(note, exchanges, *at)?,
+            JournalEntry::ForceRoNoted { identity_digest, note, at } => {
+                self.force_ro_noted(identity_digest, note, *at)?;
+            }
             JournalEntry::StageStarted { .. } | JournalEntry::DriveNoted { .. } | JournalEntry::RestoreNoted { .. }
                 if self.unfreezes().is_some() =>
             {
@@ -458,41 +436,6 @@ impl RunState {
             _ => Err("it speaks of a stage that is not the next one"),
         }
     }
-}
-
-impl StageState {
-    fn new(stage: Stage) -> StageState {
-        StageState {
-            stage,
-            started: None,
-            ended: None,
-            watermark: Bytes(0),
-            ledger: Ledger::default(),
-            flush_error: None,
-            io: None,
-        }
-    }
-}
-
-/// The stages of a plan in order: each pass is written, and read back where the scheme or the
-/// request says so; the last pass is read back at the run's level.
-fn stages_of(plan: &RunPlan) -> Vec<Stage> {
-    let mut stages = Vec::new();
-    let last = plan.passes.len();
-    for (number, planned) in (1u32..).zip(&plan.passes) {
-        stages.push(Stage { pass: number, work: StageWork::Write });
-        let level = match planned.verify {
-            PassVerify::Mandatory => VerificationLevel::Full,
-            PassVerify::AsRequested => plan.verification,
-            // The last pass is what the run is judged by, whatever the scheme says of it.
-            PassVerify::Unverified if number as usize == last => plan.verification,
-            PassVerify::Unverified => VerificationLevel::None,
-        };
-        if level != VerificationLevel::None {
-            stages.push(Stage { pass: number, work: StageWork::Verify { level } });
-        }
-    }
-    stages
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::sanitize::samples::*;
+use crate::scheme::PassVerify;
 
 #[test]
 fn entries_that_do_not_follow_are_refused() {

@@ -53,6 +53,7 @@ pub fn judge(
         ledger,
         hidden_areas: hidden::hidden_areas(state, failure.is_none()),
         suspensions: state.unfreezing.suspensions.clone(),
+        force_ro: state.force_ro.clone(),
         io: if by_host { io_facts(state) } else { drive::io_facts() },
         resumed: state.resumed.clone(),
         started,

@@ -2,11 +2,11 @@
 
 use crate::device::Roots;
 use crate::device::transport::Linux;
-use crate::media::{AreaOutcome, HiddenArea, Medium, MediumClass, Transport as Bus};
+use crate::media::{AreaOutcome, HiddenArea, Kind, Medium, MediumClass, Transport as Bus};
 use crate::policy::HiddenAreaState;
 use crate::sanitize::firmware::{
-    Hides, Maximum, NvmeCapacity, RestorePlan, SHORT_CAPACITY, ScsiCapacity, UNALLOCATED_CAPACITY,
-    UNATTACHED_NAMESPACES,
+    BOOT_PARTITIONS, GENERAL_PURPOSE_PARTITIONS, Hides, Maximum, MmcAreas, NvmeCapacity, RestorePlan, SHORT_CAPACITY,
+    ScsiCapacity, UNALLOCATED_CAPACITY, UNATTACHED_NAMESPACES,
 };
 use crate::sanitize::record::{HiddenAreas, Otherwise};
 use crate::units::human_bytes;
@@ -43,6 +43,12 @@ impl Hidden {
                     .map_err(|error| format!("the drive could not be asked: {error}"))
                     .and_then(|mut path| NvmeCapacity::examine(&mut path));
                 Hidden { found: Some(of_subsystem(medium, asked)), drive: None }
+            }
+            Bus::Mmc if medium.kind == Kind::Emmc && medium.identity.unit.is_none() => {
+                let asked = Linux::to_ask(roots, medium)
+                    .map_err(|error| format!("the card could not be asked: {error}"))
+                    .and_then(|mut path| MmcAreas::examine(&mut path));
+                Hidden { found: Some(of_card(asked)), drive: None }
             }
             _ => Hidden::default(),
         }
@@ -105,11 +111,11 @@ impl Hidden {
         if let Some(area) = unknown {
             return Err(format!("whether the drive has a {} is {}", area.kind.replace('_', " "), area.note));
         }
-        if let Some(area) = self.areas().next().filter(|_| plan.is_none()) {
+        if let Some(area) = self.areas().find(|area| !is_area_of_card(area)).filter(|_| plan.is_none()) {
             return Err(format!("no command of the drive gives it back: {}; {}", area_words(area), area.note));
         }
         match &self.found {
-            Some(HiddenAreas::NotExamined { why }) if !is_nvme(medium) => {
+            Some(HiddenAreas::NotExamined { why }) if !is_nvme(medium) && medium.transport != Bus::Mmc => {
                 Err(format!("what the drive hides could not be asked: {why}"))
             }
             None if can_hide_unseen(medium) => {
@@ -145,7 +151,9 @@ impl Hidden {
         let closed: Vec<String> = self.areas().map(area_words).collect();
         match &self.found {
             _ if !closed.is_empty() => HiddenAreaState::Closed(closed.join("; ")),
-            Some(found @ HiddenAreas::Examined { .. }) if medium.transport == Bus::Ata || is_nvme(medium) => {
+            Some(found @ HiddenAreas::Examined { .. })
+                if matches!(medium.transport, Bus::Ata | Bus::Mmc) || is_nvme(medium) =>
+            {
                 match found.with(AreaOutcome::Unknown).next() {
                     None => HiddenAreaState::Open,
                     Some(area) => HiddenAreaState::NotExamined(format!(
@@ -228,6 +236,21 @@ fn of_subsystem(medium: &Medium, asked: Result<NvmeCapacity, String>) -> HiddenA
         Some(why) if areas.is_empty() => HiddenAreas::NotExamined { why: why.to_owned() },
         _ => HiddenAreas::Examined { by, areas, exchanges: Vec::new(), restored: None },
     }
+}
+
+/// From what an eMMC card answered.
+fn of_card(asked: Result<MmcAreas, String>) -> HiddenAreas {
+    match asked {
+        Ok(card) => {
+            HiddenAreas::Examined { by: card.asked_by(), areas: card.report(), exchanges: Vec::new(), restored: None }
+        }
+        Err(why) => HiddenAreas::NotExamined { why },
+    }
+}
+
+/// It is not hidden: it has a node of its own beside that of the card.
+pub(super) fn is_area_of_card(area: &HiddenArea) -> bool {
+    [BOOT_PARTITIONS, GENERAL_PURPOSE_PARTITIONS].contains(&area.kind.as_str())
 }
 
 /// No command gives it back; Sanitize reaches it.

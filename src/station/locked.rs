@@ -9,7 +9,7 @@ use crate::device::transport::{Linux, Recorder, Transport};
 use crate::device::{self, ClaimError, Roots};
 use crate::media::{Identity, Medium};
 use crate::policy::Technique;
-use crate::sanitize::firmware::{Note, Psids, procedure_for};
+use crate::sanitize::firmware::{BootPartitions, Note, Psids, procedure_for};
 use crate::sanitize::journal::{Journal, JournalError};
 use crate::sanitize::state::{Incoherent, JournalEntry, RunState};
 use crate::units::{Bytes, now};
@@ -104,7 +104,8 @@ fn unlock(roots: &Roots, medium: &Medium, technique: Technique, state: &RunState
     let stays = |why: String| LockedError::Stays { path: path.clone(), why };
     let claim =
         device::claim_locked(roots, medium).map_err(|error| LockedError::Claim { path: path.clone(), error })?;
-    let Some(procedure) = procedure_for(technique, medium, &Psids::default()) else { return Ok((None, Vec::new())) };
+    let procedure = procedure_for(technique, medium, &Psids::default(), BootPartitions::default());
+    let Some(procedure) = procedure else { return Ok((None, Vec::new())) };
     let linux = Linux::over(roots, claim.file(), medium).map_err(|error| stays(error.to_string()))?;
     let mut recorder = Recorder::new(linux);
     let log = recorder.log();

@@ -37,13 +37,15 @@ mod time_evidence;
 mod unfreeze;
 #[cfg(feature = "erase")]
 mod verify_media;
+#[cfg(feature = "erase")]
+mod warnings;
 
 #[cfg(feature = "erase")]
 pub use crate::device::{Roots, TargetRule};
 #[cfg(feature = "erase")]
 pub use crate::overwrite::{EngineConfig, FaultLimits, IoChoice};
 #[cfg(feature = "erase")]
-pub use crate::sanitize::firmware::{Psids, PsidsError, STALL};
+pub use crate::sanitize::firmware::{BootPartitions, Psids, PsidsError, STALL};
 #[cfg(feature = "erase")]
 pub use crate::sanitize::{
     Confirmation, Confirmed, Run, StartError,

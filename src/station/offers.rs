@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use crate::device::command::mmc::Area;
 use crate::device::transport::Linux;
 use crate::device::{self, Roots};
 use crate::media::{Medium, Reach, Transport, Zoned};
 use crate::policy::{self, Offer, Technique};
-use crate::sanitize::firmware::{Look, Psids, procedure_for};
+use crate::sanitize::firmware::{BootPartitions, Look, Psids, not_shown, procedure_for};
 
 /// The answers of one medium.
 #[derive(Debug, Default)]
@@ -21,7 +22,13 @@ pub(super) struct Answers {
 
 impl Answers {
     /// Asks the drive for each technique, and the host for everything that each would reach.
-    pub fn ask(roots: &Roots, medium: &Medium, techniques: &[Technique], psids: &Psids) -> Answers {
+    pub fn ask(
+        roots: &Roots,
+        medium: &Medium,
+        techniques: &[Technique],
+        psids: &Psids,
+        boot: BootPartitions,
+    ) -> Answers {
         let mut answers = Answers::default();
         if medium.zoned == Zoned::HostManaged {
             answers.host_cannot =
@@ -39,7 +46,7 @@ impl Answers {
             }
         };
         for technique in techniques {
-            let mut look = match procedure_for(*technique, medium, psids) {
+            let mut look = match procedure_for(*technique, medium, psids, boot) {
                 None => Err("it cannot be sent to this medium".to_owned()),
                 Some(procedure) if procedure.tells_serial() => {
                     procedure.look(&mut path).and_then(|look| checked(look, medium))
@@ -56,7 +63,11 @@ impl Answers {
                     );
                 }
                 let reach = look.reach;
-                answers.reached.entry(reach).or_insert_with(|| reached(roots, medium, reach));
+                let along = answers.reached.entry(reach).or_insert_with(|| reached(roots, medium, reach));
+                if let (Ok(along), None) = (along, &look.obstacle) {
+                    let is_here = |area: &Area| along.iter().any(|m| m.identity.unit.as_deref() == Some(area.name()));
+                    look.obstacle = look.areas.iter().find(|area| !is_here(area)).map(|area| not_shown(*area));
+                }
             }
             answers.looks.push((*technique, look));
         }
@@ -71,10 +82,10 @@ impl Answers {
             let obstacle = match look {
                 Err(why) => Some(why.clone()),
                 Ok(look) if !look.supported => return None,
-                Ok(look) => match self.reached.get(&look.reach) {
-                    Some(Err(why)) => Some(why.clone()),
-                    _ => look.obstacle.clone().filter(|_| look.frozen.is_none() || !unfreeze),
-                },
+                Ok(look) => {
+                    let own = look.obstacle.clone().filter(|_| look.frozen.is_none() || !unfreeze);
+                    own.or_else(|| self.reached.get(&look.reach)?.as_ref().err().cloned())
+                }
             };
             Some(Offer { technique: *technique, obstacle })
         };

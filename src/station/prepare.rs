@@ -7,17 +7,17 @@ use chrono::{DateTime, Utc};
 use rand::RngExt as _;
 
 use super::folder::{Station, StationError};
-use super::hidden::{Hidden, area_words, only_sanitize_reaches};
+use super::hidden::Hidden;
 use super::offers::Answers;
-use super::unfreeze;
+use super::{unfreeze, warnings};
 use crate::custody::{Log, LogError};
 use crate::device::{self, InventoryError, ResolveError, Roots, TargetRule};
-use crate::media::{HiddenArea, Medium, MediumClass};
+use crate::media::{Medium, MediumClass};
 use crate::policy::{
     self, Decision, HiddenAreaState, InForce, Method, Offer, OperatorStanding, PolicyRequest, Refusal, Route, Scope,
     StepDown, Storage, Technique, VerificationLevel, Wanted, Way,
 };
-use crate::sanitize::firmware::{Psids, RestorePlan, UNATTACHED_NAMESPACES, candidates};
+use crate::sanitize::firmware::{BootPartitions, Psids, RestorePlan, candidates};
 use crate::sanitize::journal::{self, Journal};
 use crate::sanitize::record::{EarlierAttempt, Operator, Otherwise, SchemeFacts};
 use crate::sanitize::rung::Rung;
@@ -64,6 +64,8 @@ pub struct Wish {
     pub restore_hidden: Option<Otherwise>,
     /// This machine may be suspended to RAM where that unfreezes a drive.
     pub unfreeze: bool,
+    /// What becomes of the boot partitions of an eMMC whose command reaches them.
+    pub boot_partitions: BootPartitions,
 }
 
 /// A planned run with the reasons behind it.
@@ -267,9 +269,9 @@ fn plan_one(
         // What the host writes itself needs no answer of the drive, but for its zones.
         Wanted::Method(Method::Clear) | Wanted::Technique(Technique::Overwrite) => {
             let by_host: Vec<_> = candidates(&medium).into_iter().filter(|t| t.way() == Way::Host).collect();
-            Answers::ask(roots, &medium, &by_host, &wish.psids)
+            Answers::ask(roots, &medium, &by_host, &wish.psids, wish.boot_partitions)
         }
-        _ => Answers::ask(roots, &medium, &candidates(&medium), &wish.psids),
+        _ => Answers::ask(roots, &medium, &candidates(&medium), &wish.psids, wish.boot_partitions),
     };
     let hidden_state = hidden.state_with(&medium, restore.as_ref());
     let mut decision = decide(&medium, &answers.offers(wish.unfreeze), hidden_state, order, wish)
@@ -280,8 +282,9 @@ fn plan_one(
         .map_err(|why| Refused::Frozen { path: medium.path.clone(), why })?;
     let also = also(&rungs, &answers);
     decision.warnings.extend(unfreeze.as_ref().map(unfreeze::warning));
-    decision.warnings.extend(warnings(&rungs, &also));
-    decision.warnings.extend(hidden_warnings(&hidden, restore.as_ref(), &rungs));
+    decision.warnings.extend(warnings::of_force_ro(roots, &medium, &also));
+    decision.warnings.extend(warnings::of_drive(&rungs, &also));
+    decision.warnings.extend(warnings::of_hidden(&hidden, restore.as_ref(), &rungs));
     let by_host = rungs.iter().any(Rung::is_by_host);
     let mut rng = rand::rng();
     let passes = if by_host { wish.scheme.instantiate(&mut rng) } else { Vec::new() };
@@ -374,59 +377,6 @@ fn also(rungs: &[Rung], answers: &Answers) -> Vec<Medium> {
         }
     }
     also
-}
-
-/// What a person should know of the drive's own techniques.
-fn warnings(rungs: &[Rung], also: &[Medium]) -> Vec<String> {
-    let mut warnings: Vec<String> = also
-        .iter()
-        .map(|other| format!("the command erases {} ({}) as well", other.path.display(), other.identity.label()))
-        .collect();
-    if rungs.iter().any(|rung| !rung.is_by_host()) {
-        warnings.push(
-            "a drive that only unmaps its blocks and reads zeros back cannot be told from one that erases them, by \
-             any host"
-                .to_owned(),
-        );
-    }
-    warnings
-}
-
-/// What a person should know of a drive that hides a part of itself.
-fn hidden_warnings(hidden: &Hidden, restore: Option<&RestorePlan>, rungs: &[Rung]) -> Vec<String> {
-    if let Some(last) = restore.and_then(|plan| plan.steps.last()) {
-        let areas: Vec<String> = hidden.areas().map(area_words).collect();
-        if areas.is_empty() {
-            return vec![format!(
-                "before anything is erased the drive is told to take its whole capacity, for good: it has at least {} \
-                 bytes from then on, all of which is erased. Whether it was made to look smaller it does not tell before",
-                last.size
-            )];
-        }
-        return vec![format!(
-            "before anything is erased the drive is changed for good: it gives back what it hides ({}) and has {} bytes \
-             from then on, all of which is erased",
-            areas.join("; "),
-            last.size
-        )];
-    }
-    // A sanitize reaches by its standard what an overwrite does not.
-    let all_reach = rungs.iter().all(|rung| rung.technique.reaches_hidden().is_some());
-    let words = |area: &HiddenArea| match (all_reach, only_sanitize_reaches(area)) {
-        (true, _) if area.kind == UNATTACHED_NAMESPACES => {
-            Some(format!("the command erases {} as well, which no device here shows", area_words(area)))
-        }
-        (true, _) => None,
-        (false, true) => Some(format!(
-            "the drive hides a part of itself ({}): no host write reaches it, nor does a format; NVMe Sanitize does",
-            area_words(area)
-        )),
-        (false, false) => Some(format!(
-            "the drive hides a part of itself ({}): no host write reaches it; --restore-hidden has it given back",
-            area_words(area)
-        )),
-    };
-    hidden.areas().filter_map(words).collect()
 }
 
 /// Unfinished runs by the identity of their medium. A journal that cannot be read stands in nobody's

@@ -19,7 +19,9 @@ use crate::device::command::{Data, nvme};
 use crate::device::transport::{Linux, Transport};
 use crate::media::{CommandSet, Health, HiddenArea, Medium};
 use crate::policy::Technique;
-use crate::sanitize::firmware::{AtaHiddenAreas, Maximum, NvmeCapacity, Psids, ScsiCapacity, candidates};
+use crate::sanitize::firmware::{
+    AtaHiddenAreas, BootPartitions, Maximum, NvmeCapacity, Psids, ScsiCapacity, candidates,
+};
 
 /// So long a drive may take to answer everything; one that is asleep spins up first.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -100,7 +102,7 @@ fn unknown(why: String) -> DriveReport {
 }
 
 fn ask(roots: &Roots, medium: &Medium) -> DriveReport {
-    let answers = Answers::ask(roots, medium, &candidates(medium), &Psids::default());
+    let answers = Answers::ask(roots, medium, &candidates(medium), &Psids::default(), BootPartitions::Erase);
     let mut report = DriveReport::default();
     let mut unanswered: Vec<String> = Vec::new();
     for (technique, look) in &answers.looks {

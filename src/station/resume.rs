@@ -14,7 +14,7 @@ use crate::media::Medium;
 use crate::sanitize::firmware::Psids;
 use crate::sanitize::journal::{self, Journal, JournalError};
 use crate::sanitize::state::{Incoherent, RunState};
-use crate::sanitize::{Run, StartError};
+use crate::sanitize::{Run, StartError, set_back_abandoned};
 use crate::signed::StationKey;
 use crate::sys::clock;
 
@@ -260,7 +260,7 @@ pub fn abandon(
         drop(journal);
         (journal, entries) = Journal::salvage(&path, believable)?;
     }
-    let state = match RunState::fold(&entries)? {
+    let mut state = match RunState::fold(&entries)? {
         Some(state) if state.sealed.is_some() || state.intent.is_some() => state,
         _ => return close_unreported(station, key, journal, reason),
     };
@@ -270,6 +270,7 @@ pub fn abandon(
             None => Err(Incoherent { number: entries.len(), why: "the result was not kept" }.into()),
         };
     }
+    set_back_abandoned(&Roots::live(), &mut journal, &mut state)?;
     let (reason, tool) = (with_password(reason, &state), tool_facts(station));
     Ok(Ready::Sealed(Box::new(Run::abandon(journal, state, &reason, tool, clock::quality().into(), now)?)))
 }

@@ -1,6 +1,7 @@
 //! Runs of many sorts, each a good one.
 
 use lastwrite::sanitize::record::RunFacts;
+use lastwrite::units::Bytes;
 use serde_json::json;
 
 use crate::samples::facts;
@@ -38,9 +39,21 @@ pub fn erased() -> RunFacts {
         exchange
     };
     let sanitize = format!("84{}02{}", "00".repeat(7), "00".repeat(21));
+    let mut other = crate::samples::facts().medium.identity;
+    (other.unit, other.size) = (Some("another".to_owned()), Bytes(4096));
+    let along = json!({
+        "identity": other, "identity_digest": other.digest(), "path": "/dev/other", "read": {
+            "canaries": {"known": 2, "gone": 2}, "samples": {"known": 1, "gone": 1},
+            "found": {"zeros": "7", "ones": "1", "other": "0"},
+        },
+    });
+    facts["force_ro"] = json!([
+        {"node": "/dev/other", "identity_digest": "d", "cleared": at, "set_back": at},
+        {"node": "/dev/another", "identity_digest": "d", "cleared": at, "failed": "EROFS"},
+    ]);
     facts["firmware"] = json!({
         "path": {"set": "nvme", "identity_agrees": true, "returns_status": true, "notes": ["n"]}, "reach": "subsystem",
-        "also": [], "sent": facts["started"], "ended": facts["ended"], "estimate_seconds": 60, "status": "SSTAT 0101h",
+        "also": [along], "sent": facts["started"], "ended": facts["ended"], "estimate_seconds": 60, "status": "SSTAT 0101h",
         "exchanges": [
             exchange("Sanitize", &sanitize, None),
             exchange("Get Log Page (Sanitize Status)", "02ffffffff007f0081", Some("ffff010102")),

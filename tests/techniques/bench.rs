@@ -4,10 +4,12 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use lastwrite::device::command::mmc::Area;
 use lastwrite::device::transport::Transport;
 use lastwrite::policy::VerificationLevel;
 use lastwrite::sanitize::firmware::{
-    Blocks, Canaries, Clock, Diary, DiaryError, End, Erasure, Note, Past, Procedure, Refusal, STALL, Session, carry_out,
+    AreaBlocks, Blocks, Canaries, Clock, Diary, DiaryError, End, Erasure, Note, Past, Procedure, Refusal, STALL,
+    Session, carry_out,
 };
 use lastwrite::scheme::StreamKey;
 use lastwrite::units::{Bytes, SectorSize};
@@ -22,7 +24,10 @@ pub struct Medium(Arc<Mutex<Vec<u8>>>);
 impl Medium {
     /// Full of something that is neither blank nor short.
     pub fn full() -> Medium {
-        let content = (0..SIZE as u32 / 4).flat_map(|n| n.wrapping_mul(0x9E37_79B9).to_le_bytes()).collect();
+        Medium::of(SIZE)
+    }
+    pub fn of(size: usize) -> Medium {
+        let content = (0..size as u32 / 4).flat_map(|n| n.wrapping_mul(0x9E37_79B9).to_le_bytes()).collect();
         Medium(Arc::new(Mutex::new(content)))
     }
     pub fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
@@ -54,6 +59,8 @@ impl Truth {
 #[derive(Clone)]
 pub struct Bench {
     pub medium: Medium,
+    /// Areas of a card beside the main one.
+    pub areas: Vec<(Area, Medium)>,
     pub notes: Arc<Mutex<Vec<Note>>>,
     /// So many looks at the status until the run is asked to stop.
     pub polls: u32,
@@ -69,6 +76,7 @@ impl Bench {
     pub fn new(medium: &Medium) -> Bench {
         Bench {
             medium: medium.clone(),
+            areas: Vec::new(),
             notes: Arc::default(),
             polls: 100_000,
             goes_on: true,
@@ -101,10 +109,13 @@ impl Bench {
         past: &Past,
     ) -> Result<End, Refusal> {
         let (mut blocks, mut diary, mut clock) = (self.clone(), self.clone(), self.clone());
+        let mut areas = self.areas.clone();
+        let areas = areas.iter_mut().map(|(area, blocks)| AreaBlocks { area: *area, blocks });
         let mut session = Session {
             procedure,
             path,
             blocks: &mut blocks,
+            areas: areas.collect(),
             diary: &mut diary,
             clock: &mut clock,
             identity: &mut || Ok(()),
@@ -133,6 +144,24 @@ impl Blocks for Bench {
         if !self.drops_writes {
             self.medium.bytes()[offset.0 as usize..][..buf.len()].copy_from_slice(buf);
         }
+        Ok(())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// An area of a card.
+impl Blocks for Medium {
+    fn geometry(&self) -> (Bytes, SectorSize) {
+        (Bytes(self.bytes().len() as u64), SectorSize::B512)
+    }
+    fn read(&mut self, offset: Bytes, buf: &mut [u8]) -> io::Result<()> {
+        buf.copy_from_slice(&self.bytes()[offset.0 as usize..][..buf.len()]);
+        Ok(())
+    }
+    fn write(&mut self, offset: Bytes, buf: &[u8]) -> io::Result<()> {
+        self.bytes()[offset.0 as usize..][..buf.len()].copy_from_slice(buf);
         Ok(())
     }
     fn flush(&mut self) -> io::Result<()> {

@@ -1,12 +1,16 @@
-//! An eMMC card: user data area and two boot partitions.
+//! An eMMC card: user data area and two boot partitions, each behind a node of its own.
 
 use std::time::Duration;
 
 use lastwrite::device::command::Data;
-use lastwrite::device::command::mmc::{Command, Outcome};
+use lastwrite::device::command::mmc::{Area, Command, Outcome};
 use lastwrite::device::transport::{Transport, TransportError};
 use lastwrite::media::{CommandSet, Reach};
-use lastwrite::sanitize::firmware::{BootPartitions, MmcCard, MmcErase, Procedure, Refusal};
+use lastwrite::sanitize::firmware::{
+    BOOT_PARTITIONS, BootPartitions, End, GENERAL_PURPOSE_PARTITIONS, MmcAreas, MmcCard, MmcErase, Note, Past,
+    Procedure, Refusal,
+};
+use lastwrite::units::{Bytes, Sectors};
 
 use super::bench::{Bench, Medium, SIZE, Truth, code, erased, failed, obstacle};
 
@@ -16,11 +20,14 @@ const HOW: [MmcErase; 3] = [MmcErase::SecureErase, MmcErase::SecureTrim, MmcEras
 struct Card {
     medium: Medium,
     truth: Truth,
-    boot: [Vec<u8>; 2],
+    boot: [Medium; 2],
+    /// It erases its boot partitions when it is told to.
     boot_honest: bool,
-    protected: bool,
+    /// And what they read as then.
+    boot_leaves: u8,
+    /// BOOT_WP and BOOT_WP_STATUS.
+    protected: (u8, u8),
     features: u8,
-    access: usize,
     range: Option<(u32, u32)>,
     marked: bool,
     /// R1 of CMD38.
@@ -29,7 +36,7 @@ struct Card {
     /// Looks at the status until it is idle again, after an erase.
     slow: u32,
     busy: u32,
-    sent: Vec<Vec<u32>>,
+    sent: Vec<(Area, Vec<u32>)>,
 }
 
 fn card(change: impl FnOnce(&mut Card)) -> (Bench, Card) {
@@ -37,11 +44,11 @@ fn card(change: impl FnOnce(&mut Card)) -> (Bench, Card) {
     let mut card = Card {
         medium: medium.clone(),
         truth: Truth::Erases,
-        boot: [vec![0xB1; BOOT], vec![0xB2; BOOT]],
+        boot: [Medium::of(BOOT), Medium::of(BOOT)],
         boot_honest: true,
-        protected: false,
+        boot_leaves: 0,
+        protected: (0, 0),
         features: 0x51,
-        access: 0,
         range: None,
         marked: false,
         error: 0,
@@ -51,20 +58,21 @@ fn card(change: impl FnOnce(&mut Card)) -> (Bench, Card) {
         sent: Vec::new(),
     };
     change(&mut card);
-    (Bench::new(&medium), card)
+    let areas = Area::BOOT.into_iter().zip(card.boot.clone()).collect();
+    (Bench { areas, ..Bench::new(&medium) }, card)
 }
 
 impl Card {
     fn ext_csd(&self) -> Vec<u8> {
         let mut data = vec![0; 512];
-        (data[192], data[231], data[226], data[179]) = (8, self.features, 1, 0x48 | self.access as u8);
-        data[174] = u8::from(self.protected);
+        (data[192], data[231], data[226], data[179], data[168]) = (8, self.features, 1, 0x48, 2);
+        (data[173], data[174]) = self.protected;
         data[212..216].copy_from_slice(&((SIZE / 512) as u32).to_le_bytes());
         (data[223], data[224], data[229], data[230]) = (2, 1, 17, 18);
         data
     }
 
-    fn erase(&mut self, argument: u32) {
+    fn erase(&mut self, area: Area, argument: u32) {
         let (first, last) = self.range.take().expect("CMD35 and CMD36 come before CMD38");
         let trims = match argument {
             0x8000_0001 => return self.marked = true,
@@ -75,16 +83,17 @@ impl Card {
             0x8000_0000 | 0x0000_0001 => true,
             other => panic!("CMD38 {other:08x} is no secure removal"),
         };
-        let whole = |bytes: usize| trims && (first, last) == (0, (bytes / 512 - 1) as u32);
-        match self.access {
-            0 => {
+        // A small card counts bytes.
+        let whole = |bytes: usize| trims && (first, last) == (0, (bytes - 512) as u32);
+        match area {
+            Area::UserData => {
                 assert!(whole(SIZE));
                 self.truth.carry_out(&self.medium);
             }
-            boot => {
+            Area::Boot0 | Area::Boot1 => {
                 assert!(whole(BOOT));
                 if self.boot_honest {
-                    self.boot[boot - 1].fill(0);
+                    self.boot[usize::from(area == Area::Boot1)].bytes().fill(self.boot_leaves);
                 }
             }
         }
@@ -97,8 +106,18 @@ impl Transport for Card {
     }
 
     fn mmc(&mut self, commands: &[Command], data: Data<'_>, limit: Duration) -> Result<Outcome, TransportError> {
+        self.mmc_in(Area::UserData, commands, data, limit)
+    }
+
+    fn mmc_in(
+        &mut self,
+        area: Area,
+        commands: &[Command],
+        data: Data<'_>,
+        limit: Duration,
+    ) -> Result<Outcome, TransportError> {
         assert!(limit >= Duration::from_secs(60));
-        self.sent.push(commands.iter().map(|command| command.opcode).collect());
+        self.sent.push((area, commands.iter().map(|command| command.opcode).collect()));
         let mut outcome = Outcome::default();
         let mut buffer = match data {
             Data::In(buffer) => Some(buffer),
@@ -110,26 +129,18 @@ impl Transport for Card {
             }
             let mut r1 = 0x900;
             match command.opcode {
-                6 if command.argument >> 16 & 0xFF == 179 => {
-                    let value = command.argument >> 8 & 0xFF;
-                    assert_eq!(value & !7, 0x48, "what it boots from stays");
-                    self.access = (value & 7) as usize;
-                }
-                6 => assert_eq!(command.argument, 0x03A5_0100),
+                // Which area commands go to is the kernel's: a PARTITION_ACCESS of ours would be undone.
+                6 => assert_eq!((area, command.argument), (Area::UserData, 0x03A5_0100)),
                 8 => buffer.take().unwrap().copy_from_slice(&self.ext_csd()),
                 13 if self.busy > 0 => (self.busy, r1) = (self.busy - 1, 0xE00),
                 13 => {}
-                17 => {
-                    let at = command.argument as usize * 512;
-                    buffer.take().unwrap().copy_from_slice(&self.boot[self.access - 1][at..at + 512]);
-                }
                 35 => self.range = Some((command.argument, 0)),
                 36 => self.range = self.range.map(|(first, _)| (first, command.argument)),
                 38 => {
                     r1 |= self.error;
                     if self.error == 0 {
                         self.busy = self.slow;
-                        self.erase(command.argument);
+                        self.erase(area, command.argument);
                     }
                 }
                 other => panic!("CMD{other}"),
@@ -144,32 +155,68 @@ fn whole(how: MmcErase) -> MmcCard {
     MmcCard::new(how, BootPartitions::Erase)
 }
 
+fn without_boot(how: MmcErase) -> MmcCard {
+    MmcCard::new(how, BootPartitions::LeaveAlone)
+}
+
 #[test]
 fn an_honest_card_is_erased_with_its_boot_partitions_by_each_of_the_three() {
     for how in HOW {
         let (bench, mut card) = card(|card| card.slow = 3);
         let erasure = erased(bench.run(&whole(how), &mut card));
         assert!(bench.medium.is_blank() && erasure.survey.is_clean() && erasure.canaries > 10);
-        assert!(card.boot.iter().flatten().all(|byte| *byte == 0));
-        assert_eq!(card.access, 0, "the user data area is what commands go to afterwards");
+        assert!(card.boot.iter().all(Medium::is_blank));
+        // Each of them was known before, and all of it was read afterwards.
+        let names: Vec<&str> = erasure.areas.iter().map(|area| area.area.as_str()).collect();
+        assert_eq!(names, ["boot0", "boot1"]);
+        for area in &erasure.areas {
+            assert!(area.canaries >= 64 && area.samples >= 60, "{area:?}");
+            assert_eq!(area.survey.zeros, Sectors(BOOT as u64 / 512));
+        }
+        let keys: Vec<_> = Past::fold(&*bench.notes.lock().unwrap()).areas.iter().map(|a| a.canaries.key).collect();
+        assert_ne!(keys[0], keys[1], "content of one partition is not that of the other");
         // Sanitize is the last command, after everything was trimmed.
-        let erases: Vec<_> = card.sent.iter().filter(|s| s.contains(&38) || **s == [6]).collect();
-        assert_eq!(erases.last().unwrap().contains(&38), how != MmcErase::Sanitize);
+        let erases: Vec<_> = card.sent.iter().filter(|(_, s)| s.contains(&38) || **s == [6]).collect();
+        assert_eq!(erases.last().unwrap().1.contains(&38), how != MmcErase::Sanitize);
+        let in_boot = erases.iter().filter(|(area, _)| *area != Area::UserData).count();
+        assert_eq!(in_boot, if how == MmcErase::SecureTrim { 4 } else { 2 });
     }
 }
 
 #[test]
 fn boot_partitions_can_be_left_alone_and_that_is_told() {
     let (bench, mut card) = card(|_| ());
-    let without = MmcCard::new(MmcErase::SecureErase, BootPartitions::LeaveAlone);
+    let before = card.boot[0].bytes().clone();
+    let without = without_boot(MmcErase::SecureErase);
     let look = without.look(&mut card).unwrap();
-    assert_eq!((look.reach, look.commands.len()), (Reach::Unit, 1));
+    assert_eq!((look.reach, look.commands.len(), look.areas.len()), (Reach::Unit, 1, 0));
     assert!(look.notes.iter().any(|note| note.contains("boot partitions") && note.contains("131072")));
     assert!(look.notes.iter().any(|note| note.contains("RPMB")));
-    erased(bench.run(&without, &mut card));
-    assert!(card.boot[0].iter().all(|byte| *byte == 0xB1));
+    let bench = Bench { areas: Vec::new(), ..bench };
+    let erasure = erased(bench.run(&without, &mut card));
+    assert_eq!((erasure.areas.len(), *card.boot[0].bytes() == before), (0, true));
     let look = whole(MmcErase::SecureTrim).look(&mut card).unwrap();
-    assert_eq!((look.reach, look.commands.len()), (Reach::Card, 6));
+    assert_eq!((look.reach, look.commands.len(), look.areas), (Reach::Card, 6, Area::BOOT.to_vec()));
+    assert!(look.commands[5].name.starts_with("boot1: ERASE_GROUP_START"), "{:?}", look.commands[5]);
+
+    let areas = MmcAreas::examine(&mut card).unwrap();
+    assert_eq!((areas.boot, areas.general_purpose, areas.rpmb), (Bytes(2 * BOOT as u64), Bytes(0), Bytes(256 * 1024)));
+    let told: Vec<_> = areas.report().into_iter().map(|area| (area.kind, area.size)).collect();
+    assert_eq!(told, [(BOOT_PARTITIONS.to_owned(), Some(areas.boot))]);
+    assert!(areas.asked_by().contains("RPMB, 262144 bytes"));
+    let more = MmcAreas { general_purpose: Bytes(512), ..areas };
+    assert_eq!(more.report()[1].kind, GENERAL_PURPOSE_PARTITIONS);
+}
+
+#[test]
+fn a_kernel_that_shows_no_boot_partitions_is_an_obstacle() {
+    for shown in [0, 1] {
+        let (mut bench, mut card) = card(|_| ());
+        bench.areas.truncate(shown);
+        let why = obstacle(bench.run(&whole(MmcErase::SecureErase), &mut card));
+        assert!(why.contains(&format!("boot{shown}")) && why.contains("--leave-boot-partitions"), "{why}");
+        assert!(card.sent.iter().all(|(_, sequence)| !sequence.contains(&38)));
+    }
 }
 
 #[test]
@@ -178,9 +225,15 @@ fn lies_errors_and_silence_are_failures() {
         let (bench, mut card) = card(|card| card.truth = truth);
         assert_eq!(code(bench.run(&whole(MmcErase::SecureErase), &mut card)), "not_erased");
     }
-    let (bench, mut lies) = card(|card| card.boot_honest = false);
-    let (code, message) = failed(bench.run(&whole(MmcErase::SecureErase), &mut lies));
-    assert_eq!((code, message.contains("Boot1, sector 0 is not erased")), ("drive_failed", true), "{message}");
+    for how in HOW {
+        let (bench, mut lies) = card(|card| card.boot_honest = false);
+        let (code, message) = failed(bench.run(&whole(how), &mut lies));
+        assert_eq!((code, message.contains("its area boot0 still hold")), ("not_erased", true), "{message}");
+    }
+    // It erases them to something else than it says of its erased blocks.
+    let (bench, mut other) = card(|card| card.boot_leaves = 0xFF);
+    let (code, message) = failed(bench.run(&whole(MmcErase::SecureErase), &mut other));
+    assert_eq!((code, message.contains("its area boot0 holds something else")), ("mismatch", true), "{message}");
     // ERASE_SEQ_ERROR, ERASE_PARAM, WP_ERASE_SKIP, ERROR.
     for bit in [28, 27, 15, 19] {
         let (bench, mut card) = card(|card| card.error = 1 << bit);
@@ -191,14 +244,56 @@ fn lies_errors_and_silence_are_failures() {
 }
 
 #[test]
-fn each_needs_its_own_bit_and_protected_boot_partitions_are_named() {
+fn a_start_that_was_cut_between_two_commands_is_begun_again_once_the_card_is_idle() {
+    // Everything is trimmed, and SANITIZE_START was never sent: what reads as erased is not.
+    let (bench, mut card) = card(|card| card.fails_at = Some(6));
+    assert_eq!(code(bench.run(&whole(MmcErase::Sanitize), &mut card)), "drive_failed");
+    assert!(bench.medium.is_blank());
+    let known = Past::fold(&*bench.notes.lock().unwrap()).areas;
+    (card.fails_at, card.busy) = (None, 3);
+    card.sent.clear();
+    let erasure = erased(bench.resume(&whole(MmcErase::Sanitize), &mut card));
+    assert_eq!(card.sent.iter().filter(|(_, s)| **s == [13]).count(), 4 + 1, "waited for, and asked at the end");
+    assert_eq!(card.sent.iter().filter(|(_, s)| s.contains(&38)).count(), 3);
+    assert_eq!(card.sent.iter().filter(|(_, s)| **s == [6]).count(), 1);
+    // The samples are those of the first start.
+    assert_eq!(erasure.areas[0].samples as usize, known[0].samples.blocks.len());
+    assert!(erasure.areas[0].samples > 0);
+    let planned = bench.notes.lock().unwrap().iter().filter(|n| matches!(n, Note::AreaPlanned { .. })).count();
+    assert_eq!(planned, 4, "two areas in each start");
+
+    let (bench, mut card) = self::card(|card| card.fails_at = Some(6));
+    code(bench.run(&whole(MmcErase::Sanitize), &mut card));
+    (card.fails_at, card.busy) = (None, u32::MAX);
+    let stopped = Bench { polls: 2, ..bench };
+    assert!(matches!(stopped.resume(&whole(MmcErase::Sanitize), &mut card), Ok(End::Interrupted)));
+}
+
+#[test]
+fn each_needs_its_own_bit() {
     for (how, lacks) in HOW.into_iter().zip([0x50, 0x41, 0x11]) {
         let (bench, mut card) = card(|card| card.features = lacks);
         let refused = bench.run(&whole(how), &mut card);
         assert!(matches!(refused, Err(Refusal::Unsupported(_))), "{how:?}: {refused:?}");
-        assert!(card.sent.iter().all(|sequence| !sequence.contains(&38)));
+        assert!(card.sent.iter().all(|(_, sequence)| !sequence.contains(&38)));
     }
-    let (bench, mut protected) = card(|card| card.protected = true);
-    assert!(obstacle(bench.run(&whole(MmcErase::Sanitize), &mut protected)).contains("write-protected"));
-    erased(bench.run(&MmcCard::new(MmcErase::Sanitize, BootPartitions::LeaveAlone), &mut protected));
+}
+
+#[test]
+fn what_the_card_itself_protects_is_named_or_left_out() {
+    for (protected, words) in [
+        ((0, 0b0001), "boot0 (BOOT_WP) until its power is cut"),
+        ((0, 0b1000), "boot1 (BOOT_WP) for good"),
+        ((0, 0b0011), "boot0 (BOOT_WP) in a way"),
+        // Cards without BOOT_WP_STATUS.
+        ((0b0000_0001, 0), "boot0 (BOOT_WP) until its power is cut"),
+        ((0b1000_1100, 0), "boot1 (BOOT_WP) for good"),
+    ] {
+        let (bench, mut card) = card(|card| card.protected = protected);
+        let why = obstacle(bench.run(&whole(MmcErase::Sanitize), &mut card));
+        assert!(why.contains(words) && why.contains("--leave-boot-partitions"), "{why}");
+        assert!(card.sent.iter().all(|(_, sequence)| !sequence.contains(&38)));
+        let bench = Bench { areas: Vec::new(), ..bench };
+        erased(bench.run(&without_boot(MmcErase::Sanitize), &mut card));
+    }
 }

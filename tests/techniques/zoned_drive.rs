@@ -53,6 +53,7 @@ impl Drive {
             procedure: &ZoneResetOverwrite::new(),
             path: &mut self.clone(),
             blocks: &mut self.clone(),
+            areas: Vec::new(),
             diary: &mut notes.clone(),
             clock: &mut self.clone(),
             identity: &mut || Ok(()),

@@ -105,6 +105,7 @@ function checkDrive(facts) {
   return Promise.all(of("also").map(async (other) => [other, await identityDigest(other.get("identity"))])).then((others) => {
     for (const [other, digest] of others) {
       require(other.get("identity_digest") === digest, `the identity's digest of ${other.get("path")} is not what is written`);
+      checkAlong(facts, other);
     }
     return `${sent}; ${of("canaries.gone")} blocks of known content and ${of("samples.gone")} samples are gone`;
   });
@@ -121,6 +122,20 @@ function checkStepsDown(facts) {
     before = to;
   }
   require(before === null || before === facts.get("technique"), `the last step down leads to ${before}, and another technique is claimed`);
+}
+
+// What was read of a medium that was erased along: nothing, or all of it.
+function checkAlong(facts, other) {
+  const [read, path] = [other.get("read"), other.get("path")];
+  if (read === undefined) return;
+  for (const [name, what] of [["canaries", "blocks of known content"], ["samples", "samples"]]) {
+    const [known, gone] = ["known", "gone"].map((member) => get(read, `${name}.${member}`));
+    require(gone === known, `${gone} of ${known} ${what} of ${path} are gone`);
+  }
+  require(get(read, "canaries.known") > 0, `no known content was written to ${path} before`);
+  const blocks = ["zeros", "ones", "other"].reduce((sum, name) => sum + decimal(get(read, `found.${name}`)), 0n);
+  const size = get(other, "identity.size");
+  require(blocks * BigInt(get(facts, "medium.geometry.logical_block")) === decimal(size), `${blocks} blocks of ${path} are told of, and it has ${size} bytes`);
 }
 
 function checkFound(facts, found) {

@@ -122,6 +122,7 @@ const AREAS = {
   restored: maybe(object({ before: IDENTITY, otherwise: oneOf("refuse", "exclude"), at: time })),
 };
 const KNOWN = object({ known: u32, gone: u32 });
+const FOUND = object({ zeros: count, ones: count, other: count });
 const FROZEN = list(oneOf("security", "sanitize"));
 
 const FACTS = object({
@@ -149,10 +150,12 @@ const FACTS = object({
   firmware: maybe(object({
     path: object({ set: COMMANDS, identity_agrees: orNull(flag), returns_status: flag, notes: list(word) }),
     reach: oneOf("unit", "subsystem", "card"),
-    also: list(object({ identity: IDENTITY, identity_digest: word, path: word })),
+    also: list(object({
+      identity: IDENTITY, identity_digest: word, path: word, read: maybe(object({ canaries: KNOWN, samples: KNOWN, found: FOUND })),
+    })),
     exchanges: list(EXCHANGE), sent: timeOrNull, ended: timeOrNull, estimate_seconds: orNull(u64), status: wordOrNull,
     canaries: KNOWN, samples: KNOWN, blank_samples: u32,
-    found: orNull(object({ zeros: count, ones: count, other: count })), cleaned_up: wordOrNull,
+    found: orNull(FOUND), cleaned_up: wordOrNull,
   })),
   steps_down: someOf(object({ from: word, to: word, failure: FAILURE, at: time, exchanges: list(EXCHANGE) })),
   verification: READING, ledger: LEDGER,
@@ -163,6 +166,7 @@ const FACTS = object({
     frozen: FROZEN, noted: time, woke: maybe(time), slept_seconds: maybe(u32), failed: maybe(word), after: maybe(FROZEN),
     exchanges: someOf(EXCHANGE),
   })),
+  force_ro: someOf(object({ node: word, identity_digest: word, cleared: time, set_back: maybe(time), failed: maybe(word) })),
   io: object({ engine: word, direct: flag }),
   resumed: list(object({ at: time, path: word, pass: u32, stage: word, offset: count })),
   started: time, ended: time, clock: CLOCK,

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use super::Roots;
 use super::blocks::{Blocks, Node, attr_number, list};
 use super::facts::DiskFacts;
+use super::force_ro;
 use super::loops;
 use super::patience::each_in_time;
 use super::roots::Nodes;
@@ -139,7 +140,7 @@ impl<'a> World<'a> {
             nodes.extend(more_nodes);
             held.extend(more_held);
         }
-        if let Some(chain) = self.system_chain(base, scope) {
+        if let Some(chain) = self.system_chain(base, scope).or_else(|| self.system_card(base)) {
             reasons.push(Protection::SystemMedium { chain });
         }
         self.mounted(&nodes, &mut reasons);
@@ -186,6 +187,14 @@ impl<'a> World<'a> {
             }),
             _ => own,
         }
+    }
+
+    /// A machine whose system lies in the main area of a card starts from the card's boot partitions.
+    fn system_card(&self, area: &Node) -> Option<String> {
+        force_ro::unit(&area.name).filter(|_| area.partition.is_none())?;
+        let main = area.dir.parent()?.file_name()?.to_str()?;
+        let chain = self.system_chain(self.blocks.get(main)?, Scope::WholeDisk)?;
+        Some(format!("{chain}, the same card as {}", area.name))
     }
 
     fn mounted(&self, nodes: &[&Node], reasons: &mut Vec<Protection>) {

@@ -70,6 +70,21 @@ pub trait Transport: Send {
         Err(TransportError::not_supported(commands.first().map_or("MMC", |command| command.name)))
     }
 
+    /// The same to another area of the card, which has a node of its own. Between any two commands the kernel
+    /// itself turns the card to the area of the node that they come through.
+    fn mmc_in(
+        &mut self,
+        area: mmc::Area,
+        commands: &[mmc::Command],
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> Result<mmc::Outcome, TransportError> {
+        match area {
+            mmc::Area::UserData => self.mmc(commands, data, timeout),
+            mmc::Area::Boot0 | mmc::Area::Boot1 => Err(TransportError::not_supported(area.name())),
+        }
+    }
+
     /// A request to the kernel's Opal driver.
     fn opal(&mut self, request: &opal::Request<'_>, timeout: Duration) -> Result<opal::Outcome, TransportError> {
         let _ = timeout;
@@ -122,6 +137,16 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
         timeout: Duration,
     ) -> Result<mmc::Outcome, TransportError> {
         (**self).mmc(commands, data, timeout)
+    }
+
+    fn mmc_in(
+        &mut self,
+        area: mmc::Area,
+        commands: &[mmc::Command],
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> Result<mmc::Outcome, TransportError> {
+        (**self).mmc_in(area, commands, data, timeout)
     }
 
     fn opal(&mut self, request: &opal::Request<'_>, timeout: Duration) -> Result<opal::Outcome, TransportError> {

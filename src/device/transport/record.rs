@@ -166,13 +166,22 @@ impl<T: Transport> Transport for Recorder<T> {
         data: Data<'_>,
         timeout: Duration,
     ) -> Result<mmc::Outcome, TransportError> {
-        let names: Vec<&str> = commands.iter().map(|command| command.name).collect();
+        self.mmc_in(mmc::Area::UserData, commands, data, timeout)
+    }
+
+    fn mmc_in(
+        &mut self,
+        area: mmc::Area,
+        commands: &[mmc::Command],
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> Result<mmc::Outcome, TransportError> {
         let bytes: String = commands.iter().map(|command| hex(&command.bytes())).collect();
         self.send(
             CommandSet::Mmc,
-            (&names.join(", "), bytes),
+            (&area.names(commands), bytes),
             data,
-            |path, data| path.mmc(commands, data, timeout),
+            |path, data| path.mmc_in(area, commands, data, timeout),
             |outcome| Reply::Mmc {
                 responses: outcome.responses.iter().flatten().map(|word| format!("{word:08x}")).collect(),
             },

@@ -11,7 +11,9 @@ use crate::media::Medium;
 use crate::policy::{Method, Route, StepDown, Technique, VerificationLevel, Wanted};
 use crate::sanitize::record::{Frozen, Operator, Otherwise};
 use crate::scheme::{self, PassVerify, Scheme};
-use crate::station::{self, DriveReport, Order, Preparation, Psids, Refused, RunPlan, Rung, Station, TargetRule, Wish};
+use crate::station::{
+    self, BootPartitions, DriveReport, Order, Preparation, Psids, Refused, RunPlan, Rung, Station, TargetRule, Wish,
+};
 use crate::units::{human_bytes, now};
 
 /// How the media are to be wiped.
@@ -62,6 +64,10 @@ pub struct WishArgs {
     /// erased, which cuts the drive's power; its clock wakes it after half a minute
     #[arg(long)]
     pub unfreeze: bool,
+    /// Leave the boot partitions of an eMMC as they are where its own command would erase them too: the
+    /// certificate excludes them
+    #[arg(long)]
+    pub leave_boot_partitions: bool,
     /// Allow a partition as target
     #[arg(long)]
     pub partition: bool,
@@ -194,6 +200,10 @@ impl WishArgs {
             targets: if self.partition { TargetRule::PartitionAllowed } else { TargetRule::WholeDiskOnly },
             psids: Psids::default(),
             unfreeze: self.unfreeze,
+            boot_partitions: match self.leave_boot_partitions {
+                true => BootPartitions::LeaveAlone,
+                false => BootPartitions::Erase,
+            },
             restore_hidden: self.restore_hidden.map(|otherwise| match otherwise {
                 RestoreHidden::OrRefuse => Otherwise::Refuse,
                 RestoreHidden::OrExclude => Otherwise::Exclude,

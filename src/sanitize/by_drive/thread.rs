@@ -8,8 +8,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::super::firmware::{
-    Blocks, Canaries, Clock, Diary, DiaryError, End, Note, Past, Psids, Refusal, Session, State, carry_out,
-    procedure_for,
+    AreaBlocks, Blocks, BootPartitions, Canaries, Clock, Diary, DiaryError, End, Note, Past, Psids, Refusal, Session,
+    State, carry_out, procedure_for,
 };
 use super::super::journal::JournalError;
 use super::super::record::Failure;
@@ -20,7 +20,7 @@ use super::Pulse;
 use crate::device::command::{Data, ata, block, mmc, nvme, opal, scsi};
 use crate::device::transport::{ExchangeLog, Linux, Recorder, Transport, TransportError};
 use crate::device::{Claim, Roots};
-use crate::media::{CommandSet, Exchange};
+use crate::media::{CommandSet, Exchange, Reach};
 use crate::scheme::StreamKey;
 use crate::sys::{Arena, Run as Memory};
 use crate::units::{Bytes, SectorSize, now};
@@ -36,6 +36,8 @@ pub(super) struct Work {
     pub at: usize,
     pub past: Past,
     pub claim: Arc<Claim>,
+    /// What the command erases along.
+    pub also: Vec<Arc<Claim>>,
     pub journal: SharedJournal,
     pub roots: Arc<Roots>,
     pub pulse: Arc<Pulse>,
@@ -56,31 +58,42 @@ pub(super) enum Left {
 
 impl Work {
     pub(super) fn carry_out(self) -> Left {
-        let technique = self.plan.ladder[self.at].technique;
+        let rung = &self.plan.ladder[self.at];
+        let (technique, boot) = (rung.technique, BootPartitions::of(rung.reach));
         let (Some(procedure), Some(seed)) =
-            (procedure_for(technique, &self.plan.medium, &self.psids), self.plan.seed())
+            (procedure_for(technique, &self.plan.medium, &self.psids, boot), self.plan.seed())
         else {
             return self.close(Vec::new(), Err(failed("unsupported", format!("{technique} cannot be sent to it"))));
         };
-        let linux = match Linux::over(&self.roots, self.claim.file(), &self.plan.medium) {
+        let areas = self.areas(rung.reach);
+        let over = Linux::over(&self.roots, self.claim.file(), &self.plan.medium);
+        let linux = areas.iter().fold(over, |path, (area, claim)| path?.with_area(*area, claim.file()));
+        let linux = match linux {
             Ok(linux) => linux,
             Err(error) => return self.close(Vec::new(), Err(failed("no_path", error.to_string()))),
         };
         let mut recorder = Recorder::new(Watched { path: linux, pulse: self.pulse.clone(), patience: self.patience });
         let log = recorder.log();
-        let mut blocks = match ClaimBlocks::new(&self) {
-            Ok(blocks) => blocks,
+        let main = ClaimBlocks::new(&self, &self.claim, self.plan.block);
+        let others = areas.iter().map(|(_, claim)| ClaimBlocks::new(&self, claim, block_of(claim)));
+        let (mut blocks, mut others) = match main.and_then(|main| Ok((main, others.collect::<io::Result<Vec<_>>>()?))) {
+            Ok(all) => all,
             Err(error) => return self.close(Vec::new(), Err(failed("memory", error.to_string()))),
         };
         let broken = Arc::new(Mutex::new(None));
         let mut diary = JournalDiary { work: &self, log: log.clone(), broken: broken.clone() };
         let mut clock = PulseClock(self.pulse.clone());
-        let claim = self.claim.clone();
-        let mut identity = || claim.check_identity().map_err(|changed| changed.to_string());
+        let mut identity = || {
+            let mut claims = std::iter::once(&self.claim).chain(areas.iter().map(|(_, claim)| claim));
+            claims.try_for_each(|claim| claim.check_identity().map_err(|changed| changed.to_string()))
+        };
+        let areas_with_blocks =
+            areas.iter().zip(&mut others).map(|((area, _), blocks)| AreaBlocks { area: *area, blocks });
         let mut session = Session {
             procedure: &*procedure,
             path: &mut recorder,
             blocks: &mut blocks,
+            areas: areas_with_blocks.collect(),
             diary: &mut diary,
             clock: &mut clock,
             identity: &mut identity,
@@ -94,6 +107,7 @@ impl Work {
         let end = carry_out(&mut session, &self.past, fresh);
         // The kernel may still hold what was there before.
         let _ = self.claim.drop_caches();
+        areas.iter().for_each(|(_, claim)| drop(claim.drop_caches()));
         if let Some(error) = broken.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Left::Journal(error);
         }
@@ -111,6 +125,15 @@ impl Work {
             }
             Err(refusal) => self.close(exchanges, Err(refused(&refusal, &self.tried))),
         }
+    }
+
+    /// The boot partitions of a card that the command reaches, by their held nodes.
+    fn areas(&self, reach: Reach) -> Vec<(mmc::Area, Arc<Claim>)> {
+        let of = |area: mmc::Area| {
+            let unit = |claim: &&Arc<Claim>| claim.medium().identity.unit.as_deref() == Some(area.name());
+            Some((area, self.also.iter().find(unit)?.clone()))
+        };
+        if reach == Reach::Card { mmc::Area::BOOT.into_iter().filter_map(of).collect() } else { Vec::new() }
     }
 
     /// Each start has canaries of its own: those of an earlier one may be gone for other reasons.
@@ -222,6 +245,10 @@ impl Clock for PulseClock {
     }
 }
 
+fn block_of(claim: &Claim) -> SectorSize {
+    SectorSize::new(claim.medium().geometry.logical_block).unwrap_or(SectorSize::B512)
+}
+
 /// The held medium's blocks, through memory that direct I/O can use.
 struct ClaimBlocks {
     claim: Arc<Claim>,
@@ -233,13 +260,13 @@ struct ClaimBlocks {
 }
 
 impl ClaimBlocks {
-    fn new(work: &Work) -> io::Result<ClaimBlocks> {
+    fn new(work: &Work, claim: &Arc<Claim>, block: SectorSize) -> io::Result<ClaimBlocks> {
         let arena = Arena::new(PIECE)?;
         let memory = arena.take(PIECE).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
         Ok(ClaimBlocks {
-            claim: work.claim.clone(),
-            size: work.plan.medium.geometry.size,
-            block: work.plan.block,
+            claim: claim.clone(),
+            size: claim.medium().geometry.size,
+            block,
             memory,
             pulse: work.pulse.clone(),
             patience: work.patience,
@@ -339,6 +366,17 @@ impl<T: Transport> Transport for Watched<T> {
     ) -> Result<mmc::Outcome, TransportError> {
         self.expect(timeout);
         self.path.mmc(commands, data, timeout)
+    }
+
+    fn mmc_in(
+        &mut self,
+        area: mmc::Area,
+        commands: &[mmc::Command],
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> Result<mmc::Outcome, TransportError> {
+        self.expect(timeout);
+        self.path.mmc_in(area, commands, data, timeout)
     }
 
     fn opal(&mut self, request: &opal::Request<'_>, timeout: Duration) -> Result<opal::Outcome, TransportError> {

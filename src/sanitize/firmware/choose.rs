@@ -67,12 +67,17 @@ fn by_bus(medium: &Medium) -> Vec<Technique> {
     }
 }
 
-/// Who carries a technique out on a medium, with the drive's PSID where one was given; `None` where it is none of the drive's own, or cannot be
-/// sent to this medium.
-pub fn procedure_for(technique: Technique, medium: &Medium, psids: &Psids) -> Option<Box<dyn Procedure>> {
+/// Who carries a technique out on a medium, with the drive's PSID where one was given, and the boot partitions of
+/// a card as was asked for; `None` where it is none of the drive's own, or cannot be sent to this medium.
+pub fn procedure_for(
+    technique: Technique,
+    medium: &Medium,
+    psids: &Psids,
+    boot: BootPartitions,
+) -> Option<Box<dyn Procedure>> {
     use Technique as T;
     let format = |crypto| -> Option<Box<dyn Procedure>> { Some(Box::new(NvmeFormat::new(crypto, namespace(medium)?))) };
-    let card = |how| -> Option<Box<dyn Procedure>> { Some(Box::new(MmcCard::new(how, BootPartitions::Erase))) };
+    let card = |how| -> Option<Box<dyn Procedure>> { Some(Box::new(MmcCard::new(how, boot))) };
     match technique {
         T::NvmeSanitizeBlock => Some(Box::new(NvmeSanitize::new(Erase::Block))),
         T::NvmeSanitizeCrypto => Some(Box::new(NvmeSanitize::new(Erase::Crypto))),
@@ -126,7 +131,7 @@ mod tests {
             let techniques = candidates(&medium);
             assert_eq!((techniques[0], techniques.len()), (first, count));
             for technique in techniques {
-                let procedure = procedure_for(technique, &medium, &Psids::default()).unwrap();
+                let procedure = procedure_for(technique, &medium, &Psids::default(), BootPartitions::Erase).unwrap();
                 assert_eq!(procedure.technique(), technique);
             }
         }

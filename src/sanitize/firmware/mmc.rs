@@ -1,17 +1,17 @@
 //! eMMC secure erase, secure trim and sanitize (JESD84-B51 6.6.9 to 6.6.13).
 //!
-//! The two boot partitions belong to the card. They are erased with it when that was asked for: a
-//! device whose eMMC is soldered in does not start any more without them. The replay-protected area
-//! (RPMB) can be erased by nobody, and general purpose partitions are left to a run of their own;
-//! both are told.
+//! The two boot partitions belong to the card. They are erased with it, each through its own node, unless they
+//! were to be left out: a device whose eMMC is soldered in does not start any more without them. The
+//! replay-protected area (RPMB) can be erased by nobody, and general purpose partitions are left to a run of
+//! their own; both are told.
 
 use std::cell::RefCell;
 use std::time::Duration;
 
+use super::mmc_areas::ext_csd;
 use super::procedure::{Look, Procedure, Started, State};
 use crate::device::command::mmc::{
-    Command, EraseArgument, ExtCsd, Partition, WriteProtection, erase, erase_in, is_idle, read_block_in, sanitize,
-    send_ext_csd, send_status,
+    Area, Command, EraseArgument, ExtCsd, WriteProtection, erase, is_idle, sanitize, send_status,
 };
 use crate::device::command::{Data, hex};
 use crate::device::transport::Transport;
@@ -39,12 +39,20 @@ pub enum MmcErase {
 }
 
 /// What becomes of the boot partitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BootPartitions {
     /// Erased like the rest. A device with a soldered card does not start any more.
+    #[default]
     Erase,
-    /// Not touched; told as not reached.
+    /// Not touched; recorded as excluded.
     LeaveAlone,
+}
+
+impl BootPartitions {
+    /// As a run that reaches so far was planned.
+    pub fn of(reach: Reach) -> BootPartitions {
+        if reach == Reach::Card { BootPartitions::Erase } else { BootPartitions::LeaveAlone }
+    }
 }
 
 /// Erase of an eMMC card.
@@ -56,42 +64,42 @@ pub struct MmcCard {
     failed: RefCell<Option<String>>,
 }
 
+/// Commands for one area, with the time that they may take.
+type Sequence = (Area, Vec<Command>, Duration);
+
 impl MmcCard {
     /// By this erase.
     pub fn new(how: MmcErase, boot: BootPartitions) -> MmcCard {
         MmcCard { how, boot, erased_byte: RefCell::new(None), failed: RefCell::new(None) }
     }
 
-    /// Every sequence of commands in order, each with the time it may take.
-    pub fn sequences(&self, card: &ExtCsd) -> Option<Vec<(Vec<Command>, Duration)>> {
-        let last = card.last()?;
-        let boot_last = Lba((card.boot_size.0 / SECTOR).saturating_sub(1));
+    /// Every sequence of commands in order.
+    fn sequences(&self, card: &ExtCsd) -> Option<Vec<Sequence>> {
         let steps = match self.how {
             MmcErase::SecureErase => vec![EraseArgument::SecureErase],
             MmcErase::SecureTrim => vec![EraseArgument::SecureTrimStep1, EraseArgument::SecureTrimStep2],
             MmcErase::Sanitize => vec![EraseArgument::Trim],
         };
+        let mut areas = vec![(Area::UserData, card.last()?, card.size())];
+        let boot_last = Lba((card.boot_size.0 / SECTOR).saturating_sub(1));
+        areas.extend(self.boot_partitions(card).iter().map(|area| (*area, boot_last, card.boot_size)));
         let mut sequences = Vec::new();
-        for step in &steps {
-            sequences.push((erase(Lba(0), last, *step)?, self.limit(card, card.size())));
-        }
-        for partition in self.boot_partitions(card) {
+        for (area, last, size) in areas {
             for step in &steps {
-                let sequence = erase_in(partition, Lba(0), boot_last, *step, card)?;
-                sequences.push((sequence, self.limit(card, card.boot_size)));
+                sequences.push((area, erase(Lba(0), last, *step, card.addressing())?, self.limit(card, size)));
             }
         }
         if self.how == MmcErase::Sanitize {
-            sequences.push((vec![sanitize()], LONGEST));
+            sequences.push((Area::UserData, vec![sanitize()], LONGEST));
         }
         Some(sequences)
     }
 
     /// Those that are erased.
-    fn boot_partitions(&self, card: &ExtCsd) -> Vec<Partition> {
+    fn boot_partitions(&self, card: &ExtCsd) -> &'static [Area] {
         match self.boot {
-            BootPartitions::Erase if card.boot_size.0 > 0 => vec![Partition::Boot1, Partition::Boot2],
-            BootPartitions::Erase | BootPartitions::LeaveAlone => Vec::new(),
+            BootPartitions::Erase if card.boot_size.0 > 0 => &Area::BOOT,
+            BootPartitions::Erase | BootPartitions::LeaveAlone => &[],
         }
     }
 
@@ -110,27 +118,38 @@ impl MmcCard {
     }
 
     fn try_to_start(&self, path: &mut dyn Transport) -> Result<Started, String> {
+        *self.failed.borrow_mut() = None;
         let card = ext_csd(path)?;
         let sequences = self.sequences(&card).ok_or("the card's capacity does not fit into its own commands")?;
-        for (number, (sequence, limit)) in sequences.iter().enumerate() {
-            let name = sequence.iter().map(|c| c.name).find(|n| *n != "PARTITION_ACCESS").unwrap_or("erase");
-            let words = match path.mmc(sequence, Data::None, *limit) {
+        for (number, (area, sequence, limit)) in sequences.iter().enumerate() {
+            let name = area.names(sequence.last().map(std::slice::from_ref).unwrap_or_default());
+            let words = match path.mmc_in(*area, sequence, Data::None, *limit) {
                 // The kernel carries SANITIZE_START out by itself and returns no R1.
                 Ok(outcome) if outcome.is_success(sequence) => continue,
                 Ok(outcome) => format!("{name}: R1 {}", r1(&outcome.responses)),
                 Err(error) if error.was_not_sent() && number == 0 => return Err(error.to_string()),
-                Err(error) => error.to_string(),
+                Err(error) => format!("{name}: {error}"),
             };
             *self.failed.borrow_mut() = Some(words.clone());
             return Ok(Started::Unknown(words));
         }
-        for partition in self.boot_partitions(&card) {
-            if let Err(words) = read_back(path, &card, partition) {
-                *self.failed.borrow_mut() = Some(words.clone());
-                return Ok(Started::Unknown(words));
-            }
-        }
         Ok(Started::Accepted)
+    }
+
+    /// The card itself refuses to erase a boot partition.
+    fn obstacle(&self, card: &ExtCsd) -> Option<String> {
+        let protected = self.boot_partitions(card).iter().zip(card.boot_protection);
+        let (area, state) = protected.clone().find(|(_, state)| *state != WriteProtection::None)?;
+        let until = match state {
+            WriteProtection::UntilPowerCycle => "until its power is cut: cut it",
+            WriteProtection::Permanent => "for good: destroy it",
+            WriteProtection::None | WriteProtection::Reserved => "in a way that the standard does not know: destroy it",
+        };
+        Some(format!(
+            "the card itself write-protects its boot partition {} (BOOT_WP) {until}, or leave the boot partitions out \
+             (--leave-boot-partitions), which the certificate then excludes",
+            area.name()
+        ))
     }
 }
 
@@ -152,6 +171,11 @@ impl Procedure for MmcCard {
         false
     }
 
+    fn goes_on_by_itself(&self) -> bool {
+        // It ends the command it is at. The others of the sequence have to be sent.
+        false
+    }
+
     fn look(&self, path: &mut dyn Transport) -> Result<Look, String> {
         let card = ext_csd(path)?;
         *self.erased_byte.borrow_mut() = Some(card.erased_byte);
@@ -162,11 +186,6 @@ impl Procedure for MmcCard {
             MmcErase::Sanitize => card.sanitize && card.secure_trim,
         };
         let whole = self.boot == BootPartitions::Erase;
-        let protected = card.boot_protection.iter().any(|state| *state != WriteProtection::None);
-        let obstacle = (whole && protected && card.boot_size.0 > 0).then(|| {
-            "its boot partitions are write-protected until its power is cut, or for good; leave them out, or destroy it"
-                .to_owned()
-        });
         let mut notes = vec!["the replay-protected area (RPMB) is not reached by any command".to_owned()];
         if whole && card.boot_size.0 > 0 {
             notes.push(
@@ -177,7 +196,7 @@ impl Procedure for MmcCard {
         if !whole && card.boot_size.0 > 0 {
             notes.push(format!("the two boot partitions of {} bytes each are left as they are", card.boot_size));
         }
-        let general = card.general_purpose.iter().filter(|size| **size > 0).count();
+        let general = card.general_purpose.iter().filter(|size| size.0 > 0).count();
         if general > 0 {
             notes.push(format!("{general} general purpose partitions are not reached by this run"));
         }
@@ -187,9 +206,10 @@ impl Procedure for MmcCard {
         let sequences = self.sequences(&card).unwrap_or_default();
         Ok(Look {
             supported: supported && !sequences.is_empty(),
-            obstacle,
+            obstacle: self.obstacle(&card),
             reach: if whole { Reach::Card } else { Reach::Unit },
-            commands: sequences.iter().map(|(sequence, _)| planned(sequence)).collect(),
+            areas: self.boot_partitions(&card).to_vec(),
+            commands: sequences.iter().map(|(area, sequence, _)| planned(*area, sequence)).collect(),
             notes,
             ..Look::default()
         })
@@ -216,43 +236,15 @@ impl Procedure for MmcCard {
     }
 }
 
-fn ext_csd(path: &mut dyn Transport) -> Result<ExtCsd, String> {
-    let command = [send_ext_csd()];
-    let mut data = [0; 512];
-    let outcome = path.mmc(&command, Data::In(&mut data), PATIENCE).map_err(|error| error.to_string())?;
-    if !outcome.is_success(&command) {
-        return Err(format!("SEND_EXT_CSD: R1 {}", r1(&outcome.responses)));
-    }
-    ExtCsd::parse(&data).ok_or_else(|| "SEND_EXT_CSD came back unfilled".to_owned())
-}
-
-/// First, middle and last block of a boot partition must be what the card says that erased blocks are.
-fn read_back(path: &mut dyn Transport, card: &ExtCsd, partition: Partition) -> Result<(), String> {
-    let sectors = card.boot_size.0 / SECTOR;
-    for sector in [0, sectors / 2, sectors.saturating_sub(1)] {
-        let mut data = [!card.erased_byte; 512];
-        let at = || format!("{partition:?}, sector {sector}");
-        let sequence = read_block_in(partition, Lba(sector), card).ok_or_else(at)?;
-        let outcome = path.mmc(&sequence, Data::In(&mut data), PATIENCE).map_err(|error| error.to_string())?;
-        if !outcome.is_success(&sequence) {
-            return Err(format!("{} could not be read back: R1 {}", at(), r1(&outcome.responses)));
-        }
-        if data.iter().any(|byte| *byte != card.erased_byte) {
-            return Err(format!("{} is not erased: it does not read {:02x}h throughout", at(), card.erased_byte));
-        }
-    }
-    Ok(())
-}
-
-fn planned(sequence: &[Command]) -> PlannedCommand {
+fn planned(area: Area, sequence: &[Command]) -> PlannedCommand {
     PlannedCommand {
         set: CommandSet::Mmc,
-        name: sequence.iter().map(|command| command.name).collect::<Vec<_>>().join(", "),
+        name: area.names(sequence),
         command: sequence.iter().map(|command| hex(&command.bytes())).collect(),
         data_out: None,
     }
 }
 
-fn r1(responses: &[[u32; 4]]) -> String {
+pub(super) fn r1(responses: &[[u32; 4]]) -> String {
     responses.iter().map(|r| format!("{:08x}h", r[0])).collect::<Vec<_>>().join(" ")
 }

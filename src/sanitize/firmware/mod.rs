@@ -12,6 +12,7 @@
 //! the medium that was named is told by [`Look::reach`]: whoever calls has made sure that nothing of
 //! it is in use.
 
+mod area;
 mod ata;
 mod ata_security;
 mod canary;
@@ -20,6 +21,7 @@ mod frozen;
 mod hidden;
 mod hides;
 mod mmc;
+mod mmc_areas;
 mod note;
 mod nvme;
 mod nvme_capacity;
@@ -36,6 +38,7 @@ mod scsi_format;
 mod survey;
 mod zones;
 
+pub use area::{AreaBlocks, AreaErasure, AreaKnown, not_shown};
 pub use ata::AtaSanitize;
 pub use ata_security::{AtaSecurityErase, BY_HAND};
 pub use canary::{Blocks, Canaries, Findings};
@@ -44,6 +47,7 @@ pub use frozen::{FrozenError, still_frozen};
 pub use hidden::{AtaHiddenAreas, Found, HiddenError, Step, give_back};
 pub use hides::Hides;
 pub use mmc::{BootPartitions, MmcCard, MmcErase};
+pub use mmc_areas::{BOOT_PARTITIONS, GENERAL_PURPOSE_PARTITIONS, MmcAreas};
 pub use note::{Diary, DiaryError, Note, Past};
 pub use nvme::NvmeSanitize;
 pub use nvme_capacity::{NvmeCapacity, UNALLOCATED_CAPACITY, UNATTACHED_NAMESPACES};

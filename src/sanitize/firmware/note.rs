@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::area::AreaKnown;
 use super::canary::Canaries;
 use super::sample::Samples;
 use crate::policy::Technique;
@@ -30,6 +31,11 @@ pub enum Note {
     CanariesStored {
         /// How many.
         stored: u32,
+    },
+    /// This area of the card is about to be marked with known content, like the main one.
+    AreaPlanned {
+        /// Which, what stands in it, and what is written.
+        known: AreaKnown,
     },
     /// The erasing command is about to be sent. From here on the drive may be erasing.
     Sending {
@@ -92,6 +98,8 @@ pub struct Past {
     pub samples: Option<Samples>,
     /// Why there are no canaries.
     pub without_canaries: Option<String>,
+    /// Areas of the card beside the main one.
+    pub areas: Vec<AreaKnown>,
     /// When the command was first about to be sent.
     pub first_sent: Option<DateTime<Utc>>,
 }
@@ -117,6 +125,10 @@ impl Past {
             // Those of the first start: what a later one reads may be erased already.
             Note::SamplesTaken { samples } => {
                 self.samples.get_or_insert_with(|| samples.clone());
+            }
+            Note::AreaPlanned { known } => {
+                self.areas.retain(|area| area.area != known.area);
+                self.areas.push(known.clone());
             }
             Note::Sending { technique, at } => {
                 self.sending = Some(*technique);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::canary::Blocks;
 use super::run::Clock;
+use crate::device::command::mmc::Area;
 use crate::device::transport::Transport;
 use crate::media::{PlannedCommand, Reach};
 use crate::policy::Technique;
@@ -28,6 +29,11 @@ pub trait Procedure: Send {
     fn status(&self, path: &mut dyn Transport) -> State;
     /// Whether the drive names its serial number by a command of this path.
     fn tells_serial(&self) -> bool {
+        true
+    }
+    /// Whether an erase that a cut start left behind leads to the end that was meant. Where it does not, it is
+    /// waited for, and everything is sent once more.
+    fn goes_on_by_itself(&self) -> bool {
         true
     }
     /// What every block holds afterwards, by the standard; `None` where the standard leaves it open.
@@ -66,6 +72,8 @@ pub struct Look {
     pub estimate: Option<Duration>,
     /// What the command reaches.
     pub reach: Reach,
+    /// Areas of a card beside the main one that it reaches too.
+    pub areas: Vec<Area>,
     /// The erasing commands, byte for byte, in order.
     pub commands: Vec<PlannedCommand>,
     /// What else a person should know of this path or drive.

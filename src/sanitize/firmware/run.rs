@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::area::{self, AreaBlocks, AreaErasure, AreaKnown};
 use super::canary::{Blocks, Canaries};
 use super::note::{Diary, DiaryError, Note, Past};
 use super::procedure::{Look, Procedure, Started, State};
@@ -31,6 +32,8 @@ pub struct Session<'a> {
     pub path: &'a mut dyn Transport,
     /// The same drive's blocks.
     pub blocks: &'a mut dyn Blocks,
+    /// Areas of a card beside the main one, with blocks of their own.
+    pub areas: Vec<AreaBlocks<'a>>,
     /// Where notes become durable.
     pub diary: &'a mut dyn Diary,
     /// Time.
@@ -89,6 +92,9 @@ pub struct Erasure {
     pub survey: Survey,
     /// What had to be taken off the drive again.
     pub cleaned_up: Option<String>,
+    /// The same of areas beside the main one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub areas: Vec<AreaErasure>,
 }
 
 /// Why it is no success.
@@ -138,12 +144,21 @@ pub fn carry_out(session: &mut Session<'_>, past: &Past, fresh: Canaries) -> Res
     let technique = session.procedure.technique();
     let ours = past.sending == Some(technique) || past.completed.as_ref().is_some_and(|(t, _)| *t == technique);
     // Before anything else: after a power cut the drive sanitizes on by itself.
-    let state = session.procedure.status(session.path);
+    let mut state = session.procedure.status(session.path);
     session.clock.saw(&state);
+    if matches!(state, State::Running(_)) && ours && !session.procedure.goes_on_by_itself() {
+        match wait_for_its_end(session)? {
+            Some(now) => state = now,
+            None => return Ok(End::Interrupted),
+        }
+    }
     let stored = past.canaries.clone().and_then(|(canaries, stored)| Some((canaries, stored?)));
     // Without canaries nothing tells an older end from the one that was meant.
     let kept = stored.or_else(|| past.without_canaries.as_ref().map(|_| (Canaries::none(), 0)));
-    let known = |canaries, stored| Known { canaries, stored, samples: past.samples.clone().unwrap_or_default() };
+    let known = |canaries, stored| {
+        let samples = past.samples.clone().unwrap_or_default();
+        Known { canaries, stored, samples, areas: past.areas.clone() }
+    };
     match (&state, kept) {
         (State::Unknown(why), _) => return Err(Refusal::NoStatus(why.clone())),
         (State::Running(_), _) if !ours => return Err(Refusal::Busy),
@@ -176,15 +191,17 @@ pub fn carry_out(session: &mut Session<'_>, past: &Past, fresh: Canaries) -> Res
     if let Some(obstacle) = look.obstacle {
         return Err(Refusal::Obstacle(obstacle));
     }
+    area::all_here(session, &look.areas)?;
     let known = match look.without_canaries {
         Some(why) => {
             session.diary.note(Note::WithoutCanaries { why })?;
-            Known { canaries: Canaries::none(), stored: 0, samples: Samples::default() }
+            Known { canaries: Canaries::none(), stored: 0, samples: Samples::default(), areas: Vec::new() }
         }
         None => {
             let samples = sample(session, past, &fresh)?;
             let stored = store(session, &fresh)?;
-            Known { canaries: fresh, stored, samples }
+            let areas = area::store(session, &past.areas, &fresh.key)?;
+            Known { canaries: fresh, stored, samples, areas }
         }
     };
     // The last look before what cannot be undone.
@@ -210,6 +227,26 @@ struct Known {
     canaries: Canaries,
     stored: u32,
     samples: Samples,
+    areas: Vec<AreaKnown>,
+}
+
+/// The drive is still at what a cut start told it; its state after that. `None`: asked to stop.
+fn wait_for_its_end(session: &mut Session<'_>) -> Result<Option<State>, Refusal> {
+    let mut waited = Duration::ZERO;
+    loop {
+        if !session.clock.wait(POLL) {
+            return Ok(None);
+        }
+        waited += POLL;
+        let state = session.procedure.status(session.path);
+        session.clock.saw(&state);
+        match state {
+            State::Running(_) if waited < LONGEST => {}
+            State::Running(_) => return Err(Refusal::Busy),
+            State::Unknown(why) => return Err(Refusal::NoStatus(why)),
+            ended => return Ok(Some(ended)),
+        }
+    }
 }
 
 /// The kernel's view, and the drive's own, of who it is.
@@ -343,6 +380,11 @@ fn judge(session: &mut Session<'_>, known: &Known, status: String) -> Result<End
         );
         return Ok(End::Failed(failure(code, message)));
     }
+    let areas = match area::judge(session, &known.areas, &status) {
+        Ok(Some(areas)) => areas,
+        Ok(None) => return Ok(End::Interrupted),
+        Err(failure) => return Ok(End::Failed(failure)),
+    };
     session.diary.note(Note::Completed { technique, status: status.clone(), at: now() })?;
     let Some(survey) = survey(session, none_stored) else { return Ok(End::Interrupted) };
     if !survey.is_clean() {
@@ -364,6 +406,7 @@ fn judge(session: &mut Session<'_>, known: &Known, status: String) -> Result<End
         blank_samples: known.samples.blank,
         survey,
         cleaned_up,
+        areas,
     })))
 }
 
@@ -390,6 +433,6 @@ fn blocks_of(ranges: &[crate::units::LbaRange]) -> u64 {
     ranges.iter().fold(0, |sum, range| sum.saturating_add(range.count.0))
 }
 
-fn failure(code: &'static str, message: String) -> Failure {
+pub(super) fn failure(code: &'static str, message: String) -> Failure {
     Failure { code, message, advice: "the drive may still hold data: use another technique, or destroy it" }
 }

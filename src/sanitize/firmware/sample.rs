@@ -1,6 +1,8 @@
 //! What stood on the medium before the erase: blocks read before, and looked for afterwards. Canaries
 //! show that what the host just wrote is gone; samples show it of what was there before.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -42,10 +44,20 @@ impl Samples {
         seed: [u8; 32],
         canaries: &Canaries,
     ) -> Samples {
+        let last = |extent: Range<u64>| Lba((extent.end.saturating_sub(1)) / block.bytes());
+        Samples::at(blocks, block, places(size, block, seed).map(last), canaries)
+    }
+
+    /// The same at these places, but for those of canaries.
+    pub(super) fn at(
+        blocks: &mut dyn Blocks,
+        block: SectorSize,
+        places: impl Iterator<Item = Lba>,
+        canaries: &Canaries,
+    ) -> Samples {
         let mut samples = Samples::default();
         let mut buf = buffer(block);
-        for extent in places(size, block, seed) {
-            let lba = Lba((extent.end.saturating_sub(1)) / block.bytes());
+        for lba in places {
             if canaries.lbas.binary_search(&lba).is_ok() {
                 continue;
             }

@@ -1,12 +1,12 @@
 //! The judgement over a technique of the drive's own.
 
 use super::failure;
-use crate::media::Reach;
+use crate::media::{Medium, Reach};
 use crate::policy::{Technique, VerificationLevel, Way};
-use crate::sanitize::firmware::{Erasure, Psids, Survey, procedure_for};
+use crate::sanitize::firmware::{BootPartitions, Erasure, Psids, Survey, procedure_for};
 use crate::sanitize::record::{
     Failure, FirmwareFacts, FoundFacts, IoFacts, KnownContent, LedgerFacts, PathFacts, Proven, ReachedFacts,
-    VerificationFacts,
+    ReachedReading, VerificationFacts,
 };
 use crate::sanitize::rung::{RungEnd, RungState};
 use crate::sanitize::state::RunState;
@@ -79,6 +79,7 @@ pub(super) fn facts(state: &RunState) -> FirmwareFacts {
                 identity: medium.identity.clone(),
                 identity_digest: medium.identity.digest(),
                 path: medium.path.clone(),
+                read: reading(done, medium),
             })
             .collect(),
         exchanges: done.exchanges.clone(),
@@ -92,6 +93,19 @@ pub(super) fn facts(state: &RunState) -> FirmwareFacts {
         found: erasure.filter(|e| e.survey.level != VerificationLevel::None).map(|e| found(&e.survey)),
         cleaned_up: erasure.and_then(|e| e.cleaned_up.clone()),
     }
+}
+
+/// What shows that an area of the card was erased with the main one.
+fn reading(done: &RungState, medium: &Medium) -> Option<ReachedReading> {
+    let is_it = |name: &str| medium.identity.unit.as_deref() == Some(name);
+    let after = erasure(done)?.areas.iter().find(|area| is_it(&area.area))?;
+    let before = done.past.areas.iter().find(|area| is_it(&area.area))?;
+    let known = |known: usize, gone| KnownContent { known: u32::try_from(known).unwrap_or(u32::MAX), gone };
+    Some(ReachedReading {
+        canaries: known(before.canaries.lbas.len(), after.canaries),
+        samples: known(before.samples.blocks.len(), after.samples),
+        found: found(&after.survey),
+    })
 }
 
 /// Blocks are read directly, never through the host's cache.
@@ -134,7 +148,8 @@ fn path_facts(state: &RunState) -> PathFacts {
         Way::Tcg => CommandSet::Opal,
         Way::Host | Way::Physical => CommandSet::Block,
     };
-    let procedure = procedure_for(state.rung().technique, &state.plan.medium, &Psids::default());
+    let boot = BootPartitions::of(state.rung().reach);
+    let procedure = procedure_for(state.rung().technique, &state.plan.medium, &Psids::default(), boot);
     let tells = procedure.is_some_and(|procedure| procedure.tells_serial());
     let unknown = done.past.without_canaries.as_ref().map(|why| format!("no known content was written before: {why}"));
     PathFacts {

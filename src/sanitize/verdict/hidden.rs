@@ -1,9 +1,10 @@
 //! What became of the areas that the host cannot address.
 
-use crate::media::{AreaOutcome, Exchange, HiddenArea, MediumClass, Reply, Transport};
+use crate::media::{AreaOutcome, Exchange, HiddenArea, MediumClass, Reach, Reply, Transport};
 use crate::policy::Technique;
-use crate::sanitize::firmware::UNALLOCATED_CAPACITY;
+use crate::sanitize::firmware::{BOOT_PARTITIONS, GENERAL_PURPOSE_PARTITIONS, UNALLOCATED_CAPACITY};
 use crate::sanitize::record::HiddenAreas;
+use crate::sanitize::rung::Rung;
 use crate::sanitize::state::{RunPlan, RunState};
 use crate::units::Bytes;
 
@@ -11,8 +12,9 @@ use crate::units::Bytes;
 /// known to.
 pub(super) fn hidden_areas(state: &RunState, passed: bool) -> HiddenAreas {
     let (plan, rung) = (&state.plan, state.rung());
-    let known = state.hidden();
-    if let Some(why) = rung.technique.reaches_hidden() {
+    let known = state.hidden().map(|known| with_areas_of_card(known, rung));
+    let leaves_areas = known.iter().flat_map(HiddenAreas::areas).any(is_area_of_card);
+    if let Some(why) = rung.technique.reaches_hidden().filter(|_| !leaves_areas) {
         let (mut areas, exchanges, restored) = match known {
             Some(HiddenAreas::Examined { areas, exchanges, restored, .. }) => (areas, exchanges, restored),
             _ => (Vec::new(), Vec::new(), None),
@@ -43,13 +45,27 @@ pub(super) fn hidden_areas(state: &RunState, passed: bool) -> HiddenAreas {
     }
 }
 
+/// A command that reaches the whole card erased its boot partitions, which stand among what it erased along.
+fn with_areas_of_card(mut known: HiddenAreas, rung: &Rung) -> HiddenAreas {
+    if let HiddenAreas::Examined { areas, .. } = &mut known
+        && rung.reach == Reach::Card
+    {
+        areas.retain(|area| area.kind != BOOT_PARTITIONS);
+    }
+    known
+}
+
+fn is_area_of_card(area: &HiddenArea) -> bool {
+    [BOOT_PARTITIONS, GENERAL_PURPOSE_PARTITIONS].contains(&area.kind.as_str())
+}
+
 /// What is there and was neither given back, perhaps though it was tried, nor reached.
 fn excluded(area: HiddenArea, technique: Technique, tried: bool) -> HiddenArea {
     if area.outcome.is_some() {
         return area;
     }
     let note = match technique {
-        _ if tried => format!("excluded: {}", area.note),
+        _ if tried || is_area_of_card(&area) => format!("excluded: {}", area.note),
         Technique::Overwrite | Technique::ZoneResetOverwrite => {
             "excluded: no host write reaches it, and this run did not".to_owned()
         }
@@ -92,7 +108,6 @@ fn unallocated(exchanges: &[Exchange]) -> Option<HiddenArea> {
 mod tests {
     use super::*;
     use crate::policy::{Method, VerificationLevel};
-    use crate::sanitize::rung::Rung;
     use crate::sanitize::samples;
 
     fn area(kind: &str, outcome: Option<AreaOutcome>) -> HiddenArea {
@@ -131,6 +146,30 @@ mod tests {
         assert_eq!(outcomes(&hidden), [Some(reached), Some(back)]);
         let hidden = judged(Technique::AtaSanitizeBlock, found(), false);
         assert_eq!(outcomes(&hidden), [None, Some(back)], "a run that failed reached nothing for certain");
+    }
+
+    #[test]
+    fn boot_partitions_are_erased_along_or_excluded_and_never_both() {
+        let card = |technique, reach, passed| {
+            let rung = Rung { technique, attains: Method::Clear, reach, ..Rung::overwrite() };
+            let hidden = examined(vec![area(BOOT_PARTITIONS, None), area(GENERAL_PURPOSE_PARTITIONS, None)]);
+            let plan = RunPlan { ladder: vec![rung], hidden, ..samples::plan(&[0], VerificationLevel::Full) };
+            hidden_areas(&RunState::new(plan), passed)
+        };
+        let kinds = |hidden: &HiddenAreas| {
+            let excluded = hidden.with(AreaOutcome::Excluded).map(|area| area.kind.clone()).collect::<Vec<_>>();
+            assert!(matches!(hidden, HiddenAreas::Examined { .. }), "what is left stands against reaching all");
+            assert_eq!(excluded.len(), hidden.areas().len());
+            excluded
+        };
+        for technique in [Technique::MmcSecureErase, Technique::MmcSanitize] {
+            assert_eq!(kinds(&card(technique, Reach::Card, true)), [GENERAL_PURPOSE_PARTITIONS]);
+            let left = kinds(&card(technique, Reach::Unit, true));
+            assert_eq!(left, [BOOT_PARTITIONS, GENERAL_PURPOSE_PARTITIONS], "{technique}");
+        }
+        let overwritten = card(Technique::Overwrite, Reach::Unit, true);
+        assert_eq!(kinds(&overwritten).len(), 2);
+        assert_eq!(overwritten.areas()[0].note, "excluded: n", "host writes do reach them, by their own nodes");
     }
 
     #[test]

@@ -1,10 +1,8 @@
 //! Erase sequences (JESD84-B51 6.6.9 to 6.6.12) and sanitize (6.6.13).
 
-use super::{Command, ExtCsd, Response, switch};
+use super::{Command, Response, switch};
 use crate::units::Lba;
 
-/// Index of PARTITION_CONFIG.
-const PARTITION_CONFIG: u8 = 179;
 /// Index of SANITIZE_START.
 const SANITIZE_START: u8 = 165;
 
@@ -32,31 +30,56 @@ impl EraseArgument {
     }
 }
 
-/// Which part of the card commands go to: PARTITION_ACCESS of PARTITION_CONFIG.
+/// An area of the card that commands go to. Which one it is, is PARTITION_ACCESS of PARTITION_CONFIG, and that
+/// the kernel sets: before each command, also of a sequence, it turns the card to the area of the node that the
+/// command came through. A SWITCH of ours would be undone before the next command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Partition {
-    /// 0.
+pub enum Area {
+    /// The user data area (`mmcblk0`).
     UserData,
-    /// 1.
+    /// Boot partition 1 (`mmcblk0boot0`).
+    Boot0,
+    /// Boot partition 2 (`mmcblk0boot1`).
     Boot1,
-    /// 2.
-    Boot2,
 }
 
-impl Partition {
-    fn code(self) -> u8 {
+impl Area {
+    /// Both boot partitions.
+    pub const BOOT: [Area; 2] = [Area::Boot0, Area::Boot1];
+
+    /// As the kernel calls its node behind the card's name.
+    pub fn name(self) -> &'static str {
         match self {
-            Partition::UserData => 0,
-            Partition::Boot1 => 1,
-            Partition::Boot2 => 2,
+            Area::UserData => "user data area",
+            Area::Boot0 => "boot0",
+            Area::Boot1 => "boot1",
+        }
+    }
+
+    /// A sequence in this area, by the names in the standard.
+    pub fn names(self, commands: &[Command]) -> String {
+        let names = commands.iter().map(|command| command.name).collect::<Vec<_>>().join(", ");
+        match self {
+            Area::UserData => names,
+            boot => format!("{}: {names}", boot.name()),
         }
     }
 }
 
+/// What an address counts (JESD84-B51 7.1, OCR).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addressing {
+    /// Cards of up to 2 GiB.
+    Bytes,
+    /// All others: sectors of 512 bytes.
+    Sectors,
+}
+
 /// ERASE_GROUP_START (CMD35), ERASE_GROUP_END (CMD36) and ERASE (CMD38) of the sectors `first` to
 /// `last`. `None`: an address that does not fit into 32 bits.
-pub fn erase(first: Lba, last: Lba, how: EraseArgument) -> Option<Vec<Command>> {
-    let address = |lba: Lba| u32::try_from(lba.0).ok();
+pub fn erase(first: Lba, last: Lba, how: EraseArgument, addressing: Addressing) -> Option<Vec<Command>> {
+    let unit = if addressing == Addressing::Bytes { 512 } else { 1 };
+    let address = |lba: Lba| u32::try_from(lba.0.checked_mul(unit)?).ok();
     Some(vec![
         plain("ERASE_GROUP_START", 35, address(first)?, Response::R1),
         plain("ERASE_GROUP_END", 36, address(last)?, Response::R1),
@@ -64,37 +87,9 @@ pub fn erase(first: Lba, last: Lba, how: EraseArgument) -> Option<Vec<Command>> 
     ])
 }
 
-/// The same in another part of the card, and back to the user data area: nothing may come between.
-pub fn erase_in(
-    partition: Partition,
-    first: Lba,
-    last: Lba,
-    how: EraseArgument,
-    card: &ExtCsd,
-) -> Option<Vec<Command>> {
-    within(partition, card, erase(first, last, how)?)
-}
-
-/// READ_SINGLE_BLOCK (CMD17) in another part of the card: 512 bytes.
-pub fn read_block_in(partition: Partition, sector: Lba, card: &ExtCsd) -> Option<Vec<Command>> {
-    let argument = u32::try_from(sector.0).ok()?;
-    let read = Command { name: "READ_SINGLE_BLOCK", opcode: 17, argument, response: Response::R1, has_data: true };
-    within(partition, card, vec![read])
-}
-
 /// SANITIZE_START: every block that is not mapped is erased. Blocks until it has ended.
 pub fn sanitize() -> Command {
     switch("SANITIZE_START", SANITIZE_START, 1)
-}
-
-/// Only the lowest three bits of PARTITION_CONFIG change: the others say what the card boots from.
-fn within(partition: Partition, card: &ExtCsd, commands: Vec<Command>) -> Option<Vec<Command>> {
-    let boots_from = card.partition_config & !0b111;
-    let to = |partition: Partition| switch("PARTITION_ACCESS", PARTITION_CONFIG, boots_from | partition.code());
-    let mut sequence = vec![to(partition)];
-    sequence.extend(commands);
-    sequence.push(to(Partition::UserData));
-    Some(sequence)
 }
 
 fn plain(name: &'static str, opcode: u32, argument: u32, response: Response) -> Command {
@@ -109,12 +104,6 @@ mod tests {
         commands.iter().map(Command::bytes).collect()
     }
 
-    fn card(partition_config: u8) -> ExtCsd {
-        let mut data = [0; 512];
-        (data[192], data[179]) = (8, partition_config);
-        ExtCsd::parse(&data).unwrap()
-    }
-
     #[test]
     fn sequences_byte_by_byte() {
         for (how, argument) in [
@@ -125,30 +114,21 @@ mod tests {
         ] {
             let [a, b, c, d] = argument;
             let expected = [[35, 0, 0, 1, 0], [36, 0x01, 0x02, 0x03, 0x04], [38, a, b, c, d]];
-            assert_eq!(bytes(&erase(Lba(256), Lba(0x0102_0304), how).unwrap()), expected);
+            let sectors = erase(Lba(256), Lba(0x0102_0304), how, Addressing::Sectors).unwrap();
+            assert_eq!(bytes(&sectors), expected);
+            let small = erase(Lba(1), Lba(0x003F_FFFF), how, Addressing::Bytes).unwrap();
+            assert_eq!(bytes(&small)[..2], [[35, 0, 0, 2, 0], [36, 0x7F, 0xFF, 0xFE, 0x00]]);
         }
-        assert_eq!(erase(Lba(0), Lba(1 << 32), EraseArgument::SecureErase), None);
+        assert_eq!(erase(Lba(0), Lba(1 << 32), EraseArgument::SecureErase, Addressing::Sectors), None);
+        assert_eq!(erase(Lba(0), Lba(1 << 23), EraseArgument::SecureErase, Addressing::Bytes), None);
         assert_eq!(sanitize().bytes(), [6, 3, 165, 1, 0]);
         assert_eq!(sanitize().response, Response::R1b);
     }
 
     #[test]
-    fn another_part_is_left_again_and_what_it_boots_from_stays() {
-        // Acknowledge, boot from boot partition 1, access to the user area.
-        let card = card(0b0100_1000);
-        let sequence = erase_in(Partition::Boot2, Lba(0), Lba(8191), EraseArgument::SecureErase, &card).unwrap();
-        assert_eq!(
-            bytes(&sequence),
-            [
-                [6, 3, 179, 0b0100_1010, 0],
-                [35, 0, 0, 0, 0],
-                [36, 0, 0, 0x1F, 0xFF],
-                [38, 0x80, 0, 0, 0],
-                [6, 3, 179, 0b0100_1000, 0],
-            ]
-        );
-        let read = read_block_in(Partition::Boot1, Lba(7), &card).unwrap();
-        assert_eq!(bytes(&read), [[6, 3, 179, 0b0100_1001, 0], [17, 0, 0, 0, 7], [6, 3, 179, 0b0100_1000, 0]]);
-        assert_eq!(read.iter().filter(|command| command.has_data).count(), 1);
+    fn a_sequence_says_which_area_it_was_for() {
+        let erase = erase(Lba(0), Lba(7), EraseArgument::SecureErase, Addressing::Sectors).unwrap();
+        assert_eq!(Area::UserData.names(&erase), "ERASE_GROUP_START, ERASE_GROUP_END, ERASE");
+        assert_eq!(Area::Boot1.names(&erase), "boot1: ERASE_GROUP_START, ERASE_GROUP_END, ERASE");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Command, Response};
+use super::{Addressing, Command, Response};
 use crate::device::command::le32;
 use crate::media::Health;
 use crate::units::{Bytes, Lba};
@@ -39,11 +39,13 @@ pub struct ExtCsd {
     pub removal: SecureRemoval,
     /// BOOT_SIZE_MULT \[226\]: each of the two boot partitions.
     pub boot_size: Bytes,
-    /// GP_SIZE_MULT \[154:143\]: the general purpose partitions, in their raw units; 0 where not made.
-    pub general_purpose: [u32; 4],
+    /// GP_SIZE_MULT \[154:143\], HC_WP_GRP_SIZE \[221\]: the general purpose partitions; 0 where not made.
+    pub general_purpose: [Bytes; 4],
+    /// RPMB_SIZE_MULT \[168\]: the replay-protected memory block.
+    pub rpmb_size: Bytes,
     /// PARTITION_CONFIG \[179\].
     pub partition_config: u8,
-    /// BOOT_WP_STATUS \[174\]: boot partitions 1 and 2.
+    /// BOOT_WP_STATUS \[174\], and BOOT_WP \[173\] of cards that have no status: boot partitions 1 and 2.
     pub boot_protection: [WriteProtection; 2],
     /// What wears.
     pub health: Health,
@@ -107,7 +109,10 @@ impl ExtCsd {
         }
         let group = u64::from(d[224]) * 512 * 1024;
         let timeout = u64::from(d[223]) * 300;
-        let general = |at: usize| u32::from_le_bytes([d[at], d[at + 1], d[at + 2], 0]);
+        let general = |at: usize| {
+            let units = u64::from(u32::from_le_bytes([d[at], d[at + 1], d[at + 2], 0]));
+            Bytes(units * u64::from(d[221]) * group)
+        };
         let pre_end_of_life = match d[267] {
             1 => PreEndOfLife::Normal,
             2 => PreEndOfLife::Warning,
@@ -129,7 +134,8 @@ impl ExtCsd {
             boot_size: Bytes(u64::from(d[226]) * 128 * 1024),
             general_purpose: [general(143), general(146), general(149), general(152)],
             partition_config: d[179],
-            boot_protection: [protection(d[174]), protection(d[174] >> 2)],
+            rpmb_size: Bytes(u64::from(d[168]) * 128 * 1024),
+            boot_protection: [protection(d[173], d[174] & 3, 0), protection(d[173], d[174] >> 2 & 3, 1)],
             health: Health { failing: failing(pre_end_of_life), wear: wear(d[268], d[269]), ..Health::default() },
             pre_end_of_life,
         })
@@ -140,14 +146,27 @@ impl ExtCsd {
         Bytes(self.sectors * 512)
     }
 
+    /// What its addresses count. OCR says it, and the kernel goes by the size as well.
+    pub fn addressing(&self) -> Addressing {
+        if self.sectors > (2 << 30) / 512 { Addressing::Sectors } else { Addressing::Bytes }
+    }
+
     /// The last sector of the user data area.
     pub fn last(&self) -> Option<Lba> {
         self.sectors.checked_sub(1).map(Lba)
     }
 }
 
-fn protection(bits: u8) -> WriteProtection {
-    match bits & 3 {
+/// BOOT_WP: bit 0 enables protection until the power is cut, bit 2 for good; where bit 7 says that partitions are
+/// chosen one by one, bits 1 and 3 name the one. BOOT_WP_STATUS came later (5.1), and says what is in force.
+fn protection(enabled: u8, status: u8, partition: u8) -> WriteProtection {
+    let of = |enable: u8, which: u8| {
+        let one_alone = enabled >> 7 == 1;
+        enabled >> enable & 1 == 1 && (!one_alone || enabled >> which & 1 == partition)
+    };
+    match status {
+        0 if of(2, 3) => WriteProtection::Permanent,
+        0 if of(0, 1) => WriteProtection::UntilPowerCycle,
         0 => WriteProtection::None,
         1 => WriteProtection::UntilPowerCycle,
         2 => WriteProtection::Permanent,
@@ -238,6 +257,8 @@ mod tests {
             (152, &[9, 0, 0]),
             (212, &[0, 0, 0xE9, 0]),
             (223, &[2]),
+            (168, &[4]),
+            (221, &[2]),
             (224, &[1]),
             (226, &[32]),
             (229, &[17, 18]),
@@ -249,7 +270,10 @@ mod tests {
         assert_eq!(found.erase_timeout, Some(Duration::from_millis(600)));
         assert_eq!(found.secure_multiples, (18, 17));
         assert_eq!(found.boot_size, Bytes(4 << 20));
-        assert_eq!(found.general_purpose, [0x03_0201, 0, 0, 9]);
+        assert_eq!(found.general_purpose, [0x03_0201, 0, 0, 9].map(|units: u64| Bytes(units * 2 * 512 * 1024)));
+        assert_eq!(found.rpmb_size, Bytes(512 * 1024));
+        let sized = |sectors: u32| ExtCsd::parse(&with(&[(212, &sectors.to_le_bytes())])).unwrap().addressing();
+        assert_eq!((sized(0x40_0000), sized(0x40_0001)), (Addressing::Bytes, Addressing::Sectors));
         let empty = parse(192, 7);
         assert_eq!((empty.last(), empty.erase_group, empty.erase_timeout), (None, None, None));
     }
@@ -262,6 +286,19 @@ mod tests {
         {
             assert_eq!(parse(174, byte).boot_protection, expected);
         }
+        // Cards without a status say only what was enabled: for both, or for the one that is chosen.
+        for (byte, expected) in [
+            (0b0000_0001, [UntilPowerCycle; 2]),
+            (0b0000_0101, [Permanent; 2]),
+            (0b0101_0000, [None; 2]),
+            (0b1000_0001, [UntilPowerCycle, None]),
+            (0b1000_0011, [None, UntilPowerCycle]),
+            (0b1000_1101, [UntilPowerCycle, Permanent]),
+        ] {
+            assert_eq!(parse(173, byte).boot_protection, expected, "{byte:08b}");
+        }
+        let both = ExtCsd::parse(&with(&[(173, &[0b100, 0b0101])])).unwrap();
+        assert_eq!(both.boot_protection, [UntilPowerCycle; 2], "the status says what is in force");
     }
 
     #[test]

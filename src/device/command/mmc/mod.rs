@@ -3,7 +3,7 @@
 mod erase;
 mod ext_csd;
 
-pub use erase::{EraseArgument, Partition, erase, erase_in, read_block_in, sanitize};
+pub use erase::{Addressing, Area, EraseArgument, erase, sanitize};
 pub use ext_csd::{ExtCsd, PreEndOfLife, SecureRemoval, WriteProtection, is_idle, send_ext_csd, send_status, switch};
 
 /// What the card answers with (JESD84-B51 6.12).

@@ -27,6 +27,8 @@ pub struct Linux {
     offers: Vec<CommandSet>,
     /// Attributes of the device behind the node, for rescans.
     device: PathBuf,
+    /// Nodes of other areas of the card.
+    areas: Vec<(mmc::Area, File)>,
 }
 
 impl Linux {
@@ -35,7 +37,13 @@ impl Linux {
         let file = file.try_clone()?;
         let number = super::super::blocks::DevNum::from_raw(file.metadata()?.rdev());
         let device = roots.sys.join("dev/block").join(number.to_string()).join("device");
-        Ok(Linux { file, offers: offers(medium), device })
+        Ok(Linux { file, offers: offers(medium), device, areas: Vec::new() })
+    }
+
+    /// With the open node of another area of the same card.
+    pub fn with_area(mut self, area: mmc::Area, file: &File) -> io::Result<Linux> {
+        self.areas.push((area, file.try_clone()?));
+        Ok(self)
     }
 
     /// Opens the node of a medium only to ask the drive what it is and can do: for reading, without
@@ -118,8 +126,25 @@ impl Transport for Linux {
         data: Data<'_>,
         timeout: Duration,
     ) -> Result<mmc::Outcome, TransportError> {
+        self.mmc_in(mmc::Area::UserData, commands, data, timeout)
+    }
+
+    fn mmc_in(
+        &mut self,
+        area: mmc::Area,
+        commands: &[mmc::Command],
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> Result<mmc::Outcome, TransportError> {
         let name = commands.first().map_or("MMC", |command| command.name);
         self.refuse_unless(CommandSet::Mmc, name)?;
+        let file = match area {
+            mmc::Area::UserData => &self.file,
+            _ => match self.areas.iter().find(|(known, _)| *known == area) {
+                Some((_, file)) => file,
+                None => return Err(TransportError::not_supported(area.name())),
+            },
+        };
         let raw: Vec<passthrough::MmcCommand> = commands
             .iter()
             .map(|command| passthrough::MmcCommand {
@@ -129,7 +154,7 @@ impl Transport for Linux {
                 has_data: command.has_data,
             })
             .collect();
-        let responses = passthrough::mmc(&self.file, &raw, phase(data), timeout)
+        let responses = passthrough::mmc(file, &raw, phase(data), timeout)
             .map_err(|error| TransportError::from_errno(name, &error, timeout))?;
         Ok(mmc::Outcome { responses })
     }

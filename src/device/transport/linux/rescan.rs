@@ -86,7 +86,7 @@ mod tests {
             fs::write(folder.join(file), "").unwrap();
         }
         let file = fs::File::open(device.join("delete")).unwrap();
-        let linux = Linux { file, offers: vec![CommandSet::Ata], device: device.clone() };
+        let linux = Linux { file, offers: vec![CommandSet::Ata], device: device.clone(), areas: Vec::new() };
         let said = |path: PathBuf| fs::read_to_string(path).unwrap();
         linux.scan_again().unwrap();
         assert_eq!(said(host.join("scsi_host/host2/scan")), "- - -");
@@ -97,6 +97,7 @@ mod tests {
             file: linux.file.try_clone().unwrap(),
             offers: vec![CommandSet::Scsi, CommandSet::Ata],
             device: device.clone(),
+            areas: Vec::new(),
         };
         scsi.scan_again().unwrap();
         assert_eq!(said(device.join("rescan")), "1");
