@@ -99,7 +99,10 @@ pub fn marked(size: usize) -> Vec<u8> {
 
 /// How often the mark stands in a file.
 pub fn marks_in(path: &Path) -> usize {
-    let bytes = std::fs::read(path).unwrap();
+    marks(&std::fs::read(path).unwrap())
+}
+
+pub fn marks(bytes: &[u8]) -> usize {
     bytes.windows(MARK.len()).filter(|w| *w == MARK.as_bytes()).count()
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::common::station::marks;
 use crate::rig::Medium;
 use crate::rig::plug::{Drive, Plug, Socket};
 
@@ -93,6 +94,45 @@ pub fn card(device: &'static str, mebibytes: u64) -> Stock {
         all.extend(words(&["-device", &format!("{device},drive={id},bus=sd-bus")]));
         all
     })
+}
+
+/// An eMMC of so many MiB, with two boot partitions before its main area in the file, and of so many MiB each.
+pub struct Emmc {
+    card: Stock,
+    boot: usize,
+}
+
+pub fn emmc(mebibytes: u64, boot: u64) -> Emmc {
+    let card = stock(mebibytes + 2 * boot, move |file, id| {
+        let mut all = drive(file, id);
+        all.extend(words(&["-device", &format!("sdhci-pci,id={id}h")]));
+        let size = format!("boot-partition-size={}", boot << 20);
+        all.extend(words(&["-device", &format!("emmc,drive={id},bus=sd-bus,{size}")]));
+        all
+    });
+    Emmc { card, boot: (boot << 11) as usize }
+}
+
+impl Emmc {
+    /// Sectors of the old content that are left in boot0, boot1 and the main area.
+    pub fn parts(&self) -> [usize; 3] {
+        let bytes = std::fs::read(self.card.medium.path()).unwrap();
+        let (boot, main) = bytes.split_at(2 * self.boot * 512);
+        let (first, second) = boot.split_at(self.boot * 512);
+        [first, second, main].map(marks)
+    }
+}
+
+impl Plug for Emmc {
+    fn plug(&self, sockets: &mut Socket) -> Vec<String> {
+        self.card.plug(sockets)
+    }
+}
+
+impl Drive for Emmc {
+    fn left(&self) -> (usize, usize) {
+        self.card.left()
+    }
 }
 
 /// Blocks of 4,096 bytes. Its serial number is the name of qemu's drive.

@@ -35,11 +35,15 @@ pub trait Device: Send {
     const VECTORS: u32;
     /// Vendor, device and class code.
     const IDS: (u16, u16, u32);
+    /// Interrupts by the pin and not by MSI-X, for drivers that ask for nothing else.
+    const BY_PIN: bool = false;
 
     fn read(&mut self, at: u64, length: usize) -> Vec<u8>;
     fn write(&mut self, at: u64, bytes: &[u8], host: &Host);
     /// Called every few milliseconds, for what takes time.
     fn tick(&mut self, host: &Host);
+    /// The pin may be pulled again.
+    fn unmask(&mut self, _: &Host) {}
     /// The function is reset (also when a guest starts or wakes).
     fn reset(&mut self);
 }
@@ -67,14 +71,21 @@ fn config_space<D: Device>() -> Vec<u8> {
     put(&mut c, 8, &[1]);
     put(&mut c, 9, &class.to_le_bytes()[..3]);
     put(&mut c, 0x2c, &[0xf4, 0x1a, 0x00, 0x11]);
-    put(&mut c, 0x34, &[0x40]);
+    if D::BY_PIN {
+        put(&mut c, 6, &[0]);
+        put(&mut c, 0x3d, &[1]);
+    } else {
+        put(&mut c, 0x34, &[0x40]);
+    }
     if D::BAR == 0 {
         put(&mut c, 0x10, &[4]); // 64 bits wide
     }
-    put(&mut c, 0x40, &[0x11, 0]); // MSI-X
-    put(&mut c, 0x42, &(D::VECTORS as u16 - 1).to_le_bytes());
-    put(&mut c, 0x44, &(0x2000 | D::BAR).to_le_bytes());
-    put(&mut c, 0x48, &(0x3000 | D::BAR).to_le_bytes());
+    if !D::BY_PIN {
+        put(&mut c, 0x40, &[0x11, 0]); // MSI-X
+        put(&mut c, 0x42, &(D::VECTORS as u16 - 1).to_le_bytes());
+        put(&mut c, 0x44, &(0x2000 | D::BAR).to_le_bytes());
+        put(&mut c, 0x48, &(0x3000 | D::BAR).to_le_bytes());
+    }
     c
 }
 
@@ -178,15 +189,21 @@ impl<D: Device> Server<D> {
             }
             7 => {
                 let index = u32_at(body, 8);
-                let (flags, count) = if index == 2 { (9, D::VECTORS) } else { (0, 0) };
+                let (flags, count) = match index {
+                    0 if D::BY_PIN => (7, 1), // eventfd, maskable, masked by itself
+                    2 if !D::BY_PIN => (9, D::VECTORS),
+                    _ => (0, 0),
+                };
                 [16, flags, index, count].iter().flat_map(|v| v.to_le_bytes()).collect()
             }
             8 => {
                 let (flags, index) = (u32_at(body, 4), u32_at(body, 8));
                 let (start, count) = (u32_at(body, 12) as usize, u32_at(body, 16));
-                if index == 2 && count == 0 {
+                if count == 0 {
                     self.host.vectors.clear();
-                } else if index == 2 && flags & 4 != 0 {
+                } else if index == 0 && flags & 0x10 != 0 {
+                    self.device.lock().unwrap().unmask(&self.host);
+                } else if flags & 0x24 == 0x24 {
                     self.host.vectors.resize_with(D::VECTORS as usize, || None);
                     for (n, fd) in fds.enumerate() {
                         self.host.vectors[start + n] = Some(File::from(fd));
@@ -228,7 +245,7 @@ impl<D: Device> Server<D> {
         for (n, &byte) in bytes.iter().enumerate() {
             match at + n {
                 o @ (4 | 5 | 0x0c | 0x3c) => self.config[o] = byte,
-                0x43 => self.config[0x43] = self.config[0x43] & !0xc0 | byte & 0xc0,
+                0x43 if !D::BY_PIN => self.config[0x43] = self.config[0x43] & !0xc0 | byte & 0xc0,
                 _ => {}
             }
         }

@@ -1,6 +1,7 @@
 //! What is shown on the drives.
 
 mod bench;
+mod emmc;
 mod firmware_ata;
 mod firmware_nvme;
 mod firmware_scsi;

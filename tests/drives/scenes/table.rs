@@ -74,6 +74,8 @@ pub const SCENES: &[&str] = &[
     "power-scsi",
     "power-ata",
     "power-hidden",
+    "emmc",
+    "emmc-firmware",
 ];
 
 fn page() -> PathBuf {
