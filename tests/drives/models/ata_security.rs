@@ -16,6 +16,8 @@ pub struct Security {
     pub frozen: bool,
     /// Comes up frozen, as firmware of PCs leaves it; gone after a wake from sleep.
     pub frozen_at_start: bool,
+    /// And again after each loss of power, as firmware of some machines does when they wake.
+    pub freezes_again: bool,
     /// Somebody guessed five times before.
     pub expires_at_start: bool,
     pub password: [u8; 32],
@@ -34,6 +36,7 @@ impl Default for Security {
             locked: false,
             frozen: false,
             frozen_at_start: false,
+            freezes_again: false,
             expires_at_start: false,
             password: [0; 32],
             attempts: ATTEMPTS,
@@ -65,7 +68,7 @@ impl Security {
     }
 
     pub fn power_on(&mut self) {
-        self.frozen = false;
+        self.frozen = self.freezes_again;
         self.locked = self.enabled;
         self.attempts = if self.expires_at_start { 0 } else { ATTEMPTS };
         self.prepared = false;

@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::line::{Line, OBEY};
 use super::plug::{Plug, Socket};
 use super::qemu::Rig;
 use crate::common::station::json_lines;
@@ -43,6 +44,8 @@ impl Ran {
 pub struct Guest {
     qemu: Child,
     agent: BufReader<UnixStream>,
+    /// The first line, where another one was taken: the guest switches itself off when it is closed.
+    first: Option<BufReader<UnixStream>>,
     place: tempfile::TempDir,
     next: u32,
 }
@@ -57,7 +60,8 @@ impl Guest {
         let devices: Vec<String> = drives.iter().flat_map(|d| d.plug(&mut sockets)).collect();
         bring_program(share);
         let qemu = rig.start(place.path(), share, &devices);
-        let mut guest = Guest { agent: agent(place.path()), qemu, place, next: 0 };
+        let agent = connect(place.path(), &place.path().join("agent"));
+        let mut guest = Guest { agent, first: None, qemu, place, next: 0 };
         guest.await_ready();
         guest.run("cp /share/lastwrite /usr/bin/lastwrite").expect(0);
         if !share.join("state").exists() {
@@ -71,18 +75,33 @@ impl Guest {
         assert!(line.starts_with("ready "), "{line}\n{}", self.console());
     }
 
+    /// From here on the guest is commanded over this line. Whoever obeys on the first one is given something to
+    /// wait for: a suspend ends what it reads from, and the guest would switch itself off.
+    pub fn take_line(&mut self, line: &Line) {
+        let agent = connect(self.place.path(), &line.socket());
+        self.run(OBEY).expect(0);
+        self.send("sleep 1000000");
+        self.first = Some(std::mem::replace(&mut self.agent, agent));
+        let said = self.line(COMMAND);
+        assert_eq!(said, "ready on the line", "{}", self.console());
+    }
+
     /// `sh -c` in the guest.
     pub fn run(&mut self, command: &str) -> Ran {
-        self.next += 1;
-        let request =
-            format!("{} {}\n", self.next, STANDARD.encode(format!("export LASTWRITE_STATE=/share/state\n{command}")));
-        self.agent.get_mut().write_all(request.as_bytes()).unwrap();
+        self.send(command);
         let line = self.line(COMMAND);
         let words: Vec<&str> = line.split(' ').collect();
         assert_eq!((words.len(), words[0]), (4, self.next.to_string().as_str()), "{line}");
         let text =
             |word: &str| String::from_utf8_lossy(&STANDARD.decode(word.trim_start_matches('.')).unwrap()).into_owned();
         Ran { code: words[1].parse().unwrap(), stdout: text(words[2]), stderr: text(words[3]) }
+    }
+
+    fn send(&mut self, command: &str) {
+        self.next += 1;
+        let request =
+            format!("{} {}\n", self.next, STANDARD.encode(format!("export LASTWRITE_STATE=/share/state\n{command}")));
+        self.agent.get_mut().write_all(request.as_bytes()).unwrap();
     }
 
     /// `lastwrite` with these words; none of them may hold a quote.
@@ -161,10 +180,10 @@ impl Drop for Guest {
     }
 }
 
-fn agent(place: &Path) -> BufReader<UnixStream> {
+fn connect(place: &Path, socket: &Path) -> BufReader<UnixStream> {
     let start = Instant::now();
     loop {
-        match UnixStream::connect(place.join("agent")) {
+        match UnixStream::connect(socket) {
             Ok(stream) => return BufReader::new(stream),
             Err(_) if start.elapsed() < Duration::from_secs(30) => std::thread::sleep(Duration::from_millis(50)),
             Err(error) => {

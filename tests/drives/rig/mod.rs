@@ -1,6 +1,7 @@
 //! What carries a programmable drive into a booted kernel.
 
 pub mod guest;
+pub mod line;
 pub mod medium;
 pub mod memory;
 pub mod plug;

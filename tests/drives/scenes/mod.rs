@@ -16,4 +16,5 @@ mod overwrite_nvme;
 mod overwrite_scsi;
 mod overwrite_stock;
 mod power_cut;
+mod suspend;
 mod table;
