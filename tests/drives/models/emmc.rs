@@ -1,13 +1,16 @@
 //! An eMMC card (JESD84-B51) of up to 2 GiB, which counts bytes: a main area and two boot partitions.
 
+use std::time::{Duration, Instant};
+
 use crate::rig::medium::SECTOR;
 use crate::rig::{Erase, Medium};
 
 /// EXT_CSD bytes that a host may write, by index.
 const SANITIZE_START: usize = 165;
 const PARTITION_CONFIG: usize = 179;
-/// R1: ready for data, state tran.
+/// R1: ready for data, state tran; and state prg.
 const TRAN: u32 = 0x900;
+const PRG: u32 = 0xE00;
 const WP_ERASE_SKIP: u32 = 1 << 15;
 const WP_VIOLATION: u32 = 1 << 26;
 const ERASE_SEQ_ERROR: u32 = 1 << 28;
@@ -33,9 +36,22 @@ pub struct Card {
     pub sanitize: Erase,
     /// Every CMD38 and SANITIZE_START: its argument, and the area it went to.
     pub seen: Vec<(u32, usize)>,
+    /// One of them, by its place among those since power came, takes so long.
+    pub slow: Option<(usize, Duration)>,
+    since_power: usize,
+    /// What is going on until then.
+    pending: Option<(Instant, Work)>,
     modes: [u8; 192],
     range: (Option<u64>, Option<u64>),
     marked: Vec<(usize, u64, u64)>,
+}
+
+/// What ERASE and SANITIZE_START do to the cells.
+#[derive(Clone)]
+enum Work {
+    Unmap(usize),
+    Remove(Vec<(usize, u64, u64)>),
+    Sanitize,
 }
 
 impl Card {
@@ -50,10 +66,34 @@ impl Card {
             boot_erase: Erase::Whole,
             sanitize: Erase::Whole,
             seen: Vec::new(),
+            slow: None,
+            since_power: 0,
+            pending: None,
             modes: [0; 192],
             range: (None, None),
             marked: Vec::new(),
         }
+    }
+
+    pub fn busy(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Time goes on: what was going on comes to its end.
+    pub fn tick(&mut self) {
+        if let Some((_, work)) = self.pending.take_if(|(due, _)| Instant::now() >= *due) {
+            self.carry_out(work);
+        }
+    }
+
+    /// Power goes in the middle of what goes on: a part of it is done.
+    pub fn power_off(&mut self) {
+        if let Some((_, Work::Remove(ranges))) = self.pending.take() {
+            for (area, first, last) in ranges {
+                self.remove(area, first, first + (last - first) / 3);
+            }
+        }
+        self.since_power = 0;
     }
 
     /// Power, or GO_IDLE_STATE.
@@ -66,6 +106,10 @@ impl Card {
     /// Carries out one command; `sent` is what the host sent, `wanted` how many bytes it wants. `None`: no answer.
     pub fn command(&mut self, opcode: u8, argument: u32, sent: &[u8], wanted: usize) -> Option<Reply> {
         let r1 = |bits: u32| Some(Reply { response: (TRAN | bits).to_be_bytes().to_vec(), data: Vec::new() });
+        self.tick();
+        if self.busy() && opcode == 13 {
+            return Some(Reply { response: PRG.to_be_bytes().to_vec(), data: Vec::new() });
+        }
         let r2 = |bytes: [u8; 15]| Some(Reply { response: bytes.to_vec(), data: Vec::new() });
         match opcode {
             0 => {
@@ -82,8 +126,7 @@ impl Card {
             6 => {
                 let (index, value) = ((argument >> 16 & 0xFF) as usize, (argument >> 8) as u8);
                 if index == SANITIZE_START {
-                    self.seen.push((argument, 0));
-                    self.sanitize_start();
+                    self.begin(argument, 0, Work::Sanitize);
                 } else if index < self.modes.len() {
                     self.modes[index] = value;
                 }
@@ -135,27 +178,48 @@ impl Card {
     /// ERASE by its argument; the bits of its R1.
     fn erase(&mut self, argument: u32) -> u32 {
         let area = self.area();
-        self.seen.push((argument, area));
         let (Some(first), Some(last)) = std::mem::take(&mut self.range) else { return ERASE_SEQ_ERROR };
         if self.is_protected() {
             return WP_ERASE_SKIP;
         }
-        match argument {
-            // Trim: not mapped any more; the cells keep what they hold until they are sanitized.
-            1 => {
+        let work = match argument {
+            1 => Work::Unmap(area),
+            0x8000_0000 => Work::Remove(vec![(area, first, last)]),
+            0x8000_0001 => {
+                self.marked.push((area, first, last));
+                Work::Remove(Vec::new())
+            }
+            0x8000_8000 => Work::Remove(std::mem::take(&mut self.marked)),
+            _ => return ERASE_SEQ_ERROR,
+        };
+        self.begin(argument, area, work);
+        0
+    }
+
+    fn begin(&mut self, argument: u32, area: usize, work: Work) {
+        self.seen.push((argument, area));
+        let place = self.since_power;
+        self.since_power += 1;
+        match self.slow {
+            Some((slow, time)) if slow == place => self.pending = Some((Instant::now() + time, work)),
+            _ => self.carry_out(work),
+        }
+    }
+
+    fn carry_out(&mut self, work: Work) {
+        match work {
+            // Not mapped any more; the cells keep what they hold until they are sanitized.
+            Work::Unmap(area) => {
                 let honest = self.how(area) == Erase::Whole;
                 self.medium(area).unmapped = honest;
             }
-            0x8000_0000 => self.remove(area, first, last),
-            0x8000_0001 => self.marked.push((area, first, last)),
-            0x8000_8000 => {
-                for (area, first, last) in std::mem::take(&mut self.marked) {
+            Work::Remove(ranges) => {
+                for (area, first, last) in ranges {
                     self.remove(area, first, last);
                 }
             }
-            _ => return ERASE_SEQ_ERROR,
+            Work::Sanitize => self.sanitize_start(),
         }
-        0
     }
 
     fn how(&self, area: usize) -> Erase {

@@ -14,7 +14,7 @@ pub struct MmcDrive(Arc<Mutex<Sdhci>>);
 
 impl MmcDrive {
     pub fn new(card: Card) -> MmcDrive {
-        MmcDrive(Arc::new(Mutex::new(Sdhci { card, registers: [0; 256], status: 0, raised: false })))
+        MmcDrive(Arc::new(Mutex::new(Sdhci { card, registers: [0; 256], status: 0, raised: false, waits: false })))
     }
 
     pub fn lock(&self) -> CardGuard<'_> {
@@ -72,6 +72,8 @@ pub struct Sdhci {
     status: u32,
     /// The pin was pulled, and is masked since.
     raised: bool,
+    /// A command that ends when the card is not busy any more.
+    waits: bool,
 }
 
 const BLOCK_SIZE: usize = 0x04;
@@ -104,7 +106,9 @@ impl Device for Sdhci {
     fn read(&mut self, at: u64, length: usize) -> Vec<u8> {
         let mut all = self.registers;
         // A card is in, nothing is going on; the clock is stable; ADMA2, 3.3 V, 50 MHz.
-        put(&mut all, PRESENT_STATE, &0x01FF_0000u32.to_le_bytes());
+        // DAT0 is low while it is busy.
+        let state: u32 = if self.card.busy() { 0x01EF_0000 } else { 0x01FF_0000 };
+        put(&mut all, PRESENT_STATE, &state.to_le_bytes());
         all[CLOCK] |= (all[CLOCK] & 1) << 1;
         let error = if self.status >> 16 != 0 { 0x8000 } else { 0 };
         put(&mut all, STATUS, &(self.status | error).to_le_bytes());
@@ -139,7 +143,13 @@ impl Device for Sdhci {
         }
     }
 
-    fn tick(&mut self, _: &Host) {}
+    fn tick(&mut self, host: &Host) {
+        self.card.tick();
+        if self.waits && !self.card.busy() {
+            self.waits = false;
+            self.event(TRANSFERRED, host);
+        }
+    }
 
     fn unmask(&mut self, host: &Host) {
         self.raised = false;
@@ -147,7 +157,7 @@ impl Device for Sdhci {
     }
 
     fn reset(&mut self) {
-        (self.registers, self.status, self.raised) = ([0; 256], 0, false);
+        (self.registers, self.status, self.raised, self.waits) = ([0; 256], 0, false, false);
         self.card.reset();
     }
 }
@@ -192,7 +202,8 @@ impl Sdhci {
             data = rest;
         }
         // A response with busy ends like a transfer.
-        let transferred = if with_data || kind == 3 { TRANSFERRED } else { 0 };
+        self.waits = kind == 3 && self.card.busy();
+        let transferred = if with_data || kind == 3 && !self.waits { TRANSFERRED } else { 0 };
         self.event(COMPLETE | transferred, host);
     }
 }

@@ -2,16 +2,18 @@
 //! read-only by its switch `force_ro`. qemu's card knows no secure erase: what is refused, what an overwrite
 //! reaches, and what it says of the rest. Those of the rig know it, and lie.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
-use super::bench::{Bench, case};
+use super::bench::{Bench, case, run_of};
 use super::hidden::document_of;
 use super::table::Truth::{BeyondAnyHost, Excluded, Faulty, Honest};
 use crate::models::emmc::Card;
 use crate::models::sdhci::MmcDrive;
 use crate::models::stock;
 use crate::rig::Erase;
-use crate::rig::plug::Plug;
+use crate::rig::plug::{Drive, Plug};
 
 const SERIAL: &str = "0xdeadbeef";
 
@@ -143,17 +145,76 @@ fn cards_erase_themselves_with_their_boot_partitions() {
     bench.end();
 }
 
+/// The machine loses power when the first erase is going on, when a boot partition is erased, and when the card
+/// sanitizes: boot again, `resume`.
+#[test]
+fn power_cut_emmc() {
+    let techniques = [("mmc-secure-erase", 0), ("mmc-secure-trim", 3), ("mmc-sanitize", 3)];
+    let card = |(at, (_, slow)): (usize, &(&str, usize))| {
+        let mut card = Card::new(0x5eed_0010 + at as u32, 2, 1);
+        card.slow = Some((*slow, Duration::from_secs(600)));
+        MmcDrive::new(card)
+    };
+    let cards: Vec<MmcDrive> = techniques.iter().enumerate().map(card).collect();
+    let plugs: Vec<_> = cards.iter().map(|d| d as &dyn Plug).collect();
+    let Some(mut bench) = Bench::start("power-emmc", &plugs) else { return };
+    let drives = bench.guest.drives();
+    for (card, (technique, _)) in cards.iter().zip(techniques) {
+        let (main, boot) = nodes(&drives, &card.serial());
+        let words = wipe_words(&main, &boot, &["--technique", technique]).join("' '");
+        bench.guest.run(&format!("lastwrite '{words}' </dev/null >>/share/begun 2>&1 &")).expect(0);
+    }
+    let start = Instant::now();
+    while !cards.iter().all(|card| card.lock().busy()) {
+        let begun = std::fs::read_to_string(bench.share.path().join("begun")).unwrap_or_default();
+        assert!(start.elapsed() < Duration::from_secs(180), "{begun}\n{}", bench.guest.console());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    cards.iter().for_each(|card| card.lock().power_off());
+    bench.guest.cut();
+    assert_eq!(bench.documents("certificates").len() + bench.documents("failures").len(), 0);
+    for card in &cards {
+        assert!(card.left().0 > 0, "something is left");
+        let mut card = card.lock();
+        card.slow = None;
+        card.seen.clear();
+    }
+    bench.boot_again(&plugs);
+    let listed = bench.guest.lastwrite(&["--json", "resume"]).json();
+    let drives = bench.guest.drives();
+    for (card, (technique, _)) in cards.iter().zip(techniques) {
+        let serial = card.serial();
+        let run = run_of(&listed, &serial).unwrap_or_else(|| panic!("no run of {serial}: {listed:#?}"));
+        let (ran, result) = bench.resume(&run, &[]);
+        assert!(result["outcome"].is_string(), "{technique}: {}\n{}", ran.stdout, ran.stderr);
+        let behaviour = "is honest, and loses power with the machine in the middle of its erase";
+        bench.judge(&case(card, &serial, "eMMC", Honest, behaviour), &format!("`{technique}`, then `resume`"), &result);
+        reached_and_read(&bench, &result);
+        for node in nodes(&drives, &serial).1 {
+            assert_eq!(force_ro(&mut bench, &node), "1", "{technique}");
+        }
+    }
+    // What was cut is begun again, with everything that belongs to it.
+    assert_eq!(cards[2].lock().seen.len(), 4);
+    bench.end();
+}
+
 /// Wipes a card; what its command erases along is confirmed as well.
 fn erase_card(bench: &mut Bench, main: &Value, boot: &[Value], words: &[&str]) -> Value {
+    let all = wipe_words(main, boot, words);
+    let ran = bench.guest.lastwrite(&all.iter().map(String::as_str).collect::<Vec<_>>());
+    let result = ran.json().into_iter().rfind(|line| line["outcome"].is_string());
+    result.unwrap_or_else(|| panic!("{}\n{}\n{}", ran.stdout, ran.stderr, bench.guest.console()))
+}
+
+fn wipe_words(main: &Value, boot: &[Value], words: &[&str]) -> Vec<String> {
     let word = |node: &Value, name: &str| node[name].as_str().unwrap().to_owned();
     let mut all = vec!["--json".to_owned(), "wipe".to_owned(), word(main, "path")];
     for node in std::iter::once(main).chain(boot) {
         all.extend(["--confirm".to_owned(), word(node, "confirm_token")]);
     }
     all.extend(words.iter().map(|w| (*w).to_owned()));
-    let ran = bench.guest.lastwrite(&all.iter().map(String::as_str).collect::<Vec<_>>());
-    let result = ran.json().into_iter().rfind(|line| line["outcome"].is_string());
-    result.unwrap_or_else(|| panic!("{}\n{}\n{}", ran.stdout, ran.stderr, bench.guest.console()))
+    all
 }
 
 /// The certificate has what was read of each boot partition, and says that nothing else was left.

@@ -76,6 +76,7 @@ pub const SCENES: &[&str] = &[
     "power-hidden",
     "emmc",
     "emmc-firmware",
+    "power-emmc",
     "suspend",
 ];
 
