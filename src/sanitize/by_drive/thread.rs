@@ -98,6 +98,7 @@ impl Work {
             clock: &mut clock,
             identity: &mut identity,
             serial: self.plan.medium.identity.serial.as_deref(),
+            disk: rung.disk_serial.as_deref(),
             verification: self.plan.verification,
             seed,
             stall: self.stall,

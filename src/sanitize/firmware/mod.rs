@@ -15,6 +15,7 @@
 mod area;
 mod ata;
 mod ata_security;
+mod bridge;
 mod canary;
 mod choose;
 mod frozen;
