@@ -199,9 +199,12 @@ impl<D: Device> Server<D> {
             8 => {
                 let (flags, index) = (u32_at(body, 4), u32_at(body, 8));
                 let (start, count) = (u32_at(body, 12) as usize, u32_at(body, 16));
+                if index != if D::BY_PIN { 0 } else { 2 } {
+                    return Some(Vec::new());
+                }
                 if count == 0 {
                     self.host.vectors.clear();
-                } else if index == 0 && flags & 0x10 != 0 {
+                } else if flags & 0x10 != 0 {
                     self.device.lock().unwrap().unmask(&self.host);
                 } else if flags & 0x24 == 0x24 {
                     self.host.vectors.resize_with(D::VECTORS as usize, || None);

@@ -60,6 +60,13 @@ fn a_card_and_its_boot_partitions() {
     killed_and_resumed(&mut bench, &boot[1]);
     assert_eq!(card.parts(), [2048, 0, 0]);
 
+    // A run that is given up leaves the switch as it was, too.
+    let run = killed(&mut bench, &boot[0]);
+    bench.guest.lastwrite(&["--json", "resume", "--abandon", &run, "--reason", "a test"]);
+    assert_eq!(force_ro(&mut bench, &boot[0]), "1", "given up");
+    let report = bench.documents("failures").into_iter().find(|d| d["facts"]["run_id"] == *run).unwrap();
+    assert!(report["facts"]["force_ro"][0]["set_back"].is_string(), "{report:#}");
+
     // By their own nodes they are overwritten too.
     let result = wipe(&mut bench, &[&boot[0]]).remove(0);
     let says = document_of(&bench, "certificates", &result);
@@ -266,6 +273,17 @@ fn wipe(bench: &mut Bench, nodes: &[&Value]) -> Vec<Value> {
 
 /// Killed when the switch is cleared and the run is at work; `resume` ends it and sets the switch back.
 fn killed_and_resumed(bench: &mut Bench, node: &Value) {
+    let run = killed(bench, node);
+    let (ran, result) = bench.resume(&run, &[]);
+    assert_eq!((ran.code, &result["outcome"]), (0, &"pass".into()), "{result:#} {}", ran.stderr);
+    let says = document_of(bench, "certificates", &result);
+    let switches = says["facts"]["force_ro"].as_array().unwrap();
+    assert_eq!((switches.len(), switches[0]["set_back"].is_string()), (1, true), "{says:#}");
+    assert_eq!(force_ro(bench, node), "1");
+}
+
+/// Gives the run that was cut.
+fn killed(bench: &mut Bench, node: &Value) -> String {
     let words = command(&[node], "dod-ece").iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
     let name = node["path"].as_str().unwrap().trim_start_matches("/dev/").to_owned();
     let kill = format!(
@@ -278,10 +296,5 @@ fn killed_and_resumed(bench: &mut Bench, node: &Value) {
     let listed = bench.guest.lastwrite(&["--json", "resume"]).json();
     let run = listed.first().and_then(|run| run["run_id"].as_str()).unwrap_or_else(|| panic!("{}", begun())).to_owned();
     assert_eq!(force_ro(bench, node), "0", "nobody was there to set it back");
-    let (ran, result) = bench.resume(&run, &[]);
-    assert_eq!((ran.code, &result["outcome"]), (0, &"pass".into()), "{result:#} {}", ran.stderr);
-    let says = document_of(bench, "certificates", &result);
-    let switches = says["facts"]["force_ro"].as_array().unwrap();
-    assert_eq!((switches.len(), switches[0]["set_back"].is_string()), (1, true), "{says:#}");
-    assert_eq!(force_ro(bench, node), "1");
+    run
 }
