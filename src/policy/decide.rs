@@ -105,7 +105,7 @@ pub struct Decision {
 
 /// What every medium offers: to be written by the host.
 pub fn host_writing() -> Vec<Offer> {
-    vec![Offer { technique: Technique::Overwrite, obstacle: None }]
+    vec![Offer { technique: Technique::Overwrite, obstacle: None, reaches_closed: false }]
 }
 
 /// Decides whether the request can be carried out, and on which terms.
@@ -313,9 +313,10 @@ fn unreached(request: &PolicyRequest<'_>) -> Option<Refusal> {
     let policy = &request.policy.policy;
     match (&request.hidden_areas, policy.hidden_areas.rule) {
         (HiddenAreaState::NotExamined(why) | HiddenAreaState::Closed(why), HiddenAreaRule::Refused) => {
-            let reaches =
-                |t: &Technique| t.answers_for_hidden() && usable(policy, *t, request.storage, request.offers).is_ok();
-            let reaching = request.offers.iter().map(|offer| offer.technique).filter(reaches).collect();
+            let reaches = |offer: &&Offer| {
+                offer.answers_for_hidden() && usable(policy, offer.technique, request.storage, request.offers).is_ok()
+            };
+            let reaching = request.offers.iter().filter(reaches).map(|offer| offer.technique).collect();
             Some(Refusal::HiddenAreas { policy: policy.label(), why: why.clone(), reaching })
         }
         _ => None,
@@ -325,11 +326,11 @@ fn unreached(request: &PolicyRequest<'_>) -> Option<Refusal> {
 /// What is offered, with an obstacle where the policy takes no technique that leaves hidden areas as they are.
 fn reaching_all(request: &PolicyRequest<'_>) -> Result<Vec<Offer>, Refusal> {
     let Some(refusal) = unreached(request) else { return Ok(request.offers.to_vec()) };
-    if !request.offers.iter().any(|offer| offer.obstacle.is_none() && offer.technique.answers_for_hidden()) {
+    if !request.offers.iter().any(|offer| offer.obstacle.is_none() && offer.answers_for_hidden()) {
         return Err(refusal);
     }
     let why = "it does not reach what the drive hides, and the policy takes no medium of which a part is not reached";
-    let offer = |offer: &Offer| match offer.technique.answers_for_hidden() {
+    let offer = |offer: &Offer| match offer.answers_for_hidden() {
         true => offer.clone(),
         false => Offer { obstacle: offer.obstacle.clone().or_else(|| Some(why.to_owned())), ..offer.clone() },
     };

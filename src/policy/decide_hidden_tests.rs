@@ -20,7 +20,7 @@ fn a_policy_that_takes_nothing_hidden_takes_what_reaches_it() {
     let mut policy = InForce::builtin().unwrap();
     policy.policy.hidden_areas.rule = HiddenAreaRule::Refused;
     policy.policy.techniques.step_down = StepDown::LowerMethod;
-    let offer = |technique| Offer { technique, obstacle: None };
+    let offer = |technique| Offer { technique, obstacle: None, reaches_closed: false };
     use Technique as T;
     let nvme = [T::NvmeFormatUser, T::NvmeSanitizeBlock, T::NvmeSanitizeCrypto, T::Overwrite].map(offer);
     let closed = || HiddenAreaState::Closed("unallocated capacity, 5 MB".to_owned());
@@ -48,7 +48,10 @@ fn a_policy_that_takes_nothing_hidden_takes_what_reaches_it() {
         assert!(text.contains("unallocated capacity, 5 MB. Use nvme-sanitize-block or nvme-sanitize-crypto"), "{text}");
     }
     // A sanitize that is not possible now reaches nothing.
-    let frozen = [Offer { technique: T::NvmeSanitizeBlock, obstacle: Some("in use".to_owned()) }, offer(T::Overwrite)];
+    let frozen = [
+        Offer { technique: T::NvmeSanitizeBlock, obstacle: Some("in use".to_owned()), reaches_closed: false },
+        offer(T::Overwrite),
+    ];
     let refused = plan(&PolicyRequest { offers: &frozen, ..base.clone() }).unwrap_err().to_string();
     assert!(refused.contains("--restore-hidden"), "{refused}");
     // ACS and SBC do not say that SANITIZE reaches an HPA, or what a block descriptor took.
@@ -58,4 +61,28 @@ fn a_policy_that_takes_nothing_hidden_takes_what_reaches_it() {
         let storage = Storage::of(kind, MediumClass::Physical, Some(false));
         assert!(plan(&PolicyRequest { offers: &offers, kind, storage, ..base.clone() }).is_err(), "{technique}");
     }
+}
+
+/// What a technique reaches is said by the medium as well: a card erases its boot partitions with the rest, or they
+/// were to be left out.
+#[test]
+fn a_policy_that_takes_nothing_hidden_takes_a_card_that_erases_its_boot_partitions() {
+    let mut policy = InForce::builtin().unwrap();
+    policy.policy.hidden_areas.rule = HiddenAreaRule::Refused;
+    use Technique as T;
+    let with = |reaches_closed| {
+        let offers = [(T::MmcSecureErase, reaches_closed), (T::Overwrite, false)]
+            .map(|(technique, reaches_closed)| Offer { technique, obstacle: None, reaches_closed });
+        plan(&PolicyRequest {
+            policy: &policy,
+            hidden_areas: HiddenAreaState::Closed("boot partitions, 8 MB".to_owned()),
+            offers: &offers,
+            wanted: Wanted::Strongest,
+            storage: Storage::of(Kind::Emmc, MediumClass::Physical, Some(false)),
+            ..request("random", Full, Kind::Emmc)
+        })
+    };
+    let decision = with(true).unwrap();
+    assert_eq!(decision.ladder.iter().map(|rung| rung.technique).collect::<Vec<_>>(), [T::MmcSecureErase]);
+    assert!(with(false).unwrap_err().to_string().contains("boot partitions, 8 MB"));
 }

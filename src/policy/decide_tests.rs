@@ -134,7 +134,7 @@ fn warnings_fit_the_medium() {
 
 fn offers(kind: Kind) -> Vec<Vec<Offer>> {
     let free = |techniques: &[Technique]| -> Vec<Offer> {
-        techniques.iter().map(|t| Offer { technique: *t, obstacle: None }).collect()
+        techniques.iter().map(|t| Offer { technique: *t, obstacle: None, reaches_closed: false }).collect()
     };
     use Technique as T;
     let mut sets = vec![host_writing(), Vec::new()];
@@ -331,7 +331,7 @@ fn the_default_is_figure_4_1() {
 fn the_ladder_is_block_then_crypto_then_enhanced_then_overwrite() {
     use Technique as T;
     let all: Vec<Offer> = [T::Overwrite, T::AtaSecurityEraseEnhanced, T::AtaSanitizeCrypto, T::AtaSanitizeBlock]
-        .map(|technique| Offer { technique, obstacle: None })
+        .map(|technique| Offer { technique, obstacle: None, reaches_closed: false })
         .into();
     let ladder = |wanted, step_down, kind: Kind| {
         let request = PolicyRequest {
@@ -363,8 +363,12 @@ fn the_ladder_is_block_then_crypto_then_enhanced_then_overwrite() {
 
 #[test]
 fn a_frozen_drive_is_a_refusal_and_never_a_silent_step_down() {
-    let frozen = Offer { technique: Technique::AtaSanitizeBlock, obstacle: Some("the drive is frozen".to_owned()) };
-    let all = [frozen, Offer { technique: Technique::Overwrite, obstacle: None }];
+    let frozen = Offer {
+        technique: Technique::AtaSanitizeBlock,
+        obstacle: Some("the drive is frozen".to_owned()),
+        reaches_closed: false,
+    };
+    let all = [frozen, Offer { technique: Technique::Overwrite, obstacle: None, reaches_closed: false }];
     let purge = PolicyRequest {
         wanted: Wanted::Method(Method::Purge),
         offers: &all,

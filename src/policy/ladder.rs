@@ -41,6 +41,16 @@ pub struct Offer {
     pub technique: Technique,
     /// What stands in its way now, if anything (`the drive is frozen`), and how to undo it.
     pub obstacle: Option<String>,
+    /// On this medium its command also erases everything that is closed to the host's writes, and all of that is
+    /// read afterwards (the boot partitions of an eMMC).
+    pub reaches_closed: bool,
+}
+
+impl Offer {
+    /// An organization that takes no medium of which a part stays unreached takes it by this.
+    pub(super) fn answers_for_hidden(&self) -> bool {
+        self.reaches_closed || self.technique.answers_for_hidden()
+    }
 }
 
 /// What is wanted.

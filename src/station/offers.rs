@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
+use super::hidden::Hidden;
 use crate::device::command::mmc::Area;
 use crate::device::transport::Linux;
 use crate::device::{self, Roots};
 use crate::media::{Medium, Reach, Transport, Zoned};
 use crate::policy::{self, Offer, Technique};
-use crate::sanitize::firmware::{BootPartitions, Look, Psids, not_shown, procedure_for};
+use crate::sanitize::firmware::{BOOT_PARTITIONS, BootPartitions, Look, Psids, not_shown, procedure_for};
 
 /// The answers of one medium.
 #[derive(Debug, Default)]
@@ -79,7 +80,9 @@ impl Answers {
     /// As policy wants to know it: what the drive supports, and what it was not possible to ask for.
     /// To be written by the host is what every medium offers. That a technique is frozen is no obstacle where
     /// the drive may be unfrozen first.
-    pub fn offers(&self, unfreeze: bool) -> Vec<Offer> {
+    pub fn offers(&self, unfreeze: bool, hidden: &Hidden) -> Vec<Offer> {
+        let mut closed = hidden.areas().peekable();
+        let boot_alone = closed.peek().is_some() && closed.all(|area| area.kind == BOOT_PARTITIONS);
         let offer = |(technique, look): &(Technique, Result<Look, String>)| {
             let obstacle = match look {
                 Err(why) => Some(why.clone()),
@@ -89,7 +92,8 @@ impl Answers {
                     own.or_else(|| self.reached.get(&look.reach)?.as_ref().err().cloned())
                 }
             };
-            Some(Offer { technique: *technique, obstacle })
+            let reaches_closed = boot_alone && look.as_ref().is_ok_and(|look| look.areas == Area::BOOT);
+            Some(Offer { technique: *technique, obstacle, reaches_closed })
         };
         let host =
             policy::host_writing().into_iter().map(|offer| Offer { obstacle: self.host_cannot.clone(), ..offer });

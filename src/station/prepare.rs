@@ -274,7 +274,7 @@ fn plan_one(
         _ => Answers::ask(roots, &medium, &candidates(&medium), &wish.psids, wish.boot_partitions),
     };
     let hidden_state = hidden.state_with(&medium, restore.as_ref());
-    let mut decision = decide(&medium, &answers.offers(wish.unfreeze), hidden_state, order, wish)
+    let mut decision = decide(&medium, &answers.offers(wish.unfreeze, &hidden), hidden_state, order, wish)
         .map_err(|refusal| Refused::Policy { path: medium.path.clone(), refusal })?;
     let rungs: Vec<Rung> = decision.ladder.iter().map(|step| rung(step, &answers)).collect();
     let journals = station.map(Station::journals);
