@@ -72,17 +72,45 @@ struct Last {
     custodian: Option<String>,
 }
 
+/// What is found against the record. A register in which nothing was ever seen has a finding an asset, so a dry
+/// run keeps of each no more than it tells.
+struct Against {
+    open: Open,
+    dry_run: bool,
+    /// Found, and open already.
+    known: u64,
+    findings: Vec<Finding>,
+    told: Vec<Told>,
+}
+
+/// Kind, tag and words of a finding.
+type Told = (FindingKind, Option<String>, String);
+
+fn told(finding: Finding) -> Told {
+    (finding.kind, finding.tag, finding.detail)
+}
+
+impl Against {
+    fn push(&mut self, finding: Finding) {
+        match (self.open.contains_key(&finding.name), self.dry_run) {
+            (true, _) => self.known += 1,
+            (false, true) => self.told.push(told(finding)),
+            (false, false) => self.findings.push(finding),
+        }
+    }
+}
+
 impl Register {
     /// Holds the sightings since a time against the record, opens findings for what does not agree,
     /// and resolves ghosts that were seen again. Doing it twice changes nothing.
     pub async fn reconcile(&mut self, key: &StationKey, scope: &Scope) -> Result<Found, RegisterError> {
         let mut found = Found::default();
-        let mut findings = Vec::new();
         self.store.begin_reading().await?;
-        let looked = self.look(scope, &mut found, &mut findings).await;
+        let looked = self.look(scope, &mut found).await;
         self.store.end_reading().await;
-        let (seen, open) = looked?;
-        let again: Vec<(String, String, i64)> = open
+        let (seen, against) = looked?;
+        let again: Vec<(String, String, i64)> = against
+            .open
             .iter()
             .filter(|(name, _)| name.starts_with(FindingKind::GhostOnBooks.name()))
             .filter_map(|(_, (stream, asset))| {
@@ -90,17 +118,13 @@ impl Register {
                 Some((stream.clone(), asset.clone()?, last.at))
             })
             .collect();
-        findings.retain(|finding: &Finding| {
-            let known = open.contains_key(&finding.name);
-            found.known += u64::from(known);
-            !known
-        });
+        found.known += against.known;
         found.seen_again = again.iter().map(|(_, asset, _)| asset.clone()).collect();
-        if scope.dry_run || (findings.is_empty() && again.is_empty()) {
-            found.new = findings.into_iter().map(|finding| (finding.kind, finding.tag, finding.detail)).collect();
+        if scope.dry_run || (against.findings.is_empty() && again.is_empty()) {
+            found.new = against.told;
             return Ok(found);
         }
-        found.new = findings.iter().map(|f| (f.kind, f.tag.clone(), f.detail.clone())).collect();
+        let findings = against.findings;
         self.run(key, async |work: &mut Work<'_>| {
             for chunk in findings.chunks(CHUNK) {
                 for finding in chunk {
@@ -116,6 +140,7 @@ impl Register {
             Ok(())
         })
         .await?;
+        found.new = findings.into_iter().map(told).collect();
         Ok(found)
     }
 
@@ -124,12 +149,13 @@ impl Register {
         &mut self,
         scope: &Scope,
         found: &mut Found,
-        findings: &mut Vec<Finding>,
-    ) -> Result<(HashMap<String, Last>, Open), RegisterError> {
-        let seen = self.take_sightings(scope, found, findings).await?;
-        self.hold_against(scope, &seen, found, findings).await?;
-        self.look_for_twins(scope, findings).await?;
-        Ok((seen, self.open_names().await?))
+    ) -> Result<(HashMap<String, Last>, Against), RegisterError> {
+        let open = self.open_names().await?;
+        let mut against = Against { open, dry_run: scope.dry_run, known: 0, findings: Vec::new(), told: Vec::new() };
+        let seen = self.take_sightings(scope, found, &mut against).await?;
+        self.hold_against(scope, &seen, found, &mut against).await?;
+        self.look_for_twins(scope, &mut against).await?;
+        Ok((seen, against))
     }
 
     /// Findings, the open ones or all, after the one of that id; at most `limit`.
@@ -152,7 +178,7 @@ impl Register {
         &mut self,
         scope: &Scope,
         found: &mut Found,
-        findings: &mut Vec<Finding>,
+        findings: &mut Against,
     ) -> Result<HashMap<String, Last>, RegisterError> {
         // By tag, or by serial number, or by MAC; of several the first, which the twins tell of.
         let sql = "SELECT s.stream, CAST(s.revision AS TEXT), CAST(s.n AS TEXT), s.source, CAST(s.at AS TEXT), s.tag, s.serial, s.mac, s.host, \
@@ -213,7 +239,7 @@ impl Register {
         scope: &Scope,
         seen: &HashMap<String, Last>,
         found: &mut Found,
-        findings: &mut Vec<Finding>,
+        findings: &mut Against,
     ) -> Result<(), RegisterError> {
         let text = |sql: &str| Column::Text(sql.to_owned());
         let columns = [
@@ -281,7 +307,7 @@ impl Register {
     }
 
     /// Records that share a serial number, maker and model.
-    async fn look_for_twins(&mut self, scope: &Scope, findings: &mut Vec<Finding>) -> Result<(), RegisterError> {
+    async fn look_for_twins(&mut self, scope: &Scope, findings: &mut Against) -> Result<(), RegisterError> {
         // The index alone tells which numbers stand twice at all.
         let sql = "SELECT serial_key, COALESCE(manufacturer,''), COALESCE(model,''), CAST(COUNT(*) AS TEXT), MIN(tag), MAX(tag), MIN(location), MIN(stream) \
                    FROM asset WHERE serial_key IN (SELECT serial_key FROM asset WHERE serial_key IS NOT NULL GROUP BY serial_key HAVING COUNT(*)>1) \
