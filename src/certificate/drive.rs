@@ -4,6 +4,9 @@ use crate::media::{CommandSet, Exchange, Reply};
 use crate::policy::{Technique, VerificationLevel};
 use crate::sanitize::record::{FirmwareFacts, Proven, ReachedFacts, RunFacts};
 
+const PSID_REVERT: &str = "IOC_OPAL_PSID_REVERT_TPR";
+const OPAL_STATUS: &str = "IOC_OPAL_GET_STATUS";
+
 /// What no certificate of such a technique can rule out, in the words that stand on every one of them.
 pub(super) const CANNOT_BE_TOLD: &str =
     "A drive that only unmaps its blocks and reads zeros back cannot be told from one that erases them, by any host.";
@@ -184,7 +187,7 @@ fn along(facts: &RunFacts, other: &ReachedFacts) -> Result<(), String> {
 /// a status for that, the drive's last status says that this very command succeeded.
 fn sent(facts: &RunFacts, firmware: &FirmwareFacts, technique: Technique) -> Result<String, String> {
     let set = firmware.path.set;
-    let erasing = firmware.exchanges.iter().rposition(|e| e.set == set && erases(technique, &e.command));
+    let erasing = firmware.exchanges.iter().rposition(|e| e.set == set && erases(technique, e));
     let Some(at) = erasing else {
         // A power cut can fall between the command and the note of its answer.
         require(!facts.resumed.is_empty(), || format!("no command of {technique} is among what was sent"))?;
@@ -200,15 +203,17 @@ fn sent(facts: &RunFacts, firmware: &FirmwareFacts, technique: Technique) -> Res
         Technique::AtaSanitizeBlock | Technique::AtaSanitizeCrypto | Technique::AtaSanitizeOverwrite => {
             sanitize_registers(after)?;
         }
+        Technique::OpalPsidRevert => factory_state(after)?,
         _ => {}
     }
     Ok(format!("{} was sent", exchange.name))
 }
 
-/// Whether these bytes (as [`Exchange`] lays them out) are the technique's erasing command.
-fn erases(technique: Technique, hex: &str) -> bool {
+/// Whether this is the technique's erasing command.
+fn erases(technique: Technique, exchange: &Exchange) -> bool {
     use Technique as T;
-    let bytes: Vec<u8> = hex
+    let bytes: Vec<u8> = exchange
+        .command
         .as_bytes()
         .chunks(2)
         .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
@@ -240,8 +245,9 @@ fn erases(technique: Technique, hex: &str) -> bool {
         T::MmcSecureErase => mmc(38, 0x8000_0000),
         T::MmcSecureTrim => mmc(38, 0x8000_8000),
         T::MmcSanitize => mmc(6, 0x03A5_0100),
-        // These carry nothing but the secret, and a range.
-        T::OpalPsidRevert | T::ZoneResetOverwrite => true,
+        // It carries nothing but the secret: all that is written down of it is its name.
+        T::OpalPsidRevert => exchange.name == PSID_REVERT,
+        T::ZoneResetOverwrite => true,
         _ => false,
     }
 }
@@ -285,6 +291,19 @@ fn sanitize_registers(after: &[Exchange]) -> Result<(), String> {
     };
     let count = registers.get(2..6).and_then(|hex| u16::from_str_radix(hex, 16).ok()).unwrap_or(0);
     require(count & 0x8000 != 0, || format!("the last SANITIZE STATUS says COUNT {count:04x}h, no success"))
+}
+
+/// The last status flags after the revert: locking is neither enabled (bit 2) nor are ranges locked (bit 3).
+fn factory_state(after: &[Exchange]) -> Result<(), String> {
+    let status = after.iter().rfind(|e| e.set == CommandSet::Opal && e.name == OPAL_STATUS);
+    let Some(Reply::Opal { code }) = status.map(|e| &e.reply) else {
+        return Err("the drive's Opal status after the revert is missing".to_owned());
+    };
+    let is_hex = code.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let flags = u32::from_str_radix(code, 16).ok().filter(|_| is_hex);
+    require(flags.is_some_and(|flags| flags & 0x0C == 0), || {
+        format!("the drive's Opal status {code:?} does not say that locking is off")
+    })
 }
 
 #[cfg(test)]

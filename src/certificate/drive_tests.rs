@@ -188,8 +188,48 @@ fn steps_down_lead_from_one_to_the_next_and_end_here() {
     );
 }
 
+/// As the kernel's driver answers: the status flags before, the revert, the status flags after it.
+#[test]
+fn a_revert_is_told_by_its_name_and_locking_is_off_after_it() {
+    let opal = |name: &str, code: &str| Exchange {
+        set: CommandSet::Opal,
+        reply: Reply::Opal { code: code.to_owned() },
+        ..exchange(name, "", None)
+    };
+    let reverted = |change: fn(&mut Vec<Exchange>)| {
+        let mut facts = erased();
+        facts.technique = "opal-psid-revert".into();
+        facts.scheme.name = facts.technique.clone();
+        drive(&mut facts).path.set = CommandSet::Opal;
+        let exchanges = &mut drive(&mut facts).exchanges;
+        *exchanges = vec![opal(OPAL_STATUS, "7"), opal(PSID_REVERT, "0"), opal(OPAL_STATUS, "3")];
+        change(exchanges);
+        check(&facts)
+    };
+    assert_eq!(
+        reverted(|_| ()),
+        Ok("IOC_OPAL_PSID_REVERT_TPR was sent; 256 blocks of known content and 100 samples are gone".into())
+    );
+    for (change, why) in [
+        (
+            (|e| e[1].reply = Reply::Opal { code: "1".into() }) as fn(&mut Vec<Exchange>),
+            "rejected IOC_OPAL_PSID_REVERT_TPR",
+        ),
+        (|e| drop(e.remove(1)), "no command of opal-psid-revert"),
+        (|e| drop(e.pop()), "Opal status after the revert is missing"),
+        (|e| e[2].reply = Reply::Failed { error: "gone".into() }, "Opal status after the revert is missing"),
+        (|e| e[2].reply = Reply::Opal { code: "7".into() }, "does not say that locking is off"),
+        (|e| e[2].reply = Reply::Opal { code: "b".into() }, "does not say that locking is off"),
+        (|e| e[2].reply = Reply::Opal { code: "+3".into() }, "does not say that locking is off"),
+    ] {
+        let found = reverted(change).unwrap_err();
+        assert!(found.contains(why), "{why:?}: {found}");
+    }
+}
+
 #[test]
 fn only_the_techniques_own_command_erases() {
+    let erases = |technique, command: &str| erases(technique, &exchange("x", command, None));
     let sanitize = "840000000000000002000000000000000000000000000000000000000000";
     assert!(erases(Technique::NvmeSanitizeBlock, sanitize));
     assert!(!erases(Technique::NvmeSanitizeCrypto, sanitize));

@@ -67,7 +67,7 @@ fn samples() -> Vec<(DocumentType, Value, Signers)> {
     let payload = |bytes: Vec<u8>| serde_json::from_slice(Jws::parse(&bytes).unwrap().payload()).unwrap();
     let station = vec![(STATION, Role::Station)];
     found.push((DocumentType::FailureReport, payload(failure_report()), station.clone()));
-    for facts in [facts(), sampled(), erased(), given_back(), lengthened(), suspended()] {
+    for facts in [facts(), sampled(), erased(), reverted(), given_back(), lengthened(), suspended()] {
         found.push((DocumentType::Certificate, payload(certificate_of(&facts)), station.clone()));
     }
     found

@@ -109,6 +109,27 @@ pub fn lengthened() -> RunFacts {
     serde_json::from_value(facts).unwrap()
 }
 
+/// A drive that was reverted by its PSID.
+pub fn reverted() -> RunFacts {
+    let mut facts = serde_json::to_value(erased()).unwrap();
+    let at = facts["started"].clone();
+    let exchange = |name: &str, code: &str| {
+        json!({
+            "set": "opal", "name": name, "command": "", "reply": {"kind": "opal", "code": code},
+            "sent": at, "answered": at,
+        })
+    };
+    let mut revert = exchange("IOC_OPAL_PSID_REVERT_TPR", "0");
+    revert["data_out"] = json!("redacted");
+    let status = |code| exchange("IOC_OPAL_GET_STATUS", code);
+    facts["firmware"]["exchanges"] = json!([status("7"), revert, status("3")]);
+    facts["firmware"]["path"]["set"] = json!("opal");
+    facts["steps_down"] = json!([]);
+    facts["technique"] = json!("opal-psid-revert");
+    facts["scheme"]["name"] = json!("opal-psid-revert");
+    serde_json::from_value(facts).unwrap()
+}
+
 /// An ATA drive that was frozen: a suspend that failed, then one that cut its power.
 pub fn suspended() -> RunFacts {
     let mut facts = serde_json::to_value(erased()).unwrap();

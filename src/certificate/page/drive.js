@@ -8,11 +8,12 @@ function requireHex(value, what) {
   return value;
 }
 
-// Whether these bytes are the technique's erasing command.
-function erases(technique, text) {
-  // These carry nothing but the secret, and a range.
-  if (["opal-psid-revert", "zone-reset-overwrite"].includes(technique)) return true;
-  const bytes = requireHex(text, "a command").match(/../g)?.map((pair) => parseInt(pair, 16)) ?? [];
+// Whether this is the technique's erasing command.
+function erases(technique, exchange) {
+  // It carries nothing but the secret: all that is written down of it is its name.
+  if (technique === "opal-psid-revert") return exchange.get("name") === "IOC_OPAL_PSID_REVERT_TPR";
+  if (technique === "zone-reset-overwrite") return true;
+  const bytes = requireHex(exchange.get("command"), "a command").match(/../g)?.map((pair) => parseInt(pair, 16)) ?? [];
   const at = (i) => bytes[i] ?? 0;
   const ata = (command, feature) => at(11) === command && at(1) === feature;
   const nvmeSanitize = (action) => at(0) === 0x84 && bytes.length >= 5 && bytes.slice(1, 5).every((b) => b === 0) && (at(8) & 7) === action;
@@ -153,7 +154,7 @@ function checkFound(facts, found) {
 function checkSent(facts, firmware, technique) {
   const exchanges = firmware.get("exchanges");
   const set = get(firmware, "path.set");
-  const at = exchanges.findLastIndex((e) => e.get("set") === set && erases(technique, e.get("command")));
+  const at = exchanges.findLastIndex((e) => e.get("set") === set && erases(technique, e));
   if (at < 0) {
     // A power cut can fall between the command and the note of its answer.
     require(facts.get("resumed").length > 0, `no command of ${technique} is among what was sent`);
@@ -163,6 +164,7 @@ function checkSent(facts, firmware, technique) {
   require(!isRejection(exchange.get("reply")), `the drive rejected ${exchange.get("name")}`);
   if (technique.startsWith("nvme-sanitize-")) checkSanitizeLog(exchange, exchanges.slice(at));
   if (technique.startsWith("ata-sanitize-")) checkSanitizeRegisters(exchanges.slice(at));
+  if (technique === "opal-psid-revert") checkFactoryState(exchanges.slice(at));
   return `${exchange.get("name")} was sent`;
 }
 
@@ -185,6 +187,14 @@ function checkSanitizeRegisters(after) {
   require(reply?.get("kind") === "ata_registers" && reply.get("count_high"), "the registers of the drive's last SANITIZE STATUS are missing");
   const count = requireHex(reply.get("registers"), "the registers").slice(2, 6);
   require(count.length === 4 && (parseInt(count, 16) & 0x8000) !== 0, "the last SANITIZE STATUS says no success");
+}
+
+// The last status flags after the revert: locking is neither enabled (bit 2) nor are ranges locked (bit 3).
+function checkFactoryState(after) {
+  const reply = after.findLast((e) => e.get("set") === "opal" && e.get("name") === "IOC_OPAL_GET_STATUS")?.get("reply");
+  require(reply?.get("kind") === "opal", "the drive's Opal status after the revert is missing");
+  const code = reply.get("code");
+  require(/^[0-9a-f]{1,8}$/.test(code) && (parseInt(code, 16) & 0x0c) === 0, "the drive's Opal status does not say that locking is off");
 }
 
 // No technique worked that was frozen, and nothing woke that did not sleep.

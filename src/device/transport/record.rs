@@ -189,10 +189,15 @@ impl<T: Transport> Transport for Recorder<T> {
     }
 
     fn opal(&mut self, request: &opal::Request<'_>, timeout: Duration) -> Result<opal::Outcome, TransportError> {
+        // That there was a PSID is written down, and nothing of it.
+        let data = match request {
+            opal::Request::PsidRevert(_) => Data::Secret(&[]),
+            opal::Request::GetStatus => Data::None,
+        };
         self.send(
             CommandSet::Opal,
             (request.name(), String::new()),
-            Data::None,
+            data,
             |path, _| path.opal(request, timeout),
             |outcome| Reply::Opal { code: format!("{:x}", outcome.flags.map_or(outcome.code, |flags| flags.0)) },
         )
@@ -228,6 +233,27 @@ mod tests {
         let statuses: Vec<Reply> = recorder.log().take().into_iter().map(|exchange| exchange.reply).collect();
         let scsi = |status: &str| Reply::Scsi { status: status.to_owned(), sense: String::new() };
         assert_eq!(statuses, [scsi("02"), scsi("00")]);
+        script.finish();
+    }
+
+    /// The kernel's Opal driver is asked for its status before and after a revert: none of them repeats another.
+    #[test]
+    fn a_revert_is_no_polling_of_the_status_around_it() {
+        let (path, script) = Scripted::new(&[CommandSet::Opal]);
+        let psid = opal::Psid::parse("ABCDEFGH12345678IJKLMNOP90123456").unwrap();
+        let requests = [opal::Request::GetStatus, opal::Request::PsidRevert(&psid), opal::Request::GetStatus];
+        for (request, flags) in requests.iter().zip([Some(7), None, Some(3)]) {
+            script.opal(request, Ok(opal::Outcome { code: 0, flags: flags.map(opal::StatusFlags) }));
+        }
+        let mut recorder = Recorder::new(path);
+        for request in &requests {
+            recorder.opal(request, Duration::from_secs(1)).unwrap();
+        }
+        let told: Vec<_> = recorder.log().take().into_iter().map(|e| (e.name, e.data_out, e.reply)).collect();
+        let reply = |code: &str| Reply::Opal { code: code.to_owned() };
+        let status = |code: &str| ("IOC_OPAL_GET_STATUS".to_owned(), None, reply(code));
+        let revert = ("IOC_OPAL_PSID_REVERT_TPR".to_owned(), Some("redacted".to_owned()), reply("0"));
+        assert_eq!(told, [status("7"), revert, status("3")]);
         script.finish();
     }
 

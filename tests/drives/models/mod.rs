@@ -13,6 +13,8 @@ pub mod emmc;
 pub mod nvme;
 pub mod nvme_bus;
 mod nvme_tests;
+pub mod opal;
+mod opal_tests;
 pub mod scsi;
 mod scsi_pages;
 mod scsi_tests;

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::opal::{Reply, Tper};
 use crate::rig::medium::SECTOR;
 use crate::rig::memory::{put, u32_at, u64_at};
 use crate::rig::{Erase, Medium};
@@ -12,7 +13,10 @@ pub type Status = u16;
 pub const OK: Status = 0;
 /// No status of the standard: the answer comes when the format has ended.
 pub const LATER: Status = 0xffff;
+/// Likewise: no answer ever comes.
+pub const NEVER: Status = 0xfffe;
 const INTERNAL_ERROR: Status = 0x0006;
+const ABORT_REQUESTED: Status = 0x0007;
 const FORMAT_IN_PROGRESS: Status = 0x0084;
 const INVALID_OPCODE: Status = 0x4001;
 const INVALID_FIELD: Status = 0x4002;
@@ -25,6 +29,7 @@ const WRITE_FAULT: Status = 0x0280;
 const UNRECOVERED_READ: Status = 0x0281;
 const LBA_RANGE: Status = 0x4080;
 const READ_ONLY: Status = 0x4182;
+const ACCESS_DENIED: Status = 0x0286;
 
 /// What the Sanitize Status log says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +61,10 @@ pub struct Nvme {
     pub sanicap: u32,
     /// Identify Controller byte 524.
     pub fna: u8,
-    /// Optional admin commands: bit 1 is Format NVM.
+    /// Optional admin commands: bit 0 is Security Send and Receive, bit 1 is Format NVM.
     pub oacs: u16,
+    /// What answers Security Send and Receive.
+    pub tper: Option<Tper>,
     /// Sectors at the end of the medium that belong to no namespace.
     pub unallocated: u64,
     pub log: Log,
@@ -100,6 +107,7 @@ impl Nvme {
             sanicap: 7,
             fna: 4,
             oacs: 2,
+            tper: None,
             unallocated: 0,
             log: Log::Honest,
             deallocates_anyway: false,
@@ -123,6 +131,15 @@ impl Nvme {
         {
             self.sanitize = if self.medium.erase(self.erase) { Sanitize::Done } else { Sanitize::Failed };
         }
+        if let Some(tper) = self.tper.as_mut().filter(|tper| tper.is_due(self.erase_time))
+            && self.erase != Erase::Stalls
+        {
+            // Under another key, what the cells hold reads as noise.
+            tper.reverted(match self.erase {
+                Erase::Whole => self.medium.scramble(),
+                other => self.medium.erase(other),
+            });
+        }
     }
 
     pub fn sanitizing(&self) -> bool {
@@ -130,12 +147,15 @@ impl Nvme {
     }
 
     pub fn busy(&self) -> bool {
-        self.sanitizing() || self.formatting.is_some()
+        self.sanitizing() || self.formatting.is_some() || self.tper.as_ref().is_some_and(Tper::reverting)
     }
 
     /// Power goes: a sanitize goes on by itself later, a format is left where it was.
     pub fn power_off(&mut self) {
         self.tick();
+        if let Some(tper) = &mut self.tper {
+            tper.power_off();
+        }
         if self.formatting.take().is_some() {
             self.medium.fill(0, self.medium.sectors / 3, 0);
         }
@@ -161,11 +181,12 @@ impl Nvme {
         self.medium.sectors - self.unallocated
     }
 
-    pub fn admin(&mut self, sqe: &[u8]) -> Answer {
+    /// An admin command; `sent` is what the host sent.
+    pub fn admin(&mut self, sqe: &[u8], sent: &[u8]) -> Answer {
         self.tick();
         let (opcode, namespace) = (sqe[0], u32_at(sqe, 4));
         let (dword10, dword11) = (u32_at(sqe, 40), u32_at(sqe, 44));
-        if !matches!(opcode, 0x06 | 0x02 | 0x09 | 0x0a | 0x0c) {
+        if !matches!(opcode, 0x06 | 0x02 | 0x09 | 0x0a | 0x0c | 0x82) {
             self.seen.push(Seen { opcode, namespace, dword10, dword11 });
         }
         match opcode {
@@ -180,8 +201,25 @@ impl Nvme {
             0x08 => (OK, 1, None),
             0x09 | 0x0a => (OK, 0, None),
             0x80 => (self.format(namespace, dword10), 0, None),
+            0x81 => (self.security_send(dword10, sent), 0, None),
+            0x82 => self.security_receive(dword10, dword11 as usize),
             0x84 => (self.start(namespace, dword10), 0, None),
             _ => (INVALID_OPCODE, 0, None),
+        }
+    }
+
+    fn security_send(&mut self, dword10: u32, sent: &[u8]) -> Status {
+        let Some(tper) = &mut self.tper else { return INVALID_OPCODE };
+        if tper.send((dword10 >> 24) as u8, (dword10 >> 8) as u16, sent) { OK } else { INVALID_FIELD }
+    }
+
+    fn security_receive(&mut self, dword10: u32, length: usize) -> Answer {
+        let Some(tper) = &mut self.tper else { return (INVALID_OPCODE, 0, None) };
+        match tper.receive((dword10 >> 24) as u8, (dword10 >> 8) as u16, length) {
+            Reply::Data(data) => (OK, 0, Some(data)),
+            Reply::Aborted => (ABORT_REQUESTED, 0, None),
+            Reply::Never => (NEVER, 0, None),
+            Reply::Invalid => (INVALID_FIELD, 0, None),
         }
     }
 
@@ -318,6 +356,9 @@ impl Nvme {
                     put(&mut bytes, 4 * command, &1u32.to_le_bytes());
                 }
                 put(&mut bytes, 4 * 0x80, &(3u32 | 1 << 16).to_le_bytes());
+                for command in [0x81usize, 0x82].iter().filter(|_| self.tper.is_some()) {
+                    put(&mut bytes, 4 * command, &1u32.to_le_bytes());
+                }
                 put(&mut bytes, 4 * 0x84, &(3u32 | 2 << 16).to_le_bytes());
                 for command in [0usize, 1, 2, 8, 9] {
                     put(&mut bytes, 1024 + 4 * command, &1u32.to_le_bytes());
@@ -371,6 +412,9 @@ impl Nvme {
         }
         if matches!(opcode, 1 | 2 | 8) && first + count > self.accessible() {
             return (LBA_RANGE, None);
+        }
+        if self.tper.as_ref().is_some_and(|tper| tper.locked) {
+            return (ACCESS_DENIED, None);
         }
         if matches!(opcode, 1 | 8 | 9) && self.read_only {
             return (READ_ONLY, None);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::nvme::{LATER, Nvme};
+use super::nvme::{LATER, NEVER, Nvme};
 use crate::rig::medium::SECTOR;
 use crate::rig::memory::{Memory, u16_at, u32_at, u64_at};
 use crate::rig::plug::{Drive, Plug, Powered, Socket, Supply, vfio_user};
@@ -250,7 +250,7 @@ impl Bus {
         }
     }
 
-    /// `None`: no answer yet (an asynchronous event request waits for ever).
+    /// `None`: no answer yet, or ever.
     fn admin(&mut self, sqe: &[u8], memory: &Memory) -> Option<(u16, u32)> {
         let (dword10, dword11, base) = (u32_at(sqe, 40), u32_at(sqe, 44), u64_at(sqe, 24));
         let (queue, entries) = (dword10 as u16, (dword10 >> 16) + 1);
@@ -269,11 +269,16 @@ impl Bus {
             0x04 => {
                 self.cqs.remove(&queue);
             }
+            // An asynchronous event request waits for ever.
             0x0c => return None,
             _ => {
-                let (status, result, data) = self.drive.admin(sqe);
+                let sent = if sqe[0] == 0x81 { gather(memory, sqe, dword11 as usize) } else { Vec::new() };
+                let (status, result, data) = self.drive.admin(sqe, &sent);
                 if let Some(data) = data {
                     scatter(memory, sqe, &data);
+                }
+                if status == NEVER {
+                    return None;
                 }
                 if status == LATER {
                     self.format_command = Some(u16_at(sqe, 2));

@@ -22,7 +22,7 @@ fn send(drive: &mut Nvme, opcode: u8, namespace: u32, dword10: u32) -> Answer {
     sqe[0] = opcode;
     put(&mut sqe, 4, &namespace.to_le_bytes());
     put(&mut sqe, 40, &dword10.to_le_bytes());
-    drive.admin(&sqe)
+    drive.admin(&sqe, &[])
 }
 
 /// SPROG and SSTAT of the Sanitize Status log, and the status of asking for it.

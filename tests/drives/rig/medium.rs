@@ -131,6 +131,21 @@ impl Medium {
         true
     }
 
+    /// Reads give what no host wrote, as they do under another key. True: it reports success.
+    pub fn scramble(&mut self) -> bool {
+        let mut state = self.sectors ^ 0x9E37_79B9_7F4A_7C15;
+        let mut noise = vec![0; (self.sectors * SECTOR) as usize];
+        for word in noise.chunks_exact_mut(8) {
+            // xorshift64
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            word.copy_from_slice(&state.to_le_bytes());
+        }
+        self.file.write_all_at(&noise, 0).unwrap();
+        true
+    }
+
     /// `count` sectors of one byte.
     pub fn fill(&mut self, first: u64, count: u64, byte: u8) {
         let chunk = vec![byte; 1 << 20];
@@ -160,4 +175,7 @@ fn a_medium_counts_what_is_left_of_it() {
     assert_eq!(medium.read(4, 1).unwrap(), [1; 512], "written up to there");
     medium.bad_reads.insert(5);
     assert_eq!(medium.read(4, 3), Err((vec![1; 512], 5)));
+    let mut other = Medium::new(1);
+    assert!(other.scramble());
+    assert_eq!((other.left(), other.read(7, 1).unwrap() == [0; 512]), (0, false));
 }

@@ -47,6 +47,8 @@ pub fn case<'a>(drive: &'a dyn Drive, serial: &'a str, kind: &'a str, truth: Tru
 pub struct Bench {
     pub guest: Guest,
     pub share: tempfile::TempDir,
+    /// All that `lastwrite` said in `wipe` and `resume`.
+    pub said: String,
     scene: &'static str,
     rows: Vec<Row>,
 }
@@ -56,7 +58,7 @@ impl Bench {
     pub fn start(scene: &'static str, drives: &[&dyn Plug]) -> Option<Bench> {
         let share = tempfile::tempdir().unwrap();
         let guest = Guest::boot(share.path(), drives)?;
-        Some(Bench { guest, share, scene, rows: Vec::new() })
+        Some(Bench { guest, share, said: String::new(), scene, rows: Vec::new() })
     }
 
     /// The power goes, and comes back: the same station, the same drives.
@@ -80,6 +82,7 @@ impl Bench {
         }
         all.extend(words.iter().map(|w| (*w).to_owned()));
         let ran = self.guest.lastwrite(&all.iter().map(String::as_str).collect::<Vec<_>>());
+        self.said += &(ran.stdout.clone() + &ran.stderr);
         let lines = ran.json();
         let result = |path: &String| {
             let found = lines.iter().rfind(|line| line["target"] == **path && line["outcome"].is_string());
@@ -174,6 +177,7 @@ impl Bench {
         let mut all = vec!["--json", "resume", run];
         all.extend(words);
         let ran = self.guest.lastwrite(&all);
+        self.said += &(ran.stdout.clone() + &ran.stderr);
         let last = ran.json().pop().unwrap_or(Value::Null);
         (ran, last)
     }

@@ -77,6 +77,8 @@ pub const SCENES: &[&str] = &[
     "emmc",
     "emmc-firmware",
     "power-emmc",
+    "opal",
+    "power-opal",
     "suspend",
 ];
 
