@@ -148,6 +148,12 @@ fn lies_errors_and_silence() {
         let (bench, mut drive) = drive(|drive| drive.answer = (status, false));
         assert_eq!(code(bench.run(&revert(LABEL), &mut drive)), expected, "{status:02x}");
     }
+    // On NVMe the kernel gives a command's status (07h: it was aborted) as if it were the method's.
+    for (status, nvme) in [(0x3F, false), (0x07, true), (0x4002, true)] {
+        let (bench, mut drive) = drive(|drive| drive.answer = (status, false));
+        let (_, message) = failed(bench.run(&revert(LABEL), &mut drive));
+        assert_eq!(message.contains("or the NVMe status of a command that failed"), nvme, "{message}");
+    }
     // No answer: that it is in its factory state now does not say when it got there.
     let (bench, mut dies) = drive(|drive| drive.dies = true);
     assert_eq!(code(bench.run(&revert(LABEL), &mut dies)), "not_begun");

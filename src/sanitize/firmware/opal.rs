@@ -1,5 +1,5 @@
 //! TCG Opal, Opalite, Ruby, Enterprise and Pyrite: back to the factory state by the PSID that is
-//! printed on the drive (TCG PSID feature set), through the kernel's driver.
+//! printed on the drive (TCG PSID feature set), through the kernel's driver where it takes the drive up.
 //!
 //! A revert changes every media encryption key. The PSID is checked by the drive, leaves memory with
 //! this value, and is in no note, no record and no error.
@@ -22,6 +22,9 @@ use crate::policy::Technique;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A revert of a Pyrite drive may erase blocks.
 const LONGEST: Duration = Duration::from_secs(4 * 3600);
+
+/// No NVMe status has this code.
+const FAIL: u32 = 0x3F;
 
 const NEEDED: &str = "its PSID is needed: it stands on the drive's label; give it with --psid-file";
 
@@ -123,7 +126,10 @@ impl Procedure for OpalPsidRevert {
                 Started::Rejected(format!("{}: {}", request.name(), outcome.meaning()))
             }
             Ok(outcome) => {
-                let words = format!("{}: {} ({:02x}h)", request.name(), outcome.meaning(), outcome.code);
+                // The kernel gives the status of a Security Send or Receive that failed as if it were the method's.
+                let nvme = path.offers().contains(&CommandSet::Nvme) && outcome.code != FAIL;
+                let or = if nvme { ", or the NVMe status of a command that failed" } else { "" };
+                let words = format!("{}: {}{or} ({:02x}h)", request.name(), outcome.meaning(), outcome.code);
                 *self.sent.borrow_mut() = Sent::Refused(words.clone());
                 Started::Unknown(words)
             }

@@ -18,6 +18,7 @@ use crate::rig::plug::{Drive, Plug, Powered};
 
 const KIND: &str = "NVMe SSD with TCG Opal";
 const ASKED: &str = "`opal-psid-revert`";
+const REVERT: &str = "IOC_OPAL_PSID_REVERT_TPR";
 const FILE: &str = "/tmp/psids";
 const WORDS: [&str; 4] = ["--technique", "opal-psid-revert", "--psid-file", FILE];
 
@@ -57,8 +58,9 @@ fn give(bench: &mut Bench, psids: &[(&str, String)]) {
 #[test]
 fn opal_psid_revert() {
     let honest = erasing("T-HONEST", Erase::Whole);
-    let slow = drive("T-SLOW", |d, _| d.erase_time = Duration::from_secs(15));
+    let slow = drive("T-SLOW", |d, _| d.erase_time = Duration::from_secs(8));
     let locked = drive("T-LOCKED", |_, t| t.locked = true);
+    let lies = drive("T-LIES", |d, t| (d.erase, t.locked) = (Erase::Nothing, true));
     let first = drive("T-OPAL1", |_, t| t.ssc = 0x0200);
     let unmaps = erasing("T-UNMAPS", Erase::OnlyUnmaps);
     let wrong = erasing("T-WRONG", Erase::Whole);
@@ -73,13 +75,13 @@ fn opal_psid_revert() {
     let missing = drive("T-MISSING", |d, _| d.oacs = 2);
     let pyrite = drive("T-PYRITE", |_, t| t.ssc = 0x0303);
     let all = [
-        &honest, &slow, &locked, &first, &unmaps, &wrong, &out, &nothing, &half, &fails, &stays, &aborts, &tacit,
-        &silent, &missing, &pyrite,
+        &honest, &slow, &locked, &lies, &first, &unmaps, &wrong, &out, &nothing, &half, &fails, &stays, &aborts,
+        &tacit, &silent, &missing, &pyrite,
     ];
     let plugs: Vec<_> = all.iter().map(|d| *d as &dyn Plug).collect();
     let Some(mut bench) = Bench::start("opal", &plugs) else { return };
     // What answers nothing is given up by the kernel after this, and not after a minute.
-    bench.guest.run("echo 20 >/sys/module/nvme_core/parameters/admin_timeout").expect(0);
+    bench.guest.run("echo 15 >/sys/module/nvme_core/parameters/admin_timeout").expect(0);
 
     let cases = [
         case(&honest, "T-HONEST", KIND, Honest, "is honest"),
@@ -92,6 +94,13 @@ fn opal_psid_revert() {
             KIND,
             BeyondAnyHost,
             "reports success, unmaps, reads zeros back, and keeps its cells",
+        ),
+        case(
+            &lies,
+            "T-LIES",
+            KIND,
+            BeyondAnyHost,
+            "is locked by a password that nobody knows, reports success, and erases nothing",
         ),
         case(&wrong, "T-WRONG", KIND, Faulty, "has another PSID than the one that was given"),
         case(&nothing, "T-NOTHING", KIND, Faulty, "reports success and erases nothing"),
@@ -121,13 +130,10 @@ fn opal_psid_revert() {
     let needed = bench.guest.lastwrite(&["plan", &path, "--technique", "opal-psid-revert"]).expect(3);
     assert!(needed.stderr.contains("its PSID is needed"), "{}", needed.stderr);
     let plan = bench.guest.lastwrite(&[&["plan", &path][..], &WORDS].concat()).expect(0);
-    assert!(plan.stdout.contains("IOC_OPAL_PSID_REVERT_TPR"), "{}", plan.stdout);
+    assert!(plan.stdout.contains(REVERT), "{}", plan.stdout);
     assert_eq!(told(&honest), [], "looking opens no session");
 
     let results = bench.wipe(&cases, ASKED, &WORDS);
-    for (case, result) in cases.iter().zip(&results) {
-        println!("{}: {result:#}", case.serial);
-    }
     let reverted = [Told::StartSession(0), Told::Revert];
     for drive in [&honest, &slow, &locked, &first] {
         assert_eq!(told(drive), reverted);
@@ -147,7 +153,23 @@ fn opal_psid_revert() {
     let sent = says["facts"]["firmware"]["exchanges"].as_array().unwrap();
     let recorded: Vec<_> =
         sent.iter().filter(|e| e["set"] == "opal").map(|e| [&e["name"], &e["data_out"], &e["reply"]["code"]]).collect();
-    println!("{recorded:?}");
+    let at = recorded.iter().position(|[name, ..]| *name == REVERT).unwrap_or_else(|| panic!("{sent:#?}"));
+    assert_eq!(recorded[at][1..], ["redacted", "0"]);
+    // The kernel's flags: supported, locking supported, and until the revert enabled.
+    assert!(recorded[..at].iter().all(|[.., flags]| *flags == "7") && at > 0, "{recorded:?}");
+    assert!(recorded[at + 1..].iter().all(|[.., flags]| *flags == "3") && recorded.len() > at + 1, "{recorded:?}");
+    let of = |serial: &str| &results[cases.iter().position(|case| case.serial == serial).unwrap()];
+    // Nothing could be written to them before.
+    for serial in ["T-LOCKED", "T-LIES"] {
+        assert_eq!(of(serial)["proven"], "completion_only");
+        let says = document_of(&bench, "certificates", of(serial));
+        assert!(says["statement"].to_string().contains("the drive's word is all there is"), "{says:#}");
+        assert_eq!(says["grade"]["mark"], "D", "{:#}", says["grade"]);
+    }
+    // What the driver gives back may be a command's status instead of the method's.
+    for serial in ["T-ABORTS", "T-TACIT"] {
+        assert!(of(serial)["message"].to_string().contains("or the NVMe status of a command that failed (07h)"));
+    }
 
     // The fifth wrong one in a row, and then the right one.
     let locked_out = case(&out, "T-OUT", KIND, Faulty, "has been given five wrong PSIDs, and locks out the right one");
@@ -210,7 +232,6 @@ fn power_cut_opal() {
         assert_eq!(told(drive), [], "nothing is sent without it");
         let (ran, result) = bench.resume(&run, &WORDS[2..]);
         assert!(result["outcome"].is_string(), "{serial}: {}\n{}", ran.stdout, ran.stderr);
-        println!("{serial}: {result:#}");
         bench.judge(&case(drive, serial, KIND, Honest, behaviour), &format!("{ASKED}, then `resume`"), &result);
         assert_eq!(told(drive), [Told::StartSession(0), Told::Revert]);
     }
