@@ -299,7 +299,7 @@ fn factory_state(after: &[Exchange]) -> Result<(), String> {
     let Some(Reply::Opal { code }) = status.map(|e| &e.reply) else {
         return Err("the drive's Opal status after the revert is missing".to_owned());
     };
-    let is_hex = code.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_hex = code.len() <= 8 && code.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let flags = u32::from_str_radix(code, 16).ok().filter(|_| is_hex);
     require(flags.is_some_and(|flags| flags & 0x0C == 0), || {
         format!("the drive's Opal status {code:?} does not say that locking is off")

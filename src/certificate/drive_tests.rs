@@ -221,6 +221,7 @@ fn a_revert_is_told_by_its_name_and_locking_is_off_after_it() {
         (|e| e[2].reply = Reply::Opal { code: "7".into() }, "does not say that locking is off"),
         (|e| e[2].reply = Reply::Opal { code: "b".into() }, "does not say that locking is off"),
         (|e| e[2].reply = Reply::Opal { code: "+3".into() }, "does not say that locking is off"),
+        (|e| e[2].reply = Reply::Opal { code: "000000003".into() }, "does not say that locking is off"),
     ] {
         let found = reverted(change).unwrap_err();
         assert!(found.contains(why), "{why:?}: {found}");

@@ -121,7 +121,7 @@ impl Tper {
         self.reverting.is_some()
     }
 
-    /// Since when a revert goes on that has come to its end after so long.
+    /// A revert goes on, which takes so long, and it has come to its end.
     pub fn is_due(&self, after: Duration) -> bool {
         self.reverting.is_some_and(|since| since.elapsed() >= after)
     }
