@@ -44,7 +44,13 @@ pub(super) struct Store {
     pub(super) grown: bool,
     /// Statements that insert rows, by their table and number of rows.
     inserts: HashMap<(&'static str, usize), Arc<str>>,
+    /// Events written over this connection.
+    written: usize,
 }
+
+/// As many events change what a server's planner believes of the tables. Its own statistics come minutes later;
+/// until then it reads whole tables for the card of one asset.
+const MANY_EVENTS: usize = 10_000;
 
 /// Where a register is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +102,8 @@ impl Store {
                 sqlx::query(pragma).execute(&mut connection).await.map_err(database("setting up SQLite"))?;
             }
         }
-        let mut store = Store { connection, sqlite, place: at.place(), grown: false, inserts: HashMap::new() };
+        let mut store =
+            Store { connection, sqlite, place: at.place(), grown: false, inserts: HashMap::new(), written: 0 };
         store.grown = store.is_behind().await;
         if create || store.grown {
             migrations::migrator().run(&mut store.connection).await?;
@@ -122,7 +129,10 @@ impl Store {
     }
 
     /// Closes the connection. What was committed is durable before that; SQLite puts its log away.
-    pub async fn close(self) {
+    pub async fn close(mut self) {
+        if !self.sqlite && self.written >= MANY_EVENTS {
+            let _ = self.run("ANALYZE", "counting").await; // only slower without; who owns no table may not
+        }
         let _ = self.connection.close().await; // nothing is lost: whoever opens it next puts the log away
     }
 
@@ -324,6 +334,7 @@ impl Store {
         let rows: Vec<Vec<Value>> = events.iter().map(event_row).collect();
         let columns = ["stream", "revision", "hash", "at", "actor", "type", "jws"];
         self.insert("event", &columns, "", rows).await.map_err(|e| conflict(e, events))?;
+        self.written += events.len();
         super::rows::store(self, events.iter().map(|stored| &stored.event)).await?;
         self.project(states).await
     }
