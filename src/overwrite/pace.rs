@@ -8,13 +8,17 @@ use std::time::Duration;
 /// are about to begin.
 const WARMING: u64 = 256 << 20;
 /// Moved while one size is timed.
-const WINDOW: u64 = 64 << 20;
+const WINDOW: u64 = 128 << 20;
 /// Moved after a change before the time is taken: what was still on its way has the other size.
 const SETTLING: u64 = 16 << 20;
 /// Timings of one trial: large, small, large, small.
 const TIMINGS: usize = 4;
 /// Moved with the better size before the next trial.
 const TRUST: u64 = 16 << 30;
+
+/// By how much small requests have to be faster: large ones take less of the processor, and a timing is never
+/// better than some hundredths.
+const CLEARLY: f64 = 1.05;
 
 /// One pass's choice.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +68,7 @@ impl Pace {
                 trial.done += 1;
                 let [large, small] = trial.took;
                 let is_over = trial.done == TIMINGS;
-                self.large = if is_over { large <= small } else { !self.large };
+                self.large = if is_over { large <= small.mul_f64(CLEARLY) } else { !self.large };
                 self.go_on(if is_over { Step::Trusting } else { Step::Settling(trial) });
             }
             _ => {}
