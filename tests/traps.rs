@@ -97,7 +97,6 @@ fn go(bench: &Bench, procedure: &dyn Procedure, mut path: Scripted, past: &Past)
         path: &mut path,
         blocks: &mut blocks,
         areas: Vec::new(),
-        disk: None,
         diary: &mut diary,
         clock: &mut clock,
         identity: &mut || Ok(()),

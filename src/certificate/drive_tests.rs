@@ -2,7 +2,7 @@ use super::*;
 use crate::certificate::semantics::tests::facts;
 use crate::media::Reach;
 use crate::policy::Method;
-use crate::sanitize::record::{DiskFacts, Failure, FoundFacts, KnownContent, PathFacts, ReachedReading, StepTaken};
+use crate::sanitize::record::{Failure, FoundFacts, KnownContent, PathFacts, ReachedReading, StepTaken};
 use crate::units::Sectors;
 
 const SANITIZE: &str = "840000000000000002000000000000000000000000000000000000000000";
@@ -38,13 +38,7 @@ pub fn erased() -> RunFacts {
     facts.policy = None;
     let gone = |n| KnownContent { known: n, gone: n };
     facts.firmware = Some(FirmwareFacts {
-        path: PathFacts {
-            set: CommandSet::Nvme,
-            identity_agrees: Some(true),
-            disk: None,
-            returns_status: true,
-            notes: Vec::new(),
-        },
+        path: PathFacts { set: CommandSet::Nvme, identity_agrees: Some(true), returns_status: true, notes: Vec::new() },
         reach: Reach::Subsystem,
         also: Vec::new(),
         exchanges: vec![status("ffff"), exchange("Sanitize", SANITIZE, None), status("1234020002"), status(LOG)],
@@ -86,14 +80,6 @@ fn true_facts_pass_and_every_contradiction_is_found() {
     has("scheme is another one", |f| f.scheme.name = "random".into());
     has("did not return the drive's status", |f| drive(f).path.returns_status = false);
     has("another serial number", |f| drive(f).path.identity_agrees = Some(false));
-    has("where there is none", |f| drive(f).path.disk = Some(DiskFacts { serial: "S".into(), blocks: 16 }));
-    for (serial, blocks) in [("S", 0), ("", 16)] {
-        let disk = Some(DiskFacts { serial: serial.into(), blocks });
-        let path = PathFacts { set: CommandSet::Ata, identity_agrees: None, disk, ..drive(&mut erased()).path.clone() };
-        let mut facts = erased();
-        drive(&mut facts).path = path;
-        assert!(check(&facts).unwrap_err().contains("nothing shows that the disk"));
-    }
     has("last word", |f| drive(f).status = None);
     has("when the command was sent", |f| drive(f).sent = None);
     has("no known content", |f| drive(f).canaries = KnownContent::default());

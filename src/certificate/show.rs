@@ -222,10 +222,6 @@ impl Page {
         };
         let returns = if firmware.path.returns_status { "returns the drive's status" } else { "returns NO status" };
         self.field("Path", &format!("{}, {returns}; {agrees}", word(&firmware.path.set)));
-        if let Some(disk) = &firmware.path.disk {
-            let shown = format!("it held {} blocks that were written through the bridge", disk.blocks);
-            self.field("Behind the bridge", &format!("disk {}; {shown}, read by its own command", disk.serial));
-        }
         firmware.path.notes.iter().for_each(|note| self.field("", note));
         for other in &firmware.also {
             self.field("Erased as well", &format!("{} ({})", other.identity.label(), other.path.display()));

@@ -19,7 +19,7 @@ use crate::scheme::Pattern;
 use crate::units::{Bytes, LbaRange, Sectors};
 pub use force_ro::ForceRo;
 pub use hidden::{HiddenAreas, Otherwise, Restored};
-pub use reached::{DiskFacts, ReachedFacts, ReachedReading};
+pub use reached::{ReachedFacts, ReachedReading};
 pub use suspend::{Frozen, Suspension};
 
 /// Proof that a run passed. Only `sanitize` makes one, at the end of the typestate chain.
@@ -318,11 +318,8 @@ pub struct PathFacts {
     /// The command set that was used.
     pub set: CommandSet,
     /// The serial number that the drive gives by its own command is the one that the kernel shows;
-    /// `None`: the kernel shows none, or that of a bridge.
+    /// `None`: the kernel shows none.
     pub identity_agrees: Option<bool>,
-    /// The disk behind a bridge that names another serial number, and what shows that it is the one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub disk: Option<DiskFacts>,
     /// The drive's status was returned on this path before the erasing command was sent.
     pub returns_status: bool,
     /// What else was remarked.

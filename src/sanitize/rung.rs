@@ -25,9 +25,6 @@ pub struct Rung {
     pub estimate_seconds: Option<u64>,
     /// What the drive or the path gave to remark.
     pub notes: Vec<String>,
-    /// Serial number of the disk behind a bridge, where the bridge names another one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub disk_serial: Option<String>,
 }
 
 impl Rung {
@@ -40,7 +37,6 @@ impl Rung {
             commands: Vec::new(),
             estimate_seconds: None,
             notes: Vec::new(),
-            disk_serial: None,
         }
     }
 

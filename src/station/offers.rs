@@ -19,8 +19,6 @@ pub(super) struct Answers {
     reached: HashMap<Reach, Result<Vec<Medium>, String>>,
     /// Why the host cannot overwrite it in place.
     host_cannot: Option<String>,
-    /// Disks behind a bridge, by the techniques that reach them.
-    disks: Vec<(Technique, String)>,
 }
 
 impl Answers {
@@ -52,7 +50,7 @@ impl Answers {
             let mut look = match procedure_for(*technique, medium, psids, boot) {
                 None => Err("it cannot be sent to this medium".to_owned()),
                 Some(procedure) if procedure.tells_serial() => {
-                    procedure.look(&mut path).and_then(|look| answers.checked(look, *technique, medium))
+                    procedure.look(&mut path).and_then(|look| checked(look, medium))
                 }
                 Some(procedure) => procedure.look(&mut path),
             };
@@ -105,50 +103,27 @@ impl Answers {
         self.looks.iter().find(|(t, _)| *t == technique).and_then(|(_, look)| look.as_ref().ok())
     }
 
-    /// Serial number of the disk behind a bridge that names another one, where the technique's commands go to it.
-    pub fn disk(&self, technique: Technique) -> Option<String> {
-        self.disks.iter().find(|(t, _)| *t == technique).map(|(_, serial)| serial.clone())
-    }
-
     /// What a reach erases along.
     pub fn also(&self, reach: Reach) -> Vec<Medium> {
         self.reached.get(&reach).and_then(|media| media.as_ref().ok()).cloned().unwrap_or_default()
     }
 }
 
-impl Answers {
-    /// A path on which another drive answers is no path to this one; but a USB bridge may have a serial number of
-    /// its own. Then the disk has to show, before anything is erased, that it holds what is written through the
-    /// bridge. Only for SANITIZE DEVICE: a password would be left on a disk that is not known again by its bridge.
-    fn checked(&mut self, mut look: Look, technique: Technique, medium: &Medium) -> Result<Look, String> {
-        let Some(kernel) = medium.identity.serial.as_deref().map(str::trim) else { return Ok(look) };
+/// A path on which another drive answers is no path to this one.
+fn checked(look: Look, medium: &Medium) -> Result<Look, String> {
+    match medium.identity.serial.as_deref().map(str::trim) {
         // What is not supported is not sent: whose answer it was does not matter.
-        if !look.supported || look.serial.as_deref() == Some(kernel) {
-            return Ok(look);
+        Some(kernel) if look.supported && look.serial.as_deref() != Some(kernel) => {
+            let drive = look.serial.as_deref().unwrap_or("nothing");
+            let helps = match medium.transport {
+                Transport::Usb => {
+                    "; a bridge that names a serial number of its own may hold any drive: attach it directly"
+                }
+                _ => "",
+            };
+            Err(format!("the kernel says serial {kernel:?}, and on this path the drive itself says {drive:?}{helps}"))
         }
-        use Technique as T;
-        let sanitizes = matches!(technique, T::AtaSanitizeBlock | T::AtaSanitizeCrypto | T::AtaSanitizeOverwrite);
-        let usb = medium.transport == Transport::Usb;
-        match look.serial.clone().filter(|serial| usb && sanitizes && !serial.is_empty()) {
-            Some(disk) => {
-                look.notes.push(format!(
-                    "the bridge names serial {kernel:?}, and the disk behind it {disk:?}: before anything is erased the \
-                     disk has to hold what is written through the bridge"
-                ));
-                self.disks.push((technique, disk));
-                Ok(look)
-            }
-            None => {
-                let drive = look.serial.as_deref().unwrap_or("nothing");
-                let helps = match usb {
-                    true => "; a bridge that names a serial number of its own may hold any drive: attach it directly",
-                    false => "",
-                };
-                Err(format!(
-                    "the kernel says serial {kernel:?}, and on this path the drive itself says {drive:?}{helps}"
-                ))
-            }
-        }
+        _ => Ok(look),
     }
 }
 

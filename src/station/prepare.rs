@@ -365,7 +365,6 @@ fn rung(step: &policy::Rung, answers: &Answers) -> Rung {
         commands: look.commands.clone(),
         estimate_seconds: look.estimate.map(|time| time.as_secs()),
         notes: look.notes.clone(),
-        disk_serial: answers.disk(step.technique),
     }
 }
 

@@ -151,8 +151,6 @@ pub fn suspended() -> RunFacts {
     ]);
     let firmware = &mut facts["firmware"];
     firmware["path"]["set"] = json!("ata");
-    firmware["path"]["identity_agrees"] = json!(null);
-    firmware["path"]["disk"] = json!({"serial": "S", "blocks": 16});
     firmware["reach"] = json!("unit");
     firmware["exchanges"] = json!([exchange("SANITIZE DEVICE (BLOCK ERASE EXT)", "12"), asked]);
     facts["technique"] = json!("ata-sanitize-block");

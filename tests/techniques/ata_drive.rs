@@ -14,8 +14,6 @@ pub struct AtaDrive {
     pub truth: Truth,
     pub serial: Vec<u8>,
     pub bad_checksum: bool,
-    /// READ SECTOR(S) ends in an error.
-    pub bad_reads: bool,
     /// The path returns registers.
     pub registers: bool,
     /// And goes on to after the first erasing command.
@@ -100,7 +98,6 @@ impl AtaDrive {
             truth: Truth::Erases,
             serial: SERIAL.as_bytes().to_vec(),
             bad_checksum: false,
-            bad_reads: false,
             registers: true,
             loses_registers: false,
             sanitize: Sanitize {
@@ -354,11 +351,6 @@ impl Transport for AtaDrive {
         };
         let reply = match (command.command, command.features) {
             (0xEC, _) => fill(data, self.identify()),
-            (0x24, _) if !self.bad_reads => {
-                let at = command.lba as usize * 512;
-                let sector = self.medium.bytes()[at..at + 512].to_vec();
-                fill(data, sector)
-            }
             (0x2F, _) if command.lba == 0x0630 => fill(data, self.security_page()),
             (0xB1, 0xC2) if self.max.has_dco => fill(data, self.overlay()),
             (0xB4, _) => self.sanitize(command),

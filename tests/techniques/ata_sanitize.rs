@@ -1,7 +1,7 @@
 use lastwrite::sanitize::firmware::{AtaSanitize, End, Erase, Note, Procedure, Refusal};
 
 use super::ata_drive::{AtaDrive, Habit};
-use super::bench::{Bench, Medium, SERIAL, Truth, code, erased, failed, obstacle};
+use super::bench::{Bench, Medium, Truth, code, erased, failed, obstacle};
 
 const BLOCK: AtaSanitize = AtaSanitize::new(Erase::Block);
 
@@ -138,43 +138,4 @@ fn a_power_cut_is_survived_by_the_sanitize_and_by_the_run() {
     // One that is running and not ours is left alone.
     let (bench, mut busy) = self::drive(|drive| drive.sanitize.running = Some(5));
     assert_eq!(bench.run(&BLOCK, &mut busy), Err(Refusal::Busy));
-}
-
-/// A bridge names another serial number than its disk: the disk has to hold what is written through the bridge.
-#[test]
-fn a_disk_behind_a_bridge_is_erased_once_it_is_shown_to_be_the_one() {
-    let behind = |change: fn(&mut AtaDrive)| {
-        let (bench, drive) = drive(change);
-        (Bench { disk: Some(SERIAL), ..bench }, drive)
-    };
-    let (bench, mut honest) = behind(|_| ());
-    erased(bench.run_as("BRIDGE-1", &BLOCK, &mut honest));
-    let proven = |note: &Note| matches!(note, Note::DiskProven { serial, blocks } if serial == SERIAL && *blocks >= 2);
-    let at = |bench: &Bench, is: &dyn Fn(&Note) -> bool| bench.notes.lock().unwrap().iter().position(is);
-    let sending = at(&bench, &|note| matches!(note, Note::Sending { .. })).unwrap();
-    assert!(at(&bench, &proven).unwrap() < sending, "before anything is erased");
-
-    // Commands go to another disk than blocks do; or the disk is another one by now; or it says nothing.
-    let other_disk = |drive: &mut AtaDrive| drive.medium = Medium::full();
-    let another = |drive: &mut AtaDrive| drive.serial = b"SERIAL-2".to_vec();
-    let lost = |drive: &mut AtaDrive| drive.bad_reads = true;
-    for (change, why) in [
-        (other_disk as fn(&mut AtaDrive), "does not hold at LBA 0"),
-        (another, "\"SERIAL-2\""),
-        (lost, "ended without success"),
-    ] {
-        let (bench, mut drive) = behind(change);
-        match bench.run_as("BRIDGE-1", &BLOCK, &mut drive) {
-            Err(Refusal::Identity(words)) => assert!(words.contains(why), "{words}"),
-            other => panic!("{other:?}"),
-        }
-        assert_eq!(at(&bench, &|note| matches!(note, Note::Sending { .. })), None);
-    }
-    // A run that was cut goes on only where that was shown in it.
-    let (bench, mut drive) = behind(|drive| drive.sanitize.running = Some(3));
-    let notes =
-        [Note::CanariesStored { stored: 1 }, Note::Sending { technique: BLOCK.technique(), at: Default::default() }];
-    bench.notes.lock().unwrap().extend(notes);
-    let refused = bench.resume(&BLOCK, &mut drive);
-    assert!(matches!(&refused, Err(Refusal::Identity(why)) if why.contains("not shown")), "{refused:?}");
 }

@@ -59,8 +59,6 @@ impl Truth {
 #[derive(Clone)]
 pub struct Bench {
     pub medium: Medium,
-    /// Serial number of the disk behind a bridge that names another one.
-    pub disk: Option<&'static str>,
     /// Areas of a card beside the main one.
     pub areas: Vec<(Area, Medium)>,
     pub notes: Arc<Mutex<Vec<Note>>>,
@@ -78,7 +76,6 @@ impl Bench {
     pub fn new(medium: &Medium) -> Bench {
         Bench {
             medium: medium.clone(),
-            disk: None,
             areas: Vec::new(),
             notes: Arc::default(),
             polls: 100_000,
@@ -123,7 +120,6 @@ impl Bench {
             clock: &mut clock,
             identity: &mut || Ok(()),
             serial: Some(serial),
-            disk: self.disk,
             verification: VerificationLevel::Full,
             seed: [7; 32],
             stall: STALL,

@@ -54,7 +54,6 @@ impl Drive {
             path: &mut self.clone(),
             blocks: &mut self.clone(),
             areas: Vec::new(),
-            disk: None,
             diary: &mut notes.clone(),
             clock: &mut self.clone(),
             identity: &mut || Ok(()),

@@ -95,11 +95,6 @@ function checkDrive(facts) {
   require(get(facts, "scheme.name") === technique, "the scheme is another one than the technique");
   require(of("path.returns_status"), "the path did not return the drive's status");
   require(of("path.identity_agrees") !== false, "the drive named another serial number than the kernel does");
-  const disk = of("path.disk");
-  if (disk !== undefined) {
-    require(of("path.set") === "ata" && of("path.identity_agrees") === null, "a disk behind a bridge is told of where there is none");
-    require(disk.get("blocks") > 0 && disk.get("serial") !== "", "nothing shows that the disk behind the bridge is the one");
-  }
   require(of("status") !== null && of("status") !== "", "the drive's last word is missing");
   require(of("sent") !== null && of("ended") !== null, "when the command was sent, or when the drive had ended, is missing");
   require(get(facts, "io.direct"), "the blocks were read through the host's cache");

@@ -148,10 +148,7 @@ const FACTS = object({
     started: time, ended: timeOrNull, written: count, flushed: flag, verified: orNull(READING),
   })),
   firmware: maybe(object({
-    path: object({
-      set: COMMANDS, identity_agrees: orNull(flag), disk: maybe(object({ serial: word, blocks: u32 })), returns_status: flag,
-      notes: list(word),
-    }),
+    path: object({ set: COMMANDS, identity_agrees: orNull(flag), returns_status: flag, notes: list(word) }),
     reach: oneOf("unit", "subsystem", "card"),
     also: list(object({
       identity: IDENTITY, identity_digest: word, path: word, read: maybe(object({ canaries: KNOWN, samples: KNOWN, found: FOUND })),

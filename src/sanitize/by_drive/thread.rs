@@ -98,7 +98,6 @@ impl Work {
             clock: &mut clock,
             identity: &mut identity,
             serial: self.plan.medium.identity.serial.as_deref(),
-            disk: rung.disk_serial.as_deref(),
             verification: self.plan.verification,
             seed,
             stall: self.stall,

@@ -104,13 +104,6 @@ impl Canaries {
         found
     }
 
-    /// What stands in a block of them.
-    pub(super) fn block(&self, lba: Lba, block: SectorSize) -> io::Result<Vec<u8>> {
-        let mut buf = buffer(block);
-        self.content().fill(offset(block, lba)?.0, &mut buf);
-        Ok(buf)
-    }
-
     fn content(&self) -> CompiledPattern {
         Pattern::Random { key: self.key }.compile()
     }

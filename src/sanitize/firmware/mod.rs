@@ -15,7 +15,6 @@
 mod area;
 mod ata;
 mod ata_security;
-mod bridge;
 mod canary;
 mod choose;
 mod frozen;

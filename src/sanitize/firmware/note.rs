@@ -37,13 +37,6 @@ pub enum Note {
         /// Which, what stands in it, and what is written.
         known: AreaKnown,
     },
-    /// The disk behind a bridge that names another serial number was shown to hold what was written through it.
-    DiskProven {
-        /// Its serial number by its own command.
-        serial: String,
-        /// So many blocks of known content were read by its own command.
-        blocks: u32,
-    },
     /// The erasing command is about to be sent. From here on the drive may be erasing.
     Sending {
         /// Which.
@@ -107,8 +100,6 @@ pub struct Past {
     pub without_canaries: Option<String>,
     /// Areas of the card beside the main one.
     pub areas: Vec<AreaKnown>,
-    /// Serial number of the disk behind a bridge, and by how many blocks it was shown to be the one.
-    pub disk: Option<(String, u32)>,
     /// When the command was first about to be sent.
     pub first_sent: Option<DateTime<Utc>>,
 }
@@ -135,7 +126,6 @@ impl Past {
             Note::SamplesTaken { samples } => {
                 self.samples.get_or_insert_with(|| samples.clone());
             }
-            Note::DiskProven { serial, blocks } => self.disk = Some((serial.clone(), *blocks)),
             Note::AreaPlanned { known } => {
                 self.areas.retain(|area| area.area != known.area);
                 self.areas.push(known.clone());

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::area::{self, AreaBlocks, AreaErasure, AreaKnown};
-use super::bridge;
 use super::canary::{Blocks, Canaries};
 use super::note::{Diary, DiaryError, Note, Past};
 use super::procedure::{Look, Procedure, Started, State};
@@ -43,9 +42,6 @@ pub struct Session<'a> {
     pub identity: &'a mut dyn FnMut() -> Result<(), String>,
     /// Serial number by the kernel's view.
     pub serial: Option<&'a str>,
-    /// Serial number of the disk behind a bridge that names another one: then it has to hold what is written
-    /// through the bridge.
-    pub disk: Option<&'a str>,
     /// How much is read after the erase.
     pub verification: VerificationLevel,
     /// Draws the places that are sampled before and read after.
@@ -163,9 +159,6 @@ pub fn carry_out(session: &mut Session<'_>, past: &Past, fresh: Canaries) -> Res
         let samples = past.samples.clone().unwrap_or_default();
         Known { canaries, stored, samples, areas: past.areas.clone() }
     };
-    if ours && session.disk.is_some_and(|disk| past.disk.as_ref().is_none_or(|(proven, _)| proven != disk)) {
-        return Err(Refusal::Identity("the disk behind the bridge was not shown to be the one".to_owned()));
-    }
     match (&state, kept) {
         (State::Unknown(why), _) => return Err(Refusal::NoStatus(why.clone())),
         (State::Running(_), _) if !ours => return Err(Refusal::Busy),
@@ -200,9 +193,6 @@ pub fn carry_out(session: &mut Session<'_>, past: &Past, fresh: Canaries) -> Res
     }
     area::all_here(session, &look.areas)?;
     let known = match look.without_canaries {
-        Some(_) if session.disk.is_some() => {
-            return Err(Refusal::Identity("nothing shows which disk is behind the bridge".to_owned()));
-        }
         Some(why) => {
             session.diary.note(Note::WithoutCanaries { why })?;
             Known { canaries: Canaries::none(), stored: 0, samples: Samples::default(), areas: Vec::new() }
@@ -211,10 +201,6 @@ pub fn carry_out(session: &mut Session<'_>, past: &Past, fresh: Canaries) -> Res
             let samples = sample(session, past, &fresh)?;
             let stored = store(session, &fresh)?;
             let areas = area::store(session, &past.areas, &fresh.key)?;
-            if let Some(serial) = session.disk {
-                let blocks = bridge::prove(session.path, session.blocks, &fresh).map_err(Refusal::Identity)?;
-                session.diary.note(Note::DiskProven { serial: serial.to_owned(), blocks })?;
-            }
             Known { canaries: fresh, stored, samples, areas }
         }
     };
@@ -267,11 +253,10 @@ fn wait_for_its_end(session: &mut Session<'_>) -> Result<Option<State>, Refusal>
 fn identify(session: &mut Session<'_>) -> Result<Look, Refusal> {
     (session.identity)().map_err(Refusal::Identity)?;
     let look = session.procedure.look(session.path).map_err(Refusal::NoStatus)?;
-    match session.disk.or(session.serial).filter(|_| session.procedure.tells_serial()).map(str::trim) {
-        Some(wanted) if look.serial.as_deref() != Some(wanted) => {
+    match session.serial.filter(|_| session.procedure.tells_serial()).map(str::trim) {
+        Some(kernel) if look.serial.as_deref() != Some(kernel) => {
             let drive = look.serial.as_deref().unwrap_or("nothing");
-            let who = if session.disk.is_some() { "the disk behind the bridge was" } else { "the kernel says" };
-            Err(Refusal::Identity(format!("{who} serial {wanted:?}, the drive itself says {drive:?}")))
+            Err(Refusal::Identity(format!("the kernel says serial {kernel:?}, the drive itself {drive:?}")))
         }
         _ => Ok(look),
     }

@@ -1,4 +1,4 @@
-//! Whom a command reached: the disk behind a bridge, and media along with the one that was named.
+//! Media that a command erased along with the one that was named.
 
 use std::path::PathBuf;
 
@@ -32,14 +32,4 @@ pub struct ReachedFacts {
     /// Absent: it was not read afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read: Option<ReachedReading>,
-}
-
-/// The disk that took the commands, behind a bridge that names another serial number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DiskFacts {
-    /// By its own command.
-    pub serial: String,
-    /// So many blocks of known content, written through the bridge, were read by the disk's own command.
-    pub blocks: u32,
 }

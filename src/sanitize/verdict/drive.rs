@@ -5,7 +5,7 @@ use crate::media::{Medium, Reach};
 use crate::policy::{Technique, VerificationLevel, Way};
 use crate::sanitize::firmware::{BootPartitions, Erasure, Psids, Survey, procedure_for};
 use crate::sanitize::record::{
-    DiskFacts, Failure, FirmwareFacts, FoundFacts, IoFacts, KnownContent, LedgerFacts, PathFacts, Proven, ReachedFacts,
+    Failure, FirmwareFacts, FoundFacts, IoFacts, KnownContent, LedgerFacts, PathFacts, Proven, ReachedFacts,
     ReachedReading, VerificationFacts,
 };
 use crate::sanitize::rung::{RungEnd, RungState};
@@ -154,15 +154,7 @@ fn path_facts(state: &RunState) -> PathFacts {
     let unknown = done.past.without_canaries.as_ref().map(|why| format!("no known content was written before: {why}"));
     PathFacts {
         set,
-        identity_agrees: state
-            .plan
-            .medium
-            .identity
-            .serial
-            .as_ref()
-            .filter(|_| believed && tells && state.rung().disk_serial.is_none())
-            .map(|_| true),
-        disk: done.past.disk.clone().map(|(serial, blocks)| DiskFacts { serial, blocks }),
+        identity_agrees: state.plan.medium.identity.serial.as_ref().filter(|_| believed && tells).map(|_| true),
         returns_status: believed,
         notes: state.rung().notes.iter().cloned().chain(unknown).collect(),
     }

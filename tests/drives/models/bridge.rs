@@ -32,8 +32,6 @@ pub struct UsbDrive {
 
 pub struct Bridge {
     pub disk: Ata,
-    /// A dock with two bays: commands go to this one, blocks to the other.
-    pub other: Option<Ata>,
     pub sat: Sat,
     sense: Vec<u8>,
     /// How long the last command takes.
@@ -44,7 +42,7 @@ impl UsbDrive {
     /// `serial` is the bridge's own, which is all that the host sees without SAT.
     pub fn new(disk: Ata, sat: Sat, serial: &str) -> UsbDrive {
         let identity = Identity { vendor: 0x152d, product: 0x0578, serial: serial.into() };
-        let bridge = Bridge { disk, other: None, sat, sense: sense(0, 0, 0), after: Duration::ZERO };
+        let bridge = Bridge { disk, sat, sense: sense(0, 0, 0), after: Duration::ZERO };
         UsbDrive { bridge: Arc::new(Mutex::new(bridge)), supply: Arc::new(Supply::default()), identity }
     }
 
@@ -173,7 +171,7 @@ impl Bridge {
             Sat::Pretends => return (true, vec![0; if cdb[2] & 8 != 0 { 512 } else { 0 }]),
             Sat::Whole | Sat::LosesRegisters => {}
         }
-        let reply = self.other.as_mut().unwrap_or(&mut self.disk).command(&task, sent);
+        let reply = self.disk.command(&task, sent);
         self.after = reply.after;
         let data = reply.data.clone().unwrap_or_default();
         if self.sat == Sat::LosesRegisters {

@@ -9,7 +9,6 @@ pub mod sanitize;
 pub mod security;
 pub mod smart;
 
-use crate::units::Lba;
 pub use pass_through::{NotEncodable, outcome, pass_through_12, pass_through_16, registers};
 
 /// How the data of a command travel (SAT-5 12.2.2).
@@ -97,17 +96,6 @@ pub fn trusted_receive(protocol: u8, specific: u16) -> Command {
     }
 }
 
-/// READ SECTOR(S) EXT (24h): one sector.
-pub fn read_sector(lba: Lba) -> Command {
-    Command {
-        protocol: Protocol::PioIn,
-        extended: true,
-        count: 1,
-        lba: lba.0,
-        ..Command::non_data("READ SECTOR(S) EXT", 0x24)
-    }
-}
-
 /// The registers after a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registers {
@@ -168,13 +156,6 @@ impl Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn read_sector_byte_by_byte() {
-        let command = read_sector(Lba(0x0102_0304_0506));
-        assert_eq!(super::super::hex(&command.task_file()), "000000010102030405064024");
-        assert_eq!((command.protocol, command.extended), (Protocol::PioIn, true));
-    }
 
     #[test]
     fn trusted_receive_byte_by_byte() {
