@@ -5,6 +5,7 @@ import json
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 KIB, GIB = 1 << 10, 1 << 30
+
+# Ended from outside, a bench takes away what it made, as after a failure.
+for name in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(name, lambda number, _: sys.exit(128 + number))
 
 
 def machine():

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Bundle, BundleError, BundledLog, Scope, document_of};
 use crate::certificate::Verdict;
 use crate::certificate::document::{
-    Document, DocumentType, GatheredMedium, Gathering, Related, Standing, Verified, gather, verify_any,
+    Document, DocumentType, GatheredMedium, Gathering, Related, Standing, Verified, gather, gather_from, verify_any,
 };
 use crate::custody::{
     Checkpoint, ENTRY_TYP, Entry, ExtractedLine, Hash, Note, NoteKey, SignatureKind, leaf_hash, read_checkpoint,
@@ -86,9 +86,9 @@ pub fn verify_bundle(
     checks.extend(documents.iter().filter_map(|v| check_gathering(v, &related)));
     // By the documents of the bundle alone, each judged by all that is known.
     let inside = |id: &str| documents.iter().any(|v| v.id.as_deref() == Some(id));
-    let media: Vec<MediumState> = gather(&related, &[])
+    let media: Vec<MediumState> = gather_from(&related, &[], &inside)
         .into_iter()
-        .filter(|m| m.document.as_ref().is_some_and(|d| inside(&d.id)))
+        .filter(|m| m.document.is_some())
         .map(|state| MediumState { medium: state.medium.label(), state })
         .collect();
     checks.push(check_media(&media, &documents));

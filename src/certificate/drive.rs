@@ -293,7 +293,8 @@ fn factory_state(after: &[Exchange]) -> Result<(), String> {
     };
     let is_hex = code.len() <= 8 && code.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let flags = u32::from_str_radix(code, 16).ok().filter(|_| is_hex);
-    require(flags.is_some_and(|flags| flags & 0x0C == 0), || {
+    // Supported, and neither locking enabled nor a range locked; bit 1 tells of locking at all (linux/sed-opal.h).
+    require(flags.is_some_and(|flags| flags & 0x0D == 0x01), || {
         format!("the drive's Opal status {code:?} does not say that locking is off")
     })
 }

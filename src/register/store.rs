@@ -51,6 +51,7 @@ pub(super) struct Store {
 /// As many events change what a server's planner believes of the tables. Its own statistics come minutes later;
 /// until then it reads whole tables for the card of one asset.
 const MANY_EVENTS: usize = 10_000;
+const ANALYZE: &str = "SET lock_timeout='2s'; ANALYZE event, state, asset, medium, cost, span, sample, valuation, finding, sighting, document";
 
 /// Where a register is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +132,8 @@ impl Store {
     /// Closes the connection. What was committed is durable before that; SQLite puts its log away.
     pub async fn close(mut self) {
         if !self.sqlite && self.written >= MANY_EVENTS {
-            let _ = self.run("ANALYZE", "counting").await; // only slower without; who owns no table may not
+            // Only slower without; who owns no table may not, and whoever else works on them is not waited for.
+            let _ = self.run(ANALYZE, "counting").await;
         }
         let _ = self.connection.close().await; // nothing is lost: whoever opens it next puts the log away
     }

@@ -88,7 +88,8 @@ pub(super) async fn clear(
                 None => Ok(Some(Failure {
                     code: "read_only".to_owned(),
                     message: format!("the kernel's write protection of {node} (force_ro) could not be cleared: {why}"),
-                    advice: "nothing was erased; leave the boot partitions out, or destroy the medium".to_owned(),
+                    advice: "this start erased nothing; leave the boot partitions out (--leave-boot-partitions), or destroy the medium"
+                        .to_owned(),
                 })),
             };
         }
@@ -96,26 +97,33 @@ pub(super) async fn clear(
     Ok(None)
 }
 
-/// Sets back what this start, or an earlier one of the run, cleared.
+/// Sets back what this start, or an earlier one of the run, cleared: every node, also where one fails or cannot be
+/// noted. The first error is told.
 pub(super) async fn set_back(claimed: &mut Claimed, bench: &Bench, watch: &dyn Fn(Event)) -> Result<(), Stopped> {
+    let mut first = Ok(());
     for digest in claimed.progress.to_set_back() {
         let Some(claim) = held(claimed).into_iter().find(|claim| claim.medium().identity.digest() == digest) else {
+            let text = "the write protection (force_ro) of a node that is not held was not set back; `resume` does it";
+            tell(claimed, watch, text.to_owned());
             continue;
         };
         let node = claim.medium().path.display().to_string();
-        match switch(&claim, bench, true).await? {
-            Ok(()) => note(claimed, bench, &claim, ForceRoNote::SetBack).await?,
-            Err(why) => {
+        let done = match switch(&claim, bench, true).await {
+            Ok(Ok(())) => note(claimed, bench, &claim, ForceRoNote::SetBack).await,
+            Ok(Err(why)) => {
                 tell(claimed, watch, format!("the write protection of {node} (force_ro) was not set back: {why}"));
-                note(claimed, bench, &claim, ForceRoNote::NotSetBack { why }).await?;
+                note(claimed, bench, &claim, ForceRoNote::NotSetBack { why }).await
             }
-        }
+            Err(stopped) => Err(stopped),
+        };
+        first = first.and(done);
     }
-    Ok(())
+    first
 }
 
 /// The same of a run that is given up: nothing of it is held.
 pub fn set_back_abandoned(roots: &Roots, journal: &mut Journal, state: &mut RunState) -> Result<(), JournalError> {
+    let mut first = Ok(());
     for identity_digest in state.to_set_back() {
         let all = std::iter::once(&state.plan.medium).chain(&state.plan.also);
         let Some(medium) = all.into_iter().find(|medium| medium.identity.digest() == identity_digest) else { continue };
@@ -127,11 +135,15 @@ pub fn set_back_abandoned(roots: &Roots, journal: &mut Journal, state: &mut RunS
         };
         let note = done.map_or_else(|why| ForceRoNote::NotSetBack { why }, |()| ForceRoNote::SetBack);
         let entry = JournalEntry::ForceRoNoted { identity_digest, note, at: now() };
-        journal.append(&entry)?;
-        // An entry that was just found to be open can be closed.
-        let _ = state.apply(&entry);
+        match journal.append(&entry) {
+            // An entry that was just found to be open can be closed.
+            Ok(()) => {
+                let _ = state.apply(&entry);
+            }
+            Err(error) => first = first.and(Err(error)),
+        }
     }
-    Ok(())
+    first
 }
 
 fn held(claimed: &Claimed) -> Vec<Arc<Claim>> {

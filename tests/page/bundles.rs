@@ -228,6 +228,14 @@ fn what_a_bundle_lacks_the_page_misses_as_the_program_does() {
     let (alone, strangers) = (World::new(1005).bundle(|i| i == 0, |i| i == 0), World::new(1006).documents);
     assert_eq!(by_program(&alone, &trusted(), &strangers).unwrap().verdict, Verdict::Valid);
     cases.push(("beside strangers".to_owned(), alone, strangers));
+    // What proves the medium elsewhere does not hide that it was rejected in here.
+    let world = World::new(1007);
+    let (rejected, elsewhere) = (
+        world.bundle(|i| [0, 7].contains(&i), |i| [0, 7].contains(&i)),
+        [4].map(|i: usize| world.documents[i].clone()),
+    );
+    assert_eq!(by_program(&rejected, &trusted(), &elsewhere).unwrap().verdict, Verdict::Invalid);
+    cases.push(("rejected in here, destroyed elsewhere".to_owned(), rejected, elsewhere.to_vec()));
     let mut revoked = trusted();
     revoked.find_mut(key(STATION).kid()).unwrap().revoked_at = Some(at(22));
     let mut no_validator = trust();

@@ -13,6 +13,11 @@ use crate::sanitize::record::Proven;
 /// first, in their order. Only valid documents are proof, and one that another speaks against is
 /// none.
 pub fn gather(related: &Related, expected: &[MediumName]) -> Vec<GatheredMedium> {
+    gather_from(related, expected, &|_| true)
+}
+
+/// The same by the documents alone whose id `counts`: the others speak for and against them, and are no proof.
+pub fn gather_from(related: &Related, expected: &[MediumName], counts: &dyn Fn(&str) -> bool) -> Vec<GatheredMedium> {
     let mut media: Vec<Gathered<'_>> = expected.iter().map(Gathered::expected).collect();
     for verified in related.documents().iter().filter(|v| v.verdict == Verdict::Valid) {
         let Some(Document::Run(_) | Document::Destruction(_)) = &verified.document else { continue };
@@ -30,7 +35,12 @@ pub fn gather(related: &Related, expected: &[MediumName]) -> Vec<GatheredMedium>
         media = others;
         media.insert(at, medium);
     }
-    media.into_iter().map(|found| stand(related, found.medium, found.documents)).collect()
+    let proof = |verified: &&Verified| verified.id.as_deref().is_some_and(counts);
+    let stand = |found: Gathered<'_>| {
+        let documents = found.documents.into_iter().filter(proof).collect();
+        stand(related, found.medium, documents)
+    };
+    media.into_iter().map(stand).collect()
 }
 
 /// A medium, every name that its documents have for it, and they themselves.

@@ -184,12 +184,12 @@ function checkSanitizeRegisters(after) {
   require(count.length === 4 && (parseInt(count, 16) & 0x8000) !== 0, "the last SANITIZE STATUS says no success");
 }
 
-// The last status flags after the revert: locking is neither enabled (bit 2) nor are ranges locked (bit 3).
+// The last status flags after the revert: the drive is supported (bit 0), locking neither enabled (bit 2) nor a range locked (bit 3).
 function checkFactoryState(after) {
   const reply = after.findLast((e) => e.get("set") === "opal" && e.get("name") === "IOC_OPAL_GET_STATUS")?.get("reply");
   require(reply?.get("kind") === "opal", "the drive's Opal status after the revert is missing");
   const code = reply.get("code");
-  require(/^[0-9a-f]{1,8}$/.test(code) && (parseInt(code, 16) & 0x0c) === 0, "the drive's Opal status does not say that locking is off");
+  require(/^[0-9a-f]{1,8}$/.test(code) && (parseInt(code, 16) & 0x0d) === 0x01, "the drive's Opal status does not say that locking is off");
 }
 
 // No technique worked that was frozen, and nothing woke that did not sleep.

@@ -45,7 +45,8 @@ function labelOf(name) {
 
 // Every medium that the documents or the expected names name, each once: the expected ones first, in their order. Only
 // valid documents are proof, and one that another speaks against is none.
-async function gather(related, expected) {
+// By the documents alone whose id `counts`: the others speak for and against them, and are no proof.
+async function gather(related, expected, counts = () => true) {
   let media = expected.map((medium) => ({ medium: { ...medium }, names: [medium], keys: keysOf([medium]), documents: [] }));
   for (const document of related.valid) {
     if (!["certificate", "failure_report", "destruction"].includes(document.kind)) continue;
@@ -64,7 +65,7 @@ async function gather(related, expected) {
     same.forEach((again) => takeIn(medium, again));
     media.splice(at, 0, medium);
   }
-  return media.map(({ medium, documents }) => standOf(related, medium, documents));
+  return media.map(({ medium, documents }) => standOf(related, medium, documents.filter(({ document }) => counts(document.id))));
 }
 
 const knownNames = new WeakMap();

@@ -30,7 +30,12 @@ impl ForceRo {
         let began = format!("the kernel's write protection of {node} (force_ro) was cleared for the run");
         match (&self.set_back, &self.failed) {
             (Some(_), _) => format!("{began}, and set back after it"),
-            (None, Some(why)) => format!("{began}, and could not be set back: {why}"),
+            (None, Some(why)) => {
+                let name = self.node.file_name().unwrap_or_default().display();
+                format!(
+                    "{began}, and could not be set back: {why}; write 1 to /sys/block/{name}/force_ro, or restart the machine"
+                )
+            }
             (None, None) => format!("{began}; that it was set back is not known"),
         }
     }

@@ -30,7 +30,9 @@ pub(super) fn hidden_areas(state: &RunState, passed: bool) -> HiddenAreas {
     match known {
         Some(HiddenAreas::Examined { by, areas, exchanges, restored }) => {
             let tried = plan.restore.is_some();
-            let areas = areas.into_iter().map(|area| excluded(area, rung.technique, tried)).collect();
+            let marked = state.rungs.iter().any(|rung| !rung.past.areas.is_empty());
+            let told = |area| if marked { not_proven(area) } else { area };
+            let areas = areas.into_iter().map(told).map(|area| excluded(area, rung.technique, tried)).collect();
             HiddenAreas::Examined { by, areas, exchanges, restored }
         }
         Some(HiddenAreas::NotExamined { why }) => HiddenAreas::NotExamined { why },
@@ -57,6 +59,16 @@ fn with_areas_of_card(mut known: HiddenAreas, rung: &Rung) -> HiddenAreas {
 
 fn is_area_of_card(area: &HiddenArea) -> bool {
     [BOOT_PARTITIONS, GENERAL_PURPOSE_PARTITIONS].contains(&area.kind.as_str())
+}
+
+/// A technique that the run has left behind was meant to reach the boot partitions too.
+fn not_proven(area: HiddenArea) -> HiddenArea {
+    if area.kind != BOOT_PARTITIONS {
+        return area;
+    }
+    let note = "areas of the card of their own (boot0, boot1), to which an earlier technique of this run wrote known \
+                content, and which it may have erased; neither was proven";
+    HiddenArea { note: note.to_owned(), ..area }
 }
 
 /// What is there and was neither given back, perhaps though it was tried, nor reached.
