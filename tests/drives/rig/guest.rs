@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -19,6 +19,8 @@ use crate::common::station::json_lines;
 /// Under emulation, on a loaded machine.
 const BOOT: Duration = Duration::from_secs(400);
 const COMMAND: Duration = Duration::from_secs(400);
+/// The kernel gives a drive's first command 20 seconds, and tries it again.
+const DRIVES: Duration = Duration::from_secs(90);
 
 /// What a command line gave.
 #[derive(Debug)]
@@ -58,12 +60,10 @@ impl Guest {
         let place = tempfile::tempdir().unwrap();
         let mut sockets = Socket::new(place.path());
         let devices: Vec<String> = drives.iter().flat_map(|d| d.plug(&mut sockets)).collect();
-        bring_program(share);
         let qemu = rig.start(place.path(), share, &devices);
         let agent = connect(place.path(), &place.path().join("agent"));
         let mut guest = Guest { agent, first: None, qemu, place, next: 0 };
         guest.await_ready();
-        guest.run("cp /share/lastwrite /usr/bin/lastwrite").expect(0);
         if !share.join("state").exists() {
             guest.lastwrite(&["init", "--organization", "Example Org", "--station", "bench 1"]).expect(0);
         }
@@ -117,9 +117,22 @@ impl Guest {
         value["drives"].as_array().unwrap().clone()
     }
 
+    /// The same, asked again until what is looked for is there: a busy host's guest finds its drives late.
+    /// At the end of its patience it gives what there is.
+    pub fn drives_with(&mut self, complete: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let start = Instant::now();
+        loop {
+            let drives = self.drives();
+            if complete(&drives) || start.elapsed() > DRIVES {
+                return drives;
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+
     /// Path and confirm token of the drive with this serial.
     pub fn drive(&mut self, serial: &str) -> (String, String) {
-        let drives = self.drives();
+        let drives = self.drives_with(|all| all.iter().any(|d| d["identity"]["serial"] == serial));
         let mut found = drives.iter().filter(|d| d["identity"]["serial"] == serial);
         let drive = found.next().unwrap_or_else(|| panic!("no drive {serial}: {drives:#?}\n{}", self.console()));
         let word = |name: &str| drive[name].as_str().unwrap().to_owned();
@@ -190,19 +203,6 @@ fn connect(place: &Path, socket: &Path) -> BufReader<UnixStream> {
                 let why = fs::read_to_string(place.join("qemu.err")).unwrap_or_default();
                 panic!("qemu did not start ({error}): {why}");
             }
-        }
-    }
-}
-
-/// The program that cargo built, where the guest can read it.
-fn bring_program(share: &Path) {
-    let target = share.join("lastwrite");
-    if !target.exists() {
-        let program = std::env::var("LASTWRITE_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_lastwrite").into());
-        // Every byte of it travels into an emulated machine: what is only for a debugger stays here.
-        let stripped = Command::new("strip").arg("-o").arg(&target).arg(&program).status();
-        if !stripped.is_ok_and(|status| status.success()) {
-            fs::copy(program, &target).unwrap();
         }
     }
 }

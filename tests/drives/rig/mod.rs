@@ -5,6 +5,7 @@ pub mod line;
 pub mod medium;
 pub mod memory;
 pub mod plug;
+pub mod program;
 pub mod qemu;
 pub mod usbredir;
 pub mod vfio;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use super::program::initramfs_with_program;
 use crate::common::skip;
 
 /// Where `scripts/test-drives --prepare` put qemu, the kernel and the initramfs.
@@ -40,7 +41,7 @@ impl Rig {
         qemu.args(["-accel", &accelerator, "-machine", "q35,sata=off,memory-backend=ram"]);
         qemu.args(["-object", "memory-backend-memfd,id=ram,size=640M,share=on"]);
         qemu.arg("-kernel").arg(self.folder.join("vmlinuz"));
-        qemu.arg("-initrd").arg(self.folder.join("initramfs.cpio"));
+        qemu.arg("-initrd").arg(initramfs_with_program(&self.folder.join("initramfs.cpio")));
         qemu.args(["-append", "console=ttyS0 loglevel=7 panic=-1 mitigations=off nokaslr no_timer_check"]);
         qemu.args(["-serial", &format!("file:{}", at("console"))]);
         qemu.args(["-device", "virtio-serial-pci"]);

@@ -50,6 +50,14 @@ struct Queue {
     call: Option<File>,
 }
 
+impl Queue {
+    fn interrupt(&mut self) {
+        if let Some(call) = &mut self.call {
+            let _ = call.write(&1u64.to_ne_bytes());
+        }
+    }
+}
+
 struct Server<H> {
     stream: UnixStream,
     handler: H,
@@ -72,14 +80,18 @@ impl<H: Handler> Server<H> {
             let mut fds = vec![self.stream.as_raw_fd()];
             fds.extend(kicks.iter().map(|(_, fd)| *fd));
             let ready = readable(&fds);
+            // Messages first: a kick that came after one of them is answered as that message says.
+            if ready[0] {
+                if self.message().is_none() {
+                    return;
+                }
+                continue;
+            }
             for ((queue, _), _) in kicks.iter().zip(&ready[1..]).filter(|(_, ready)| **ready) {
                 if let Some(kick) = self.queues.get_mut(queue).and_then(|q| q.kick.as_mut()) {
                     let _ = kick.read(&mut [0; 8]);
                 }
                 self.drain(*queue);
-            }
-            if ready[0] && self.message().is_none() {
-                return;
             }
         }
     }
@@ -123,7 +135,12 @@ impl<H: Handler> Server<H> {
                     (u64_at(&body, 8), u64_at(&body, 16), u64_at(&body, 24));
             }
             12 => self.queues.entry(u32::from(body[0])).or_default().kick = fds.next(),
-            13 => self.queues.entry(u32::from(body[0])).or_default().call = fds.next(),
+            13 => {
+                let queue = self.queues.entry(u32::from(body[0])).or_default();
+                queue.call = fds.next();
+                // What was answered while nobody listened to the call before this one; one too many harms nobody.
+                queue.interrupt();
+            }
             _ => {}
         }
         match reply {
@@ -192,9 +209,7 @@ impl<H: Handler> Server<H> {
             let element = [u32::from(head).to_le_bytes(), (written as u32).to_le_bytes()].concat();
             self.virtual_.write(queue.used + 4 + 8 * u64::from(done % queue.size), &element);
             self.virtual_.write(queue.used + 2, &done.wrapping_add(1).to_le_bytes());
-            if let Some(call) = &mut queue.call {
-                let _ = call.write(&1u64.to_ne_bytes());
-            }
+            queue.interrupt();
         }
     }
 }
