@@ -16,6 +16,8 @@ use super::bench::{Medium, SERIAL, SIZE, erased, failed, obstacle};
 
 const ZONE: u64 = 128 * 1024;
 const ZONES: usize = SIZE / ZONE as usize;
+/// The kernel answers with fewer zones than it is asked for.
+const AT_ONCE: usize = 5;
 
 #[derive(Clone)]
 struct Drive(Arc<Mutex<State>>);
@@ -27,6 +29,8 @@ struct State {
     ignores_resets: bool,
     drops_writes: bool,
     gap: bool,
+    /// Zones that it tells of.
+    ends: usize,
     goes_on: u32,
     resets: u32,
 }
@@ -39,6 +43,7 @@ fn drive(change: impl FnOnce(&mut State)) -> Drive {
         ignores_resets: false,
         drops_writes: false,
         gap: false,
+        ends: usize::MAX,
         goes_on: u32::MAX,
         resets: 0,
     };
@@ -104,8 +109,11 @@ impl Transport for Drive {
         match *request {
             Request::ReportZones { from, limit } => {
                 let first = (from.0 / ZONE) as usize;
-                Ok(Outcome::Zones((first..ZONES).take(limit as usize).map(|number| state.zone(number)).collect()))
+                let many = AT_ONCE.min(limit as usize);
+                let end = state.ends.min(ZONES);
+                Ok(Outcome::Zones((first..end).take(many).map(|number| state.zone(number)).collect()))
             }
+            Request::Size => Ok(Outcome::Size(Bytes(SIZE as u64))),
             Request::ResetZones { from, length } => {
                 assert_eq!((from.0 % ZONE, length.0), (0, ZONE));
                 state.resets += 1;
@@ -194,6 +202,10 @@ fn dead_zones_gaps_and_drives_without_zones_are_refused() {
     }
     let gap = drive(|drive| drive.gap = true);
     assert!(matches!(gap.run(&Past::default()).0, Err(Refusal::NoStatus(why)) if why.contains("gap")));
+    let short = drive(|drive| drive.ends = ZONES - 1);
+    let (end, resets) = (short.run(&Past::default()).0, short.0.lock().unwrap().resets);
+    assert!(matches!(end, Err(Refusal::NoStatus(why)) if why.contains("the zone report ends at byte")));
+    assert_eq!(resets, 0);
 }
 
 #[test]

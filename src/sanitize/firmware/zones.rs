@@ -2,6 +2,7 @@
 //! A reset alone erases nothing: it only moves write pointers. Attains Clear, like any overwrite.
 
 use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use super::canary::Blocks;
@@ -15,8 +16,8 @@ use crate::policy::Technique;
 use crate::units::Bytes;
 
 const PATIENCE: Duration = Duration::from_secs(600);
-/// Zones asked for at once.
-const MANY: u32 = 4096;
+/// Zones asked for at once. Fewer may come at any time, and are no sign of the end.
+const MANY: u32 = 256;
 /// Bytes written at once.
 const PIECE: u64 = 1 << 20;
 /// More zones than any drive has: a list that does not end is none.
@@ -34,30 +35,36 @@ impl ZoneResetOverwrite {
         ZoneResetOverwrite::default()
     }
 
-    /// Every zone in order. `Err`: the kernel did not say, or the zones leave gaps.
+    /// Every zone in order, up to the end of the medium; none where it has no zones. `Err`: the kernel did not
+    /// say, the zones leave gaps, or end elsewhere than the medium.
     pub fn zones(path: &mut dyn Transport) -> Result<Vec<Zone>, String> {
+        let size = size(path)?;
         let mut zones: Vec<Zone> = Vec::new();
+        let mut end = 0;
         loop {
-            let from = zones.last().map_or(0, |zone| zone.start.0.saturating_add(zone.length.0));
-            let request = Request::ReportZones { from: Bytes(from), limit: MANY };
+            let request = Request::ReportZones { from: Bytes(end), limit: MANY };
             let found = match path.block(&request, PATIENCE).map_err(|error| error.to_string())? {
                 Outcome::Zones(found) => found,
                 other => return Err(format!("{} returned {other:?}", request.name())),
             };
-            let mut expected = from;
-            for zone in &found {
-                if zone.start.0 != expected || zone.length.0 == 0 || zone.capacity > zone.length {
-                    return Err(format!("the zone report has a gap or an overlap at byte {expected}"));
-                }
-                expected = expected.saturating_add(zone.length.0);
-            }
-            let last = found.len() < MANY as usize;
-            zones.extend(found);
-            if last {
+            if found.is_empty() && zones.is_empty() {
                 return Ok(zones);
             }
-            if zones.len() > MOST_ZONES {
-                return Err("the zone report does not end".to_owned());
+            if found.is_empty() {
+                return Err(format!("the zone report ends at byte {end} of {size}"));
+            }
+            for zone in &found {
+                if zone.start.0 != end || zone.length.0 == 0 || zone.capacity > zone.length {
+                    return Err(format!("the zone report has a gap or an overlap at byte {end}"));
+                }
+                end = end.saturating_add(zone.length.0);
+            }
+            zones.extend(found);
+            match end.cmp(&size.0) {
+                Ordering::Equal => return Ok(zones),
+                Ordering::Greater => return Err(format!("the zones reach to byte {end}, the medium to {size}")),
+                Ordering::Less if zones.len() > MOST_ZONES => return Err("the zone report does not end".to_owned()),
+                Ordering::Less => {}
             }
         }
     }
@@ -137,6 +144,7 @@ impl Procedure for ZoneResetOverwrite {
             return State::Failed(why.clone());
         }
         match ZoneResetOverwrite::zones(path) {
+            Ok(zones) if zones.is_empty() => State::Unknown("it reports no zones".to_owned()),
             Ok(zones) if zones.iter().all(|zone| !needs_order(zone) || is_full(zone)) => State::Ready,
             Ok(_) => State::Never,
             Err(why) => State::Unknown(why),
@@ -165,6 +173,14 @@ fn renew(zone: &Zone, path: &mut dyn Transport, blocks: &mut dyn Blocks) -> Resu
         return Err("it was written to its end and is not full: writes were dropped".to_owned());
     }
     Ok(())
+}
+
+/// Where the medium ends.
+fn size(path: &mut dyn Transport) -> Result<Bytes, String> {
+    match path.block(&Request::Size, PATIENCE).map_err(|error| error.to_string())? {
+        Outcome::Size(size) => Ok(size),
+        other => Err(format!("{} returned {other:?}", Request::Size.name())),
+    }
 }
 
 /// The same zone, asked for again.
