@@ -196,7 +196,7 @@ async fn run_stage(
     let job = job(plan, stage, from, disk.clone(), bench);
     let wanted = bytes_of(&job);
     let run = StageRun::new(plan, claimed, stage, from, &earlier, disk.clone(), bench);
-    let (outcome, flushes) = run.drive(job, watch).await?;
+    let (outcome, flushes, settled_at) = run.drive(job, watch).await?;
     let cancelled = matches!(outcome.end, PassEnd::Cancelled);
     match flushes {
         Flushes::Answered(None) => {}
@@ -251,8 +251,12 @@ async fn run_stage(
         }),
     };
     if failure.is_some() {
-        record(claimed, JournalEntry::Checkpoint { stage, watermark: outcome.watermark.max(from), ledger }, bench)
-            .await?;
+        // What was written since the last flush may be lost yet, if the run is taken up after all.
+        let watermark = match stage.work {
+            StageWork::Write => settled_at,
+            StageWork::Verify { .. } => outcome.watermark.max(from),
+        };
+        record(claimed, JournalEntry::Checkpoint { stage, watermark, ledger }, bench).await?;
         return Ok(failure);
     }
     if stage.work == StageWork::Write

@@ -61,7 +61,12 @@ impl<'a> StageRun<'a> {
         StageRun { plan, journal: claimed.journal.clone(), fraction, stage, from, earlier, disk, bench }
     }
 
-    pub(super) async fn drive(self, job: PassJob, watch: &dyn Fn(Event)) -> Result<(PassOutcome, Flushes), Stopped> {
+    /// The outcome, what became of the flushes, and up to where the journal says that all is settled.
+    pub(super) async fn drive(
+        self,
+        job: PassJob,
+        watch: &dyn Fn(Event),
+    ) -> Result<(PassOutcome, Flushes, Bytes), Stopped> {
         let pass = self.bench.engine.submit(job);
         let handle = pass.watch();
         let mut ended = std::pin::pin!(pass.wait());
@@ -70,7 +75,7 @@ impl<'a> StageRun<'a> {
         let mut tick = tokio::time::interval(Duration::from_millis(500));
         let mut stop = self.bench.stop.clone();
         let mut stopping = false;
-        let mut saved = self.from;
+        let (mut saved, mut settled_at) = (self.from, self.from);
         let mut last_checkpoint = Instant::now();
         let mut checkpoint: Option<Checkpoint> = None;
         let mut flush_error = None;
@@ -86,16 +91,20 @@ impl<'a> StageRun<'a> {
                         let patience = self.bench.faults.stall_timeout;
                         let patience = if stopping { patience.min(STOP_PATIENCE) } else { patience };
                         match tokio::time::timeout(patience, pending).await {
-                            Ok(written) => flush_error = flush_error.or(written??),
-                            Err(_) if flush_error.is_none() => return Ok((outcome, Flushes::Silent)),
+                            Ok(written) => match written?? {
+                                None => settled_at = saved,
+                                error => flush_error = flush_error.or(error),
+                            },
+                            Err(_) if flush_error.is_none() => return Ok((outcome, Flushes::Silent, settled_at)),
                             Err(_) => {}
                         }
                     }
-                    return Ok((outcome, Flushes::Answered(flush_error)));
+                    return Ok((outcome, Flushes::Answered(flush_error), settled_at));
                 }
                 done = async { match checkpoint.as_mut() { Some(c) => c.await, None => std::future::pending().await } } => {
                     checkpoint = None;
                     match done.map_err(Stopped::from).and_then(|written| written.map_err(Stopped::from)) {
+                        Ok(None) => settled_at = saved,
                         Ok(error) => flush_error = flush_error.or(error),
                         Err(stopped) => {
                             // Nothing more may happen to a medium whose journal cannot be written.
