@@ -5,51 +5,34 @@ use std::time::Duration;
 use super::procedure::{Look, Procedure, Started, State};
 use super::scsi::{planned, serial, started, status};
 use crate::device::command::Data;
-use crate::device::command::scsi::Command;
+use crate::device::command::scsi::{Capacity, Command, format_unit, read_capacity_16};
 use crate::device::transport::Transport;
 use crate::policy::Technique;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Short parameter list header: IMMED, and every option as the drive has it.
-const LIST: [u8; 4] = [0, 0x02, 0, 0];
 
 /// FORMAT UNIT of a logical unit, in its present format.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ScsiFormat;
 
 impl ScsiFormat {
-    /// FORMAT UNIT with FMTDATA and a short parameter list. `protection` is FMTPINFO for the type of
-    /// protection information the unit has now, so that the format stays as it is.
-    pub fn command(protection: u8) -> Command {
-        Command { name: "FORMAT UNIT", cdb: vec![0x04, (protection & 3) << 6 | 0x10, 0, 0, 0, 0] }
-    }
-
     /// REPORT SUPPORTED OPERATION CODES of FORMAT UNIT.
     pub fn support() -> Command {
         let cdb = vec![0xA3, 0x0C, 1, 0x04, 0, 0, 0, 0, 0, 64, 0, 0];
         Command { name: "REPORT SUPPORTED OPERATION CODES", cdb }
     }
 
-    /// READ CAPACITY (16).
-    pub fn read_capacity() -> Command {
-        let cdb = vec![0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0];
-        Command { name: "READ CAPACITY (16)", cdb }
-    }
-
-    /// FMTPINFO for what READ CAPACITY (16) says: PROT_EN and P_TYPE (SBC-5 table 36).
-    fn protection(path: &mut dyn Transport) -> Result<u8, String> {
+    /// FORMAT UNIT and its parameter list, so that the unit keeps the protection information it has now.
+    fn as_it_is(path: &mut dyn Transport) -> Result<(Command, Vec<u8>), String> {
         let mut data = [0; 32];
-        let command = ScsiFormat::read_capacity();
+        let command = read_capacity_16();
         let answer = path.scsi(&command, Data::In(&mut data), PATIENCE).map_err(|e| e.to_string())?;
-        if !answer.is_good() || answer.transferred < 13 {
+        let known = data.get(..answer.transferred).and_then(Capacity::parse);
+        let Some(capacity) = known.filter(|_| answer.is_good()) else {
             return Err(format!("{} was not answered", command.name));
-        }
-        match (data[12] & 1, data[12] >> 1 & 7) {
-            (0, _) => Ok(0),
-            (_, 0) => Ok(2),
-            (_, 1 | 2) => Ok(3),
-            (_, kind) => Err(format!("protection type {} is not known here", kind + 1)),
-        }
+        };
+        format_unit(capacity.protection, false)
+            .ok_or_else(|| format!("{:?} is a protection type that is not known here", capacity.protection))
     }
 }
 
@@ -66,15 +49,15 @@ impl Procedure for ScsiFormat {
         if !answer.is_good() {
             return Err(format!("{} was not answered", support.name));
         }
-        let command = ScsiFormat::command(ScsiFormat::protection(path)?);
+        let (command, list) = ScsiFormat::as_it_is(path)?;
         let notes = vec!["a format may leave blocks as they were: what counts is what is read afterwards".to_owned()];
         let supported = report[1] & 7 == 3;
-        Ok(Look { serial, supported, commands: vec![planned(&command, Some(&LIST))], notes, ..Look::default() })
+        Ok(Look { serial, supported, commands: vec![planned(&command, Some(&list))], notes, ..Look::default() })
     }
 
     fn start(&self, path: &mut dyn Transport) -> Started {
-        match ScsiFormat::protection(path) {
-            Ok(protection) => started(path.scsi(&ScsiFormat::command(protection), Data::Out(&LIST), PATIENCE)),
+        match ScsiFormat::as_it_is(path) {
+            Ok((command, list)) => started(path.scsi(&command, Data::Out(&list), PATIENCE)),
             Err(why) => Started::Rejected(why),
         }
     }
@@ -89,5 +72,54 @@ impl Procedure for ScsiFormat {
             () if sense.is_sanitize_in_progress() => Some(State::Running(sense.progress.map(|p| p.0))),
             () => None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::command::scsi::Outcome;
+    use crate::device::transport::TransportError;
+    use crate::media::CommandSet;
+
+    /// A disk with protection information, which remembers how it was told to format.
+    struct Disk {
+        protection: u8,
+        formatted: Option<(u8, Vec<u8>)>,
+    }
+
+    impl Transport for Disk {
+        fn offers(&self) -> Vec<CommandSet> {
+            vec![CommandSet::Scsi]
+        }
+
+        fn scsi(&mut self, command: &Command, data: Data<'_>, _: Duration) -> Result<Outcome, TransportError> {
+            let transferred = match (command.cdb[0], data) {
+                (0x9E, Data::In(room)) => {
+                    room[7] = 99;
+                    (room[10], room[12]) = (2, self.protection);
+                    room.len()
+                }
+                (0x04, Data::Out(list)) => {
+                    self.formatted = Some((command.cdb[1], list.to_vec()));
+                    list.len()
+                }
+                _ => panic!("{}", command.name),
+            };
+            Ok(Outcome { status: 0, sense: Vec::new(), transferred })
+        }
+    }
+
+    #[test]
+    fn a_format_keeps_the_type_of_protection() {
+        // PROT_EN and P_TYPE; FMTPINFO with FMTDATA, PROTECTION FIELD USAGE with IMMED.
+        for (protection, cdb, usage) in [(0, 0x10, 0), (0b001, 0x90, 0), (0b011, 0xD0, 0), (0b101, 0xD0, 1)] {
+            let mut disk = Disk { protection, formatted: None };
+            assert_eq!(ScsiFormat.start(&mut disk), Started::Accepted);
+            assert_eq!(disk.formatted, Some((cdb, vec![usage, 2, 0, 0])));
+        }
+        let mut disk = Disk { protection: 0b111, formatted: None };
+        assert!(matches!(ScsiFormat.start(&mut disk), Started::Rejected(why) if why.contains("not known")));
+        assert_eq!(disk.formatted, None);
     }
 }
