@@ -348,6 +348,22 @@ fn a_partition_is_wiped_only_when_it_was_meant() {
 }
 
 #[test]
+fn a_cache_that_cannot_be_dropped_is_not_said_to_be() {
+    for (direct, drops) in [("--direct-io=on", true), ("--direct-io=off", false)] {
+        let Some(device) = LoopDevice::new(4 * MIB) else { return };
+        tool("losetup", &[OsStr::new(direct), device.path().as_os_str()]);
+        let held = claim(&Roots::live(), &whole(device.path()), ClaimMode::Write).unwrap();
+        held.drop_caches().unwrap();
+        let elsewhere = device.backing_file().with_extension("moved");
+        fs::rename(device.backing_file(), &elsewhere).unwrap();
+        let dropped = held.drop_caches();
+        fs::rename(&elsewhere, device.backing_file()).unwrap();
+        let is_direct = fs::read_to_string(format!("/sys/block/{}/loop/dio", device.name())).unwrap();
+        assert_eq!((is_direct.trim() == "1", dropped.is_ok()), (drops, drops), "{direct}: {dropped:?}");
+    }
+}
+
+#[test]
 fn an_image_file_is_claimed_with_direct_io_where_it_can() {
     let file = image(4 * MIB);
     let medium = whole(file.path());

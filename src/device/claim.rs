@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -180,13 +180,26 @@ impl Claim {
             ioctl::flush_buffers(guard.as_ref_file())?;
         }
         // A loop device without direct I/O reads through the cache of its backing file.
-        if let Some(backing) = &self.medium.identity.backing
-            && let Ok(file) = File::open(&backing.path)
-            && file.metadata().is_ok_and(|m| m.ino() == backing.inode.0 && m.dev() == backing.device.0)
-        {
-            drop_file_cache(&file)?;
+        let Some(backing) = &self.medium.identity.backing else { return Ok(()) };
+        match File::open(&backing.path) {
+            Ok(file) if file.metadata().is_ok_and(|m| m.ino() == backing.inode.0 && m.dev() == backing.device.0) => {
+                drop_file_cache(&file)
+            }
+            _ if self.loop_is_direct() => Ok(()),
+            _ => Err(io::Error::other(format!(
+                "the file behind the loop device, {}, is not there any more, and the device reads through its cache",
+                backing.path.display()
+            ))),
         }
-        Ok(())
+    }
+
+    /// The kernel says that the loop device passes its backing file's cache by.
+    fn loop_is_direct(&self) -> bool {
+        let disk = rdev(&self.file).and_then(|number| sysfs_dir(&self.roots, number)).map(|dir| match dir.parent() {
+            Some(disk) if attr_number(&dir, "partition").is_some() => disk.to_owned(),
+            _ => dir,
+        });
+        disk.is_ok_and(|disk| attr_number(&disk, "loop/dio") == Some(1))
     }
 }
 
@@ -343,8 +356,7 @@ fn image_differences(file: &File, medium: &Medium) -> Vec<Difference> {
 
 /// The node behind a device number, and its whole disk.
 fn sysfs_nodes(roots: &Roots, number: DevNum) -> Result<(Node, Node), String> {
-    let link = roots.sys.join("dev/block").join(number.to_string());
-    let dir = fs::canonicalize(&link).map_err(|error| format!("gone from sysfs: {error}"))?;
+    let dir = sysfs_dir(roots, number)?;
     let name = |dir: &Path| dir.file_name().and_then(|name| name.to_str()).map(str::to_owned).unwrap_or_default();
     let read = |dir: &Path, disk: Option<&str>| {
         Node::read(dir, &name(dir), disk)
@@ -358,6 +370,11 @@ fn sysfs_nodes(roots: &Roots, number: DevNum) -> Result<(Node, Node), String> {
     let above = dir.parent().ok_or_else(|| "gone from sysfs".to_owned())?;
     let disk = read(above, None)?;
     Ok((read(&dir, Some(&disk.name))?, disk))
+}
+
+fn sysfs_dir(roots: &Roots, number: DevNum) -> Result<PathBuf, String> {
+    let link = roots.sys.join("dev/block").join(number.to_string());
+    fs::canonicalize(&link).map_err(|error| format!("gone from sysfs: {error}"))
 }
 
 fn rdev(file: &File) -> Result<DevNum, String> {
