@@ -206,7 +206,8 @@ impl Page {
         for pass in &document.facts.passes {
             self.pass(pass);
         }
-        self.field("Verification", &readback(&document.facts.verification));
+        let done = if document.facts.proven.is_erased() { "read" } else { "matched" };
+        self.field("Verification", &readback(&document.facts.verification, done));
         self.optional("Sample seed", document.facts.verification.seed.as_deref());
         let io = &document.facts.io;
         let direct = if io.direct { "direct (host cache bypassed)" } else { "through the host's cache" };
@@ -287,7 +288,7 @@ impl Page {
         self.field("", &format!("{} bytes written, {flushed}", grouped(pass.written.0)));
         self.field("", &format!("{} to {ended}", format_time(pass.started)));
         if let Some(verified) = &pass.verified {
-            self.field("", &format!("read back: {}", readback(verified)));
+            self.field("", &format!("read back: {}", readback(verified, "matched")));
         }
     }
 
@@ -417,9 +418,9 @@ fn counts(found: &FoundFacts) -> String {
     counts.iter().map(|(what, n)| format!("{} {what}", grouped(n.0))).collect::<Vec<_>>().join(", ")
 }
 
-fn readback(v: &VerificationFacts) -> String {
+fn readback(v: &VerificationFacts, done: &str) -> String {
     use crate::policy::VerificationLevel::{Full, None, Quick, Sample};
-    let of = format!("{} of {} bytes matched", grouped(v.matched.0), grouped(v.wanted.0));
+    let of = format!("{} of {} bytes {done}", grouped(v.matched.0), grouped(v.wanted.0));
     match v.level {
         Full => format!("full, {of}"),
         Quick => format!("quick check, {of}"),

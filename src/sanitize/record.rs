@@ -180,6 +180,13 @@ pub enum Proven {
     Nothing,
 }
 
+impl Proven {
+    /// By a technique of the drive's own.
+    pub fn is_erased(self) -> bool {
+        matches!(self, Proven::ErasedFullRead | Proven::ErasedSampled | Proven::ErasedKnownContent)
+    }
+}
+
 /// The scheme by name and definition; legacy definitions conflict, so which one is said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -222,7 +229,8 @@ pub struct VerificationFacts {
     pub level: VerificationLevel,
     /// Hex seed of the sample positions.
     pub seed: Option<String>,
-    /// Bytes read back from the medium and compared equal.
+    /// Bytes read back from the medium and compared equal; after a technique of the drive's own, which leaves
+    /// nothing to compare with, bytes that could be read (what they held is in [`FoundFacts`]).
     pub matched: Bytes,
     /// Bytes that had to be compared for the level.
     pub wanted: Bytes,
