@@ -243,9 +243,9 @@ impl Register {
         let mut events: Vec<Event> = Vec::new();
         loop {
             let after = events.last().map_or(0, |e: &Event| e.revision.0);
-            let page = self.store.events_after(stream, after, 200).await?;
+            let page = self.store.events_of(stream, after, 200).await?;
             let before = events.len();
-            for (of, revision, _, jws) in page.into_iter().filter(|(of, ..)| of == stream) {
+            for (of, revision, _, jws) in page {
                 let damaged = |why| RegisterError::Damaged { place: format!("{of} revision {revision}"), why };
                 events.push(Event::read(&jws).map_err(damaged)?.1);
             }

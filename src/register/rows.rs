@@ -24,7 +24,7 @@ const TABLES: [Table; 5] = [
         columns: &["stream", "revision", "category", "minor", "currency", "day", "reference"],
         page: "SELECT t.stream, CAST(t.revision AS TEXT), t.category, CAST(t.minor AS TEXT), t.currency, t.day, t.reference, e.jws \
                FROM cost t LEFT JOIN event e ON e.stream=t.stream AND e.revision=t.revision \
-               WHERE t.stream>$1 OR (t.stream=$1 AND t.revision>$2) ORDER BY t.stream, t.revision LIMIT 1000",
+               WHERE (t.stream,t.revision)>($1,$2) ORDER BY t.stream, t.revision LIMIT 1000",
         count: "SELECT CAST(COUNT(*) AS TEXT) FROM cost",
         empty: "DELETE FROM cost",
     },
@@ -33,7 +33,7 @@ const TABLES: [Table; 5] = [
         columns: &["stream", "revision", "n", "name", "at", "value", "source"],
         page: "SELECT t.stream, CAST(t.revision AS TEXT), CAST(t.n AS TEXT), t.name, CAST(t.at AS TEXT), CAST(t.value AS TEXT), t.source, e.jws \
                FROM sample t LEFT JOIN event e ON e.stream=t.stream AND e.revision=t.revision \
-               WHERE t.stream>$1 OR (t.stream=$1 AND (t.revision>$2 OR (t.revision=$2 AND t.n>$3))) ORDER BY t.stream, t.revision, t.n LIMIT 1000",
+               WHERE (t.stream,t.revision,t.n)>($1,$2,$3) ORDER BY t.stream, t.revision, t.n LIMIT 1000",
         count: "SELECT CAST(COUNT(*) AS TEXT) FROM sample",
         empty: "DELETE FROM sample",
     },
@@ -42,7 +42,7 @@ const TABLES: [Table; 5] = [
         columns: &["stream", "revision", "n", "kind", "from_at", "to_at", "source"],
         page: "SELECT t.stream, CAST(t.revision AS TEXT), CAST(t.n AS TEXT), t.kind, CAST(t.from_at AS TEXT), CAST(t.to_at AS TEXT), t.source, e.jws \
                FROM span t LEFT JOIN event e ON e.stream=t.stream AND e.revision=t.revision \
-               WHERE t.stream>$1 OR (t.stream=$1 AND (t.revision>$2 OR (t.revision=$2 AND t.n>$3))) ORDER BY t.stream, t.revision, t.n LIMIT 1000",
+               WHERE (t.stream,t.revision,t.n)>($1,$2,$3) ORDER BY t.stream, t.revision, t.n LIMIT 1000",
         count: "SELECT CAST(COUNT(*) AS TEXT) FROM span",
         empty: "DELETE FROM span",
     },
@@ -64,7 +64,7 @@ const TABLES: [Table; 5] = [
         ],
         page: "SELECT t.stream, CAST(t.revision AS TEXT), CAST(t.n AS TEXT), t.source, CAST(t.at AS TEXT), t.tag, t.serial, t.serial_key, t.mac, t.host, t.location, t.custodian, e.jws \
                FROM sighting t LEFT JOIN event e ON e.stream=t.stream AND e.revision=t.revision \
-               WHERE t.stream>$1 OR (t.stream=$1 AND (t.revision>$2 OR (t.revision=$2 AND t.n>$3))) ORDER BY t.stream, t.revision, t.n LIMIT 1000",
+               WHERE (t.stream,t.revision,t.n)>($1,$2,$3) ORDER BY t.stream, t.revision, t.n LIMIT 1000",
         count: "SELECT CAST(COUNT(*) AS TEXT) FROM sighting",
         empty: "DELETE FROM sighting",
     },
@@ -73,7 +73,7 @@ const TABLES: [Table; 5] = [
         columns: &["stream", "revision", "basis", "minor", "currency", "day", "source"],
         page: "SELECT t.stream, CAST(t.revision AS TEXT), t.basis, CAST(t.minor AS TEXT), t.currency, t.day, t.source, e.jws \
                FROM valuation t LEFT JOIN event e ON e.stream=t.stream AND e.revision=t.revision \
-               WHERE t.stream>$1 OR (t.stream=$1 AND t.revision>$2) ORDER BY t.stream, t.revision LIMIT 1000",
+               WHERE (t.stream,t.revision)>($1,$2) ORDER BY t.stream, t.revision LIMIT 1000",
         count: "SELECT CAST(COUNT(*) AS TEXT) FROM valuation",
         empty: "DELETE FROM valuation",
     },

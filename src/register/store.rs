@@ -237,15 +237,38 @@ impl Store {
         Ok(Some(Placed { state, revision, head: row.try_get(1).map_err(&doing)? }))
     }
 
-    /// Events after a place, in the order of stream and revision: stream, revision, hash, document.
+    /// Events after a place, in the order of stream and revision: stream, revision, hash, document. (With an `OR`
+    /// instead of a pair PostgreSQL walks there from the first event of all.)
     pub async fn events_after(
         &mut self,
         stream: &str,
         revision: u64,
         limit: i64,
     ) -> Result<Vec<(String, u64, String, String)>, RegisterError> {
+        let sql = "SELECT stream, revision, hash, jws FROM event WHERE (stream,revision)>($1,$2) ORDER BY stream, revision LIMIT $3";
+        self.events(sql, stream, revision, limit).await
+    }
+
+    /// Events of one stream after a revision, likewise.
+    pub async fn events_of(
+        &mut self,
+        stream: &str,
+        revision: u64,
+        limit: i64,
+    ) -> Result<Vec<(String, u64, String, String)>, RegisterError> {
+        let sql =
+            "SELECT stream, revision, hash, jws FROM event WHERE stream=$1 AND revision>$2 ORDER BY revision LIMIT $3";
+        self.events(sql, stream, revision, limit).await
+    }
+
+    async fn events(
+        &mut self,
+        sql: &'static str,
+        stream: &str,
+        revision: u64,
+        limit: i64,
+    ) -> Result<Vec<(String, u64, String, String)>, RegisterError> {
         let doing = database("reading events");
-        let sql = "SELECT stream, revision, hash, jws FROM event WHERE stream>$1 OR (stream=$1 AND revision>$2) ORDER BY stream, revision LIMIT $3";
         let query =
             sqlx::query(sql).bind(stream.to_owned()).bind(i64::try_from(revision).unwrap_or(i64::MAX)).bind(limit);
         let rows = query.fetch_all(&mut self.connection).await.map_err(&doing)?;

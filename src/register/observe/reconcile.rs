@@ -185,7 +185,7 @@ impl Register {
                    s.location, s.custodian, COALESCE((SELECT a.stream FROM asset a WHERE a.tag=s.tag), \
                    (SELECT MIN(a.stream) FROM asset a WHERE a.serial_key=s.serial_key), \
                    (SELECT MIN(a.stream) FROM asset a WHERE a.mac=s.mac)) FROM sighting s \
-                   WHERE (s.stream>$1 OR (s.stream=$1 AND (s.revision>$2 OR (s.revision=$2 AND s.n>$3)))) AND s.at>=$4 \
+                   WHERE (s.stream,s.revision,s.n)>($1,$2,$3) AND s.at>=$4 \
                    ORDER BY s.stream, s.revision, s.n LIMIT $5";
         let mut seen: HashMap<String, Last> = HashMap::new();
         let mut strangers: BTreeSet<String> = BTreeSet::new();
