@@ -13,7 +13,8 @@ use std::path::Path;
 
 use common::sysfs_tree::FixtureTree;
 use lastwrite::device::{
-    ResolveError, TargetRule, UdevSource, find_by_identity, inventory, is_forced_read_only, reached, resolve,
+    ReachError, ResolveError, TargetRule, UdevSource, check_reached, find_by_identity, inventory, is_forced_read_only,
+    reached, resolve, units_beside,
 };
 use lastwrite::media::{Medium, Protection, Reach, Zoned};
 use lastwrite::units::human_bytes;
@@ -257,4 +258,70 @@ fn a_card_is_erased_with_its_boot_partitions_and_no_other_area() {
     let system = of("/dev/mmcblk0boot0");
     assert!(is_forced_read_only(&roots, system));
     assert!(matches!(&system.protections[..], [Protection::SystemMedium { chain }] if chain.contains("mmcblk0p2")));
+}
+
+/// A namespace that was made after the plan was confirmed by nobody and looked at by nobody.
+#[test]
+fn what_a_command_reaches_has_to_be_what_was_confirmed() {
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/machines/nvme-native-multipath.txt"))
+            .unwrap();
+    let of = |text: &str| FixtureTree::parse(text);
+    let tree = of(&text);
+    let medium = |tree: &FixtureTree, path: &str| {
+        inventory(&tree.roots()).unwrap().into_iter().find(|medium| medium.path == Path::new(path)).unwrap()
+    };
+    let first = medium(&tree, "/dev/nvme0n1");
+    let confirmed = reached(&tree.roots(), &first, Reach::Subsystem);
+    // The recording has no subsystem name: then nothing is known, and that is refused.
+    assert!(matches!(confirmed, Err(ReachError::Unknown { .. })), "{confirmed:?}");
+    assert!(matches!(check_reached(&tree.roots(), &first, Reach::Subsystem, &[]), Err(ReachError::Unknown { .. })));
+    assert!(check_reached(&tree.roots(), &first, Reach::Unit, &[]).is_ok());
+
+    let named =
+        text.replace("serial = 4140A00ATL18", "serial = 4140A00ATL18\nsubsysnqn = nqn.2014-08.org.nvmexpress:uuid:1");
+    let tree = of(&named);
+    let confirmed = reached(&tree.roots(), &first, Reach::Subsystem).unwrap();
+    assert_eq!(confirmed.iter().map(|m| m.path.to_str().unwrap()).collect::<Vec<_>>(), ["/dev/nvme0n2"]);
+    assert!(check_reached(&tree.roots(), &first, Reach::Subsystem, &confirmed).is_ok());
+
+    let more = format!(
+        "{named}\n[sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n3]\ndev = 259:7\nsize = 2097152\n\
+         device -> ../../nvme-subsys0\nnsid = 3\n"
+    );
+    let others = [
+        (more.clone(), "nvme0n3 (nsid 3) was not"),
+        // The same node, and another namespace behind it.
+        (named.replace("nsid = 2", "nsid = 4"), "nvme0n2 (nsid 4) was not"),
+        (named.replace("nvme-subsys0/nvme0n2]", "nvme-subsys0/away/nvme0n2]"), "nvme0n2 is not there any more"),
+    ];
+    for (text, words) in others {
+        let error = check_reached(&of(&text).roots(), &first, Reach::Subsystem, &confirmed).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    assert_eq!(reached(&of(&more).roots(), &first, Reach::Subsystem).unwrap().len(), 2);
+}
+
+/// What goes to a drive's security subsystem reaches all its logical units.
+#[test]
+fn other_units_of_a_scsi_target_are_seen() {
+    let disk = |place: &str, number: u32| {
+        format!("[sys/devices/pci0000:00/host2/{place}]\ndev = 8:{number}\nsize = 60000000\n")
+    };
+    let tree = FixtureTree::parse(
+        &[
+            disk("target2:0:0/2:0:0:0/block/sda", 0),
+            disk("target2:0:0/2:0:0:1/block/sdb", 16),
+            disk("target2:0:1/2:0:1:0/block/sdc", 32),
+            "/proc/self/mountinfo <<\n22 1 0:2 / / rw - rootfs rootfs rw\n>>\n".to_owned(),
+        ]
+        .concat(),
+    );
+    let media = inventory(&tree.roots()).unwrap();
+    let beside = |path: &str| {
+        let medium = media.iter().find(|medium| medium.path == Path::new(path)).unwrap();
+        units_beside(&tree.roots(), medium).unwrap()
+    };
+    assert_eq!(beside("/dev/sda"), [Path::new("/dev/sdb")]);
+    assert!(beside("/dev/sdc").is_empty());
 }

@@ -100,6 +100,7 @@ fn go(bench: &Bench, procedure: &dyn Procedure, mut path: Scripted, past: &Past)
         diary: &mut diary,
         clock: &mut clock,
         identity: &mut || Ok(()),
+        reached: &mut || Ok(()),
         serial: Some("SERIAL-1"),
         verification: VerificationLevel::Full,
         seed: [7; 32],

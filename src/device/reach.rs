@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Roots;
-use super::blocks::{Node, attr};
+use super::blocks::{Blocks, Node, attr};
+use super::facts::DiskFacts;
 use super::force_ro;
-use super::inventory::{Drive, InventoryError, ask_whether_free, confirm_tokens, drives, read_world};
+use super::inventory::{Drive, InventoryError, ask_whether_free, confirm_tokens, drives, read_world, skip_reason};
 use crate::media::{Medium, Reach};
 
 /// It cannot be told what a command would erase.
@@ -24,6 +25,14 @@ pub enum ReachError {
         /// What is missing.
         why: &'static str,
     },
+    /// It is not what a person confirmed.
+    #[error("what a command for {} erases along is not what was confirmed: {what}; look at `lastwrite drives` again", path.display())]
+    Changed {
+        /// The medium.
+        path: PathBuf,
+        /// What came or went.
+        what: String,
+    },
 }
 
 /// The other media that a command of this reach erases along with `medium`, protections and confirm
@@ -39,19 +48,75 @@ pub fn reached(roots: &Roots, medium: &Medium, reach: Reach) -> Result<Vec<Mediu
     let is_own =
         |drive: &Drive| drive.node.path == medium.path || drive.others.iter().any(|other| other.path == medium.path);
     let own = drives.iter().find(|drive| is_own(drive)).ok_or_else(|| unknown("it is not in the list of drives"))?;
-    let group = group(own.node, reach).ok_or_else(|| match reach {
-        Reach::Card => unknown("no card register"),
-        Reach::Subsystem | Reach::Unit => unknown("no subsystem name"),
-    })?;
+    let group = group(own.node, reach).ok_or_else(|| unknown(without_group(reach)))?;
     let together = drives.iter().zip(tokens).filter(|(drive, _)| !is_own(drive));
     let mut media: Vec<Medium> = together
-        .filter(|(drive, _)| self::group(drive.node, reach).as_ref() == Some(&group))
-        // General purpose partitions of a card are none of its command's.
-        .filter(|(drive, _)| reach != Reach::Card || force_ro::is_boot_partition(&drive.node.name))
+        .filter(|(drive, _)| belongs(drive.node, reach, &group))
         .map(|(drive, token)| drive.medium(&world, token))
         .collect();
     ask_whether_free(roots, &mut media);
     Ok(media)
+}
+
+/// Holds what a command of this reach erases along with `medium` now against what was `confirmed`. All of them
+/// may be held already, so nothing is asked whether it is free: what was not confirmed is refused, used or not.
+pub fn check_reached(roots: &Roots, medium: &Medium, reach: Reach, confirmed: &[Medium]) -> Result<(), ReachError> {
+    if reach == Reach::Unit {
+        return Ok(());
+    }
+    let blocks =
+        Blocks::read(roots).map_err(|source| InventoryError::Sysfs { path: roots.sys.join("block"), source })?;
+    let unknown = |why| ReachError::Unknown { path: medium.path.clone(), why };
+    let changed = |what| ReachError::Changed { path: medium.path.clone(), what };
+    let is_own = |node: &Node| node.path == medium.path || medium.other_paths.contains(&node.path);
+    let disks = blocks.disks();
+    let own = disks.iter().find(|node| is_own(node)).ok_or_else(|| unknown("it is not in the list of drives"))?;
+    let group = group(own, reach).ok_or_else(|| unknown(without_group(reach)))?;
+    let mut here = vec![false; confirmed.len()];
+    for node in disks.iter().filter(|node| !is_own(node) && skip_reason(node).is_none()) {
+        if !belongs(node, reach, &group) {
+            continue;
+        }
+        let now = DiskFacts::read(roots, node).identity;
+        let unit = now.unit.clone().unwrap_or_default();
+        match confirmed.iter().position(|known| known.identity.differences(&now).is_empty()) {
+            Some(at) => here[at] = true,
+            None => return Err(changed(format!("{} ({unit}) was not", node.path.display()))),
+        }
+    }
+    match here.iter().zip(confirmed).find(|(here, _)| !**here) {
+        Some((_, gone)) => Err(changed(format!("{} is not there any more", gone.path.display()))),
+        None => Ok(()),
+    }
+}
+
+/// Other logical units of the SCSI target that `medium` is a unit of. What goes to the drive's security subsystem
+/// reaches them as well (drives with two actuators show each as a unit). Empty where it is no SCSI device.
+pub fn units_beside(roots: &Roots, medium: &Medium) -> Result<Vec<PathBuf>, ReachError> {
+    let blocks =
+        Blocks::read(roots).map_err(|source| InventoryError::Sysfs { path: roots.sys.join("block"), source })?;
+    let disks = blocks.disks();
+    let is_own = |node: &Node| node.path == medium.path || medium.other_paths.contains(&node.path);
+    let why = "it is not in the list of drives";
+    let unknown = || ReachError::Unknown { path: medium.path.clone(), why };
+    let own = disks.iter().find(|node| is_own(node)).ok_or_else(unknown)?;
+    let is_target = |above: &Path| above.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"target"));
+    let Some(target) = own.dir.ancestors().find(|above| is_target(above)) else { return Ok(Vec::new()) };
+    let beside = disks.iter().filter(|node| node.dir.starts_with(target) && !is_own(node));
+    Ok(beside.map(|node| node.path.clone()).collect())
+}
+
+/// Why nobody can say what belongs together.
+fn without_group(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Card => "no card register",
+        Reach::Subsystem | Reach::Unit => "no subsystem name",
+    }
+}
+
+/// General purpose partitions of a card are none of its command's.
+fn belongs(node: &Node, reach: Reach, to: &str) -> bool {
+    group(node, reach).as_deref() == Some(to) && (reach != Reach::Card || force_ro::is_boot_partition(&node.name))
 }
 
 /// A name that all media of one subsystem, or of one card, share.

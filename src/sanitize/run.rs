@@ -8,9 +8,11 @@ use chrono::{DateTime, Utc};
 use super::journal::{Journal, JournalError};
 use super::record::{ClockQuality, Failure};
 use super::record::{FailureRecord, IntentReceipt, ResumeFacts, SanitizationRecord, ToolFacts};
+use super::rung::Rung;
 use super::state::{Incoherent, JournalEntry, RunPlan, RunState, Sealed as SealedResult};
 use super::verdict;
-use crate::device::{self, Claim, ClaimError, ClaimMode, Roots, claim};
+use crate::device::{self, Claim, ClaimError, ClaimMode, ReachError, Roots, claim};
+use crate::media::{Medium, Reach};
 use crate::units::Bytes;
 
 /// One run in one state. The irreversible part is only reachable through all states before it.
@@ -129,6 +131,9 @@ pub enum StartError {
     /// The medium could not be opened, locked, or is another one.
     #[error(transparent)]
     Claim(#[from] ClaimError),
+    /// Its command would erase something else along than what was confirmed.
+    #[error(transparent)]
+    Reach(#[from] ReachError),
     /// The journal could not be written or read.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -183,8 +188,16 @@ impl Run<Confirmed> {
         let medium = device::hold(roots, &self.plan.medium, ClaimMode::Write)?;
         let also = self.plan.also.iter().map(|other| device::hold(roots, other, ClaimMode::Write));
         let also = also.collect::<Result<_, _>>()?;
+        check_reached(roots, &self.plan.ladder, &self.plan.medium, &self.plan.also)?;
         Ok(Run { plan: self.plan, state: Held { medium, also } })
     }
+}
+
+/// A namespace that was made since the plan would be erased along, never confirmed and never looked at.
+fn check_reached(roots: &Roots, ladder: &[Rung], medium: &Medium, also: &[Medium]) -> Result<(), ReachError> {
+    let reaches = [Reach::Subsystem, Reach::Card];
+    let mut of_these = reaches.into_iter().filter(|reach| ladder.iter().any(|rung| rung.reach == *reach));
+    of_these.try_for_each(|reach| device::check_reached(roots, medium, reach, also))
 }
 
 impl Run<Held> {
@@ -230,8 +243,8 @@ impl Run<Claimed> {
     /// the others that its command erases along.
     pub fn resume(
         roots: &Roots,
-        medium: crate::media::Medium,
-        also: &[crate::media::Medium],
+        medium: Medium,
+        also: &[Medium],
         journal: Journal,
         mut progress: RunState,
         at: DateTime<Utc>,
@@ -239,10 +252,12 @@ impl Run<Claimed> {
         // Among the sizes that it may have while hidden areas are given back it has one.
         let known = progress.identities().into_iter().find(|known| known.differences(&medium.identity).is_empty());
         let identity = known.unwrap_or_else(|| progress.plan.medium.identity.clone());
-        let now = crate::media::Medium { identity, ..medium };
+        let now = Medium { identity, ..medium };
         let others = also.iter().map(|other| device::claim(roots, other, ClaimMode::Write).map(Arc::new));
-        let also = others.collect::<Result<Vec<_>, _>>()?;
+        let held = others.collect::<Result<Vec<_>, _>>()?;
         let claim = claim(roots, &now, ClaimMode::Write)?;
+        let ahead = progress.at + usize::from(progress.rung_state().ended.is_some());
+        check_reached(roots, progress.plan.ladder.get(ahead..).unwrap_or_default(), &now, also)?;
         let mut journal = journal;
         let place = match progress.next_stage() {
             _ if progress.unfreezes().is_some() => Some((0, "suspend to RAM".to_owned(), Bytes(0))),
@@ -258,7 +273,7 @@ impl Run<Claimed> {
             progress.apply(&entry).map_err(|why| Incoherent { number: 0, why })?;
         }
         let plan = progress.plan.clone();
-        let state = Claimed { claim: Arc::new(claim), also, journal: SharedJournal::new(journal), progress };
+        let state = Claimed { claim: Arc::new(claim), also: held, journal: SharedJournal::new(journal), progress };
         Ok(Run { plan, state })
     }
 

@@ -70,6 +70,8 @@ pub struct Bench {
     pub drops_writes: bool,
     /// The journal's disk is full when the command is about to be sent.
     pub loses_the_sending_note: bool,
+    /// What the command reaches is not what was confirmed any more.
+    pub reach_changed: bool,
 }
 
 impl Bench {
@@ -83,6 +85,7 @@ impl Bench {
             reads_fail: false,
             drops_writes: false,
             loses_the_sending_note: false,
+            reach_changed: false,
         }
     }
 
@@ -110,6 +113,7 @@ impl Bench {
     ) -> Result<End, Refusal> {
         let (mut blocks, mut diary, mut clock) = (self.clone(), self.clone(), self.clone());
         let mut areas = self.areas.clone();
+        let reach_changed = self.reach_changed;
         let areas = areas.iter_mut().map(|(area, blocks)| AreaBlocks { area: *area, blocks });
         let mut session = Session {
             procedure,
@@ -119,6 +123,7 @@ impl Bench {
             diary: &mut diary,
             clock: &mut clock,
             identity: &mut || Ok(()),
+            reached: &mut || if reach_changed { Err("nvme0n2 was not".to_owned()) } else { Ok(()) },
             serial: Some(serial),
             verification: VerificationLevel::Full,
             seed: [7; 32],

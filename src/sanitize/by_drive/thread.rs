@@ -19,8 +19,9 @@ use super::super::state::{JournalEntry, RunPlan};
 use super::Pulse;
 use crate::device::command::{Data, ata, block, mmc, nvme, opal, scsi};
 use crate::device::transport::{ExchangeLog, Linux, Recorder, Transport, TransportError};
-use crate::device::{Claim, Roots};
-use crate::media::{CommandSet, Exchange, Reach};
+use crate::device::{self, Claim, Roots};
+use crate::media::{CommandSet, Exchange, Medium, Reach};
+use crate::policy::Technique;
 use crate::scheme::StreamKey;
 use crate::sys::{Arena, Run as Memory};
 use crate::units::{Bytes, SectorSize, now};
@@ -87,6 +88,21 @@ impl Work {
             let mut claims = std::iter::once(&self.claim).chain(areas.iter().map(|(_, claim)| claim));
             claims.try_for_each(|claim| claim.check_identity().map_err(|changed| changed.to_string()))
         };
+        let along: Vec<Medium> = self.also.iter().map(|claim| claim.medium().clone()).collect();
+        let mut reached = || {
+            if rung.reach != Reach::Unit {
+                self.also.iter().try_for_each(|claim| claim.check_identity().map_err(|changed| changed.to_string()))?;
+            }
+            if technique == Technique::OpalPsidRevert {
+                let beside =
+                    device::units_beside(&self.roots, self.claim.medium()).map_err(|error| error.to_string())?;
+                if let Some(unit) = beside.first() {
+                    return Err(format!("{} is another unit of the drive", unit.display()));
+                }
+            }
+            device::check_reached(&self.roots, self.claim.medium(), rung.reach, &along)
+                .map_err(|changed| changed.to_string())
+        };
         let areas_with_blocks =
             areas.iter().zip(&mut others).map(|((area, _), blocks)| AreaBlocks { area: *area, blocks });
         let mut session = Session {
@@ -97,6 +113,7 @@ impl Work {
             diary: &mut diary,
             clock: &mut clock,
             identity: &mut identity,
+            reached: &mut reached,
             serial: self.plan.medium.identity.serial.as_deref(),
             verification: self.plan.verification,
             seed,
@@ -177,6 +194,7 @@ fn failed(code: &str, message: String) -> Failure {
 fn refused(refusal: &Refusal, tried: &[String]) -> Failure {
     let code = match refusal {
         Refusal::Identity(_) => "identity_changed",
+        Refusal::Reached(_) => "reach_changed",
         Refusal::Busy => "busy",
         Refusal::Unsupported(_) => "unsupported",
         Refusal::Obstacle(_) => "obstacle",

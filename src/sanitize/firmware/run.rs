@@ -40,6 +40,8 @@ pub struct Session<'a> {
     pub clock: &'a mut dyn Clock,
     /// Reads the kernel's view of the identity again, through the held descriptor.
     pub identity: &'a mut dyn FnMut() -> Result<(), String>,
+    /// Looks once more whether the command reaches what was confirmed, and nothing else.
+    pub reached: &'a mut dyn FnMut() -> Result<(), String>,
     /// Serial number by the kernel's view.
     pub serial: Option<&'a str>,
     /// How much is read after the erase.
@@ -115,6 +117,9 @@ pub enum Refusal {
     /// Another medium, or not known to be the same.
     #[error("the drive is not known to be the one that was meant: {0}")]
     Identity(String),
+    /// Something came to what the command reaches, or went from it.
+    #[error("the command would not erase what was confirmed: {0}")]
+    Reached(String),
     /// A sanitize that is not of this run.
     #[error("the drive is sanitizing already, and not for this run; wait until it has ended")]
     Busy,
@@ -206,6 +211,7 @@ pub fn carry_out(session: &mut Session<'_>, past: &Past, fresh: Canaries) -> Res
     };
     // The last look before what cannot be undone.
     identify(session)?;
+    (session.reached)().map_err(Refusal::Reached)?;
     session.diary.note(Note::Sending { technique, at: now() })?;
     let started = session.procedure.start_with(session.path, session.blocks, session.clock);
     session.diary.note(Note::Answered { technique, answer: started.words() })?;
