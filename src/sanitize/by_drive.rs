@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::erase::{Bench, STOP_PATIENCE, Stopped, apply, gone, record};
 use super::event::{Event, Snapshot};
+use super::firmware::may_leave;
 use super::record::Failure;
 use super::run::Claimed;
 use super::rung::RungEnd;
 use super::state::{JournalEntry, RunPlan};
+use crate::policy::Technique;
 use crate::units::{Bytes, now};
 use thread::{Left, Work};
 
@@ -98,6 +100,10 @@ pub(super) async fn erase_by_drive(
             _ => Ok(Some(failure)),
         },
         Left::Interrupted => Err(Stopped::Asked),
+        Left::Unclear(why) => match gone(&claimed.claim, bench).await? {
+            Some(error) => Err(Stopped::MediumGone { error }),
+            None => Err(Stopped::EraseUnclear { why }),
+        },
         Left::Journal(error) => Err(Stopped::Journal(error)),
     }
 }
@@ -111,10 +117,10 @@ async fn drive(
     work: Work,
 ) -> Result<Left, Stopped> {
     let began = Instant::now();
-    let technique = claimed.progress.rung().technique.name();
+    let technique = claimed.progress.rung().technique;
     let snapshot = |first: bool| {
         let (phase, fraction) = pulse.beat(|beat| (beat.phase, beat.fraction));
-        let snapshot = snapshot(plan, technique, phase, fraction, began.elapsed());
+        let snapshot = snapshot(plan, technique.name(), phase, fraction, began.elapsed());
         watch(if first { Event::Stage(snapshot) } else { Event::Progress(snapshot) });
     };
     snapshot(true);
@@ -155,10 +161,12 @@ pub(super) async fn end(claimed: &mut Claimed, failure: &Failure, bench: &Bench)
     record(claimed, entry, bench).await
 }
 
-fn silent(technique: &str, time: Duration) -> Failure {
+fn silent(technique: Technique, time: Duration) -> Failure {
+    let left = may_leave(technique).map(|what| format!("; {what}")).unwrap_or_default();
+    let seconds = time.as_secs();
     Failure {
         code: "stalled".to_owned(),
-        message: format!("{technique}: the drive gave no answer for {} s beyond its time", time.as_secs()),
+        message: format!("{}: the drive gave no answer for {seconds} s beyond its time{left}", technique.name()),
         advice: "unplug the medium, try it on another port, or destroy it".to_owned(),
     }
 }
@@ -191,5 +199,18 @@ fn snapshot(
         eta_seconds: left,
         errors: 0,
         silent_seconds: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drive_that_stalls_with_a_password_of_ours_names_the_way_out() {
+        let words = |technique| silent(technique, Duration::from_secs(9)).message;
+        let stalled = words(Technique::AtaSecurityErase);
+        assert!(stalled.contains("9 s beyond its time; the password `lastwrite` may be left"), "{stalled}");
+        assert!(stalled.contains("hdparm") && !words(Technique::NvmeSanitizeBlock).contains("password"));
     }
 }

@@ -72,6 +72,11 @@ pub enum Stopped {
         /// What happened.
         why: String,
     },
+    /// What became of the drive's own erase is not known.
+    EraseUnclear {
+        /// What happened.
+        why: String,
+    },
     /// The journal could not be written: nothing more may happen.
     Journal(JournalError),
     /// The program's own helper threads are gone.
@@ -136,7 +141,8 @@ async fn run_ladder(
         };
         by_drive::end(claimed, &failure, bench).await?;
         let at = claimed.progress.at;
-        let Some(next) = plan.ladder.get(at + 1).filter(|_| allows_a_step_down(&failure)) else {
+        let allowed = allows_a_step_down(&failure, &claimed.progress.rung_state().past);
+        let Some(next) = plan.ladder.get(at + 1).filter(|_| allowed) else {
             return Ok(Some(failure));
         };
         let step = StepTaken {

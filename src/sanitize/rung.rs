@@ -117,20 +117,23 @@ impl RungState {
 
 /// After these ends of a technique the next one may be tried: the drive takes commands, and is known
 /// to do nothing any more.
-pub(super) fn allows_a_step_down(failure: &Failure) -> bool {
-    matches!(
-        failure.code.as_str(),
-        "rejected"
-            | "unsupported"
-            | "obstacle"
-            | "no_status"
-            | "not_begun"
-            | "drive_failed"
-            | "not_erased"
-            | "mismatch"
-            | "read_errors"
-            | "unread"
-    )
+pub(super) fn allows_a_step_down(failure: &Failure, past: &Past) -> bool {
+    // Without a status nobody knows that, once the command may have been sent.
+    let may_be_erasing = failure.code == "no_status" && past.sending.is_some();
+    !may_be_erasing
+        && matches!(
+            failure.code.as_str(),
+            "rejected"
+                | "unsupported"
+                | "obstacle"
+                | "no_status"
+                | "not_begun"
+                | "drive_failed"
+                | "not_erased"
+                | "mismatch"
+                | "read_errors"
+                | "unread"
+        )
 }
 
 #[cfg(test)]
@@ -184,11 +187,14 @@ mod tests {
     fn what_may_still_be_erasing_is_not_stepped_down_from() {
         for (code, allowed) in [("rejected", true), ("not_erased", true), ("stalled", false), ("status_lost", false)] {
             let failure = Failure { code: code.into(), message: String::new(), advice: String::new() };
-            assert_eq!(allows_a_step_down(&failure), allowed, "{code}");
+            assert_eq!(allows_a_step_down(&failure, &Past::default()), allowed, "{code}");
         }
-        for code in ["identity_changed", "busy", "clean_up", "canaries"] {
+        for code in ["identity_changed", "reach_changed", "busy", "clean_up", "canaries"] {
             let failure = Failure { code: code.into(), message: String::new(), advice: String::new() };
-            assert!(!allows_a_step_down(&failure), "{code}");
+            assert!(!allows_a_step_down(&failure, &Past::default()), "{code}");
         }
+        let failure = Failure { code: "no_status".into(), message: String::new(), advice: String::new() };
+        let sent = Past { sending: Some(Technique::NvmeFormatUser), ..Past::default() };
+        assert!(allows_a_step_down(&failure, &Past::default()) && !allows_a_step_down(&failure, &sent));
     }
 }

@@ -9,7 +9,7 @@ use crate::device::transport::{Linux, Recorder, Transport};
 use crate::device::{self, ClaimError, Roots};
 use crate::media::{Identity, Medium};
 use crate::policy::Technique;
-use crate::sanitize::firmware::{BootPartitions, Note, Psids, procedure_for};
+use crate::sanitize::firmware::{BootPartitions, Note, Psids, may_leave, procedure_for};
 use crate::sanitize::journal::{Journal, JournalError};
 use crate::sanitize::state::{Incoherent, JournalEntry, RunState};
 use crate::units::{Bytes, now};
@@ -69,12 +69,9 @@ pub(super) fn unlock_ours(roots: &Roots, journal: &mut Journal, state: RunState)
 
 /// Why a run is given up, and that its password may be left on the drive.
 pub(super) fn with_password(reason: &str, state: &RunState) -> String {
-    match may_be_locked(state) {
-        true => format!(
-            "{reason}; the password `lastwrite` may be left on the drive and lock it, by hand: {}",
-            crate::sanitize::firmware::BY_HAND
-        ),
-        false => reason.to_owned(),
+    match may_leave(state.rung().technique).filter(|_| may_be_locked(state)) {
+        Some(left) => format!("{reason}; {left}"),
+        None => reason.to_owned(),
     }
 }
 

@@ -114,6 +114,11 @@ pub(super) fn cut_result(plan: &RunPlan, cut: Cut) -> TargetResult {
             format!("while the drive gives back what it hides: {why}"),
             format!("nothing was erased. Unplug the drive and plug it in again, then {resume}"),
         ),
+        Cut::Stopped(Stopped::EraseUnclear { why }) => (
+            Outcome::Interrupted,
+            format!("the drive's own erase did not come to an end that is known: {why}"),
+            format!("it may be erasing still: leave it under power, or attach it elsewhere; then {resume}"),
+        ),
         Cut::Stopped(Stopped::Journal(error)) => (Outcome::Error, error.to_string(), resume),
         Cut::Stopped(Stopped::Helper(error)) | Cut::Helper(error) => (Outcome::Error, error.to_string(), resume),
         Cut::Start(error) => (Outcome::Error, error.to_string(), resume),

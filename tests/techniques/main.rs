@@ -13,6 +13,7 @@ mod bench;
 mod mmc_card;
 mod nvme_capacity;
 mod opal_drive;
+mod resumed;
 mod scsi_capacity;
 mod traps;
 mod zoned_drive;

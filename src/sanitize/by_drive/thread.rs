@@ -54,6 +54,8 @@ pub(super) enum Left {
     Erased,
     Failed(Failure),
     Interrupted,
+    /// What the drive does is not known, or something of ours is still on it: the run stays open.
+    Unclear(String),
     Journal(JournalError),
 }
 
@@ -132,6 +134,9 @@ impl Work {
         match end {
             Ok(End::Erased(erasure)) => self.close(exchanges, Ok(RungEnd::Erased { erasure })),
             Ok(End::Interrupted) => Left::Interrupted,
+            Ok(End::Unclear(why)) => Left::Unclear(why),
+            // The next start knows whose it is, and takes it off.
+            Err(Refusal::CleanUp(why)) => Left::Unclear(why),
             Ok(End::Failed(failure)) => {
                 let failure = Failure {
                     code: failure.code.to_owned(),

@@ -21,7 +21,13 @@ use crate::policy::Technique;
 use crate::sanitize::record::Frozen;
 
 /// How to take the password off by hand.
-pub const BY_HAND: &str = "hdparm --user-master u --security-disable lastwrite /dev/sdX";
+const BY_HAND: &str = "hdparm --user-master u --security-disable lastwrite /dev/sdX";
+
+/// What a run by this technique may leave on a drive that did not answer to its end.
+pub fn may_leave(technique: Technique) -> Option<String> {
+    let sets_it = matches!(technique, Technique::AtaSecurityErase | Technique::AtaSecurityEraseEnhanced);
+    sets_it.then(|| format!("the password `lastwrite` may be left on the drive and lock it, by hand: {BY_HAND}"))
+}
 
 /// SECURITY ERASE UNIT of a whole drive.
 #[derive(Debug)]
@@ -147,7 +153,8 @@ impl Procedure for AtaSecurityErase {
     fn clean_up(&self, path: &mut dyn Transport) -> Result<Option<String>, String> {
         let left =
             |why: String| format!("the password `lastwrite` is still set on the drive: {why}. By hand: {BY_HAND}");
-        let state = security(&identify(path)?)?;
+        let unread = |why: String| format!("{why}; {}", may_leave(self.technique()).unwrap_or_default());
+        let state = identify(path).and_then(|drive| security(&drive)).map_err(unread)?;
         if !state.enabled {
             return Ok(None);
         }
@@ -162,7 +169,7 @@ impl Procedure for AtaSecurityErase {
             send(path, &unlock(), Some(&data), PATIENCE).map_err(left)?;
         }
         send(path, &disable_password(), Some(&data), PATIENCE).map_err(left)?;
-        match security(&identify(path)?)?.enabled {
+        match identify(path).and_then(|drive| security(&drive)).map_err(unread)?.enabled {
             true => Err(left("the drive took SECURITY DISABLE PASSWORD, and keeps it".to_owned())),
             false => Ok(Some("the password `lastwrite` was taken off the drive again".to_owned())),
         }
@@ -178,9 +185,12 @@ fn obstacle(state: SecurityState) -> Option<String> {
         return Some("too many wrong passwords were tried; cut its power and try again".to_owned());
     }
     let what = if state.locked { "it is locked by" } else { "it has" };
-    state
-        .enabled
-        .then(|| format!("{what} a user password that is not known here; revert it with its PSID, or destroy it"))
+    state.enabled.then(|| {
+        format!(
+            "{what} a user password that is not known here; revert it with its PSID, or destroy it. One that an earlier \
+             run left is taken off by hand: {BY_HAND}"
+        )
+    })
 }
 
 /// Sends one of the short commands. Lost registers are no refusal: what the drive says next counts.

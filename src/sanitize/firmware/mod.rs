@@ -40,7 +40,7 @@ mod zones;
 
 pub use area::{AreaBlocks, AreaErasure, AreaKnown, not_shown};
 pub use ata::AtaSanitize;
-pub use ata_security::{AtaSecurityErase, BY_HAND};
+pub use ata_security::{AtaSecurityErase, may_leave};
 pub use canary::{Blocks, Canaries, Findings};
 pub use choose::{candidates, procedure_for};
 pub use frozen::{FrozenError, still_frozen};

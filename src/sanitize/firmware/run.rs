@@ -76,6 +76,9 @@ pub enum End {
     Failed(Failure),
     /// Asked to stop. The drive goes on by itself: take the run up again.
     Interrupted,
+    /// An earlier start sent the command, and the drive does not say what became of it. It may be erasing:
+    /// that is no failure, and nothing else may be done to it. Take the run up again.
+    Unclear(String),
 }
 
 /// What shows that it erased.
@@ -148,9 +151,29 @@ pub enum Refusal {
 pub fn carry_out(session: &mut Session<'_>, past: &Past, fresh: Canaries) -> Result<End, Refusal> {
     let technique = session.procedure.technique();
     let ours = past.sending == Some(technique) || past.completed.as_ref().is_some_and(|(t, _)| *t == technique);
+    match begin_or_go_on(session, past, fresh, ours) {
+        Err(Refusal::NoStatus(why)) if ours => Ok(End::Unclear(unclear(session, why))),
+        ended => ended,
+    }
+}
+
+/// What a start may have left is taken off where the drive still takes that, and named where it does not.
+fn unclear(session: &mut Session<'_>, why: String) -> String {
+    let left = session.procedure.clean_up(session.path).unwrap_or_else(Some);
+    format!("{why}{}", also(left))
+}
+
+fn begin_or_go_on(session: &mut Session<'_>, past: &Past, fresh: Canaries, ours: bool) -> Result<End, Refusal> {
+    let technique = session.procedure.technique();
     // Before anything else: after a power cut the drive sanitizes on by itself.
     let mut state = session.procedure.status(session.path);
     session.clock.saw(&state);
+    if ours {
+        match ask_again(session, state) {
+            Some(said) => state = said,
+            None => return Ok(End::Interrupted),
+        }
+    }
     if matches!(state, State::Running(_)) && ours && !session.procedure.goes_on_by_itself() {
         match wait_for_its_end(session)? {
             Some(now) => state = now,
@@ -168,8 +191,12 @@ pub fn carry_out(session: &mut Session<'_>, past: &Past, fresh: Canaries) -> Res
         (State::Unknown(why), _) => return Err(Refusal::NoStatus(why.clone())),
         (State::Running(_), _) if !ours => return Err(Refusal::Busy),
         (State::Running(_), Some((canaries, stored))) => {
-            // It answers Identify while it sanitizes: another drive may hang in its place.
-            identify(session)?;
+            // Another drive may hang in its place. One that formats answers no Identify: who it is by its own
+            // word is asked again when it has ended.
+            match identify(session) {
+                Ok(_) | Err(Refusal::NoStatus(_)) => {}
+                Err(another) => return Err(another),
+            }
             return finish(session, &known(canaries, stored), Started::Accepted, LONGEST);
         }
         (State::Running(_), None) => return Err(Refusal::Canaries("the journal knows of none".to_owned())),
@@ -246,6 +273,7 @@ fn wait_for_its_end(session: &mut Session<'_>) -> Result<Option<State>, Refusal>
         waited += POLL;
         let state = session.procedure.status(session.path);
         session.clock.saw(&state);
+        let Some(state) = ask_again(session, state) else { return Ok(None) };
         match state {
             State::Running(_) if waited < LONGEST => {}
             State::Running(_) => return Err(Refusal::Busy),
@@ -253,6 +281,21 @@ fn wait_for_its_end(session: &mut Session<'_>) -> Result<Option<State>, Refusal>
             ended => return Ok(Some(ended)),
         }
     }
+}
+
+/// One answer that is lost says nothing: asked again for as long as a silence may be. `None`: asked to stop.
+fn ask_again(session: &mut Session<'_>, state: State) -> Option<State> {
+    let (mut state, mut silent, mut pause) = (state, Duration::ZERO, FIRST_POLL);
+    while matches!(state, State::Unknown(_)) && silent < SILENCE {
+        if !session.clock.wait(pause) {
+            return None;
+        }
+        silent += pause;
+        pause = (pause * 3 / 2).min(POLL);
+        state = session.procedure.status(session.path);
+        session.clock.saw(&state);
+    }
+    Some(state)
 }
 
 /// The kernel's view, and the drive's own, of who it is.
@@ -339,6 +382,7 @@ fn finish(session: &mut Session<'_>, known: &Known, started: Started, deadline: 
             State::Unknown(why) => {
                 silent += pause;
                 if silent >= SILENCE {
+                    let why = unclear(session, why);
                     let message = format!("the drive's status could not be read for {} s: {why}", silent.as_secs());
                     return Ok(End::Failed(failure("status_lost", message)));
                 }
