@@ -33,6 +33,10 @@ struct Card {
     /// R1 of CMD38.
     error: u32,
     fails_at: Option<u32>,
+    /// It erases, and the host does not wait for its answer.
+    late: bool,
+    /// And then it answers nothing more.
+    deaf: bool,
     /// Looks at the status until it is idle again, after an erase.
     slow: u32,
     busy: u32,
@@ -53,6 +57,8 @@ fn card(change: impl FnOnce(&mut Card)) -> (Bench, Card) {
         marked: false,
         error: 0,
         fails_at: None,
+        late: false,
+        deaf: false,
         slow: 0,
         busy: 0,
         sent: Vec::new(),
@@ -141,6 +147,10 @@ impl Transport for Card {
                     if self.error == 0 {
                         self.busy = self.slow;
                         self.erase(area, command.argument);
+                    }
+                    if self.late {
+                        self.fails_at = self.deaf.then_some(13);
+                        return Err(TransportError::TimedOut { what: command.name.to_owned(), after: limit });
                     }
                 }
                 other => panic!("CMD{other}"),
@@ -241,6 +251,19 @@ fn lies_errors_and_silence_are_failures() {
     }
     let (bench, mut silent) = card(|card| card.fails_at = Some(38));
     assert_eq!(super::bench::code(bench.run(&whole(MmcErase::Sanitize), &mut silent)), "drive_failed");
+}
+
+/// A host that steps down meanwhile would write to a card that is still erasing.
+#[test]
+fn a_card_that_did_not_answer_in_time_has_failed_only_when_it_is_idle() {
+    let (bench, mut late) = card(|card| (card.late, card.slow) = (true, 3));
+    let (code, message) = failed(bench.run(&whole(MmcErase::SecureErase), &mut late));
+    assert_eq!((code, message.contains("had no answer within")), ("drive_failed", true), "{message}");
+    let looks = late.sent.iter().rev().take_while(|(_, sequence)| **sequence == [13]).count();
+    assert_eq!(looks, 4, "three while it erased, and one when it was idle");
+
+    let (bench, mut deaf) = card(|card| (card.late, card.deaf) = (true, true));
+    assert_eq!(super::bench::code(bench.run(&whole(MmcErase::SecureErase), &mut deaf)), "status_lost");
 }
 
 #[test]

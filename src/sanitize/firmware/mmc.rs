@@ -220,11 +220,8 @@ impl Procedure for MmcCard {
     }
 
     fn status(&self, path: &mut dyn Transport) -> State {
-        if let Some(words) = &*self.failed.borrow() {
-            return State::Failed(words.clone());
-        }
         let command = [send_status(ADDRESS)];
-        match path.mmc(&command, Data::None, PATIENCE) {
+        let state = match path.mmc(&command, Data::None, PATIENCE) {
             Ok(outcome) => match outcome.responses.first() {
                 Some([r1, ..]) if is_idle(*r1) => State::Ready,
                 // Programming: it goes on by itself.
@@ -232,6 +229,11 @@ impl Procedure for MmcCard {
                 _ => State::Unknown(format!("SEND_STATUS: R1 {}", r1(&outcome.responses))),
             },
             Err(error) => State::Unknown(error.to_string()),
+        };
+        match (state, &*self.failed.borrow()) {
+            // Only a card that is idle has failed. One that did not answer in time may be erasing still.
+            (State::Ready, Some(words)) => State::Failed(words.clone()),
+            (state, _) => state,
         }
     }
 }
