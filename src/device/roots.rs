@@ -61,6 +61,12 @@ impl Roots {
         }
     }
 
+    /// The kernel's random name of this boot.
+    pub fn boot(&self) -> Option<String> {
+        let text = std::fs::read_to_string(self.proc.join("sys/kernel/random/boot_id")).ok()?;
+        Some(text.trim().to_owned()).filter(|id| !id.is_empty())
+    }
+
     /// Where a path as the machine names it (`/dev/sda`, `/sys/block`) is found on this host.
     pub(crate) fn on_host(&self, path: &Path) -> PathBuf {
         for (prefix, root) in [("/dev", &self.dev), ("/sys", &self.sys), ("/proc", &self.proc)] {

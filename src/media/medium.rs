@@ -175,4 +175,10 @@ impl Medium {
     pub fn may_be_wiped(&self) -> bool {
         self.protections.is_empty()
     }
+
+    /// Nothing names it but what a USB device says of itself: no name that is unique in the world.
+    pub fn is_named_by_usb_alone(&self) -> bool {
+        let id = &self.identity;
+        self.transport == Transport::Usb && id.wwn.is_none() && id.eui64.is_none() && id.nguid.is_none()
+    }
 }

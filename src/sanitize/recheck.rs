@@ -9,14 +9,15 @@ use sha2::{Digest, Sha256};
 use super::erase::{Bench, Stopped};
 use super::record::Failure;
 use super::state::{RunPlan, Stage};
-use crate::overwrite::{Disk, Extents, Ledger, PassEnd, PassJob, PassOp};
+use crate::overwrite::{Disk, Extents, Ledger, PassEnd, PassJob, PassOp, PassOutcome};
 use crate::units::Bytes;
 
 /// How many blocks are compared, the first one among them.
 const SPOTS: u64 = 17;
 
-/// Compares some blocks below `from` with the pass of this stage. A difference ends the run before
-/// anything more is written.
+/// Compares some blocks below `from` with the pass of this stage. A difference ends the run before anything
+/// more is written, and so does a medium that shows nothing of what the run wrote: it is not known to be the
+/// same. That one is then wiped anew also where it is the same and all of these places went bad.
 pub(super) async fn recheck(
     plan: &RunPlan,
     stage: Stage,
@@ -27,6 +28,7 @@ pub(super) async fn recheck(
 ) -> Result<Option<Failure>, Stopped> {
     let spots = spots(plan, from, known_bad);
     let Some(pass) = plan.passes.get(stage.pass as usize - 1).filter(|_| !spots.is_empty()) else { return Ok(None) };
+    let count = spots.len();
     let job = PassJob {
         disk,
         size: plan.medium.geometry.size,
@@ -37,19 +39,41 @@ pub(super) async fn recheck(
         faults: bench.faults,
     };
     let outcome = bench.engine.submit(job).wait().await;
-    if let PassEnd::DeviceGone { error } = outcome.end {
+    // A stop waits some seconds only for the answers that are out.
+    let patience = if *bench.stop.borrow() { bench.faults.stall_timeout.as_secs() } else { 0 };
+    let Some((code, what)) = judge(&outcome, count, patience)? else { return Ok(None) };
+    let message = format!("resumed at byte {from} of pass {}: {what}. Nothing more was written", stage.pass);
+    let advice = "check that it is the right medium, then wipe it anew".to_owned();
+    Ok(Some(Failure { code: code.to_owned(), message, advice }))
+}
+
+/// Why the run must not go on: code and words. `None`: what could be read of the `count` blocks is what the run
+/// had written, and that is not nothing. A stall of less than `patience` seconds is the stop that was asked for.
+fn judge(outcome: &PassOutcome, count: usize, patience: u64) -> Result<Option<(&'static str, String)>, Stopped> {
+    if let PassEnd::DeviceGone { error } = &outcome.end {
         return Err(Stopped::MediumGone { error: error.to_string() });
     }
-    let different = outcome.ledger.mismatched.first().map(|range| Failure {
-        code: "other_content".to_owned(),
-        message: format!(
-            "resumed at byte {from} of pass {}: {range} does not hold what this run had written there; it is another \
-             medium of the same identity, or it was written to since. Nothing more was written",
-            stage.pass
-        ),
-        advice: "check that it is the right medium, then wipe it anew".to_owned(),
-    });
-    Ok(different)
+    if let Some(range) = outcome.ledger.mismatched.first() {
+        let words = format!(
+            "{range} does not hold what this run had written there; it is another medium of the same identity, or it \
+             was written to since"
+        );
+        return Ok(Some(("other_content", words)));
+    }
+    Ok(match &outcome.end {
+        PassEnd::Cancelled => return Err(Stopped::Asked),
+        PassEnd::Stalled { for_secs } if *for_secs < patience => return Err(Stopped::Asked),
+        PassEnd::Stalled { for_secs } => Some(("stalled", format!("the medium did not answer for {for_secs} s"))),
+        PassEnd::Failed { error } => Some(("io_failed", error.to_string())),
+        PassEnd::Complete if outcome.done.0 == 0 => {
+            let words = format!(
+                "none of {count} blocks that this run had written could be read, so that nothing shows that it is the \
+                 same medium"
+            );
+            Some(("not_recognized", words))
+        }
+        PassEnd::Complete | PassEnd::DeviceGone { .. } => None,
+    })
 }
 
 /// The first block and others drawn from the run's id, whole blocks below `from` that are not known
@@ -76,9 +100,39 @@ fn spots(plan: &RunPlan, from: Bytes, known_bad: &Ledger) -> Vec<Range<u64>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::super::samples::{SIZE, bad, plan};
     use super::*;
     use crate::policy::VerificationLevel;
+    use crate::units::{Lba, LbaRange, Sectors};
+
+    fn judged(end: PassEnd, done: u64, ledger: Ledger, patience: u64) -> Result<Option<&'static str>, Stopped> {
+        let (watermark, first_error) = (Bytes(0), None);
+        let outcome = PassOutcome { end, watermark, done: Bytes(done), ledger, first_error };
+        judge(&outcome, 17, patience).map(|failure| failure.map(|(code, _)| code))
+    }
+
+    #[test]
+    fn what_could_not_be_compared_does_not_pass_for_the_same() {
+        let unread = |count| {
+            let range = LbaRange { first: Lba(0), count: Sectors(count) };
+            Ledger { unread: vec![range], ..Ledger::default() }
+        };
+        let code = |end, done, ledger| judged(end, done, ledger, 0).unwrap();
+        assert_eq!(code(PassEnd::Complete, 17 * 512, Ledger::default()), None);
+        // Bad places are none of another medium's, as long as one is not.
+        assert_eq!(code(PassEnd::Complete, 512, unread(16)), None);
+        assert_eq!(code(PassEnd::Complete, 0, unread(17)), Some("not_recognized"));
+        assert_eq!(code(PassEnd::Complete, 16 * 512, bad(0, 1)), Some("other_content"));
+        assert_eq!(code(PassEnd::Stalled { for_secs: 60 }, 512, bad(0, 1)), Some("other_content"));
+        assert_eq!(code(PassEnd::Stalled { for_secs: 60 }, 512, Ledger::default()), Some("stalled"));
+        assert_eq!(code(PassEnd::Failed { error: io::Error::other("x") }, 0, Ledger::default()), Some("io_failed"));
+        let stopped = judged(PassEnd::Stalled { for_secs: 5 }, 0, Ledger::default(), 60);
+        assert!(matches!(stopped, Err(Stopped::Asked)), "{stopped:?}");
+        let gone = judged(PassEnd::DeviceGone { error: io::Error::other("x") }, 0, Ledger::default(), 0);
+        assert!(matches!(gone, Err(Stopped::MediumGone { .. })), "{gone:?}");
+    }
 
     #[test]
     fn spots_lie_below_the_cut_and_never_on_a_known_bad_block() {

@@ -1,10 +1,10 @@
 //! Hidden areas given back, between the intent and the first write: the drive's commands, the kernel that
 //! has to look again, and the larger medium bound to the run.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{fs, thread};
 
 use super::erase::{Stopped, apply};
 use super::firmware::{
@@ -254,8 +254,7 @@ fn judge(progress: &RunState) -> Option<Failure> {
 }
 
 fn power(roots: &Roots, medium: &Medium) -> Power {
-    let boot = fs::read_to_string(roots.proc.join(Path::new("sys/kernel/random/boot_id")));
-    Power { boot: boot.ok().map(|id| id.trim().to_owned()), diskseq: medium.diskseq }
+    Power { boot: roots.boot(), diskseq: medium.diskseq }
 }
 
 fn unclear(why: impl ToString) -> Stopped {

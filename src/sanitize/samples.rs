@@ -58,6 +58,7 @@ pub fn plan(patterns: &[u8], verification: VerificationLevel) -> RunPlan {
         unfreeze: None,
         earlier_attempts: Vec::new(),
         planned: at(0),
+        boot: None,
     }
 }
 

@@ -70,6 +70,21 @@ pub struct RunPlan {
     pub earlier_attempts: Vec<EarlierAttempt>,
     /// When it was planned.
     pub planned: DateTime<Utc>,
+    /// The kernel's random name of the boot it was planned in. With the disk sequence number it says that a
+    /// medium stayed attached; absent in journals of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
+}
+
+impl RunPlan {
+    /// Whether what is found now by the identity of the run's medium may be another one: nothing but a serial
+    /// number behind USB names it, which sticks of one batch share, and it is not known to have stayed attached
+    /// since the plan.
+    pub fn may_be_another(&self, boot: Option<&str>, now: &Medium) -> bool {
+        let (then, seq) = (self.boot.as_deref(), self.medium.diskseq);
+        let stayed = then.is_some() && then == boot && seq.is_some() && seq == now.diskseq;
+        now.is_named_by_usb_alone() && !stayed
+    }
 }
 
 /// One line of the journal.

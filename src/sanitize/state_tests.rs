@@ -61,3 +61,22 @@ fn a_scheme_reads_back_what_it_must() {
         ]
     );
 }
+
+/// Two sticks of one batch: only attachment tells them apart, as long as it lasts.
+#[test]
+fn a_stick_that_was_attached_anew_may_be_another_one() {
+    use crate::media::Transport;
+    let mut plan = plan(&[0], VerificationLevel::Full);
+    (plan.medium.transport, plan.medium.diskseq, plan.boot) = (Transport::Usb, Some(Bytes(7)), Some("A".into()));
+    let now = plan.medium.clone();
+    assert!(!plan.may_be_another(Some("A"), &now), "it stayed attached");
+    assert!(plan.may_be_another(Some("B"), &now) && plan.may_be_another(None, &now), "another boot counts anew");
+    let anew = Medium { diskseq: Some(Bytes(8)), ..now.clone() };
+    assert!(plan.may_be_another(Some("A"), &anew));
+    let unknown = RunPlan { boot: None, ..plan.clone() };
+    assert!(unknown.may_be_another(None, &now), "what is not known is not taken for the same");
+    let mut named = anew.clone();
+    named.identity.wwn = Some("0x5000c500a1b2c3d4".into());
+    assert!(!plan.may_be_another(Some("A"), &named));
+    assert!(!plan.may_be_another(Some("B"), &Medium { transport: Transport::Ata, ..anew }));
+}

@@ -317,6 +317,7 @@ fn plan_one(
         unfreeze,
         earlier_attempts,
         planned: now,
+        boot: roots.boot(),
         medium,
     };
     Ok(Preparation { run: Run::new(plan), decision })

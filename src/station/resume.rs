@@ -77,6 +77,22 @@ pub enum ResumeError {
         /// Which medium.
         medium: String,
     },
+    /// It may be another medium with the same serial number.
+    #[error(
+        "{path} has the serial number of the medium of run {run_id} ({medium}), and nothing else names it; it is not \
+         known to have stayed attached since, and sticks of one batch share their serial number",
+        path = path.display()
+    )]
+    MayBeAnother {
+        /// Where it is.
+        path: PathBuf,
+        /// Which run.
+        run_id: String,
+        /// Which medium.
+        medium: String,
+        /// What a person types who knows that it is the one.
+        wanted: String,
+    },
     /// It is addressed in other blocks than when the run began.
     #[error(
         "{path} has logical blocks of {now} bytes, and had {before} when run {run_id} began: is it behind another \
@@ -182,8 +198,9 @@ fn find(roots: &Roots, state: &RunState) -> Result<Vec<Medium>, InventoryError> 
     Ok(media)
 }
 
-/// Finds the medium of one interrupted run again. [`super::execute`] opens it and goes on.
-pub fn resume(roots: &Roots, journal: &Path, psids: &Psids) -> Result<Ready, ResumeError> {
+/// Finds the medium of one interrupted run again. [`super::execute`] opens it and goes on. `confirmed` are the
+/// confirm tokens of media that a person says are the ones.
+pub fn resume(roots: &Roots, journal: &Path, psids: &Psids, confirmed: &[String]) -> Result<Ready, ResumeError> {
     let (mut journal, entries) = Journal::open(journal)?;
     let Some(state) = RunState::fold(&entries)? else {
         return Err(remove_empty(journal));
@@ -211,6 +228,10 @@ pub fn resume(roots: &Roots, journal: &Path, psids: &Psids) -> Result<Ready, Res
     if !found.may_be_wiped() {
         let reasons = found.protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         return Err(ResumeError::Protected { path: found.path, reasons });
+    }
+    if state.plan.may_be_another(roots.boot().as_deref(), &found) && !confirmed.contains(&found.confirm_token) {
+        let wanted = found.confirm_token;
+        return Err(ResumeError::MayBeAnother { path: found.path, run_id, medium, wanted });
     }
     if state.needs_psid() && psids.of(&found).is_none() {
         return Err(ResumeError::PsidNeeded { run_id, medium });

@@ -22,6 +22,9 @@ pub struct ResumeArgs {
     /// Go on with every interrupted run whose medium is attached
     #[arg(long, conflicts_with = "abandon")]
     yes: bool,
+    /// Confirm token of a medium that may be another with the same serial number; naming its run by it does too
+    #[arg(long, value_name = "TOKEN")]
+    confirm: Vec<String>,
     /// Give the named runs up: each ends as a failure with a signed report
     #[arg(long, requires = "runs", requires = "reason")]
     abandon: bool,
@@ -56,12 +59,13 @@ pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
     let operator = args.execution.operator(common)?;
     let needed = !args.abandon && chosen.iter().any(|run| needs_psid(run));
     let psids = psid::psids(common, args.psid_file.as_deref(), needed, chosen.len())?;
+    let confirmed = [&args.confirm[..], &args.runs[..]].concat();
     let mut ready: Vec<Ready> = Vec::new();
     let mut exit = Exit::Done;
     for run in chosen {
         let taken = match (&args.reason, args.abandon) {
             (Some(reason), true) => station::abandon(&station, &key, &run.journal, reason, now()),
-            _ => station::resume(&roots, &run.journal, &psids),
+            _ => station::resume(&roots, &run.journal, &psids, &confirmed),
         };
         match taken {
             Ok(run) => ready.push(run),
@@ -240,6 +244,8 @@ fn failure(error: &ResumeError) -> Failure {
         ResumeError::Indistinct { run_id, .. } => failure(Exit::Refused).hint(format!(
             "give it up with: lastwrite resume --abandon {run_id} --reason TEXT, then wipe the medium anew"
         )),
+        ResumeError::MayBeAnother { run_id, wanted, .. } => failure(Exit::Refused)
+            .hint(format!("look that it is the very one, then: lastwrite resume {run_id} --confirm {wanted}")),
         ResumeError::OtherBlocks { .. } => failure(Exit::Refused)
             .hint("attach it as it was attached before, or give the run up and wipe the medium anew"),
         ResumeError::Ambiguous { .. } => failure(Exit::Refused).hint("detach the others and try again"),

@@ -132,7 +132,7 @@ fn claims_to_give_back(bench: &mut Bench, disk: &UsbScsi) {
     wait_for(bench, "S-WORD", false);
     disk.lock().gone = false;
     wait_for(bench, "S-WORD", true);
-    let (ran, result) = bench.resume(&run, &[]);
+    let (ran, result) = bench.resume(&run, &["--confirm", "S-WORD"]);
     assert_eq!((ran.code, disk.left().0), (0, 1024), "{result:#} {}", ran.stderr);
     excluded(bench, &result);
     let behaviour = "is 1,024 sectors smaller by its block descriptor, and only says that it gives them back";

@@ -68,7 +68,7 @@ fn a_power_cut_is_resumed_in_the_next_boot_with_one_certificate() {
     let open = bench.guest.lastwrite(&["--json", "resume"]).json();
     for (serial, kind, drive) in drives {
         let run = run_of(&open, serial).unwrap_or_else(|| panic!("no run on {serial}: {open:#?}"));
-        let (ran, result) = bench.resume(&run, &[]);
+        let (ran, result) = bench.resume(&run, &["--confirm", serial]);
         assert_eq!(ran.code, 0, "{}\n{}", ran.stdout, ran.stderr);
         let behaviour = "is honest, and loses power with the machine while it is written";
         bench.judge(&case(drive, serial, kind, Honest, behaviour), "overwrite, then `resume`", &result);
