@@ -20,6 +20,8 @@ pub struct Journal {
     file: Flock<File>,
     chain: [u8; 32],
     sealed: bool,
+    /// The last technique of the drive's own whose end is in it.
+    ended: Option<u32>,
 }
 
 /// What went wrong with a journal.
@@ -48,6 +50,12 @@ pub enum JournalError {
         /// The journal file.
         path: PathBuf,
     },
+    /// The end of the drive's own technique is in it: nothing of that may follow. A thread that woke too late.
+    #[error("journal {path}: the technique has ended, and nothing more of it is noted", path = path.display())]
+    Over {
+        /// The journal file.
+        path: PathBuf,
+    },
     /// A line before the end does not check.
     #[error("journal {path} is corrupt at line {line}: {why}", path = path.display())]
     Corrupt {
@@ -69,7 +77,7 @@ impl Journal {
             OpenOptions::new().read(true).append(true).create_new(true).open(&path).map_err(io("creating it"))?;
         let file = lock(&path, file)?;
         sync_folder(folder).map_err(io("syncing its folder"))?;
-        Ok(Journal { path, file, chain: [0; 32], sealed: false })
+        Ok(Journal { path, file, chain: [0; 32], sealed: false, ended: None })
     }
 
     /// Opens the journal of an interrupted run, drops an unfinished last line, and returns what it says.
@@ -85,7 +93,8 @@ impl Journal {
             file.set_len(valid as u64).and_then(|()| file.sync_all()).map_err(io("dropping its torn end"))?;
         }
         let sealed = matches!(parsed.entries.last(), Some(JournalEntry::Sealed { .. }));
-        Ok((Journal { path: path.to_owned(), file, chain, sealed }, parsed.entries))
+        let ended = parsed.entries.iter().filter_map(ends).max();
+        Ok((Journal { path: path.to_owned(), file, chain, sealed, ended }, parsed.entries))
     }
 
     /// Opens a corrupt journal for the last time: keeps it as it is in `corrupt/` beside it, and returns
@@ -118,7 +127,8 @@ impl Journal {
         let (valid, chain) = parsed.end();
         file.set_len(valid as u64).and_then(|()| file.sync_all()).map_err(io("dropping its corrupt end"))?;
         let sealed = matches!(parsed.entries.last(), Some(JournalEntry::Sealed { .. }));
-        Ok((Journal { path: path.to_owned(), file, chain, sealed }, parsed.entries))
+        let ended = parsed.entries.iter().filter_map(ends).max();
+        Ok((Journal { path: path.to_owned(), file, chain, sealed, ended }, parsed.entries))
     }
 
     /// Reads a journal without locking it. `Busy` is never returned.
@@ -140,6 +150,11 @@ impl Journal {
         if self.sealed {
             return Err(JournalError::Sealed { path: self.path.clone() });
         }
+        if let JournalEntry::DriveNoted { rung, .. } | JournalEntry::DriveEnded { rung, .. } = entry
+            && self.ended.is_some_and(|ended| *rung <= ended)
+        {
+            return Err(JournalError::Over { path: self.path.clone() });
+        }
         let json =
             serde_json::to_vec(entry).map_err(|e| io_error(&self.path, "encoding an entry")(io::Error::other(e)))?;
         let chain = link(&self.chain, &json);
@@ -155,6 +170,7 @@ impl Journal {
         }
         self.chain = chain;
         self.sealed = matches!(entry, JournalEntry::Sealed { .. });
+        self.ended = ends(entry).or(self.ended);
         Ok(())
     }
 
@@ -192,6 +208,14 @@ pub fn unfinished(folder: &Path) -> Result<Vec<PathBuf>, JournalError> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Which rung of the ladder has its end in this entry.
+fn ends(entry: &JournalEntry) -> Option<u32> {
+    match entry {
+        JournalEntry::DriveEnded { rung, .. } => Some(*rung),
+        _ => None,
+    }
 }
 
 fn file_name(run_id: &str) -> String {
@@ -286,7 +310,11 @@ fn io_error<'a>(path: &'a Path, doing: &'static str) -> impl Fn(io::Error) -> Jo
 
 #[cfg(test)]
 mod tests {
+    use super::super::firmware::Note;
+    use super::super::record::Failure;
+    use super::super::rung::RungEnd;
     use super::super::samples::*;
+    use super::super::state::RunState;
     use super::*;
     use crate::overwrite::Ledger;
     use crate::policy::VerificationLevel;
@@ -351,6 +379,37 @@ mod tests {
         fs::write(&path, &text).unwrap();
         assert!(matches!(Journal::open(&path), Err(JournalError::Corrupt { .. })));
         assert_eq!(fs::read(&path).unwrap(), text);
+    }
+
+    /// The task gave a silent drive up; its thread wakes after that. Two ends could not be folded.
+    #[test]
+    fn what_a_thread_notes_after_its_technique_has_ended_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = plan(&[0], VerificationLevel::Full);
+        let mut journal = Journal::create(folder.path(), &plan.run_id).unwrap();
+        let path = journal.path().to_owned();
+        let note = |rung| {
+            let note = Note::CleanedUp { what: "x".into() };
+            JournalEntry::DriveNoted { rung, note, exchanges: Vec::new(), at: at(2) }
+        };
+        let ended = |rung| {
+            let failure = Failure { code: "stalled".into(), message: "m".into(), advice: "a".into() };
+            JournalEntry::DriveEnded { rung, end: RungEnd::Failed { failure }, exchanges: Vec::new(), at: at(3) }
+        };
+        for entry in [opened(&plan), intended(), note(0), ended(0)] {
+            journal.append(&entry).unwrap();
+        }
+        for _ in 0..2 {
+            for late in [note(0), ended(0)] {
+                assert!(matches!(journal.append(&late), Err(JournalError::Over { .. })), "{late:?}");
+            }
+            drop(journal);
+            let (again, entries) = Journal::open(&path).unwrap();
+            assert!(entries.len() == 4 && RunState::fold(&entries).is_ok());
+            journal = again;
+        }
+        // The next technique has notes of its own.
+        journal.append(&note(1)).unwrap();
     }
 
     #[test]
