@@ -63,6 +63,9 @@ impl Answers {
                             .to_owned(),
                     );
                 }
+                if *technique == Technique::OpalPsidRevert && look.supported && look.obstacle.is_none() {
+                    look.obstacle = reverted_along(roots, medium);
+                }
                 let reach = look.reach;
                 let along = answers.reached.entry(reach).or_insert_with(|| reached(roots, medium, reach));
                 if let (Ok(along), None) = (along, &look.obstacle) {
@@ -124,6 +127,19 @@ fn checked(look: Look, medium: &Medium) -> Result<Look, String> {
             Err(format!("the kernel says serial {kernel:?}, and on this path the drive itself says {drive:?}{helps}"))
         }
         _ => Ok(look),
+    }
+}
+
+/// A revert is one of the whole drive, which may be more than the unit that was named. Nobody could tell what of
+/// the others is gone.
+fn reverted_along(roots: &Roots, medium: &Medium) -> Option<String> {
+    match device::units_beside(roots, medium) {
+        Ok(units) if units.is_empty() => None,
+        Ok(units) => Some(format!(
+            "a revert would erase the drive's other logical units along with it: {}",
+            units.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+        )),
+        Err(error) => Some(error.to_string()),
     }
 }
 
