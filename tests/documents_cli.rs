@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use common::station::{Station, both, json_lines, text};
+use lastwrite::signed::{Jws, StationKey, countersign};
 use serde_json::Value;
 
 /// A station with people that it trusts, each in one role.
@@ -176,6 +177,47 @@ fn a_bundle_without_the_rejection_that_the_log_knows_is_incomplete() {
         std::fs::write(&changed, other).unwrap();
         let told = bench.stranger(&["certificate", "verify", text(&changed), "--trust", &trust]);
         assert_eq!(code(&told), Some(5), "byte {at}: {}", both(&told));
+    }
+}
+
+/// Whoever speaks of a document signed before their key was lost, if others say so; and nothing is valid while it is not
+/// known whether they did.
+#[test]
+fn a_rejection_by_a_key_that_is_revoked_since_counts_by_what_others_saw_before() {
+    let bench = Bench::new();
+    let station = &bench.station;
+    let key = bench.key("register");
+    station.ok(&["key", "generate", "--name", "register", "--unprotected", "--out", &key]);
+    station.ok(&["key", "trust", &key.replace(".pem", ".pub.json"), "--role", "register"]);
+    let certificate = bench.wiped("a.img");
+    let bundle = station.path("lot.bundle.json");
+    station.ok(&["certificate", "bundle", &certificate, "--out", text(&bundle)]);
+    let rejected = bench.validated(&certificate, "--reject", &[]);
+    let register = StationKey::load(Path::new(&key), None).unwrap();
+    let seen = Jws::parse(&std::fs::read(&rejected).unwrap()).unwrap();
+    let seen = countersign(&seen, &register, lastwrite::units::now()).unwrap().to_bytes();
+    let evidence = station.path("seen.countersignature");
+    std::fs::write(&evidence, &seen).unwrap();
+    let brought = station.path(&format!("{}.json", id_of(&rejected)));
+    std::fs::copy(&rejected, &brought).unwrap();
+    std::fs::write(brought.with_extension("countersignature"), &seen).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    station.ok(&["key", "revoke", &bench.kid("vera")]);
+
+    let trust = bench.trust();
+    let named = ["--evidence", text(&evidence)];
+    for file in [&certificate, text(&bundle)] {
+        for (with, more, verdict) in [
+            (rejected.as_str(), &[][..], "consistent_signer_unknown"),
+            (rejected.as_str(), &named[..], "invalid"),
+            (text(&brought), &[][..], "invalid"),
+        ] {
+            let args = ["--json", "certificate", "verify", file, "--trust", &trust, "--with", with];
+            let told = bench.stranger(&[&args[..], more].concat());
+            let line = json_lines(&told.stdout).remove(0);
+            let found = line.get("bundle").unwrap_or(&line["verification"]);
+            assert_eq!((code(&told), &found["verdict"]), (Some(5), &verdict.into()), "{file}, {with}: {}", both(&told));
+        }
     }
 }
 

@@ -286,6 +286,59 @@ fn a_register_and_a_witness_say_when_it_was_there() {
     assert_eq!(check(&verify(&station, 5, &witnessed, &[]), "revocation")["outcome"], "unknown");
 }
 
+/// Evidence is signed by somebody else over what it is about, so it proves the same wherever the document lies.
+#[test]
+fn evidence_of_time_counts_for_what_lies_in_a_bundle_or_a_pdf_as_for_what_lies_alone() {
+    let station = Station::new();
+    let kim = key(&station, "Kim");
+    key(&station, "register");
+    for (name, role) in [("Kim", "operator"), ("register", "register")] {
+        let public = station.path(&format!("{name}.pub.json"));
+        station.ok(&["key", "trust", text(&public), "--role", role]);
+    }
+    let (operator, register) = (station.path("Kim.pem"), station.path("register.pem"));
+    let [signed, other] = ["a.img", "b.img"].map(|name| wiped(&station, name, &["--operator-key", text(&operator)]));
+    station.ok(&["certificate", "countersign", text(&signed), text(&other), "--key", text(&register)]);
+    let evidence = signed.with_extension("countersignature");
+    let customer = station.path("customer");
+    std::fs::create_dir(&customer).unwrap();
+    let bundle = customer.join("lot.bundle.json");
+    station.ok(&["certificate", "bundle", text(&signed), "--out", text(&bundle)]);
+    let mut files = vec![bundle.clone()];
+    if cfg!(feature = "pdf") {
+        files.push(customer.join("lot.pdf"));
+        station.ok(&["certificate", "pdf", text(&signed), "--out", text(&files[1])]);
+    }
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    station.ok(&["key", "revoke", &kim]);
+    verify(&station, 0, &signed, &[]);
+
+    let judged = |code: i32, file: &Path, evidence: &Path| {
+        station.expect(code, &["certificate", "verify", text(file), "--evidence", text(evidence)])
+    };
+    let changed = station.path("changed.countersignature");
+    let good = std::fs::read_to_string(&evidence).unwrap();
+    let at = good.find("\"signature\":\"").unwrap() + 30;
+    let word = if good.as_bytes()[at] == b'A' { "B" } else { "A" };
+    std::fs::write(&changed, format!("{}{word}{}", &good[..at], &good[at + 1..])).unwrap();
+    for file in &files {
+        let told = both(&station.expect(5, &["certificate", "verify", text(file)]));
+        assert!(told.contains("whoever holds a key can backdate") && told.contains("NOT ESTABLISHED"), "{told}");
+        judged(0, file, &evidence);
+        // What is about another document, or was changed, helps nobody.
+        judged(5, file, &other.with_extension("countersignature"));
+        assert!(both(&judged(5, file, &changed)).contains("is no evidence"));
+    }
+    let told = station.json(0, &["certificate", "verify", text(&bundle), "--evidence", text(&evidence)]).remove(0);
+    let told = &told["bundle"]["documents"][0];
+    assert_eq!((&told["verdict"], &check(told, "time evidence")["outcome"]), (&"valid".into(), &"passed".into()));
+    // It bears the document's id, and lies beside what holds the document.
+    std::fs::copy(&evidence, customer.join(evidence.file_name().unwrap())).unwrap();
+    for file in &files {
+        station.ok(&["certificate", "verify", text(file)]);
+    }
+}
+
 /// The forked log: a witness cosigns only what grew from what it saw.
 #[test]
 fn a_witness_refuses_a_log_that_did_not_grow_from_what_it_saw() {

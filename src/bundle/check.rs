@@ -7,13 +7,14 @@ use serde::Serialize;
 use super::{Bundle, BundleError, BundledLog, Scope, document_of};
 use crate::certificate::Verdict;
 use crate::certificate::document::{
-    Document, DocumentType, GatheredMedium, Gathering, Related, Standing, Verified, gather, gather_from, verify_any,
+    Document, DocumentType, GatheredMedium, Gathering, Related, Standing, Verified, gather, gather_from,
+    verify_any_with,
 };
 use crate::custody::{
     Checkpoint, ENTRY_TYP, Entry, ExtractedLine, Hash, Note, NoteKey, SignatureKind, leaf_hash, read_checkpoint,
     verify_inclusion,
 };
-use crate::signed::{Check, Outcome, Role, TrustStore, decode_base64url, verify};
+use crate::signed::{Check, Outcome, Role, TimeEvidence, TrustStore, decode_base64url, verify};
 
 /// What a bundle comes to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -56,15 +57,18 @@ pub struct MediumState {
 
 /// Verifies a bundle. `others` are documents from elsewhere, `log` the lines of the log at hand that
 /// are in the bundle's scope ([`Bundle::scope`]): what they know and the bundle lacks makes it
-/// incomplete.
+/// incomplete. `evidence` of time counts for documents in it and elsewhere: each piece is signed by
+/// somebody else over what it speaks of, so it proves the same wherever it lies.
 pub fn verify_bundle(
     bundle: &Bundle,
     trust: Option<&TrustStore>,
     others: &[Vec<u8>],
+    evidence: &[TimeEvidence],
     log: Option<(&str, &[ExtractedLine])>,
 ) -> Result<BundleVerification, BundleError> {
     let files = bundle.files()?;
-    let mut documents: Vec<Verified> = files.iter().map(|(_, bytes)| verify_any(bytes, None, trust)).collect();
+    let alone = |bytes: &Vec<u8>| verify_any_with(bytes, None, trust, evidence);
+    let mut documents: Vec<Verified> = files.iter().map(|(_, bytes)| alone(bytes)).collect();
     let mut checks = Vec::new();
     let mut logs = Vec::new();
     let mut entries: Vec<(String, Entry, Hash)> = Vec::new();
@@ -78,7 +82,7 @@ pub fn verify_bundle(
         verified.add(vec![check]);
     }
     let own = documents.clone();
-    let related = Related::of(own.into_iter().chain(others.iter().map(|bytes| verify_any(bytes, None, trust))));
+    let related = Related::of(own.into_iter().chain(others.iter().map(alone)));
     for verified in &mut documents {
         verified.add(related.checks(verified));
     }
@@ -110,10 +114,14 @@ impl Bundle {
 }
 
 /// A document that another one speaks against is told by how its medium stands, not here: a lot
-/// rightly holds a rejected certificate beside the record of destruction that followed.
+/// rightly holds a rejected certificate beside the record of destruction that followed. Where it is
+/// not established who speaks, it is not known how the medium stands.
 fn judge(checks: &[Check], documents: &[Verified]) -> Verdict {
     let by_others = ["validation", "document revocation", "second reading", "later run", "discrepancy"];
-    let own = documents.iter().flat_map(|v| &v.checks).filter(|c| !by_others.contains(&c.name));
+    let own = documents
+        .iter()
+        .flat_map(|v| &v.checks)
+        .filter(|c| c.outcome == Outcome::Unknown || !by_others.contains(&c.name));
     let all: Vec<Check> = checks.iter().chain(own).cloned().collect();
     crate::certificate::judge(&all)
 }

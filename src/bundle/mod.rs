@@ -127,6 +127,11 @@ impl Bundle {
         bytes
     }
 
+    /// The ids that it says its documents have; whether they do, [`Bundle::files`] tells.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.documents.iter().map(|document| document.id.as_str())
+    }
+
     /// The documents' files in the order of their ids. An error: one is not the file of its id.
     pub fn files(&self) -> Result<Vec<(String, Vec<u8>)>, BundleError> {
         self.documents.iter().map(BundledDocument::open).collect()

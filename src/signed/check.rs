@@ -57,7 +57,7 @@ pub fn verify_with(jws: &Jws, typ: &str, trust: Option<&TrustStore>, evidence: &
     let mut checks = vec![check_typ(jws, typ)];
     for (index, signature) in jws.signatures().iter().enumerate() {
         let numbered = |check: Check| Check { signature: Some(index + 1), ..check };
-        let about: Vec<_> = evidence.iter().filter(|e| e.is_about(jws, index)).collect();
+        let about = TimeEvidence::about(evidence, jws, index);
         checks.extend(check_signature(jws, index, signature.header(), trust, &about).into_iter().map(numbered));
     }
     checks

@@ -1,5 +1,6 @@
 //! Evidence that a signature or a document existed at a time, by somebody other than its signer.
 
+use std::cell::LazyCell;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -51,17 +52,19 @@ pub struct TimeEvidence {
 }
 
 impl TimeEvidence {
-    /// Whether it speaks of signature `index` (from 0) of this document.
-    pub fn is_about(&self, jws: &Jws, index: usize) -> bool {
-        match &self.existed {
-            Existed::Signature(hash) => jws.signatures().get(index).is_some_and(|s| sha256(s.value()) == *hash),
-            Existed::Document { hash, station } => jws.signatures().get(index).is_some_and(|s| {
-                let header = s.header();
-                header.role == Some(Role::Station)
-                    && header.kid.as_deref() == Some(station)
-                    && sha256(jws.payload()) == *hash
-            }),
-        }
+    /// What of it all speaks of signature `index` (from 0) of this document. Each hash is made once, because a bundle
+    /// brings as much evidence as documents.
+    pub fn about<'a>(all: &'a [TimeEvidence], jws: &Jws, index: usize) -> Vec<&'a TimeEvidence> {
+        let Some(signature) = jws.signatures().get(index).filter(|_| !all.is_empty()) else { return Vec::new() };
+        let (value, payload) = (sha256(signature.value()), LazyCell::new(|| sha256(jws.payload())));
+        let header = signature.header();
+        let is_about = |evidence: &&TimeEvidence| match &evidence.existed {
+            Existed::Signature(hash) => value == *hash,
+            Existed::Document { hash, station } => {
+                header.role == Some(Role::Station) && header.kid.as_deref() == Some(station) && *payload == *hash
+            }
+        };
+        all.iter().filter(is_about).collect()
     }
 }
 

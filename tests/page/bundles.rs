@@ -77,13 +77,13 @@ impl Growing {
 const POOL: usize = 8;
 
 /// All that is said of the medium of this number.
-struct World {
+pub struct World {
     log: Growing,
-    documents: Vec<Vec<u8>>,
+    pub documents: Vec<Vec<u8>>,
 }
 
 impl World {
-    fn new(number: usize) -> World {
+    pub fn new(number: usize) -> World {
         let mut log = Growing::default();
         let mut facts = facts();
         facts.medium.identity.serial = Some(format!("SERIAL{number}"));
@@ -133,7 +133,7 @@ impl World {
     }
 
     /// A bundle of some of the documents, with a log that names `logged`.
-    fn bundle(&self, inside: impl Fn(usize) -> bool, logged: impl Fn(usize) -> bool) -> Vec<u8> {
+    pub fn bundle(&self, inside: impl Fn(usize) -> bool, logged: impl Fn(usize) -> bool) -> Vec<u8> {
         let mut log = Growing { lines: self.log.lines.clone() };
         self.documents.iter().enumerate().filter(|(i, _)| logged(*i)).for_each(|(_, document)| log.name(document));
         let files = self.documents.iter().enumerate().filter(|(i, _)| inside(*i));
@@ -143,22 +143,45 @@ impl World {
     }
 }
 
-/// A bundle by its name, and documents that lie beside it.
-type Case = (String, Vec<u8>, Vec<Vec<u8>>);
+/// A bundle by its name, and what lies beside it.
+#[derive(Clone)]
+pub struct Case {
+    pub name: String,
+    pub bundle: Vec<u8>,
+    pub others: Vec<Vec<u8>>,
+    /// Of time.
+    pub evidence: Vec<Vec<u8>>,
+}
 
-/// `Err`: it is refused as a whole.
-fn by_program(bytes: &[u8], trust: &TrustStore, others: &[Vec<u8>]) -> Result<BundleVerification, String> {
-    let bundle = Bundle::parse(bytes).map_err(|e| e.to_string())?;
-    verify_bundle(&bundle, Some(trust), others, None).map_err(|e| e.to_string())
+impl Case {
+    pub fn new(name: impl Into<String>, bundle: Vec<u8>, others: Vec<Vec<u8>>) -> Case {
+        Case { name: name.into(), bundle, others, evidence: Vec::new() }
+    }
+
+    /// `Err`: it is refused as a whole.
+    pub fn by_program(&self, trust: &TrustStore) -> Result<BundleVerification, String> {
+        let bundle = Bundle::parse(&self.bundle).map_err(|e| e.to_string())?;
+        let evidence: Vec<_> = self.evidence.iter().flat_map(|bytes| read(bytes, trust)).collect();
+        verify_bundle(&bundle, Some(trust), &self.others, &evidence, None).map_err(|e| e.to_string())
+    }
+
+    /// All its files, the bundle by this name.
+    pub fn files(&self, name: &str) -> Vec<(String, Vec<u8>)> {
+        let numbered = |sort: &'static str, all: &[Vec<u8>]| -> Vec<(String, Vec<u8>)> {
+            all.iter().enumerate().map(|(n, bytes)| (format!("{name}.{n}.{sort}"), bytes.clone())).collect()
+        };
+        let bundle = vec![(name.to_owned(), self.bundle.clone())];
+        [bundle, numbered("json", &self.others), numbered("evidence", &self.evidence)].concat()
+    }
 }
 
 fn rank(word: &str) -> usize {
     ["refused", "invalid", "consistent", "valid"].iter().position(|known| *known == word).unwrap()
 }
 
-/// Bundles about media of their own fall on the page together, each beside documents that are in none; what page and
-/// program say differently of each. Counts by verdict.
-fn compare(
+/// Bundles about media of their own fall on the page together, each beside what is in none; what page and program say
+/// differently of each. Counts by verdict.
+pub fn compare(
     browser: &Browser,
     page: &std::path::Path,
     trust: &TrustStore,
@@ -167,16 +190,12 @@ fn compare(
     let (mut differ, mut counts) = (Vec::new(), BTreeMap::new());
     for cases in cases.chunks(24) {
         open(browser, page, trust);
-        let mut files = Vec::new();
-        for (i, (_, bytes, others)) in cases.iter().enumerate() {
-            files.push((format!("{i}.bundle.json"), bytes.clone()));
-            files.extend(others.iter().enumerate().map(|(n, bytes)| (format!("{i}.{n}.json"), bytes.clone())));
-        }
-        let said = on_the_page(browser, &files);
-        for (i, (name, bytes, others)) in cases.iter().enumerate() {
-            let file = format!("{i}.bundle.json");
+        let files = cases.iter().enumerate().flat_map(|(i, case)| case.files(&format!("{i}.bundle.json")));
+        let said = on_the_page(browser, &files.collect::<Vec<_>>());
+        for (i, case) in cases.iter().enumerate() {
+            let (file, name) = (format!("{i}.bundle.json"), &case.name);
             let page = said.get(&file).unwrap_or_else(|| panic!("{name}: not judged"));
-            let verified = by_program(bytes, trust, others);
+            let verified = case.by_program(trust);
             let program = verified.as_ref().map_or("refused", |v| word(v.verdict));
             *counts.entry(program).or_insert(0) += 1;
             // What does not begin as a bundle, the page takes for a document, and that is none.
@@ -217,25 +236,25 @@ fn what_a_bundle_lacks_the_page_misses_as_the_program_does() {
                 (world.bundle(inside, inside), beside.map(|(_, bytes)| bytes.clone()).collect())
             }
         };
-        cases.push((format!("{choice:08b}"), bytes, others));
+        cases.push(Case::new(format!("{choice:08b}"), bytes, others));
     }
     // The certificate alone, as the log has it; and with all that follows from its rejection.
     for (number, choice) in [(1001, 0b1), (1002, 0b1001), (1003, 0b1101_0001), (1004, 0b1000_0011)] {
         let inside = |i: usize| choice >> i & 1 == 1;
-        cases.push((format!("as logged {choice:b}"), World::new(number).bundle(inside, inside), Vec::new()));
+        cases.push(Case::new(format!("as logged {choice:b}"), World::new(number).bundle(inside, inside), Vec::new()));
     }
     // What is said against a medium that is not in it is none of its affairs.
     let (alone, strangers) = (World::new(1005).bundle(|i| i == 0, |i| i == 0), World::new(1006).documents);
-    assert_eq!(by_program(&alone, &trusted(), &strangers).unwrap().verdict, Verdict::Valid);
-    cases.push(("beside strangers".to_owned(), alone, strangers));
+    cases.push(Case::new("beside strangers", alone, strangers));
+    assert_eq!(cases.last().unwrap().by_program(&trusted()).unwrap().verdict, Verdict::Valid);
     // What proves the medium elsewhere does not hide that it was rejected in here.
     let world = World::new(1007);
     let (rejected, elsewhere) = (
         world.bundle(|i| [0, 7].contains(&i), |i| [0, 7].contains(&i)),
         [4].map(|i: usize| world.documents[i].clone()),
     );
-    assert_eq!(by_program(&rejected, &trusted(), &elsewhere).unwrap().verdict, Verdict::Invalid);
-    cases.push(("rejected in here, destroyed elsewhere".to_owned(), rejected, elsewhere.to_vec()));
+    cases.push(Case::new("rejected in here, destroyed elsewhere", rejected, elsewhere.to_vec()));
+    assert_eq!(cases.last().unwrap().by_program(&trusted()).unwrap().verdict, Verdict::Invalid);
     let mut revoked = trusted();
     revoked.find_mut(key(STATION).kid()).unwrap().revoked_at = Some(at(22));
     let mut no_validator = trust();
@@ -262,12 +281,12 @@ fn a_bundle_changed_in_one_place_is_judged_as_the_program_judges_it() {
     let others: Vec<Vec<u8>> = inside.into_iter().map(|(_, document)| document.clone()).collect();
     let changes = changed(&serde_json::from_slice(&good).unwrap()).into_iter().step_by(3);
     let mut cases: Vec<_> =
-        changes.map(|(name, text)| (name, format!("{text}\n").into_bytes(), others.clone())).collect();
+        changes.map(|(name, text)| Case::new(name, format!("{text}\n").into_bytes(), others.clone())).collect();
     // One byte of what stands in it in base64url, or of its checkpoint.
     for at in (0..good.len()).step_by(good.len() / 100) {
         let mut bytes = good.clone();
         bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
-        cases.push((format!("byte {at}"), bytes, others.clone()));
+        cases.push(Case::new(format!("byte {at}"), bytes, others.clone()));
     }
     let (differ, counts) = compare(&browser, &page, &trusted(), &cases);
     assert!(differ.is_empty(), "{} differ: {}", differ.len(), differ[..differ.len().min(6)].join("\n"));

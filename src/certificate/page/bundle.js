@@ -16,7 +16,7 @@ const EVENTS = {
 };
 const GATHERINGS = ["computer_certificate", "lot_certificate"];
 // What others say of a document is told by how its medium stands: a lot rightly holds a rejected certificate beside the
-// record of destruction that followed.
+// record of destruction that followed. Where it is not established who speaks, it is not known how the medium stands.
 const SAID_BY_OTHERS = ["validation", "document revocation", "second reading", "later run", "discrepancy"];
 
 const ascending = (items, of) => items.every((item, i) => i === 0 || of(items[i - 1]) < of(item));
@@ -120,7 +120,8 @@ async function judgeBundle(bundle, others) {
   bundle.media = (await gather(related, [], (id) => ids.has(id))).filter((medium) => medium.document !== null);
   bundle.checks.push(checkMedia(bundle.media, documents, gatherings));
   const own = documents.flatMap((document) => [...document.checks, ...document.others]);
-  bundle.verdict = verdictOf([...bundle.checks, ...own.filter((check) => !SAID_BY_OTHERS.includes(check.name))]);
+  const counts = (check) => check.outcome === "unknown" || !SAID_BY_OTHERS.includes(check.name);
+  bundle.verdict = verdictOf([...bundle.checks, ...own.filter(counts)]);
 }
 
 function checkComplete(documents, related, logs) {

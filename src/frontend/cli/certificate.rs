@@ -86,7 +86,7 @@ pub(super) fn check(
     trust: Option<&TrustStore>,
 ) -> Result<Verification, Failure> {
     let name = file.file_name().map(|name| name.to_string_lossy());
-    let evidence = document::evidence_beside(file, &[], trust)?;
+    let evidence = document::evidence_beside(file, trust)?;
     Ok(certificate::verify_document_with(bytes, kind, name.as_deref(), trust, &evidence))
 }
 

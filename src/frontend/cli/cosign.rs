@@ -46,7 +46,7 @@ pub fn run(common: &Common, args: &SignArgs) -> Result<Exit, Failure> {
         Capacity::Witness => Role::Witness,
     };
     let judge = |bytes: &[u8], jws: &Jws| {
-        let verified = verified_beside(bytes, &args.file, trust.as_ref(), &[]).map_err(|e| e.message)?;
+        let verified = verified_beside(bytes, &args.file, trust.as_ref()).map_err(|e| e.message)?;
         if verified.verdict == Verdict::Invalid {
             let why = verified.failed().map(|c| format!("{}: {}", c.name, c.detail)).collect::<Vec<_>>();
             return Err(format!("it is not valid ({})", why.join("; ")));

@@ -138,8 +138,8 @@ pub fn transfer(common: &Common, args: &TransferArgs) -> Result<Exit, Failure> {
 pub fn receive(common: &Common, args: &ReceiveArgs) -> Result<Exit, Failure> {
     let trust = args.trust.load(common)?;
     let bytes = read_file(&args.file, MAX_DOCUMENT)?;
-    let judge = Judge::new(common, trust.as_ref(), &args.settled)?;
-    let verified = judge.verified(&bytes, &args.file, &[])?;
+    let judge = Judge::new(common, trust.as_ref(), &args.settled, &[])?;
+    let verified = judge.verified(&bytes, &args.file)?;
     let Some(Document::Transfer(transfer)) = verified.document.clone() else {
         return Err(Failure::words(Exit::Evidence, format!("{} is no transfer", args.file.display())));
     };
@@ -286,7 +286,7 @@ fn media(common: &Common, args: &TransferArgs) -> Result<Vec<HandedOver>, Failur
         Some(there) => there.document = there.document.take().or(document),
         None => media.push(HandedOver { medium, container: only.clone(), document }),
     };
-    let judge = Judge::new(common, None, &[])?;
+    let judge = Judge::new(common, None, &[], &[])?;
     for file in &args.document {
         let subject = judge.subject(file)?;
         let medium = subject

@@ -153,7 +153,8 @@ pub fn record_destruction(common: &Common, args: &DestroyArgs) -> Result<Exit, F
         Failure::words(Exit::Refused, format!("no record of destruction: {why}"))
             .hint("disintegrate, incinerate or melt it; nothing was recorded")
     })?;
-    let because = args.because.as_ref().map(|file| Judge::new(common, Some(&trust), &[])?.subject(file)).transpose()?;
+    let because =
+        args.because.as_ref().map(|file| Judge::new(common, Some(&trust), &[], &[])?.subject(file)).transpose()?;
     let medium = medium(args, because.as_ref().and_then(|b| b.medium.clone()))?;
     let (key, operator) = args.person.signatory(common, Some(&trust), Role::Operator)?;
     let (witness_key, witness) = witness(common, args, &trust)?;

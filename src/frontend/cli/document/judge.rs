@@ -99,7 +99,7 @@ enum Cause {
 
 pub fn validate(common: &Common, args: &ValidateArgs) -> Result<Exit, Failure> {
     let trust = need_trust(common, &args.trust)?;
-    let subject = Judge::new(common, Some(&trust), &args.with)?.subject(&args.file)?;
+    let subject = Judge::new(common, Some(&trust), &args.with, &[])?.subject(&args.file)?;
     let decision = if args.accept { Decision::Accepted } else { Decision::Rejected };
     if args.accept {
         may_accept(args, &subject)?;
@@ -155,7 +155,7 @@ fn may_accept(args: &ValidateArgs, subject: &super::Subject) -> Result<(), Failu
 
 pub fn revoke(common: &Common, args: &RevokeArgs) -> Result<Exit, Failure> {
     let trust = need_trust(common, &args.trust)?;
-    let judge = Judge::new(common, Some(&trust), &[])?;
+    let judge = Judge::new(common, Some(&trust), &[], &[])?;
     let revoked = judge.subject(&args.file)?;
     let other = args.replaced_by.as_ref().map(|file| judge.subject(file)).transpose()?;
     let (key, by) = args.person.signatory(common, Some(&trust), Role::Validator)?;

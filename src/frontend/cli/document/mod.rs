@@ -175,14 +175,10 @@ pub fn read_file(file: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// What others say of the time of its signatures: what lies beside the file, and `more`. What is no
-/// evidence is told and left out.
-pub fn evidence_beside(
-    file: &Path,
-    more: &[PathBuf],
-    trust: Option<&TrustStore>,
-) -> Result<Vec<TimeEvidence>, Failure> {
-    evidence_in(&mut Folders::default(), file, more, trust)
+/// What others say of the time of its signatures, as it lies beside the file. What is no evidence is
+/// told and left out.
+pub fn evidence_beside(file: &Path, trust: Option<&TrustStore>) -> Result<Vec<TimeEvidence>, Failure> {
+    evidence_in(&mut Folders::default(), file, &[], trust)
 }
 
 fn evidence_in(
@@ -199,15 +195,10 @@ fn evidence_in(
     Ok(gathered.evidence)
 }
 
-/// Verifies a document of any sort with the evidence of time beside its file, and `more`.
-pub fn verified_beside(
-    bytes: &[u8],
-    file: &Path,
-    trust: Option<&TrustStore>,
-    more: &[PathBuf],
-) -> Result<Verified, Failure> {
+/// Verifies a document of any sort with the evidence of time beside its file.
+pub fn verified_beside(bytes: &[u8], file: &Path, trust: Option<&TrustStore>) -> Result<Verified, Failure> {
     let name = file.file_name().map(|name| name.to_string_lossy());
-    Ok(verify_any_with(bytes, name.as_deref(), trust, &evidence_beside(file, more, trust)?))
+    Ok(verify_any_with(bytes, name.as_deref(), trust, &evidence_beside(file, trust)?))
 }
 
 /// A document that a command is about: verified, with what the station and the named files say of it.
@@ -222,48 +213,80 @@ pub struct Judge<'a> {
     pub trust: Option<&'a TrustStore>,
     library: Library,
     with: Vec<Vec<u8>>,
+    /// What was named, and what lies beside `with`.
+    evidence: Vec<TimeEvidence>,
     folders: RefCell<Folders>,
 }
 
 impl Judge<'_> {
-    pub fn new<'a>(common: &Common, trust: Option<&'a TrustStore>, with: &[PathBuf]) -> Result<Judge<'a>, Failure> {
+    /// By `with`, other documents or folders of them, and files of evidence of time.
+    pub fn new<'a>(
+        common: &Common,
+        trust: Option<&'a TrustStore>,
+        with: &[PathBuf],
+        evidence: &[PathBuf],
+    ) -> Result<Judge<'a>, Failure> {
         let library = match common.station_if_any()? {
             Some(station) => Library::load(&station, false).map_err(|e| station_failure(&e))?,
             None => Library::default(),
         };
-        let with = files_of(with)?.iter().map(|path| read_file(path, MAX_DOCUMENT)).collect::<Result<_, _>>()?;
-        Ok(Judge { trust, library, with, folders: RefCell::default() })
+        let mut folders = Folders::default();
+        // Beside no file, so that only what was named is read.
+        let mut evidence = evidence_in(&mut folders, Path::new(""), evidence, trust)?;
+        let mut files = Vec::new();
+        for path in files_of(with)? {
+            files.push(read_file(&path, MAX_DOCUMENT)?);
+            evidence.extend(evidence_in(&mut folders, &path, &[], trust)?);
+        }
+        Ok(Judge { trust, library, with: files, evidence, folders: RefCell::new(folders) })
     }
 
-    /// `more` is evidence of time besides what lies beside the file.
-    pub fn verified(&self, bytes: &[u8], file: &Path, more: &[PathBuf]) -> Result<Verified, Failure> {
-        self.verified_read(Jws::parse(bytes), file, more)
+    /// With the evidence of time that lies beside the file.
+    pub fn verified(&self, bytes: &[u8], file: &Path) -> Result<Verified, Failure> {
+        self.verified_read(Jws::parse(bytes), file)
     }
 
     /// As [`Judge::verified`], of a document as it was read.
-    pub fn verified_read(
-        &self,
-        document: Result<Jws, JwsError>,
-        file: &Path,
-        more: &[PathBuf],
-    ) -> Result<Verified, Failure> {
-        let evidence = evidence_in(&mut self.folders.borrow_mut(), file, more, self.trust)?;
+    pub fn verified_read(&self, document: Result<Jws, JwsError>, file: &Path) -> Result<Verified, Failure> {
+        let mut evidence = evidence_in(&mut self.folders.borrow_mut(), file, &[], self.trust)?;
+        evidence.extend_from_slice(&self.evidence);
         let name = file.file_name().map(|name| name.to_string_lossy());
-        let mut verified = verify_parsed(document, name.as_deref(), self.trust, &evidence);
+        Ok(self.judged(document, name.as_deref(), &evidence))
+    }
+
+    fn judged(&self, document: Result<Jws, JwsError>, name: Option<&str>, evidence: &[TimeEvidence]) -> Verified {
+        let mut verified = verify_parsed(document, name, self.trust, evidence);
         if self.library.is_empty() && self.with.is_empty() {
-            return Ok(verified);
+            return verified;
         }
-        let Some(id) = verified.id.clone() else { return Ok(verified) };
+        let Some(id) = verified.id.clone() else { return verified };
         let digest = verified.document.as_ref().and_then(Document::medium).and_then(|m| m.digest);
-        let known = self.library.about(&id, digest.as_deref());
-        let related = Related::new(known.into_iter().chain(self.with.iter().map(Vec::as_slice)), self.trust);
-        verified.add(related.checks(&verified));
-        Ok(verified)
+        let known = self.library.about(&id, digest.as_deref()).into_iter();
+        let others = known.chain(self.with.iter().map(Vec::as_slice));
+        let alone = |bytes| verify_any_with(bytes, None, self.trust, &self.evidence);
+        verified.add(Related::of(others.map(alone)).checks(&verified));
+        verified
+    }
+
+    /// Evidence of time for documents inside another file: it bears their ids, and lies beside that
+    /// file as it would beside their own.
+    fn evidence_inside<'b>(
+        &self,
+        file: &Path,
+        ids: impl Iterator<Item = &'b str>,
+    ) -> Result<Vec<TimeEvidence>, Failure> {
+        let mut evidence = self.evidence.clone();
+        // Nobody has checked the ids yet, and one that is none could lead anywhere.
+        for id in ids.filter(|id| id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit())) {
+            let document = file.with_file_name(format!("{id}.json"));
+            evidence.extend(evidence_in(&mut self.folders.borrow_mut(), &document, &[], self.trust)?);
+        }
+        Ok(evidence)
     }
 
     /// A file that is no document, or was changed beyond reading, is refused.
     pub fn subject(&self, file: &Path) -> Result<Subject, Failure> {
-        let verified = self.verified(&read_file(file, MAX_DOCUMENT)?, file, &[])?;
+        let verified = self.verified(&read_file(file, MAX_DOCUMENT)?, file)?;
         let (Some(id), Some(kind), Some(document)) = (&verified.id, verified.kind, &verified.document) else {
             let why = verified.failed().map(|c| c.detail.clone()).collect::<Vec<_>>().join("; ");
             return Err(Failure::words(Exit::Evidence, format!("{} is no document of ours: {why}", file.display())));

@@ -15,7 +15,7 @@ use crate::certificate::pdf::Appearance;
 use crate::certificate::{self, Verdict};
 use crate::custody::{ExtractedLine, extract};
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::{Check, Jws, JwsError, MAX_DOCUMENT, Outcome, TrustStore, verify_signatures};
+use crate::signed::{Check, Jws, JwsError, MAX_DOCUMENT, Outcome, verify_signatures};
 use crate::station::{StationError, keep_document};
 
 #[derive(Debug, Args)]
@@ -82,7 +82,7 @@ pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
 
 pub fn verify(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
     let trust = args.trust.load(common)?;
-    let judge = Judge::new(common, trust.as_ref(), &args.with)?;
+    let judge = Judge::new(common, trust.as_ref(), &args.with, &args.evidence)?;
     let mut exit = Exit::Done;
     let mut files = args.files.iter().map(|file| (file.as_path(), Content::of(file)));
     loop {
@@ -171,7 +171,7 @@ fn verify_one(
         Content::Other(bytes) => return other(common, args, file, &bytes, judge),
         Content::Unreadable(failure) => return Err(failure),
     };
-    let mut verified = judge.verified_read(document, file, &args.evidence)?;
+    let mut verified = judge.verified_read(document, file)?;
     verified.add(meant(args, &verified).into_iter().collect());
     if common.json {
         output::json(&Judged { file: file.to_string_lossy(), verification: &verified });
@@ -184,7 +184,7 @@ fn verify_one(
 /// A bundle or a PDF.
 fn other(common: &Common, args: &VerifyArgs, file: &Path, bytes: &[u8], judge: &Judge<'_>) -> Result<Verdict, Failure> {
     if Bundle::begins(bytes) {
-        return bundle(common, args, file, bytes, judge.trust);
+        return bundle(common, args, file, bytes, judge);
     }
     #[cfg(feature = "pdf")]
     if let Some(opened) = crate::frontend::cli::certificate_pdf::open_pdf(bytes) {
@@ -219,8 +219,10 @@ fn pdf(
     };
     let mut worst = Verdict::Valid;
     for bytes in &documents {
-        // Beside the PDF lies no evidence of time of what is inside.
-        let mut verified = judge.verified(bytes, Path::new(""), &args.evidence)?;
+        let document = Jws::parse(bytes);
+        let id = document.as_ref().ok().map(|jws| certificate::id_of(jws.payload()));
+        let evidence = judge.evidence_inside(file, id.as_deref().into_iter())?;
+        let mut verified = judge.judged(document, None, &evidence);
         verified.add(meant(args, &verified).into_iter().collect());
         verified.add(vec![Check::new("pages", outcome, pages.clone())]);
         if common.json {
@@ -261,19 +263,16 @@ fn bundle(
     args: &VerifyArgs,
     file: &Path,
     bytes: &[u8],
-    trust: Option<&TrustStore>,
+    judge: &Judge<'_>,
 ) -> Result<Verdict, Failure> {
     let broken = |e: crate::bundle::BundleError| {
         Failure::new(Exit::Evidence, &e).hint(format!("{} is not to be relied on", file.display()))
     };
     let bundle = Bundle::parse(bytes).map_err(broken)?;
-    let mut others = Vec::new();
-    for path in files_of(&args.with)? {
-        others.push(read_file(&path, MAX_DOCUMENT)?);
-    }
+    let evidence = judge.evidence_inside(file, bundle.ids())?;
     let log = known_lines(common, args, &bundle)?;
     let log = log.as_ref().map(|(id, lines)| (id.as_str(), lines.as_slice()));
-    let found = verify_bundle(&bundle, trust, &others, log).map_err(broken)?;
+    let found = verify_bundle(&bundle, judge.trust, &judge.with, &evidence, log).map_err(broken)?;
     if common.json {
         output::json(&json!({ "file": file.to_string_lossy(), "bundle": found }));
     } else {
