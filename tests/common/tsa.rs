@@ -66,6 +66,27 @@ extendedKeyUsage = critical,timeStamping
 basicConstraints = critical,CA:TRUE
 extendedKeyUsage = critical,timeStamping
 nameConstraints = critical,permitted;DNS:example.org
+[directory_ext]
+basicConstraints = critical,CA:TRUE
+extendedKeyUsage = critical,timeStamping
+nameConstraints = critical,permitted;dirName:dn
+[barred_ext]
+basicConstraints = critical,CA:TRUE
+extendedKeyUsage = critical,timeStamping
+nameConstraints = critical,excluded;dirName:dn
+[mail_ext]
+basicConstraints = critical,CA:TRUE
+extendedKeyUsage = critical,timeStamping
+nameConstraints = critical,permitted;email:example.org,excluded;URI:.example.com
+[host_tsa_ext]
+extendedKeyUsage = critical,timeStamping
+subjectAltName = DNS:tsa.example.org
+[mail_tsa_ext]
+extendedKeyUsage = critical,timeStamping
+subjectAltName = email:tsa@example.org
+[uri_tsa_ext]
+extendedKeyUsage = critical,timeStamping
+subjectAltName = URI:https://tsa.example.org/
 [ca]
 default_ca = issuer
 [issuer]

@@ -11,6 +11,7 @@ use x509_tsp::{Accuracy, MessageImprint, TspVersion, TstInfo};
 
 use super::super::common::tsa::Authority;
 use super::super::common::{has, skip};
+use super::bundles::{Case as Bundled, World};
 use super::*;
 
 const SHA256: &str = "2.16.840.1.101.3.4.2.1";
@@ -111,7 +112,12 @@ fn cases(ours: &Authority, stranger: &Authority) -> Vec<Case> {
     ours.issue("mid", "rsa:2048", "between_ext", "ca", "");
     ours.issue("low", EC, "between_ext", "mid", "");
     ours.issue("last", EC, "last_ext", "ca", "");
-    ours.issue("named", EC, "named_ext", "ca", "");
+    for limits in ["named", "directory", "barred", "mail"] {
+        ours.issue(limits, EC, &format!("{limits}_ext"), "ca", "");
+    }
+    // Believed itself, with what it may name.
+    ours.issue("hostroot", EC, "named_ext", "ca", "");
+    ours.issue("directoryroot", EC, "directory_ext", "ca", "");
     ours.issue("bare", EC, "tsa_ext", "ca", "");
     ours.issue("plain", EC, "ca_ext", "ca", "");
     for (name, by, more) in [
@@ -120,10 +126,24 @@ fn cases(ours: &Authority, stranger: &Authority) -> Vec<Case> {
         ("salted", "mid", "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20 -sigopt rsa_mgf1_md:sha256"),
         ("underlow", "low", ""),
         ("undernamed", "named", ""),
+        ("underdirectory", "directory", ""),
+        ("underbarred", "barred", ""),
+        ("undermail", "mail", ""),
+        ("underhostroot", "hostroot", ""),
+        ("underdirectoryroot", "directoryroot", ""),
         ("underbare", "bare", ""),
         ("underplain", "plain", ""),
     ] {
         ours.issue(name, EC, "tsa_ext", by, more);
+    }
+    for (name, extensions, by) in [
+        ("hostundernamed", "host_tsa_ext", "named"),
+        ("mailundernamed", "mail_tsa_ext", "named"),
+        ("mailundermail", "mail_tsa_ext", "mail"),
+        ("uriundermail", "uri_tsa_ext", "mail"),
+        ("hostundermail", "host_tsa_ext", "mail"),
+    ] {
+        ours.issue(name, EC, extensions, by, "");
     }
     ours.issue("belowlast", EC, "between_ext", "last", "");
     ours.issue("toolow", EC, "tsa_ext", "belowlast", "");
@@ -172,7 +192,17 @@ fn cases(ours: &Authority, stranger: &Authority) -> Vec<Case> {
         ("underbare", "-cades -md sha256 -certfile bare.pem", Refused),
         ("underplain", "-cades -md sha256 -certfile plain.pem", Refused),
         ("toolow", "-cades -md sha256 -certfile last.chain", Refused),
-        ("undernamed", "-cades -md sha256 -certfile named.pem", NotJudged),
+        ("undernamed", "-cades -md sha256 -certfile named.pem", Good),
+        ("hostundernamed", "-cades -md sha256 -certfile named.pem", NotJudged),
+        ("mailundernamed", "-cades -md sha256 -certfile named.pem", Good),
+        ("underdirectory", "-cades -md sha256 -certfile directory.pem", Refused),
+        ("underbarred", "-cades -md sha256 -certfile barred.pem", Refused),
+        ("undermail", "-cades -md sha256 -certfile mail.pem", Good),
+        ("mailundermail", "-cades -md sha256 -certfile mail.pem", Refused),
+        ("uriundermail", "-cades -md sha256 -certfile mail.pem", Refused),
+        ("hostundermail", "-cades -md sha256 -certfile mail.pem", Good),
+        ("underhostroot", STAMP, Good),
+        ("underdirectoryroot", STAMP, Refused),
     ] {
         add(&format!("{signer} {more}"), expected, &|document| ours.token(&content(document, |_| ()), signer, more));
     }
@@ -228,7 +258,8 @@ fn time_stamp_tokens_are_judged_as_the_program_judges_them() {
     let stranger = Authority::start(&station.path("stranger"), "tsa_ext");
     let cases = cases(&ours, &stranger);
     let trusted_pem = station.path("trust.tsa.pem");
-    let roots = ["ca.pem", "configured.pem"].map(|name| std::fs::read(ours.folder.join(name)).unwrap()).concat();
+    let roots = ["ca.pem", "configured.pem", "hostroot.pem", "directoryroot.pem"];
+    let roots = roots.map(|name| std::fs::read(ours.folder.join(name)).unwrap()).concat();
     std::fs::write(&trusted_pem, &roots).unwrap();
 
     // With a good token a signature is from before the revocation; and from before its key became valid.
@@ -282,6 +313,39 @@ fn time_stamp_tokens_are_judged_as_the_program_judges_them() {
     }
     assert!(not_judged < 20, "{not_judged} of them are not judged");
     eprintln!("{} tokens compared twice, {not_judged} times the page does not judge", cases.len());
+}
+
+#[test]
+fn a_token_beside_a_bundle_counts_as_it_does_for_the_program() {
+    if !has("openssl") {
+        return skip("openssl is not installed");
+    }
+    let Some(browser) = Browser::start() else { return };
+    let station = super::super::Station::new();
+    let page = super::super::page(&station);
+    let ours = Authority::start(&station.path("tsa"), "tsa_ext");
+    ours.issue("p256", EC, "tsa_ext", "ca", "");
+    let mut trust = trusted();
+    trust.find_mut(key(VALIDATOR).kid()).unwrap().revoked_at = Some(at(22));
+    trust.add_authorities(&ours.root()).unwrap();
+    let root = std::fs::read(ours.root()).unwrap();
+    for (number, hours, expected) in
+        [(4001, [21, 21], "valid"), (4002, [21, 23], "consistent"), (4003, [23, 21], "invalid")]
+    {
+        let world = World::new(number);
+        // The certificate, the acceptance in place of its rejection, and that.
+        let inside = |i: usize| [0, 1, 7].contains(&i);
+        let mut case = Bundled::new("tokens", world.bundle(inside, inside), Vec::new());
+        let token = |(document, hour): (usize, u32)| {
+            ours.token(&content(&world.documents[document], |info| info.gen_time = time(at(hour))), "p256", STAMP)
+        };
+        case.evidence = [1, 7].into_iter().zip(hours).map(token).collect();
+        open(&browser, &page, &trust);
+        on_the_page(&browser, &[("ours.pem".to_owned(), root.clone())]);
+        let said = on_the_page(&browser, &case.files("lot.bundle.json"));
+        let program = word(case.by_program(&trust).unwrap().verdict);
+        assert_eq!((program, said["lot.bundle.json"].as_str()), (expected, expected), "{hours:?}");
+    }
 }
 
 #[test]

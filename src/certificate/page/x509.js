@@ -9,6 +9,10 @@ const TIME_STAMPING = "1.3.6.1.5.5.7.3.8";
 const MAX_CERTIFICATE = 0xfffe;
 const MAX_BETWEEN = 6;
 
+// Sorts of names: others, mail, hosts, X.400, directories, EDI, URIs, addresses, registered identifiers.
+const GENERAL_NAMES = [0xa0, 0x81, 0x82, 0xa3, 0xa4, 0xa5, 0x86, 0x87, 0x88];
+const [DIRECTORY_NAME, COMPARED_NAMES] = [0xa4, [0x82, 0x87]];
+
 // Algorithm identifiers, as the bytes within them.
 const SIGNED_WITH = new Map([
   ["06082a8648ce3d040302", { kind: "ECDSA", hash: "SHA-256" }],
@@ -162,7 +166,7 @@ async function byBrowser(format, key, imported, how, message, signature) {
 
 // Whether a way leads from a certificate over those of the token to an authority, at a time and for time-stamping.
 async function leadsToAuthority(certificate, between, authorities, at) {
-  const search = { between, authorities, at, signatures: 100, steps: 1000, why: "no authority that is trusted here issued its certificate", open: null };
+  const search = { between, authorities, at, signatures: 100, steps: 1000, names: 10_000, why: "no authority that is trusted here issued its certificate", open: null };
   if (await hasPath([certificate], 0, search)) return;
   if (search.open !== null) throw new Unjudged(search.open);
   throw new Refused(`its signer is no authority that is trusted here: ${search.why}`);
@@ -202,11 +206,52 @@ async function isPath(path, authority, search) {
     }
     key = certificate.key;
   }
-  if ([authority, ...path].some((certificate) => certificate.extensions.has(NAMES))) {
-    search.open = "an authority of it may only name some (name constraints), which this page does not judge";
+  return mayBeNamedSo([...path, authority], search);
+}
+
+// Whether each authority of a chain may issue to the names below it (name constraints). As for the library, what limits
+// a sort of name forbids every name of that sort; only of hosts and addresses does it compare them, and this page does
+// not. Each certificate has a name of one sort: its subject.
+function mayBeNamedSo(chain, search) {
+  try {
+    for (const [above, { extensions }] of chain.entries()) {
+      if (above === 0 || !extensions.has(NAMES)) continue;
+      const limits = limitedSorts(extensions.get(NAMES).content);
+      for (const { extensions: below } of chain.slice(0, above)) {
+        const names = [DIRECTORY_NAME, ...(below.has(ALT_NAME) ? sortsOf(derAll(derOne(below.get(ALT_NAME).content).content)) : [])];
+        search.names -= limits.length * names.length;
+        if (search.names < 0) throw new Unjudged("its authorities limit more names than this page looks at");
+        const limited = limits.filter((sort) => names.includes(sort));
+        demand(limited.every((sort) => COMPARED_NAMES.includes(sort)), "an authority of it may not name what it names (name constraints)");
+        if (limited.length > 0) search.open = "an authority of it may only name some (name constraints), which this page does not compare";
+        if (limited.length > 0) return false;
+      }
+    }
+    return true;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    search.why = error.message;
     return false;
   }
-  return true;
+}
+
+// The sorts of names that are permitted or excluded.
+function limitedSorts(content) {
+  const parts = partsOf(derOne(content), "an extension");
+  const subtrees = [parts.maybe(tagged(0)), parts.maybe(tagged(1))].filter((part) => part !== null);
+  parts.end();
+  // Neither the least nor the greatest distance may be told.
+  return subtrees.flatMap((part) => derAll(part.content)).flatMap((subtree) => {
+    const base = partsOf(subtree, "a name constraint");
+    const name = base.take();
+    base.end();
+    return sortsOf([name]);
+  });
+}
+
+function sortsOf(names) {
+  demand(names.every(({ tag }) => GENERAL_NAMES.includes(tag)), "a certificate of it has a name of no known sort");
+  return names.map(({ tag }) => tag);
 }
 
 // What stands against a certificate in a chain, whoever signed it; null: nothing.
