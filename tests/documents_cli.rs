@@ -219,6 +219,14 @@ fn a_rejection_by_a_key_that_is_revoked_since_counts_by_what_others_saw_before()
             assert_eq!((code(&told), &found["verdict"]), (Some(5), &verdict.into()), "{file}, {with}: {}", both(&told));
         }
     }
+    // Another validator decides anew, and says in place of what.
+    let vito = bench.key("vito");
+    station.ok(&["key", "generate", "--name", "vito", "--unprotected", "--out", &vito]);
+    station.ok(&["key", "trust", &vito.replace(".pem", ".pub.json"), "--role", "validator"]);
+    let again = ["certificate", "validate", &certificate, "--accept", "--reason", "read again", "--key", &vito];
+    assert!(both(&station.expect(3, &again)).contains("unknown is never success"));
+    bench.document(&[&again[..], &["--replaces", &id_of(&rejected)]].concat());
+    station.ok(&["certificate", "verify", &certificate]);
 }
 
 #[test]

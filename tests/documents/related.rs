@@ -6,7 +6,7 @@ use lastwrite::certificate::Verdict;
 use lastwrite::certificate::document::*;
 use lastwrite::media::{AreaOutcome, CommandSet, Exchange, HiddenArea, Identity, Reply};
 use lastwrite::sanitize::record::{HiddenAreas, Otherwise, Restored, RunFacts};
-use lastwrite::signed::Role;
+use lastwrite::signed::{Outcome, Role, TrustedKey};
 use lastwrite::units::Bytes;
 
 use crate::samples::*;
@@ -65,6 +65,63 @@ fn a_later_decision_takes_the_place_of_the_one_it_names_and_gives_it_back_when_r
     assert_eq!(judged(&certificate, &[rejected.clone(), then.clone()]).0, Verdict::Valid);
     let undone = revoked(|r| r.document = reference(&then));
     assert_eq!(judged(&certificate, &[rejected, then, undone]), (Verdict::Invalid, vec!["validation"]));
+}
+
+/// Unknown is never success: an acceptance that was revoked by a key that is itself revoked since lifts nothing for sure.
+#[test]
+fn while_it_is_not_established_who_undid_a_judgement_nothing_is_valid_by_it() {
+    const LOST: u8 = 21;
+    let mut trust = trust();
+    let mut lost = TrustedKey::new(key(LOST).public().clone(), "Vito Verlust", Role::Validator, None);
+    lost.revoked_at = Some(at(22));
+    trust.add(lost).unwrap();
+    let verdict = |of: &[u8], others: &[&Vec<u8>]| {
+        let mut verified = verify_any(of, None, Some(&trust));
+        verified.add(Related::new(others.iter().map(|file| file.as_slice()), Some(&trust)).checks(&verified));
+        verified.verdict
+    };
+    let by_lost = |payload: serde_json::Result<Vec<u8>>, kind: DocumentType| {
+        signed(&payload.unwrap(), kind.typ(), &[(LOST, Role::Validator)])
+    };
+    let revoked_by_lost = |of: &[u8]| {
+        let mut revocation = revocation();
+        (revocation.document, revocation.by.kid) = (reference(of), key(LOST).kid().to_owned());
+        by_lost(serde_json::to_vec(&revocation), DocumentType::Revocation)
+    };
+    let certificate = certificate();
+    let rejected = validated(|v| v.decision = Decision::Rejected);
+    let accepted = validated(|v| v.replaces = Some(id(&rejected)));
+    let undone = revoked_by_lost(&accepted);
+    assert_eq!(verdict(&certificate, &[&rejected, &accepted]), Verdict::Valid);
+    assert_eq!(verdict(&certificate, &[&rejected, &accepted, &undone]), Verdict::ConsistentSignerUnknown);
+    // Nobody undoes a rejection that way, and a second acceptance that nobody speaks against is enough.
+    assert_eq!(verdict(&certificate, &[&rejected, &revoked_by_lost(&rejected)]), Verdict::Invalid);
+    let again = validated(|v| (v.replaces, v.reason) = (Some(id(&rejected)), "read a third time".into()));
+    assert_eq!(verdict(&certificate, &[&rejected, &accepted, &undone, &again]), Verdict::Valid);
+
+    let (kind, payload, signers) = all().into_iter().find(|(kind, ..)| *kind == DocumentType::Transfer).unwrap();
+    let transfer = signed(&payload, kind.typ(), &signers);
+    let report = Discrepancy { transfer: reference(&transfer), ..discrepancy() };
+    let report =
+        signed(&serde_json::to_vec(&report).unwrap(), DocumentType::Discrepancy.typ(), &[(RECEIVER, Role::Receiver)]);
+    let about = |v: &mut Validation| (v.document, v.medium) = (reference(&report), None);
+    let settled = validated(about);
+    let mut not_settled = Validation { decision: Decision::Rejected, ..validation(Decision::Accepted) };
+    about(&mut not_settled);
+    not_settled.by.kid = key(LOST).kid().to_owned();
+    let not_settled = by_lost(serde_json::to_vec(&not_settled), DocumentType::Validation);
+    let before = verdict(&transfer, &[]);
+    assert_eq!(verdict(&transfer, &[&report]), Verdict::Invalid);
+    assert_eq!(verdict(&transfer, &[&report, &settled]), before);
+    for doubt in [revoked_by_lost(&settled), not_settled] {
+        let mut verified = verify_any(&transfer, None, Some(&trust));
+        let files = [&report, &settled, &doubt];
+        verified.add(Related::new(files.iter().map(|file| file.as_slice()), Some(&trust)).checks(&verified));
+        let check = verified.checks.iter().find(|check| check.name == "discrepancy").unwrap();
+        assert_eq!(check.outcome, Outcome::Unknown, "{}", check.detail);
+        assert_eq!(verified.verdict, Verdict::ConsistentSignerUnknown);
+        assert_eq!(verdict(&transfer, &[&report, &doubt]), Verdict::Invalid, "it settles nothing either");
+    }
 }
 
 #[test]

@@ -58,6 +58,9 @@ fn evidence_beside_a_bundle_counts_on_the_page_as_it_does_for_the_program() {
     }
 }
 
+/// A name, what is in the bundle, what lies beside it, what somebody else has seen, and what it comes to.
+type Numbered = (&'static str, &'static [usize], &'static [usize], &'static [usize], Verdict);
+
 /// Who judged it may have lost the key since. The documents: 0 the certificate, 1 its acceptance in place of 7, the
 /// rejection, 4 the medium's destruction.
 #[test]
@@ -66,7 +69,7 @@ fn evidence_establishes_who_spoke_for_and_against_what_is_in_a_bundle() {
     let station = super::super::Station::new();
     let page = super::super::page(&station);
     let trust = change(&[VALIDATOR], |key| key.revoked_at = Some(at(22)));
-    let cases: [(&str, &[usize], &[usize], &[usize], Verdict); 9] = [
+    let cases: [Numbered; 9] = [
         ("accepted after a rejection", &[0, 1, 7], &[], &[1, 7], Verdict::Valid),
         ("nobody saw that", &[0, 1, 7], &[], &[], Verdict::ConsistentSignerUnknown),
         ("nobody saw the rejection", &[0, 1, 7], &[], &[1], Verdict::ConsistentSignerUnknown),
@@ -90,4 +93,39 @@ fn evidence_establishes_who_spoke_for_and_against_what_is_in_a_bundle() {
     let (differ, counts) = compare(&browser, &page, &trust, &all);
     assert!(differ.is_empty(), "{}", differ.join("\n"));
     assert_eq!(counts["valid"], 2, "{counts:?}");
+}
+
+/// An acceptance that was revoked by somebody who has lost the key since: whether they did, others say.
+#[test]
+fn evidence_establishes_who_undid_an_acceptance() {
+    const LOST: u8 = 21;
+    let Some(browser) = Browser::start() else { return };
+    let station = super::super::Station::new();
+    let page = super::super::page(&station);
+    let mut trust = trusted();
+    let mut lost = TrustedKey::new(key(LOST).public().clone(), "Vito Verlust", Role::Validator, None);
+    lost.revoked_at = Some(at(22));
+    trust.add(lost).unwrap();
+    let mut all = Vec::new();
+    for (number, name, sort, expected) in [
+        (3101, "seen by nobody", 0, Verdict::ConsistentSignerUnknown),
+        (3102, "seen before", 1, Verdict::Invalid),
+        (3103, "seen after", 2, Verdict::ConsistentSignerUnknown),
+        (3104, "seen by a stranger", 4, Verdict::ConsistentSignerUnknown),
+    ] {
+        let world = World::new(number);
+        let inside = |i: usize| [0, 1, 7].contains(&i);
+        let mut undone = revocation();
+        (undone.document, undone.by.kid) = (reference(&world.documents[1]), key(LOST).kid().to_owned());
+        let undone = serde_json::to_vec(&undone).unwrap();
+        let undone = signed(&undone, DocumentType::Revocation.typ(), &[(LOST, Role::Validator)]);
+        let mut case = Case::new(name, world.bundle(inside, inside), vec![undone.clone()]);
+        case.evidence = seen(&undone, sort).into_iter().collect();
+        assert_eq!(case.by_program(&trust).unwrap().verdict, expected, "{name}");
+        let bare = Case::new(name, case.bundle.clone(), Vec::new());
+        assert_eq!(bare.by_program(&trust).unwrap().verdict, Verdict::Valid, "{name}");
+        all.push(case);
+    }
+    let (differ, _) = compare(&browser, &page, &trust, &all);
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
 }

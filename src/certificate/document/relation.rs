@@ -20,10 +20,19 @@ pub struct Relation {
     pub document: String,
     /// What sort of document that is.
     pub kind: DocumentType,
-    /// For or against; `None`: it is not established who says so.
+    /// For or against; `None`: it is not established who says so, or whether it still holds.
     pub speaks_for: Option<bool>,
     /// In words.
     pub detail: String,
+}
+
+/// Whether a judgement was undone by others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Undone {
+    Yes,
+    No,
+    /// It was, unless somebody undid that in turn, and who is not established.
+    Unknown,
 }
 
 impl Related {
@@ -84,11 +93,10 @@ impl Related {
     fn relation(&self, other: &Verified, id: &str, of: &Verified) -> Option<Relation> {
         let document = other.id.clone()?;
         let short = document.get(..12).unwrap_or_default().to_owned();
+        let mut undone = Undone::No;
         let (kind, speaks_for, detail) = match other.document.as_ref()? {
             Document::Validation(v) if v.document.id == id => {
-                if self.is_replaced(&document) {
-                    return None;
-                }
+                undone = self.replaced(&document);
                 let detail =
                     format!("{} by {} on {}: {}", v.decision.words(), v.by.name, format_time(v.decided), v.reason);
                 (DocumentType::Validation, v.decision == Decision::Accepted, detail)
@@ -98,9 +106,10 @@ impl Related {
                 (DocumentType::Revocation, false, detail)
             }
             Document::MediaVerification(v) if v.certificate.id == id => {
-                if self.is_replaced(&document) || v.result == VerificationResult::Incomplete {
+                if v.result == VerificationResult::Incomplete {
                     return None;
                 }
+                undone = self.replaced(&document);
                 let fits = match &of.document {
                     Some(Document::Run(run)) => v.against(run, &of.signers),
                     _ => Err("it is about no certificate".to_owned()),
@@ -133,48 +142,77 @@ impl Related {
                 (DocumentType::FailureReport, false, detail)
             }
             Document::Discrepancy(d) if d.transfer.id == id => {
-                if self.is_settled(&document) {
-                    return None;
-                }
+                undone = self.settled(&document);
                 let detail = format!("{} found on {} that it is not what arrived", d.by.name, format_time(d.found));
                 (DocumentType::Discrepancy, false, detail)
             }
             _ => return None,
         };
-        let established = other.verdict == Verdict::Valid;
-        let detail = match established {
-            true => format!("{detail} ({short})"),
-            false => format!("somebody says, and who is not established: {detail} ({short})"),
+        let (speaks_for, detail) = match (other.verdict == Verdict::Valid, undone) {
+            (_, Undone::Yes) => return None,
+            (true, Undone::No) => (Some(speaks_for), detail),
+            (true, Undone::Unknown) => (None, format!("it is not established whether this was undone: {detail}")),
+            (false, _) => (None, format!("somebody says, and who is not established: {detail}")),
         };
-        Some(Relation { document, kind, speaks_for: established.then_some(speaks_for), detail })
+        Some(Relation { document, kind, speaks_for, detail: format!("{detail} ({short})") })
     }
 
-    fn is_revoked(&self, id: &str) -> bool {
-        let mut valid = self.documents.iter().filter(|v| v.verdict == Verdict::Valid);
-        valid.any(|v| matches!(&v.document, Some(Document::Revocation(r)) if r.document.id == id))
+    /// `Unknown`: only documents of which it is not established who signed them revoke it.
+    fn revoked(&self, id: &str) -> Undone {
+        let by = |v: &&Verified| matches!(&v.document, Some(Document::Revocation(r)) if r.document.id == id);
+        let mut revocations = self.documents.iter().filter(by).peekable();
+        match (revocations.peek().is_some(), revocations.any(|v| v.verdict == Verdict::Valid)) {
+            (_, true) => Undone::Yes,
+            (true, false) => Undone::Unknown,
+            (false, false) => Undone::No,
+        }
     }
 
     /// A valid document revokes it or takes its place. One that is revoked takes nobody's place, so
     /// that a rejection comes back when the acceptance after it is revoked.
-    fn is_replaced(&self, id: &str) -> bool {
-        let mut valid = self.documents.iter().filter(|v| v.verdict == Verdict::Valid);
-        self.is_revoked(id)
-            || valid.any(|v| match (&v.document, &v.id) {
-                (Some(Document::Validation(d)), Some(by)) => d.replaces.as_deref() == Some(id) && !self.is_revoked(by),
-                _ => false,
-            })
-    }
-
-    /// A discrepancy that a validator has accepted.
-    fn is_settled(&self, id: &str) -> bool {
-        let judgements = self.documents.iter().filter(|v| v.verdict == Verdict::Valid);
-        let mut decisions = judgements.filter_map(|v| match &v.document {
-            Some(Document::Validation(d)) if d.document.id == id && !self.is_replaced(v.id.as_deref()?) => {
-                Some(d.decision)
+    fn replaced(&self, id: &str) -> Undone {
+        if self.revoked(id) == Undone::Yes {
+            return Undone::Yes;
+        }
+        let by = self.documents.iter().filter_map(|v| match (&v.document, &v.id) {
+            (Some(Document::Validation(d)), Some(by)) if d.replaces.as_deref() == Some(id) => {
+                (v.verdict == Verdict::Valid).then(|| self.revoked(by))
             }
             _ => None,
         });
-        let first = decisions.next();
-        first == Some(Decision::Accepted) && decisions.all(|d| d == Decision::Accepted)
+        let stands: Vec<Undone> = by.filter(|by| *by != Undone::Yes).collect();
+        match (stands.contains(&Undone::No), stands.is_empty()) {
+            (true, _) => Undone::Yes,
+            (false, false) => Undone::Unknown,
+            (false, true) => Undone::No,
+        }
+    }
+
+    /// A discrepancy that a validator has accepted.
+    fn settled(&self, id: &str) -> Undone {
+        let (mut accepted, mut firmly, mut against) = (false, false, false);
+        for verified in &self.documents {
+            let (Some(Document::Validation(d)), Some(by)) = (&verified.document, verified.id.as_deref()) else {
+                continue;
+            };
+            let undone = self.replaced(by);
+            if d.document.id != id || undone == Undone::Yes {
+                continue;
+            }
+            match (verified.verdict == Verdict::Valid, d.decision) {
+                (true, Decision::Accepted) => {
+                    accepted = true;
+                    firmly |= undone == Undone::No && self.revoked(by) == Undone::No;
+                }
+                (true, Decision::Rejected) if undone == Undone::No => return Undone::No,
+                (_, Decision::Rejected) => against = true,
+                (false, Decision::Accepted) => {}
+            }
+        }
+        match (accepted, firmly && !against) {
+            (false, _) => Undone::No,
+            (true, true) => Undone::Yes,
+            (true, false) => Undone::Unknown,
+        }
     }
 }

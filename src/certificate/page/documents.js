@@ -139,29 +139,42 @@ class Related {
     return this.known.has(id);
   }
 
-  isRevoked(id) {
-    return this.valid.some((d) => d.kind === "revocation" && get(d.payload, "document.id") === id);
+  // Whether it was undone: "yes", "no", or "unknown" where it is not established who says so.
+  revoked(id) {
+    const by = this.all.filter((d) => d.kind === "revocation" && get(d.payload, "document.id") === id);
+    if (by.some((d) => d.established)) return "yes";
+    return by.length > 0 ? "unknown" : "no";
   }
 
   // One that is revoked takes nobody's place, so that a rejection comes back when the acceptance after it is revoked.
-  isReplaced(id) {
-    const replaces = (d) => d.kind === "validation" && d.payload.get("replaces") === id;
-    return this.isRevoked(id) || this.valid.some((d) => replaces(d) && !this.isRevoked(d.id));
+  replaced(id) {
+    if (this.revoked(id) === "yes") return "yes";
+    const by = this.valid.filter((d) => d.kind === "validation" && d.payload.get("replaces") === id);
+    const stands = by.map((d) => this.revoked(d.id)).filter((undone) => undone !== "yes");
+    if (stands.includes("no")) return "yes";
+    return stands.length > 0 ? "unknown" : "no";
   }
 
   // A discrepancy that a validator has accepted.
-  isSettled(id) {
-    const about = this.valid.filter((d) => d.kind === "validation" && get(d.payload, "document.id") === id && !this.isReplaced(d.id));
-    return about.length > 0 && about.every((d) => d.payload.get("decision") === "accepted");
+  settled(id) {
+    const about = this.all.filter((d) => d.kind === "validation" && get(d.payload, "document.id") === id && this.replaced(d.id) !== "yes");
+    const [accepted, rejected] = ["accepted", "rejected"].map((decision) => about.filter((d) => d.payload.get("decision") === decision));
+    const stands = (d) => d.established && this.replaced(d.id) === "no";
+    if (rejected.some(stands) || !accepted.some((d) => d.established)) return "no";
+    const firmly = accepted.some((d) => stands(d) && this.revoked(d.id) === "no");
+    return firmly && rejected.length === 0 ? "yes" : "unknown";
   }
 
   // What the others say about a document, each as a check that names who says it.
   about(document) {
     const found = [];
     for (const other of this.all) {
-      const check = other.id === document.id ? null : relation(other, document, this);
-      if (check === null) continue;
-      const told = other.established ? check : unknown(check.name, `somebody says, and who is not established: ${check.detail}`);
+      const said = other.id === document.id ? null : relation(other, document, this);
+      if (said === null || said.undone === "yes") continue;
+      const { check, undone } = said;
+      let told = check;
+      if (!other.established) told = unknown(check.name, `somebody says, and who is not established: ${check.detail}`);
+      else if (undone === "unknown") told = unknown(check.name, `it is not established whether this was undone: ${check.detail}`);
       found.push({ ...told, id: other.id, kind: other.kind });
     }
     return found;
@@ -180,25 +193,26 @@ function relate(documents, all) {
   }
 }
 
+// What one says of another, and whether that was undone.
 function relation(other, document, related) {
   const { payload, kind, id } = other;
   const of = (path) => get(payload, path);
-  const said = (name, isFor, detail) => (isFor ? passed : failed)(name, `${detail} (${id.slice(0, 12)})`);
+  const said = (name, isFor, detail, undone = "no") => ({ check: (isFor ? passed : failed)(name, `${detail} (${id.slice(0, 12)})`), undone });
   if (kind === "validation" && of("document.id") === document.id) {
     const detail = `${of("decision")} by ${of("by.name")} on ${of("decided")}: ${of("reason")}`;
-    return related.isReplaced(id) ? null : said("validation", of("decision") === "accepted", detail);
+    return said("validation", of("decision") === "accepted", detail, related.replaced(id));
   }
   if (kind === "revocation" && of("document.id") === document.id) {
     return said("document revocation", false, `revoked by ${of("by.name")} on ${of("revoked")}: ${of("reason")}`);
   }
   if (kind === "media_verification" && of("certificate.id") === document.id) {
-    if (related.isReplaced(id) || of("result") === "incomplete") return null;
-    const against = contradictionOf(other, document);
-    if (against !== null) return said("second reading", false, `a reading contradicts it: ${against}`);
-    return said("second reading", of("result") === "matched", `${of("result")}, read by ${of("station")} on ${of("ended")}`);
+    if (of("result") === "incomplete") return null;
+    const [against, undone] = [contradictionOf(other, document), related.replaced(id)];
+    if (against !== null) return said("second reading", false, `a reading contradicts it: ${against}`, undone);
+    return said("second reading", of("result") === "matched", `${of("result")}, read by ${of("station")} on ${of("ended")}`, undone);
   }
   if (kind === "discrepancy" && of("transfer.id") === document.id) {
-    return related.isSettled(id) ? null : said("discrepancy", false, `${of("by.name")} found on ${of("found")} that it is not what arrived`);
+    return said("discrepancy", false, `${of("by.name")} found on ${of("found")} that it is not what arrived`, related.settled(id));
   }
   const later =
     kind === "failure_report" &&

@@ -17,7 +17,7 @@ use crate::certificate::document::{
 };
 use crate::certificate::{Issued, Verdict};
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::{CosignError, MAX_DOCUMENT, Role, StationKey, cosign_file};
+use crate::signed::{Check, CosignError, MAX_DOCUMENT, Outcome, Role, StationKey, cosign_file};
 use crate::station::keep_document;
 use crate::units::now;
 
@@ -148,7 +148,9 @@ pub fn receive(common: &Common, args: &ReceiveArgs) -> Result<Exit, Failure> {
     if !wrong.is_empty() {
         return Err(Failure::words(Exit::Evidence, format!("{}: {}", args.file.display(), wrong.join("; "))));
     }
-    let open: Vec<_> = verified.failed().map(|c| c.detail.clone()).collect();
+    let doubtful = |c: &Check| c.name == "discrepancy" && c.outcome == Outcome::Unknown && trust.is_some();
+    let open = verified.checks.iter().filter(|c| c.outcome == Outcome::Failed || doubtful(c));
+    let open: Vec<_> = open.map(|c| c.detail.clone()).collect();
     let (key, by) = args.person.signatory(common, trust.as_ref(), Role::Receiver)?;
     if transfer.from.kid == key.kid() {
         return Err(Failure::words(

@@ -11,7 +11,7 @@ use crate::certificate::document::{
     seal,
 };
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::Role;
+use crate::signed::{Check, Outcome, Role};
 use crate::units::now;
 
 #[derive(Debug, Args)]
@@ -133,24 +133,25 @@ fn may_accept(args: &ValidateArgs, subject: &super::Subject) -> Result<(), Failu
         return refuse("it says itself that the run failed".to_owned());
     }
     // The earlier decision may be the only thing against it: that is what --replaces is for.
-    let lifted = |c: &&crate::signed::Check| {
+    let lifted = |c: &&Check| {
         c.name == "validation"
             && args
                 .replaces
                 .as_deref()
                 .is_some_and(|id| c.detail.ends_with(&format!("({})", id.get(..12).unwrap_or(id))))
     };
-    let against: Vec<_> =
-        verified.failed().filter(|c| !lifted(c)).map(|c| format!("{}: {}", c.name, c.detail)).collect();
-    if !against.is_empty() {
-        return refuse(against.join("; "));
+    let rest: Vec<_> = verified.checks.iter().filter(|c| !lifted(c)).cloned().collect();
+    let told = |outcome| {
+        let of = rest.iter().filter(|c| c.outcome == outcome);
+        of.map(|c| format!("{}: {}", c.name, c.detail)).collect::<Vec<_>>().join("; ")
+    };
+    match crate::certificate::judge(&rest) {
+        Verdict::Valid => Ok(()),
+        Verdict::Invalid => refuse(told(Outcome::Failed)),
+        Verdict::ConsistentSignerUnknown => {
+            refuse(format!("unknown is never success ({})", told(Outcome::Unknown)))
+        }
     }
-    if verified.verdict == Verdict::ConsistentSignerUnknown {
-        let unknown = verified.checks.iter().filter(|c| c.outcome == crate::signed::Outcome::Unknown);
-        let why = unknown.map(|c| format!("{}: {}", c.name, c.detail)).collect::<Vec<_>>().join("; ");
-        return refuse(format!("unknown is never success ({why})"));
-    }
-    Ok(())
 }
 
 pub fn revoke(common: &Common, args: &RevokeArgs) -> Result<Exit, Failure> {
