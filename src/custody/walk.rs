@@ -1,7 +1,7 @@
 //! The way through a log from its first entry to its last: what an audit remembers, and what it finds.
 
 use std::collections::hash_map::Entry as Slot;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
@@ -30,7 +30,7 @@ pub(super) struct Walk<'a> {
     /// The first run on each medium.
     media: HashMap<Key, Key>,
     /// All runs on the media that were tried again.
-    again: BTreeMap<String, Vec<String>>,
+    again: BTreeMap<String, Again>,
     confirmed: Vec<String>,
     findings: Vec<Finding>,
     pub(super) unfinished: bool,
@@ -50,6 +50,21 @@ struct Run {
 struct More {
     intents: Vec<u64>,
     outcomes: Vec<(u64, u8)>,
+}
+
+/// The runs on a medium, in the order of the log, each once.
+#[derive(Default)]
+struct Again {
+    runs: Vec<Key>,
+    known: HashSet<Key>,
+}
+
+impl Again {
+    fn add(&mut self, run: Key) {
+        if self.known.insert(run) {
+            self.runs.push(run);
+        }
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -147,7 +162,7 @@ impl<'a> Walk<'a> {
         };
         let name = self.names.of_run(run_id);
         if intent {
-            self.note_attempt(&entry.subject, run_id, name);
+            self.note_attempt(&entry.subject, name);
         }
         let run = self.runs.entry(name).or_default();
         match outcome {
@@ -158,15 +173,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn note_attempt(&mut self, medium: &str, run_id: &str, run: Key) {
+    fn note_attempt(&mut self, medium: &str, run: Key) {
         match self.media.entry(self.names.of_medium(medium)) {
             Slot::Vacant(place) => drop(place.insert(run)),
             Slot::Occupied(first) if *first.get() != run => {
-                let first = first.get();
-                let runs = self.again.entry(medium.to_owned()).or_insert_with(|| vec![self.names.run(first)]);
-                if !runs.iter().any(|r| r == run_id) {
-                    runs.push(run_id.to_owned());
-                }
+                let again = self.again.entry(medium.to_owned()).or_default();
+                again.add(*first.get());
+                again.add(run);
             }
             Slot::Occupied(_) => {}
         }
@@ -216,7 +229,8 @@ impl<'a> Walk<'a> {
         for (name, run) in std::mem::take(&mut self.runs) {
             self.judge_run(name, run);
         }
-        for (medium, runs) in std::mem::take(&mut self.again) {
+        for (medium, again) in std::mem::take(&mut self.again) {
+            let runs: Vec<String> = again.runs.iter().map(|run| self.names.run(run)).collect();
             let detail = format!("medium {medium} was tried {} times: runs {}", runs.len(), runs.join(", "));
             self.attention("several_attempts", None, detail);
         }
