@@ -322,7 +322,7 @@ async fn check_closure(
     let rules = people.map(|p| p.rules_at(super::Stage::Disposition, event.at)).unwrap_or_default();
     let closer = Closer { kid: &event.actor, name: name.map_or("", |p| p.name.as_str()) };
     match judge(asset, &placed, closer, &rules) {
-        Ok((found, on)) if found == *minimum && on == *media => {}
+        Ok((found, on)) if found.is_told_as(minimum) && on == *media => {}
         Ok(_) => report.add("closure", place.to_owned(), "it was closed on other evidence than it says".to_owned()),
         Err(blockers) => {
             report.add("closure", place.to_owned(), format!("it should not have been closed: {}", blockers.join("; ")))
@@ -368,7 +368,7 @@ fn check_document(
     }
     let Some(trust) = trust else { return };
     match super::examine_any(bytes.as_bytes(), name.as_deref(), trust) {
-        Ok(found) if found == *said => {}
+        Ok(found) if found.agrees_with(said) => {}
         Ok(_) => report.add("document_differs", place.to_owned(), format!("document {id} says something else")),
         Err(refused) => report.add("document_refused", place.to_owned(), format!("document {id}: {refused}")),
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::act::MediumIdentity;
 use crate::certificate::{self, DocumentKind, Verdict};
 use crate::media::{Identity, MediumClass};
-use crate::policy::{Method, VerificationLevel};
+use crate::policy::{Category, Method, VerificationLevel};
 use crate::sanitize::record::{Proven, RunFacts};
 use crate::signed::{Jws, TrustStore};
 use crate::units::Bytes;
@@ -45,6 +45,22 @@ pub struct Evidence {
     pub run_id: String,
     /// The asset tag that the document names, if any. Information; identity decides.
     pub asset_tag: Option<String>,
+    /// The run precedes destruction, and releases nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub before_destruction: bool,
+    /// What a record of destruction says of the data and its rules. `None` also in events of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destroyed: Option<Destroyed>,
+}
+
+/// For which data a medium was destroyed, and by which rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Destroyed {
+    /// Category of its data, as the record says.
+    pub category: Option<Category>,
+    /// The approved standard that it names.
+    pub standard: Option<String>,
 }
 
 /// Sort of document.
@@ -97,6 +113,7 @@ pub fn examine(bytes: &[u8], file_name: Option<&str>, trust: &TrustStore) -> Res
     };
     let signers = jws.signatures().iter().filter_map(|s| s.header().kid.clone()).collect();
     let facts = payload.facts;
+    let before_destruction = facts.precedes_destruction();
     let kind = match kind {
         DocumentKind::Certificate => EvidenceKind::Certificate,
         DocumentKind::FailureReport => EvidenceKind::FailureReport,
@@ -120,6 +137,8 @@ pub fn examine(bytes: &[u8], file_name: Option<&str>, trust: &TrustStore) -> Res
         operator: facts.operator.map(|o| o.name),
         run_id: facts.run_id,
         asset_tag: facts.asset_tag,
+        before_destruction,
+        destroyed: None,
     })
 }
 

@@ -9,6 +9,7 @@ use super::evidence::{Evidence, EvidenceKind};
 use super::judgement::Judgement;
 use super::minimum::Minimum;
 use crate::media::MediumClass;
+use crate::policy::Category;
 
 /// The state of one medium. Made from its events alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -188,6 +189,11 @@ impl Medium {
         if evidence.partial {
             return refuse("only a partition was treated".to_owned());
         }
+        if evidence.before_destruction {
+            return refuse("the run precedes destruction and releases nothing".to_owned());
+        }
+        // Unknown is the highest.
+        Medium::is_destroyed_enough(evidence, minimum.category.unwrap_or(Category::High)).or_else(refuse)?;
         if physical && evidence.class != MediumClass::Physical {
             return refuse("a virtual medium never closes a physical one".to_owned());
         }
@@ -239,6 +245,7 @@ impl Medium {
             counts(h)
                 && h.evidence.kind != EvidenceKind::FailureReport
                 && !h.evidence.partial
+                && !h.evidence.before_destruction
                 && self.in_use_since.is_none_or(|since| h.evidence.ended > since)
                 && !self.failed_after(&h.evidence)
         };
@@ -271,7 +278,7 @@ mod tests {
     use crate::units::Bytes;
 
     const CLEAR: Minimum =
-        Minimum { method: Method::Clear, verification: VerificationLevel::Sample, validation: false };
+        Minimum { method: Method::Clear, verification: VerificationLevel::Sample, validation: false, category: None };
 
     fn at(hour: u32) -> DateTime<Utc> {
         format!("2026-01-01T{hour:02}:00:00Z").parse().unwrap()
@@ -299,6 +306,8 @@ mod tests {
             operator: None,
             run_id: "r".into(),
             asset_tag: None,
+            before_destruction: false,
+            destroyed: None,
         }
     }
 
@@ -356,6 +365,7 @@ mod tests {
         assert_eq!(refused(&medium(&[]), &CLEAR), "no certificate");
         for (medium, word) in [
             (changed(|e| e.partial = true), "only a partition"),
+            (changed(|e| e.before_destruction = true), "releases nothing"),
             (changed(|e| e.attained = None), "attained nothing"),
             (changed(|e| e.verification = Some(VerificationLevel::None)), "verification none, sample is needed"),
             (changed(|e| e.verification = None), "nothing is proven"),

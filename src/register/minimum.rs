@@ -22,6 +22,9 @@ pub struct Minimum {
     pub verification: VerificationLevel,
     /// An accepted validation is demanded.
     pub validation: bool,
+    /// Category of the data, for records of destruction. `None` in events of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<Category>,
 }
 
 /// The one mapping from the organization's data classes to the confidentiality categories.
@@ -51,7 +54,7 @@ impl Minimum {
         static BUILT_IN: OnceLock<Option<Policy>> = OnceLock::new();
         match BUILT_IN.get_or_init(|| Ready::find(DEFAULT).and_then(|ready| ready.policy().ok())) {
             Some(policy) => Minimum::under(policy, data_class, route),
-            None => Minimum::STRICTEST,
+            None => Minimum::strictest(data_class),
         }
     }
 
@@ -60,19 +63,28 @@ impl Minimum {
         match rules.sanitization.as_ref().map(super::life::SanitizationText::policy) {
             None => Minimum::of(data_class, route),
             Some(Ok(policy)) => Minimum::under(&policy, data_class, route),
-            Some(Err(_)) => Minimum::STRICTEST,
+            Some(Err(_)) => Minimum::strictest(data_class),
         }
     }
 
     /// Unknown is never success: nothing satisfies this but destruction that somebody accepted.
-    const STRICTEST: Minimum =
-        Minimum { method: Method::Destroy, verification: VerificationLevel::Full, validation: true };
+    fn strictest(data_class: DataClass) -> Minimum {
+        let category = Some(category(data_class));
+        Minimum { method: Method::Destroy, verification: VerificationLevel::Full, validation: true, category }
+    }
+
+    /// Whether an event tells of this minimum. One of an earlier version does not say the category.
+    pub(super) fn is_told_as(self, told: &Minimum) -> bool {
+        let category = told.category.and(self.category);
+        Minimum { category, ..self } == *told
+    }
 
     /// The minimum of a policy.
     fn under(policy: &Policy, data_class: DataClass, route: Route) -> Minimum {
         let category = category(data_class);
         let method = policy.minimum(category, way_out(route));
-        Minimum { method, verification: policy.verification(method), validation: policy.wants_validation(category) }
+        let (verification, validation) = (policy.verification(method), policy.wants_validation(category));
+        Minimum { method, verification, validation, category: Some(category) }
     }
 }
 
@@ -102,7 +114,10 @@ mod tests {
                     _ => VerificationLevel::Sample,
                 };
                 let least = Minimum::of(data_class, route);
-                assert_eq!(least, Minimum { method, verification, validation }, "{data_class:?} {route:?}");
+                let category = Some(category(data_class));
+                assert_eq!(least, Minimum { method, verification, validation, category }, "{data_class:?} {route:?}");
+                let earlier = Minimum { category: Option::None, ..least };
+                assert!(least.is_told_as(&least) && least.is_told_as(&earlier) && !earlier.is_told_as(&least));
             }
         }
     }

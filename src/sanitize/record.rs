@@ -254,6 +254,13 @@ pub struct LedgerFacts {
     pub unreached: Vec<LbaRange>,
 }
 
+impl RunFacts {
+    /// The policy let it run on a medium that is destroyed afterwards: it releases nothing.
+    pub fn precedes_destruction(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.before_destruction)
+    }
+}
+
 impl LedgerFacts {
     /// Blocks that could not be written or read back, each counted once; `None` when others went wrong
     /// too: blocks that read back as something else although they were written, or were not reached.
