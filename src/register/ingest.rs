@@ -1,5 +1,7 @@
 //! Evidence comes in: verified at the border, matched to a medium, kept as it was signed. What is
-//! refused is kept too, with the reason.
+//! refused is kept too, with the reason. What judges a document that is not here waits for it.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -7,18 +9,23 @@ use super::act::{Act, MediumIdentity};
 use super::error::RegisterError;
 use super::event::sha256;
 use super::evidence::{Evidence, EvidenceRefused};
-use super::judgement::{Arrived, Judgement, examine_any};
+use super::judgement::{Arrived, Judgement, examine_any, judged_by, named};
 use super::state::State;
-use super::store::Value;
+use super::store::{Store, Value};
 use super::work::Work;
-use super::{Placed, Register};
+use super::{Medium, Placed, Register};
+use crate::certificate::document::Document;
 use crate::signed::{StationKey, TrustStore, format_time};
 
 /// Documents of one transaction.
 const CHUNK: usize = 200;
 
 /// Columns of the table `document`.
-pub(super) const COLUMNS: [&str; 8] = ["sha256", "id", "kind", "verdict", "reason", "name", "received_at", "bytes"];
+pub(super) const COLUMNS: [&str; 9] =
+    ["sha256", "id", "kind", "verdict", "reason", "name", "received_at", "bytes", "about"];
+
+/// What was accepted once stays the evidence it was, whatever is thought of its key later, and by whom.
+pub(super) const REPLACEABLE: &str = "document.verdict<>'accepted'";
 
 /// A file that came in.
 #[derive(Clone, Debug)]
@@ -82,9 +89,10 @@ impl Register {
             _ => (1, None),
         };
         all.sort_by_key(|(_, _, arrived)| after(arrived));
-        let mut done: Vec<(usize, Ingested, Option<String>)> = Vec::with_capacity(files.len());
+        let mut done: Vec<Done> = Vec::with_capacity(files.len());
+        let (mut waited, mut asked) = (Vec::new(), Vec::new());
         for examined in all.chunks(CHUNK) {
-            let took = self
+            let (took, more) = self
                 .run(key, async |work: &mut Work<'_>| {
                     work.gather_media(examined.iter().filter_map(|(_, _, arrived)| about(arrived))).await?;
                     let mut took = Vec::with_capacity(examined.len());
@@ -95,27 +103,37 @@ impl Register {
                             Ok(Arrived::Judgement(judgement)) => work.take_judgement(file, judgement).await?,
                             Err(refused) => (blank(file, Verdict::Refused, Some(refused.to_string())), None),
                         };
-                        work.keep(file, &digest, &result).await?;
+                        work.keep(file, &digest, &result, judged(arrived)).await?;
                         took.push((result, asset));
                     }
-                    Ok(took)
+                    let held = took.iter().filter_map(|(result, _)| result.held().cloned()).collect();
+                    let more = work.take_waiting(held, trust).await?;
+                    Ok((took, more))
                 })
                 .await?;
+            waited.extend(more);
+            for ((_, _, arrived), (result, _)) in examined.iter().zip(&took) {
+                let about = judged(arrived).filter(|_| result.verdict == Verdict::Unmatched).map(str::to_owned);
+                asked.extend(about.or_else(|| result.held().cloned()));
+            }
             let places = examined.iter().map(|(place, _, _)| *place);
             done.extend(places.zip(took).map(|(place, (result, asset))| (place, result, asset)));
         }
         done.sort_by_key(|(place, _, _)| *place);
+        // Once more after it is stored: of two who bring in a document and its judgement at one time, neither saw
+        // the other's, and the second of them sees it now.
+        for ids in asked.chunks(CHUNK) {
+            waited
+                .extend(self.run(key, async |work: &mut Work<'_>| work.take_waiting(ids.to_vec(), trust).await).await?);
+        }
+        tell(&mut done, waited);
         self.close_what_is_ready(key, &mut done).await?;
         Ok(done.into_iter().map(|(_, result, _)| result).collect())
     }
 
     /// After everything is in: a certificate must not close an asset before the rejection that came
     /// with it is read.
-    async fn close_what_is_ready(
-        &mut self,
-        key: &StationKey,
-        done: &mut [(usize, Ingested, Option<String>)],
-    ) -> Result<(), RegisterError> {
+    async fn close_what_is_ready(&mut self, key: &StationKey, done: &mut [Done]) -> Result<(), RegisterError> {
         let mut streams: Vec<String> = done.iter().filter_map(|(_, _, asset)| asset.clone()).collect();
         streams.sort();
         streams.dedup();
@@ -146,6 +164,9 @@ impl Register {
 
 /// What became of a file, and the stream of the asset that its medium is in.
 type Taken = (Ingested, Option<String>);
+
+/// The same with the file's place in the delivery.
+type Done = (usize, Ingested, Option<String>);
 
 impl Work<'_> {
     async fn take(&mut self, file: &Received, evidence: &Evidence) -> Result<Taken, RegisterError> {
@@ -180,15 +201,15 @@ impl Work<'_> {
         let document = Some(judgement.document.clone());
         let unmatched =
             |why: String| (Ingested { document: document.clone(), ..blank(file, Verdict::Unmatched, Some(why)) }, None);
-        let Some(identity) = &judgement.identity else {
-            return Ok(unmatched("it names no medium".to_owned()));
+        let mut found = match &judgement.identity {
+            Some(identity) => self.find_media(identity).await?,
+            None => Vec::new(),
         };
-        let mut found = self.find_media(identity).await?;
         // The document that is judged decides, where media look alike.
-        let holds = |medium: &super::Medium| {
-            medium.held(&judgement.about).is_some() || medium.judgements.iter().any(|j| j.document == judgement.about)
-        };
-        found.retain(|(_, medium)| holds(medium));
+        found.retain(|(_, medium)| medium.knows(&judgement.about));
+        if found.is_empty() {
+            found = self.media_knowing(&judgement.about).await?;
+        }
         let [(stream, medium)] = found.as_slice() else {
             let about = judgement.about.get(..12).unwrap_or(&judgement.about);
             return Ok(unmatched(format!("document {about}, which it judges, is not held here; bring it in first")));
@@ -205,6 +226,80 @@ impl Work<'_> {
             }
         }
         Ok((result, medium.asset.clone()))
+    }
+
+    /// The media that hold a document, by what it says itself of its medium: who judges it may call that otherwise, or
+    /// not name it.
+    async fn media_knowing(&mut self, about: &str) -> Result<Vec<(String, Medium)>, RegisterError> {
+        let mut id = about.to_owned();
+        // A revocation of a validation of a certificate, and one more.
+        for _ in 0..4 {
+            let Some(bytes) = self.kept(&id).await? else { break };
+            let Ok((_, _, document)) = Document::read(bytes.as_bytes()) else { break };
+            if let Some(name) = document.medium() {
+                let mut found = self.find_media(&named(&name)).await?;
+                found.retain(|(_, medium)| medium.knows(about));
+                if !found.is_empty() {
+                    return Ok(found);
+                }
+            }
+            let Some(judged) = judged_by(&document) else { break };
+            id = judged.to_owned();
+        }
+        Ok(Vec::new())
+    }
+
+    /// The bytes of an accepted document.
+    async fn kept(&mut self, id: &str) -> Result<Option<String>, RegisterError> {
+        let here = self.documents.values().find(|row| cell(row, 1) == Some(id) && cell(row, 3) == Some("accepted"));
+        if let Some(bytes) = here.and_then(|row| cell(row, 7)) {
+            return Ok(Some(bytes.to_owned()));
+        }
+        let sql = "SELECT bytes FROM document WHERE id=$1 AND verdict='accepted'";
+        let rows = self.store.texts(sql, &[Value::Text(Some(id.to_owned()))], 1).await?;
+        Ok(rows.into_iter().flatten().flatten().next())
+    }
+
+    /// Takes in what waited for these documents, and for what comes in by that: a rejection may arrive before what
+    /// it rejects.
+    async fn take_waiting(&mut self, ids: Vec<String>, trust: &TrustStore) -> Result<Vec<Taken>, RegisterError> {
+        let (mut ids, mut taken) = (ids, Vec::new());
+        while !ids.is_empty() {
+            let mut next = Vec::new();
+            for (digest, file) in self.waiting(&ids).await? {
+                // It is judged as if it came today; what does not hold today goes on waiting.
+                let Ok(Arrived::Judgement(judgement)) = examine_any(&file.bytes, Some(&file.name), trust) else {
+                    continue;
+                };
+                let (result, asset) = self.take_judgement(&file, &judgement).await?;
+                if result.verdict == Verdict::Accepted {
+                    self.keep(&file, &digest, &result, Some(&judgement.about)).await?;
+                    next.push(judgement.document);
+                    taken.push((result, asset));
+                }
+            }
+            ids = next;
+        }
+        Ok(taken)
+    }
+
+    /// The documents that wait for one of these, by the SHA-256 of their bytes.
+    async fn waiting(&mut self, ids: &[String]) -> Result<BTreeMap<String, Received>, RegisterError> {
+        let mut rows = Vec::new();
+        for ids in ids.chunks(CHUNK) {
+            rows.extend(self.store.waiting(ids).await?);
+        }
+        // What this work keeps is newer than the table.
+        rows.retain(|row| row.first().is_some_and(|digest| !self.documents.contains_key(digest)));
+        let asked: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
+        let here = self.documents.values().filter(|row| cell(row, 3) == Some("unmatched"));
+        let here = here.filter(|row| cell(row, 8).is_some_and(|about| asked.contains(about)));
+        rows.extend(here.filter_map(|row| [0, 5, 7].map(|at| cell(row, at).map(str::to_owned)).into_iter().collect()));
+        let received = |row: Vec<String>| {
+            let [digest, name, bytes] = <[String; 3]>::try_from(row).ok()?;
+            Some((digest, Received { name, bytes: bytes.into_bytes() }))
+        };
+        Ok(rows.into_iter().filter_map(received).collect())
     }
 
     /// Closes the asset when nothing is in the way any more, and else tells what is: its tag, whether
@@ -244,18 +339,21 @@ impl Work<'_> {
         self.act(&stream, Act::OutcomeSet { outcome, final_document }).await
     }
 
-    async fn keep(&mut self, file: &Received, digest: &str, result: &Ingested) -> Result<(), RegisterError> {
+    /// `about`: the document that it judges.
+    async fn keep(
+        &mut self,
+        file: &Received,
+        digest: &str,
+        result: &Ingested,
+        about: Option<&str>,
+    ) -> Result<(), RegisterError> {
         let text = |t: &str| Value::Text(Some(t.to_owned()));
         if result.verdict == Verdict::Known {
             return Ok(());
         }
         if result.verdict != Verdict::Accepted {
-            // What was accepted once stays the evidence it was, whatever is thought of its key later.
-            let sql = "SELECT verdict FROM document WHERE sha256=$1";
-            let there = self.store.texts(sql, &[text(digest)], 1).await?;
-            let accepted = |row: &Vec<Value>| row.get(3) == Some(&text("accepted"));
-            let stays = there.into_iter().flatten().flatten().any(|verdict| verdict == "accepted");
-            if stays || self.documents.get(digest).is_some_and(accepted) {
+            // What the table has accepted is not replaced; what is accepted here is not there yet.
+            if self.documents.get(digest).is_some_and(|row| cell(row, 3) == Some("accepted")) {
                 return Ok(());
             }
         }
@@ -278,9 +376,65 @@ impl Work<'_> {
             text(&file.name.replace('\0', "")),
             text(&format_time(self.now)),
             text(&bytes),
+            Value::Text(about.map(str::to_owned)),
         ];
         self.documents.insert(digest.to_owned(), row);
         Ok(())
+    }
+}
+
+impl Ingested {
+    /// The document, where the register holds it.
+    fn held(&self) -> Option<&String> {
+        self.document.as_ref().filter(|_| matches!(self.verdict, Verdict::Accepted | Verdict::Known))
+    }
+}
+
+/// A file of this very delivery that waited for another one is told as what it is now.
+fn tell(done: &mut [Done], waited: Vec<Taken>) {
+    let waited: BTreeMap<Option<String>, Option<String>> =
+        waited.into_iter().map(|(result, asset)| (result.document, asset)).collect();
+    for (_, result, asset) in done.iter_mut().filter(|(_, result, _)| result.verdict == Verdict::Unmatched) {
+        if let Some(of) = waited.get(&result.document) {
+            (result.verdict, result.reason) = (Verdict::Accepted, None);
+            asset.clone_from(of);
+        }
+    }
+}
+
+/// Says of documents that an earlier version kept waiting for what they wait.
+pub(super) async fn learn_abouts(store: &mut Store) -> Result<(), RegisterError> {
+    let text = |t: &str| Value::Text(Some(t.to_owned()));
+    let mut after = String::new();
+    loop {
+        let sql = "SELECT sha256, bytes FROM document \
+                   WHERE verdict='unmatched' AND about IS NULL AND sha256>$1 ORDER BY sha256 LIMIT 500";
+        let rows = store.texts(sql, &[text(&after)], 2).await?;
+        let Some(last) = rows.last().and_then(|row| row.first().cloned().flatten()) else { return Ok(()) };
+        for row in rows {
+            let [Some(digest), Some(bytes)] = row.as_slice() else { continue };
+            let Ok((_, _, document)) = Document::read(bytes.as_bytes()) else { continue };
+            let Some(about) = judged_by(&document) else { continue };
+            let sql = "UPDATE document SET about=$1 WHERE sha256=$2";
+            store.execute(sql, &[text(about), text(digest)], "filling the tables").await?;
+        }
+        after = last;
+    }
+}
+
+/// A text of a row of the table `document`, by its place in [`COLUMNS`].
+fn cell(row: &[Value], at: usize) -> Option<&str> {
+    match row.get(at) {
+        Some(Value::Text(text)) => text.as_deref(),
+        _ => None,
+    }
+}
+
+/// The document that a judgement is about.
+fn judged(arrived: &Result<Arrived, EvidenceRefused>) -> Option<&str> {
+    match arrived {
+        Ok(Arrived::Judgement(judgement)) => Some(&judgement.about),
+        _ => None,
     }
 }
 
@@ -296,4 +450,50 @@ fn about(arrived: &Result<Arrived, EvidenceRefused>) -> Option<&MediumIdentity> 
 fn blank(file: &Received, verdict: Verdict, reason: Option<String>) -> Ingested {
     let name = file.name.clone();
     Ingested { name, document: None, verdict, reason, asset: None, closed: false, blockers: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::register::{Database, Role};
+
+    /// Of two who bring in one document, the one who trusts fewer keys may be the later one.
+    #[tokio::test]
+    async fn what_somebody_else_has_accepted_meanwhile_stays_accepted() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = StationKey::from_seed(&[7; 32]);
+        let at = Database::File(dir.path().join("register.db"));
+        let mut register = Register::init(&at, "Example Org", "Mia", &[Role::Compliance], &key).await.unwrap();
+        let bytes = b"{}";
+        let file = Received { name: "d.json".into(), bytes: bytes.to_vec() };
+        let digest = sha256(bytes);
+        let kept = async |work: &mut Work<'_>| {
+            let refused = blank(&file, Verdict::Refused, Some("its key is not known".into()));
+            work.keep(&file, &digest, &refused, None).await?;
+            work.attach("final", b"receipt").await?;
+            for (sha256, kind) in [(digest.clone(), "evidence"), (sha256(b"receipt"), "evidence")] {
+                let row = [sha256.as_str(), kind, "accepted", "2026-01-01T00:00:00Z", "{}"]
+                    .map(|t| Value::Text(Some(t.to_owned())));
+                let sql = "INSERT INTO document(sha256, kind, verdict, received_at, bytes) VALUES ($1, $2, $3, $4, $5)";
+                work.store.execute(sql, &row, "being faster").await?;
+            }
+            Ok(())
+        };
+        register.run(&key, kept).await.unwrap();
+        let rows = register.store.texts("SELECT verdict FROM document", &[], 1).await.unwrap();
+        assert_eq!(rows, vec![vec![Some("accepted".to_owned())]; 2]);
+        // What is not accepted yet can be.
+        let other = Received { name: "e.json".into(), bytes: b"[]".to_vec() };
+        for (verdict, stays) in
+            [(Verdict::Refused, "refused"), (Verdict::Accepted, "accepted"), (Verdict::Refused, "accepted")]
+        {
+            let digest = sha256(&other.bytes);
+            let again =
+                async |work: &mut Work<'_>| work.keep(&other, &digest, &blank(&other, verdict, None), None).await;
+            register.run(&key, again).await.unwrap();
+            let sql = "SELECT verdict FROM document WHERE sha256=$1";
+            let rows = register.store.texts(sql, &[Value::Text(Some(digest))], 1).await.unwrap();
+            assert_eq!(rows, vec![vec![Some(stays.to_owned())]]);
+        }
+    }
 }

@@ -329,6 +329,22 @@ impl Store {
         self.placed(sql, streams.iter()).await
     }
 
+    /// Documents that wait for one of these: SHA-256, name and bytes.
+    pub async fn waiting(&mut self, ids: &[String]) -> Result<Vec<Vec<String>>, RegisterError> {
+        let holders: Vec<String> = (1..=ids.len()).map(|n| format!("${n}")).collect();
+        let sql = format!(
+            "SELECT sha256, name, bytes FROM document WHERE about IN ({}) AND verdict='unmatched'",
+            holders.join(",")
+        );
+        let values: Vec<Value> = ids.iter().map(|id| Value::Text(Some(id.clone()))).collect();
+        let mut found = Vec::new();
+        let take = |row: Vec<Option<String>>| {
+            found.extend(row.into_iter().collect::<Option<Vec<String>>>());
+            Ok(())
+        };
+        self.each(sql, &values, 3, take).await.map(|()| found)
+    }
+
     /// States by a statement that names texts; none where it names none.
     async fn placed<'t>(
         &mut self,
@@ -395,6 +411,18 @@ impl Store {
         replace: &str,
         rows: Vec<Vec<Value>>,
     ) -> Result<(), sqlx::Error> {
+        self.insert_if(table, columns, replace, "", rows).await
+    }
+
+    /// The same; a row that is there is replaced only where `when` holds of it. Each table has one `when`.
+    pub async fn insert_if(
+        &mut self,
+        table: &'static str,
+        columns: &[&str],
+        replace: &str,
+        when: &str,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), sqlx::Error> {
         let mut left = rows.len();
         let mut rows = rows.into_iter();
         while left > 0 {
@@ -404,7 +432,7 @@ impl Store {
             left -= size;
             let sqlite = self.sqlite;
             let sql = self.inserts.entry((table, size));
-            let sql = sql.or_insert_with(|| inserting(table, columns, replace, size, sqlite).into());
+            let sql = sql.or_insert_with(|| inserting(table, columns, (replace, when), size, sqlite).into());
             let query = sqlx::query(AssertSqlSafe(Arc::clone(sql)));
             bind(query, rows.by_ref().take(size).flatten()).execute(&mut self.connection).await?;
         }
@@ -414,7 +442,7 @@ impl Store {
 
 /// A statement that inserts as many rows. SQLite looks a named parameter up by walking through all of them,
 /// so that thousands of `$n` take longer than the rows: there they are bound by their place alone.
-fn inserting(table: &str, columns: &[&str], replace: &str, rows: usize, sqlite: bool) -> String {
+fn inserting(table: &str, columns: &[&str], (replace, when): (&str, &str), rows: usize, sqlite: bool) -> String {
     let mut sql = format!("INSERT INTO {table}({}) VALUES ", columns.join(","));
     for row in 0..rows {
         let first = row * columns.len() + 1;
@@ -426,6 +454,9 @@ fn inserting(table: &str, columns: &[&str], replace: &str, rows: usize, sqlite: 
     if !replace.is_empty() {
         let set = columns.iter().filter(|c| **c != replace).map(|c| format!("{c}=excluded.{c}"));
         sql.push_str(&format!(" ON CONFLICT({replace}) DO UPDATE SET {}", set.collect::<Vec<_>>().join(",")));
+    }
+    if !when.is_empty() {
+        sql.push_str(&format!(" WHERE {when}"));
     }
     sql
 }

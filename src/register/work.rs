@@ -9,6 +9,7 @@ use super::asset::Asset;
 use super::close::{Closer, PlacedMedium, judge};
 use super::error::{Refusal, RegisterError};
 use super::event::{Event, Stored};
+use super::ingest::{COLUMNS, REPLACEABLE};
 use super::medium::Medium;
 use super::people::{People, REGISTER_STREAM};
 use super::stage::Stage;
@@ -437,7 +438,7 @@ impl Work<'_> {
             self.states.iter().filter(|(s, _)| changed.contains(s.as_str())).collect();
         self.store.write(&self.events, &states).await?;
         let documents: Vec<Vec<Value>> = std::mem::take(&mut self.documents).into_values().collect();
-        let kept = self.store.insert("document", &super::ingest::COLUMNS, "sha256", documents).await;
+        let kept = self.store.insert_if("document", &COLUMNS, "sha256", REPLACEABLE, documents).await;
         kept.map_err(super::error::database("keeping documents"))
     }
 }

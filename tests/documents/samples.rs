@@ -59,6 +59,20 @@ pub fn facts() -> RunFacts {
     facts
 }
 
+/// A run that its policy let go before the medium is destroyed.
+pub fn before_destruction() -> RunFacts {
+    let mut facts = facts();
+    let policy = serde_json::json!({
+        "id": "example", "version": "1", "digest": "ab".repeat(32), "signed_by": null, "category": "moderate",
+        "route": "recycling", "assumed": [], "minimum": "destroy", "least_verification": "none", "validation": false,
+        "second_person_percent": 0, "bad_blocks_allowed": 0, "hidden_areas": "recorded", "operator": "anybody",
+        "step_down": "never", "ladder": [{"technique": "overwrite", "method": "clear"}], "before_destruction": true,
+        "retention_years": 3,
+    });
+    facts.policy = Some(serde_json::from_value(policy).unwrap());
+    facts
+}
+
 fn context() -> IssueContext {
     IssueContext { organization: "Example GmbH".into(), station: "Bench 1".into(), ..IssueContext::default() }
 }

@@ -154,7 +154,8 @@ impl Work<'_> {
         // Any file can be a receipt, so it is kept as text that every database can hold.
         let encoded = crate::signed::encode_base64url(bytes);
         let received = text(&format_time(self.now));
-        let row = vec![text(&digest), none(), text(kind), text("attached"), none(), none(), received, text(&encoded)];
+        let (kind, verdict, bytes) = (text(kind), text("attached"), text(&encoded));
+        let row = vec![text(&digest), none(), kind, verdict, none(), none(), received, bytes, none()];
         self.documents.insert(digest.clone(), row);
         Ok(digest)
     }
