@@ -1,6 +1,6 @@
 //! Verifying a bundle, offline: every document, every entry, every proof, and whether it is all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -71,11 +71,11 @@ pub fn verify_bundle(
     let mut documents: Vec<Verified> = files.iter().map(|(_, bytes)| alone(bytes)).collect();
     let mut checks = Vec::new();
     let mut logs = Vec::new();
-    let mut entries: Vec<(String, Entry, Hash)> = Vec::new();
+    let mut entries = Entries::default();
     for log in &bundle.logs {
         let (state, found) = check_log(log, trust, &mut checks)?;
         logs.push(state);
-        entries.extend(found.into_iter().map(|(entry, leaf)| (log.log_id.clone(), entry, leaf)));
+        found.into_iter().for_each(|(entry, leaf)| entries.add(&log.log_id, entry, leaf));
     }
     for verified in &mut documents {
         let check = check_entries(verified, &entries);
@@ -89,10 +89,10 @@ pub fn verify_bundle(
     checks.push(check_complete(&documents, &related, &entries, log));
     checks.extend(documents.iter().filter_map(|v| check_gathering(v, &related)));
     // By the documents of the bundle alone, each judged by all that is known.
-    let inside = |id: &str| documents.iter().any(|v| v.id.as_deref() == Some(id));
+    let ids: HashSet<&str> = documents.iter().filter_map(|v| v.id.as_deref()).collect();
+    let inside = |id: &str| ids.contains(id);
     let media: Vec<MediumState> = gather_from(&related, &[], &inside)
         .into_iter()
-        .filter(|m| m.document.is_some())
         .map(|state| MediumState { medium: state.medium.label(), state })
         .collect();
     checks.push(check_media(&media, &documents));
@@ -183,29 +183,57 @@ fn check_checkpoint(log: &BundledLog, state: &Checkpoint, trust: Option<&TrustSt
     }
 }
 
+/// The entries of all logs of a bundle.
+#[derive(Default)]
+struct Entries {
+    all: Vec<(String, Entry, Hash)>,
+    /// By the document that they name.
+    naming: HashMap<String, Vec<usize>>,
+    /// By log and index.
+    places: HashMap<(String, u64), usize>,
+}
+
+impl Entries {
+    fn add(&mut self, log: &str, entry: Entry, leaf: Hash) {
+        let at = self.all.len();
+        if let Some(id) = document_of(&entry) {
+            self.naming.entry(id.to_owned()).or_default().push(at);
+        }
+        self.places.entry((log.to_owned(), entry.index.0)).or_insert(at);
+        self.all.push((log.to_owned(), entry, leaf));
+    }
+
+    fn naming(&self, id: &str) -> impl Iterator<Item = &Entry> {
+        self.naming.get(id).into_iter().flatten().filter_map(|at| Some(&self.all.get(*at)?.1))
+    }
+
+    fn at(&self, log: &str, index: u64) -> Option<(&Entry, &Hash)> {
+        let at = self.places.get(&(log.to_owned(), index))?;
+        self.all.get(*at).map(|(_, entry, leaf)| (entry, leaf))
+    }
+}
+
 /// Whether the log knows the document.
-fn check_entries(verified: &Verified, entries: &[(String, Entry, Hash)]) -> Check {
+fn check_entries(verified: &Verified, entries: &Entries) -> Check {
     let name = "custody inclusion";
     let id = verified.id.as_deref().unwrap_or_default();
-    let naming = entries.iter().find(|(_, entry, _)| {
-        document_of(entry) == Some(id) && verified.kind.is_some_and(|kind| entry.typ == kind.event())
-    });
+    let naming = entries.naming(id).find(|entry| verified.kind.is_some_and(|kind| entry.typ == kind.event()));
     let unknown = || Check::new(name, Outcome::Unknown, "no entry of a custody log in the bundle names it");
     let Some(Document::Run(run)) = &verified.document else {
-        return naming.map_or_else(unknown, |(_, entry, _)| {
+        return naming.map_or_else(unknown, |entry| {
             Check::new(name, Outcome::Passed, format!("it is named by entry {} ({})", entry.index, entry.typ))
         });
     };
     let receipt = &run.facts.intent;
-    let intent = entries.iter().find(|(log, entry, _)| *log == receipt.log_id && entry.index == receipt.index);
+    let intent = entries.at(&receipt.log_id, receipt.index.0);
     match (intent, naming) {
-        (Some((_, entry, leaf)), _) if leaf.to_string() != receipt.leaf_hash || entry.typ != "run.intended" => {
+        (Some((entry, leaf)), _) if leaf.to_string() != receipt.leaf_hash || entry.typ != "run.intended" => {
             Check::new(name, Outcome::Failed, format!("entry {} is not the intent that it names", entry.index))
         }
-        (_, Some((_, entry, _))) if entry.run_id() != Some(run.facts.run_id.as_str()) => {
+        (_, Some(entry)) if entry.run_id() != Some(run.facts.run_id.as_str()) => {
             Check::new(name, Outcome::Failed, format!("entry {} names it as the outcome of another run", entry.index))
         }
-        (Some((_, intent, _)), Some((_, entry, _))) => {
+        (Some((intent, _)), Some(entry)) => {
             let detail = format!("intent in entry {}, outcome in entry {}", intent.index, entry.index);
             Check::new(name, Outcome::Passed, detail)
         }
@@ -216,13 +244,14 @@ fn check_entries(verified: &Verified, entries: &[(String, Entry, Hash)]) -> Chec
 fn check_complete(
     documents: &[Verified],
     related: &Related,
-    entries: &[(String, Entry, Hash)],
+    entries: &Entries,
     log: Option<(&str, &[ExtractedLine])>,
 ) -> Check {
     let name = "complete";
-    let inside = |id: &str| documents.iter().any(|v| v.id.as_deref() == Some(id));
+    let ids: HashSet<&str> = documents.iter().filter_map(|v| v.id.as_deref()).collect();
+    let inside = |id: &str| ids.contains(id);
     let mut missing: BTreeMap<String, String> = BTreeMap::new();
-    for (log, entry, _) in entries {
+    for (log, entry, _) in &entries.all {
         if let Some(id) = document_of(entry).filter(|id| !inside(id)) {
             missing.insert(id.to_owned(), format!("{} (entry {} of log {log})", entry.typ, entry.index));
         }
@@ -234,8 +263,7 @@ fn check_complete(
                 let what = format!("{} (entry {} of log {log_id})", line.entry.typ, line.index);
                 missing.insert(id.to_owned(), what);
             }
-            let here = entries.iter().any(|(log, entry, _)| log == log_id && entry.index.0 == line.index);
-            if !here {
+            if entries.at(log_id, line.index).is_none() {
                 unproven.push(line.index);
             }
         }

@@ -6,7 +6,7 @@ use lastwrite::certificate::Verdict;
 use lastwrite::certificate::document::*;
 use lastwrite::media::{AreaOutcome, CommandSet, Exchange, HiddenArea, Identity, Reply};
 use lastwrite::sanitize::record::{HiddenAreas, Otherwise, Restored, RunFacts};
-use lastwrite::signed::{Outcome, Role, TrustedKey};
+use lastwrite::signed::{Jws, Outcome, Role, TrustedKey};
 use lastwrite::units::Bytes;
 
 use crate::samples::*;
@@ -65,6 +65,59 @@ fn a_later_decision_takes_the_place_of_the_one_it_names_and_gives_it_back_when_r
     assert_eq!(judged(&certificate, &[rejected.clone(), then.clone()]).0, Verdict::Valid);
     let undone = revoked(|r| r.document = reference(&then));
     assert_eq!(judged(&certificate, &[rejected, then, undone]), (Verdict::Invalid, vec!["validation"]));
+}
+
+#[test]
+fn a_validation_takes_the_place_of_one_of_the_same_document_and_of_nothing_else() {
+    let certificate = certificate();
+    let rejected = validated(|v| v.decision = Decision::Rejected);
+    let other = validated(|v| {
+        (v.replaces, v.document) = (Some(id(&rejected)), reference(&failure_report()));
+    });
+    assert_eq!(judged(&certificate, &[rejected, other]), (Verdict::Invalid, vec!["validation"]));
+    let revocation = revoked(|_| {});
+    let instead = validated(|v| v.replaces = Some(id(&revocation)));
+    let undone = revoked(|r| r.document = DocumentRef { kind: DocumentType::Validation, ..reference(&revocation) });
+    assert_eq!(judged(&certificate, &[revocation, instead, undone]), (Verdict::Invalid, vec!["document revocation"]));
+    let differs = read_again(|v| {
+        v.matched.0 -= 512;
+        v.result = VerificationResult::Mismatched;
+    });
+    let instead = validated(|v| v.replaces = Some(id(&differs)));
+    assert_eq!(judged(&certificate, &[differs.clone(), instead]), (Verdict::Invalid, vec!["second reading"]));
+    let undone = revoked(|r| r.document = reference(&differs));
+    assert_eq!(judged(&certificate, &[differs, undone]), (Verdict::Valid, vec![]));
+}
+
+#[test]
+fn nobody_lifts_what_speaks_against_their_own_work() {
+    let certificate = certificate();
+    let rejected = validated(|v| v.decision = Decision::Rejected);
+    let lifted = |change: &dyn Fn(&mut Validation)| {
+        validated(|v| {
+            v.replaces = Some(id(&rejected));
+            change(v);
+        })
+    };
+    // The operator of the run, by name; and who has signed the certificate, by key.
+    let by_name = lifted(&|v| v.by.name = "ada lovelace".into());
+    let (good, invalid) = ((Verdict::Valid, vec![]), (Verdict::Invalid, vec!["validation"]));
+    assert_eq!(judged(&certificate, &[rejected.clone(), by_name]), invalid);
+    let mut twice = Jws::parse(&lifted(&|_| {})).unwrap();
+    assert_eq!(judged(&certificate, &[rejected.clone(), twice.to_bytes()]), good);
+    twice.add_signature(&key(STATION), Role::Station, at(20)).unwrap();
+    assert_eq!(judged(&certificate, &[rejected.clone(), twice.to_bytes()]), invalid);
+    let own = |of: &[u8]| {
+        revoked(|r| {
+            r.document = reference(of);
+            r.by.name = "ada lovelace".into();
+        })
+    };
+    assert_eq!(judged(&certificate, &[rejected.clone(), own(&rejected)]), invalid);
+    // That it was accepted they can take back.
+    let accepted = lifted(&|_| {});
+    let undone = own(&accepted);
+    assert_eq!(judged(&certificate, &[rejected, accepted, undone]), invalid);
 }
 
 /// Unknown is never success: an acceptance that was revoked by a key that is itself revoked since lifts nothing for sure.
@@ -166,6 +219,52 @@ fn a_second_reading_speaks_for_or_against_its_very_certificate() {
         v.result = VerificationResult::Incomplete;
     });
     assert_eq!(judged(&certificate, &[cut]), (Verdict::Valid, vec![]), "it says nothing");
+}
+
+#[test]
+fn a_certificate_that_gained_a_signature_is_the_one_that_was_read() {
+    let cosigned = |seed, role| {
+        let mut jws = Jws::parse(&certificate()).unwrap();
+        jws.add_signature(&key(seed), role, at(21)).unwrap();
+        jws.to_bytes()
+    };
+    let of_both = read_again(|v| v.certificate_signers.push(key(WITNESS).kid().to_owned()));
+    let gained = cosigned(WITNESS, Role::Witness);
+    assert_eq!(judged(&gained, &[read_again(|_| {})]), (Verdict::Valid, vec![]));
+    assert_eq!(judged(&gained, from_ref(&of_both)), (Verdict::Valid, vec![]));
+    // One that lost a signature is not; nor is a reading of nobody's certificate about it.
+    assert_eq!(judged(&certificate(), &[of_both]), (Verdict::Invalid, vec!["second reading"]));
+    let of_nobody = read_again(|v| v.certificate_signers.clear());
+    assert_eq!(judged(&gained, &[of_nobody]), (Verdict::Invalid, vec!["second reading"]));
+    // Who has signed since is not independent any more.
+    let told = |of: &[u8]| {
+        let trust = trust();
+        let reading = read_again(|_| {});
+        let related = Related::new([reading.as_slice()], Some(&trust));
+        related.about(&verify_any(of, None, Some(&trust))).remove(0).detail
+    };
+    assert!(told(&gained).contains("(independent,"), "{}", told(&gained));
+    let by_reader = told(&cosigned(OTHER_STATION, Role::Station));
+    assert!(by_reader.contains("(NOT independent,"), "{by_reader}");
+}
+
+#[test]
+fn a_run_that_precedes_destruction_is_no_proof() {
+    let trust = trust();
+    let before = certificate_of(&before_destruction());
+    let verified = verify_any(&before, None, Some(&trust));
+    assert_eq!((verified.verdict, verified.certifies()), (Verdict::Valid, false));
+    let related = Related::new([before.as_slice()], Some(&trust));
+    let media = gather(&related, &[]);
+    assert_eq!((media.len(), media[0].standing), (1, Standing::WithoutProof));
+    // It takes nothing from what is one.
+    let (certificate, record) = (certificate(), destruction());
+    let signers = [(OPERATOR, Role::Operator), (WITNESS, Role::Witness)];
+    let record = signed(&serde_json::to_vec(&record).unwrap(), DocumentType::Destruction.typ(), &signers);
+    for (proof, standing) in [(certificate, Standing::Sanitized), (record, Standing::Destroyed)] {
+        let media = gather(&Related::new([before.as_slice(), &proof], Some(&trust)), &[]);
+        assert_eq!((media.len(), media[0].standing), (1, standing));
+    }
 }
 
 /// The facts of a run on the drive with this many bytes, so many hours after the first; `before`, where it gave

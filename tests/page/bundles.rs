@@ -84,8 +84,14 @@ pub struct World {
 
 impl World {
     pub fn new(number: usize) -> World {
+        World::of(number, &|_| {})
+    }
+
+    /// With other facts of its run.
+    pub fn of(number: usize, change: &dyn Fn(&mut RunFacts)) -> World {
         let mut log = Growing::default();
         let mut facts = facts();
+        change(&mut facts);
         facts.medium.identity.serial = Some(format!("SERIAL{number}"));
         facts.medium.identity.wwn = Some(format!("0x{number:016x}"));
         facts.medium.identity_digest = facts.medium.identity.digest();

@@ -4,6 +4,7 @@
 
 mod beside;
 mod bundles;
+mod judged;
 mod runs;
 mod tokens;
 

@@ -1,5 +1,7 @@
 //! How each medium stands by all documents at hand.
 
+use std::collections::{BTreeSet, HashMap};
+
 use super::gathering::{GatheredMedium, Standing};
 use super::part::{DocumentRef, MediumName};
 use super::relation::{Related, Relation};
@@ -16,31 +18,82 @@ pub fn gather(related: &Related, expected: &[MediumName]) -> Vec<GatheredMedium>
     gather_from(related, expected, &|_| true)
 }
 
-/// The same by the documents alone whose id `counts`: the others speak for and against them, and are no proof.
+/// The same by the documents alone whose id `counts`: the others speak for and against them, and are no proof. A
+/// medium of which only they speak is left out.
 pub fn gather_from(related: &Related, expected: &[MediumName], counts: &dyn Fn(&str) -> bool) -> Vec<GatheredMedium> {
-    let mut media: Vec<Gathered<'_>> = expected.iter().map(Gathered::expected).collect();
+    let mut media = Media::default();
+    expected.iter().map(Gathered::expected).for_each(|medium| media.add(medium));
     for verified in related.documents().iter().filter(|v| v.verdict == Verdict::Valid) {
         let Some(Document::Run(_) | Document::Destruction(_)) = &verified.document else { continue };
         let Some(name) = verified.document.as_ref().and_then(Document::medium) else { continue };
-        let found = Gathered { names: names(&name, verified), medium: name, documents: vec![verified] };
-        let Some(at) = media.iter().position(|known| known.is(&found)) else {
-            media.push(found);
-            continue;
-        };
-        let mut medium = media.remove(at);
-        medium.take(found);
-        // One that gave hidden areas back joins what its two sizes had kept apart.
-        let (same, others): (Vec<_>, Vec<_>) = media.into_iter().partition(|known| medium.is(known));
-        same.into_iter().for_each(|again| medium.take(again));
-        media = others;
-        media.insert(at, medium);
+        let found =
+            Gathered { names: names(&name, verified), medium: name, documents: vec![verified], expected: false };
+        match media.first_that_is(&found) {
+            None => media.add(found),
+            Some(at) => media.join(at, found),
+        }
     }
     let proof = |verified: &&Verified| verified.id.as_deref().is_some_and(counts);
     let stand = |found: Gathered<'_>| {
-        let documents = found.documents.into_iter().filter(proof).collect();
-        stand(related, found.medium, documents)
+        let documents: Vec<_> = found.documents.into_iter().filter(proof).collect();
+        (found.expected || !documents.is_empty()).then(|| stand(related, found.medium, documents))
     };
-    media.into_iter().map(stand).collect()
+    media.found.into_iter().flatten().filter_map(stand).collect()
+}
+
+/// Media in the order in which they were found, and where those are that have a name in common.
+#[derive(Default)]
+struct Media<'a> {
+    /// `None`: it has joined another one.
+    found: Vec<Option<Gathered<'a>>>,
+    named: HashMap<String, BTreeSet<usize>>,
+}
+
+impl<'a> Media<'a> {
+    fn add(&mut self, medium: Gathered<'a>) {
+        let at = self.found.len();
+        self.note(&medium, at);
+        self.found.push(Some(medium));
+    }
+
+    fn note(&mut self, medium: &Gathered<'_>, at: usize) {
+        for name in medium.distinctive() {
+            self.named.entry(name).or_default().insert(at);
+        }
+    }
+
+    /// Places of those with a name in common, in order.
+    fn alike(&self, medium: &Gathered<'_>) -> BTreeSet<usize> {
+        medium.distinctive().iter().filter_map(|name| self.named.get(name)).flatten().copied().collect()
+    }
+
+    fn is_at(&self, at: usize, medium: &Gathered<'_>) -> bool {
+        self.found.get(at).is_some_and(|found| found.as_ref().is_some_and(|known| known.is(medium)))
+    }
+
+    fn first_that_is(&self, medium: &Gathered<'_>) -> Option<usize> {
+        self.alike(medium).into_iter().find(|at| self.is_at(*at, medium))
+    }
+
+    fn take_out(&mut self, at: usize) -> Option<Gathered<'a>> {
+        self.found.get_mut(at).and_then(Option::take)
+    }
+
+    fn join(&mut self, at: usize, found: Gathered<'a>) {
+        let Some(mut medium) = self.take_out(at) else { return };
+        medium.take(found);
+        // One that gave hidden areas back joins what its two sizes had kept apart.
+        let same: Vec<usize> = self.alike(&medium).into_iter().filter(|other| self.is_at(*other, &medium)).collect();
+        for again in same {
+            if let Some(again) = self.take_out(again) {
+                medium.take(again);
+            }
+        }
+        self.note(&medium, at);
+        if let Some(place) = self.found.get_mut(at) {
+            *place = Some(medium);
+        }
+    }
 }
 
 /// A medium, every name that its documents have for it, and they themselves.
@@ -49,11 +102,13 @@ struct Gathered<'a> {
     /// The same medium at each size that it had.
     names: Vec<MediumName>,
     documents: Vec<&'a Verified>,
+    /// It stands in the list of those that there should be.
+    expected: bool,
 }
 
 impl<'a> Gathered<'a> {
     fn expected(medium: &MediumName) -> Gathered<'a> {
-        Gathered { medium: medium.clone(), names: vec![medium.clone()], documents: Vec::new() }
+        Gathered { medium: medium.clone(), names: vec![medium.clone()], documents: Vec::new(), expected: true }
     }
 
     /// Whether both are one medium: at one of its sizes, and with nothing against it at any.
@@ -63,10 +118,21 @@ impl<'a> Gathered<'a> {
         same && against.iter().all(|fact| *fact == "size")
     }
 
+    /// What two media that are one have one of in common.
+    fn distinctive(&self) -> Vec<String> {
+        let facts = |name: &MediumName| {
+            let facts = [("serial", &name.serial), ("wwn", &name.wwn), ("digest", &name.digest)];
+            facts.map(|(fact, text)| (fact, text.as_deref().map_or("", str::trim).to_ascii_lowercase()))
+        };
+        let all = self.names.iter().flat_map(facts).filter(|(_, text)| !text.is_empty());
+        all.map(|(fact, text)| format!("{fact} {text}")).collect()
+    }
+
     fn take(&mut self, other: Gathered<'a>) {
         self.medium.learn(&other.medium);
         self.names.extend(other.names);
         self.documents.extend(other.documents);
+        self.expected |= other.expected;
     }
 }
 
@@ -134,8 +200,8 @@ fn entry(related: &Related, medium: &MediumName, verified: &Verified) -> Option<
                 Proven::QuickReadback => Some(VerificationLevel::Quick),
                 _ => None,
             };
-            // A part of a medium is no medium.
-            if facts.medium.partition.is_some() {
+            // A part of a medium is no medium, and what precedes destruction releases none.
+            if facts.medium.partition.is_some() || facts.precedes_destruction() {
                 return None;
             }
             let standing = opposed.unwrap_or(Standing::Sanitized);

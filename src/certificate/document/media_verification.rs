@@ -118,17 +118,24 @@ impl MediaVerification {
         }
     }
 
-    /// Neither the station nor the person who read had signed the certificate.
+    /// Neither the station nor the person who read had signed the certificate, as it was then.
     pub fn is_independent(&self) -> bool {
-        let signed = |kid: &str| self.certificate_signers.iter().any(|s| s == kid);
+        self.is_independent_of(&self.certificate_signers)
+    }
+
+    /// Neither of them is among these signers of the certificate.
+    pub fn is_independent_of(&self, signers: &[String]) -> bool {
+        let signed = |kid: &str| signers.iter().any(|s| s == kid);
         !signed(&self.station_kid) && !self.by.as_ref().is_some_and(|by| signed(&by.kid))
     }
 
-    /// What contradicts the certificate it names.
+    /// What contradicts the certificate it names. That may have gained signatures since it was read.
     pub fn against(&self, certificate: &CertificatePayload, signers: &[String]) -> Result<(), String> {
         let facts = &certificate.facts;
         require(self.run_id == facts.run_id, || "it names another run".to_owned())?;
-        require(self.certificate_signers == signers, || "it names other signers of the certificate".to_owned())?;
+        let listed = &self.certificate_signers;
+        let signed = listed.iter().all(|kid| signers.contains(kid)) && listed.is_empty() == signers.is_empty();
+        require(signed, || "it names other signers of the certificate".to_owned())?;
         let differences = facts.medium.identity.differences(&self.medium.identity);
         require(self.medium.differences == differences, || "it tells other differences of identity".to_owned())?;
         let virtual_both = facts.medium.class != MediumClass::Physical && self.medium.class != MediumClass::Physical;

@@ -1,5 +1,7 @@
 //! What other documents say about a document: accepted, rejected, revoked, read again, failed later.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::judgement::Decision;
 use super::media_verification::VerificationResult;
 use super::verified::{Verified, verify_any};
@@ -11,6 +13,12 @@ use crate::signed::{Check, Outcome, TrustStore, format_time};
 #[derive(Clone, Debug, Default)]
 pub struct Related {
     documents: Vec<Verified>,
+    /// Places of those that speak of a document, by its id.
+    naming: BTreeMap<String, Vec<usize>>,
+    /// Places of the failure reports, by the identity of their medium, before and after the run.
+    failures: BTreeMap<String, Vec<usize>>,
+    /// Places of the valid validations, by the id that they replace.
+    replacing: BTreeMap<String, Vec<usize>>,
 }
 
 /// What one document says about another.
@@ -47,7 +55,34 @@ impl Related {
         let mut documents: Vec<Verified> = documents.into_iter().filter(counts).collect();
         documents.sort_by(|a, b| a.id.cmp(&b.id));
         documents.dedup_by(|a, b| a.id == b.id);
-        Related { documents }
+        let mut related = Related::default();
+        for (at, verified) in documents.iter().enumerate() {
+            related.index(at, verified);
+        }
+        Related { documents, ..related }
+    }
+
+    fn index(&mut self, at: usize, verified: &Verified) {
+        let note = |by: &mut BTreeMap<String, Vec<usize>>, key: &str| by.entry(key.to_owned()).or_default().push(at);
+        match &verified.document {
+            Some(Document::Validation(v)) => {
+                note(&mut self.naming, &v.document.id);
+                if let Some(replaced) = v.replaces.as_deref().filter(|_| verified.verdict == Verdict::Valid) {
+                    note(&mut self.replacing, replaced);
+                }
+            }
+            Some(Document::Revocation(r)) => note(&mut self.naming, &r.document.id),
+            Some(Document::MediaVerification(v)) => note(&mut self.naming, &v.certificate.id),
+            Some(Document::Discrepancy(d)) => note(&mut self.naming, &d.transfer.id),
+            Some(Document::Run(run)) if verified.kind == Some(DocumentType::FailureReport) => {
+                note(&mut self.failures, &run.facts.medium.identity_digest);
+                // Also a run that made the medium larger first.
+                if let Some(restored) = run.facts.hidden_areas.restored() {
+                    note(&mut self.failures, &restored.before.digest());
+                }
+            }
+            _ => {}
+        }
     }
 
     /// All of them.
@@ -61,15 +96,18 @@ impl Related {
         self.documents.get(at)
     }
 
-    /// What the others say about a document. Judgements that a later one takes the place of, or that
-    /// are revoked themselves, are left out.
+    /// What the others say about a document, in the order of their ids. Judgements that a later one takes
+    /// the place of, or that are revoked themselves, are left out.
     pub fn about(&self, verified: &Verified) -> Vec<Relation> {
         let Some(id) = verified.id.as_deref() else { return Vec::new() };
-        self.documents
-            .iter()
-            .filter(|other| other.id.as_deref() != Some(id))
-            .filter_map(|other| self.relation(other, id, verified))
-            .collect()
+        let failures = match &verified.document {
+            Some(Document::Run(run)) => self.failures.get(&run.facts.medium.identity_digest),
+            _ => None,
+        };
+        let places: BTreeSet<usize> = self.naming.get(id).into_iter().chain(failures).flatten().copied().collect();
+        let others = places.into_iter().filter_map(|at| self.documents.get(at));
+        let others = others.filter(|other| other.id.as_deref() != Some(id));
+        others.filter_map(|other| self.relation(other, id, verified)).collect()
     }
 
     /// The same as checks of the document.
@@ -96,7 +134,7 @@ impl Related {
         let mut undone = Undone::No;
         let (kind, speaks_for, detail) = match other.document.as_ref()? {
             Document::Validation(v) if v.document.id == id => {
-                undone = self.replaced(&document);
+                undone = self.lifted(other, v.decision == Decision::Accepted, of);
                 let detail =
                     format!("{} by {} on {}: {}", v.decision.words(), v.by.name, format_time(v.decided), v.reason);
                 (DocumentType::Validation, v.decision == Decision::Accepted, detail)
@@ -109,12 +147,16 @@ impl Related {
                 if v.result == VerificationResult::Incomplete {
                     return None;
                 }
-                undone = self.replaced(&document);
                 let fits = match &of.document {
                     Some(Document::Run(run)) => v.against(run, &of.signers),
                     _ => Err("it is about no certificate".to_owned()),
                 };
-                let independent = if v.is_independent() { "independent" } else { "NOT independent" };
+                // Unless it is established who undid it, it holds.
+                let speaks_for = fits.is_ok() && v.result == VerificationResult::Matched;
+                if self.revoked(other, speaks_for, of) == Undone::Yes {
+                    return None;
+                }
+                let independent = if v.is_independent_of(&of.signers) { "independent" } else { "NOT independent" };
                 match fits {
                     Ok(()) => (
                         DocumentType::MediaVerification,
@@ -142,7 +184,7 @@ impl Related {
                 (DocumentType::FailureReport, false, detail)
             }
             Document::Discrepancy(d) if d.transfer.id == id => {
-                undone = self.settled(&document);
+                undone = self.settled(other, &document);
                 let detail = format!("{} found on {} that it is not what arrived", d.by.name, format_time(d.found));
                 (DocumentType::Discrepancy, false, detail)
             }
@@ -157,52 +199,63 @@ impl Related {
         Some(Relation { document, kind, speaks_for, detail: format!("{detail} ({short})") })
     }
 
-    /// `Unknown`: only documents of which it is not established who signed them revoke it.
-    fn revoked(&self, id: &str) -> Undone {
-        let by = |v: &&Verified| matches!(&v.document, Some(Document::Revocation(r)) if r.document.id == id);
-        let mut revocations = self.documents.iter().filter(by).peekable();
-        match (revocations.peek().is_some(), revocations.any(|v| v.verdict == Verdict::Valid)) {
-            (_, true) => Undone::Yes,
-            (true, false) => Undone::Unknown,
-            (false, false) => Undone::No,
-        }
+    /// The documents that speak of that one.
+    fn naming(&self, id: &str) -> impl Iterator<Item = &Verified> {
+        self.naming.get(id).into_iter().flatten().filter_map(|at| self.documents.get(*at))
     }
 
-    /// A valid document revokes it or takes its place. One that is revoked takes nobody's place, so
-    /// that a rejection comes back when the acceptance after it is revoked.
-    fn replaced(&self, id: &str) -> Undone {
-        if self.revoked(id) == Undone::Yes {
+    /// Whether a judgement of the document `of` is revoked. `Unknown`: only by documents of which it is not established
+    /// who signed them. A revocation itself is final, and nobody asks this of one.
+    fn revoked(&self, judgement: &Verified, speaks_for: bool, of: &Verified) -> Undone {
+        let mut found = Undone::No;
+        for by in self.naming(judgement.id.as_deref().unwrap_or_default()) {
+            match (&by.document, by.verdict == Verdict::Valid) {
+                (Some(Document::Revocation(_)), _) if !may_lift(by, speaks_for, of) => {}
+                (Some(Document::Revocation(_)), true) => return Undone::Yes,
+                (Some(Document::Revocation(_)), false) => found = Undone::Unknown,
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// Whether a validation of the document `of` is revoked, or a valid one of the same document takes its place. One
+    /// that is revoked takes nobody's place, so that a rejection comes back when the acceptance after it is revoked.
+    fn lifted(&self, validation: &Verified, speaks_for: bool, of: &Verified) -> Undone {
+        if self.revoked(validation, speaks_for, of) == Undone::Yes {
             return Undone::Yes;
         }
-        let by = self.documents.iter().filter_map(|v| match (&v.document, &v.id) {
-            (Some(Document::Validation(d)), Some(by)) if d.replaces.as_deref() == Some(id) => {
-                (v.verdict == Verdict::Valid).then(|| self.revoked(by))
+        let mut found = Undone::No;
+        let replacing = validation.id.as_ref().and_then(|id| self.replacing.get(id)).into_iter().flatten();
+        for by in replacing.filter_map(|at| self.documents.get(*at)) {
+            let Some(Document::Validation(v)) = &by.document else { continue };
+            if of.id.as_deref() != Some(v.document.id.as_str()) || !may_lift(by, speaks_for, of) {
+                continue;
             }
-            _ => None,
-        });
-        let stands: Vec<Undone> = by.filter(|by| *by != Undone::Yes).collect();
-        match (stands.contains(&Undone::No), stands.is_empty()) {
-            (true, _) => Undone::Yes,
-            (false, false) => Undone::Unknown,
-            (false, true) => Undone::No,
+            match self.revoked(by, v.decision == Decision::Accepted, of) {
+                Undone::No => return Undone::Yes,
+                Undone::Unknown => found = Undone::Unknown,
+                Undone::Yes => {}
+            }
         }
+        found
     }
 
     /// A discrepancy that a validator has accepted.
-    fn settled(&self, id: &str) -> Undone {
+    fn settled(&self, discrepancy: &Verified, id: &str) -> Undone {
         let (mut accepted, mut firmly, mut against) = (false, false, false);
-        for verified in &self.documents {
-            let (Some(Document::Validation(d)), Some(by)) = (&verified.document, verified.id.as_deref()) else {
-                continue;
-            };
-            let undone = self.replaced(by);
-            if d.document.id != id || undone == Undone::Yes {
+        for verified in self.naming(id) {
+            let Some(Document::Validation(d)) = &verified.document else { continue };
+            let speaks_for = d.decision == Decision::Accepted;
+            let undone = self.lifted(verified, speaks_for, discrepancy);
+            if undone == Undone::Yes {
                 continue;
             }
             match (verified.verdict == Verdict::Valid, d.decision) {
                 (true, Decision::Accepted) => {
                     accepted = true;
-                    firmly |= undone == Undone::No && self.revoked(by) == Undone::No;
+                    let revoked = self.revoked(verified, speaks_for, discrepancy);
+                    firmly |= undone == Undone::No && revoked == Undone::No;
                 }
                 (true, Decision::Rejected) if undone == Undone::No => return Undone::No,
                 (_, Decision::Rejected) => against = true,
@@ -215,4 +268,21 @@ impl Related {
             (true, false) => Undone::Unknown,
         }
     }
+}
+
+/// Four eyes: who signed a document, or did what it tells of, lifts nothing that speaks against it.
+fn may_lift(by: &Verified, speaks_for: bool, of: &Verified) -> bool {
+    let name = match &by.document {
+        Some(Document::Validation(v)) => Some(&v.by.name),
+        Some(Document::Revocation(r)) => Some(&r.by.name),
+        _ => None,
+    };
+    let operator = match &of.document {
+        Some(Document::Run(run)) => run.facts.operator.as_ref().map(|operator| &operator.name),
+        Some(Document::Destruction(d)) => Some(&d.operator.name),
+        _ => None,
+    };
+    let own = by.signers.iter().any(|kid| of.signers.contains(kid))
+        || matches!((name, operator), (Some(a), Some(b)) if a.eq_ignore_ascii_case(b));
+    speaks_for || !own
 }

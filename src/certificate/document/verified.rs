@@ -35,10 +35,11 @@ impl Verified {
 
     /// Whether it says, if it is valid, that media hold nothing any more: a certificate, a record of
     /// destruction, a complete computer or lot certificate. A failure report, a rejection or a
-    /// revocation can be valid too, and says nothing of the kind.
+    /// revocation can be valid too, and says nothing of the kind; nor does the certificate of a run
+    /// that precedes destruction.
     pub fn certifies(&self) -> bool {
         match &self.document {
-            Some(Document::Run(run)) => run.kind == DocumentKind::Certificate,
+            Some(Document::Run(run)) => run.kind == DocumentKind::Certificate && !run.facts.precedes_destruction(),
             Some(Document::Destruction(_)) => true,
             Some(Document::Gathering(gathering)) => gathering.complete,
             _ => false,

@@ -117,7 +117,7 @@ async function judgeBundle(bundle, others) {
   bundle.checks = [...logs.flatMap((log) => log.checks), checkComplete(documents, related, logs)];
   for (const document of gatherings) bundle.checks.push(await checkGathered(document.payload, related));
   const ids = new Set(documents.map((document) => document.id));
-  bundle.media = (await gather(related, [], (id) => ids.has(id))).filter((medium) => medium.document !== null);
+  bundle.media = await gather(related, [], (id) => ids.has(id));
   bundle.checks.push(checkMedia(bundle.media, documents, gatherings));
   const own = documents.flatMap((document) => [...document.checks, ...document.others]);
   const counts = (check) => check.outcome === "unknown" || !SAID_BY_OTHERS.includes(check.name);

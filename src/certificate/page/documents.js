@@ -118,6 +118,18 @@ async function checkContent(document) {
   return checks;
 }
 
+// Where each names the document that it speaks of.
+const JUDGES = { validation: "document.id", revocation: "document.id", media_verification: "certificate.id", discrepancy: "transfer.id" };
+const accepts = (validation) => validation.payload.get("decision") === "accepted";
+
+// Four eyes: who signed a document, or did what it tells of, lifts nothing that speaks against it.
+function mayLift(by, speaksFor, document) {
+  const signers = document.signatures.map((signature) => signature.kid);
+  const operator = get(document.payload, "facts.operator.name") ?? get(document.payload, "operator.name") ?? null;
+  const named = operator !== null && lower(operator) === lower(get(by.payload, "by.name"));
+  return speaksFor || !(named || by.signatures.some(({ kid }) => kid !== null && signers.includes(kid)));
+}
+
 // Documents at hand that say something of others: each once, and no invalid ones. `groups`: documents, and how each is
 // judged for that. Of one that is not established it is not known who says so. A judgement that a later one takes the
 // place of, or that is revoked, is left out.
@@ -133,42 +145,54 @@ class Related {
     }
     this.all = [...this.known.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
     this.valid = this.all.filter((d) => d.established);
+    this.failures = this.all.filter((d) => d.kind === "failure_report");
+    // Those that speak of a document, and those that take the place of one, by its id.
+    [this.naming, this.replacing] = [new Map(), new Map()];
+    const note = (map, id, d) => (map.has(id) ? map.get(id).push(d) : map.set(id, [d]));
+    for (const d of this.all.filter((one) => JUDGES[one.kind] !== undefined)) note(this.naming, get(d.payload, JUDGES[d.kind]), d);
+    for (const d of this.valid.filter((one) => one.kind === "validation")) note(this.replacing, d.payload.get("replaces"), d);
   }
 
   has(id) {
     return this.known.has(id);
   }
 
-  // Whether it was undone: "yes", "no", or "unknown" where it is not established who says so.
-  revoked(id) {
-    const by = this.all.filter((d) => d.kind === "revocation" && get(d.payload, "document.id") === id);
+  // Whether a judgement of a document is revoked: "yes", "no", or "unknown" where it is not established who says so. A
+  // revocation itself is final, and nobody asks this of one.
+  revoked(judgement, speaksFor, document) {
+    const by = (this.naming.get(judgement.id) ?? []).filter((d) => d.kind === "revocation" && mayLift(d, speaksFor, document));
     if (by.some((d) => d.established)) return "yes";
     return by.length > 0 ? "unknown" : "no";
   }
 
-  // One that is revoked takes nobody's place, so that a rejection comes back when the acceptance after it is revoked.
-  replaced(id) {
-    if (this.revoked(id) === "yes") return "yes";
-    const by = this.valid.filter((d) => d.kind === "validation" && d.payload.get("replaces") === id);
-    const stands = by.map((d) => this.revoked(d.id)).filter((undone) => undone !== "yes");
+  // Whether a validation is revoked, or a valid one of the same document takes its place. One that is revoked takes
+  // nobody's place, so that a rejection comes back when the acceptance after it is revoked.
+  lifted(validation, document) {
+    const speaksFor = accepts(validation);
+    if (this.revoked(validation, speaksFor, document) === "yes") return "yes";
+    const takesPlace = (d) => get(d.payload, "document.id") === document.id && mayLift(d, speaksFor, document);
+    const by = (this.replacing.get(validation.id) ?? []).filter(takesPlace);
+    const stands = by.map((d) => this.revoked(d, accepts(d), document)).filter((undone) => undone !== "yes");
     if (stands.includes("no")) return "yes";
     return stands.length > 0 ? "unknown" : "no";
   }
 
   // A discrepancy that a validator has accepted.
-  settled(id) {
-    const about = this.all.filter((d) => d.kind === "validation" && get(d.payload, "document.id") === id && this.replaced(d.id) !== "yes");
-    const [accepted, rejected] = ["accepted", "rejected"].map((decision) => about.filter((d) => d.payload.get("decision") === decision));
-    const stands = (d) => d.established && this.replaced(d.id) === "no";
+  settled(discrepancy) {
+    const validations = (this.naming.get(discrepancy.id) ?? []).filter((d) => d.kind === "validation");
+    const about = validations.filter((d) => this.lifted(d, discrepancy) !== "yes");
+    const [accepted, rejected] = [about.filter(accepts), about.filter((d) => !accepts(d))];
+    const stands = (d) => d.established && this.lifted(d, discrepancy) === "no";
     if (rejected.some(stands) || !accepted.some((d) => d.established)) return "no";
-    const firmly = accepted.some((d) => stands(d) && this.revoked(d.id) === "no");
+    const firmly = accepted.some((d) => stands(d) && this.revoked(d, true, discrepancy) === "no");
     return firmly && rejected.length === 0 ? "yes" : "unknown";
   }
 
   // What the others say about a document, each as a check that names who says it.
   about(document) {
     const found = [];
-    for (const other of this.all) {
+    const others = [...(this.naming.get(document.id) ?? []), ...(document.kind === "certificate" ? this.failures : [])];
+    for (const other of others.sort((a, b) => (a.id < b.id ? -1 : 1))) {
       const said = other.id === document.id ? null : relation(other, document, this);
       if (said === null || said.undone === "yes") continue;
       const { check, undone } = said;
@@ -200,19 +224,22 @@ function relation(other, document, related) {
   const said = (name, isFor, detail, undone = "no") => ({ check: (isFor ? passed : failed)(name, `${detail} (${id.slice(0, 12)})`), undone });
   if (kind === "validation" && of("document.id") === document.id) {
     const detail = `${of("decision")} by ${of("by.name")} on ${of("decided")}: ${of("reason")}`;
-    return said("validation", of("decision") === "accepted", detail, related.replaced(id));
+    return said("validation", of("decision") === "accepted", detail, related.lifted(other, document));
   }
   if (kind === "revocation" && of("document.id") === document.id) {
     return said("document revocation", false, `revoked by ${of("by.name")} on ${of("revoked")}: ${of("reason")}`);
   }
   if (kind === "media_verification" && of("certificate.id") === document.id) {
     if (of("result") === "incomplete") return null;
-    const [against, undone] = [contradictionOf(other, document), related.replaced(id)];
-    if (against !== null) return said("second reading", false, `a reading contradicts it: ${against}`, undone);
-    return said("second reading", of("result") === "matched", `${of("result")}, read by ${of("station")} on ${of("ended")}`, undone);
+    const against = contradictionOf(other, document);
+    const speaksFor = against === null && of("result") === "matched";
+    // Unless it is established who undid it, it holds.
+    if (related.revoked(other, speaksFor, document) === "yes") return null;
+    const told = against === null ? `${of("result")}, read by ${of("station")} on ${of("ended")}` : `a reading contradicts it: ${against}`;
+    return said("second reading", speaksFor, told);
   }
   if (kind === "discrepancy" && of("transfer.id") === document.id) {
-    return said("discrepancy", false, `${of("by.name")} found on ${of("found")} that it is not what arrived`, related.settled(id));
+    return said("discrepancy", false, `${of("by.name")} found on ${of("found")} that it is not what arrived`, related.settled(other));
   }
   const later =
     kind === "failure_report" &&
@@ -236,8 +263,10 @@ function contradictionOf(reading, document) {
   const [of, facts] = [(path) => get(reading.payload, path), document.payload.get("facts")];
   const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
   if (of("run_id") !== facts.get("run_id")) return "it names another run";
-  const signers = document.signatures.map((s) => s.kid).filter((kid) => kid !== null);
-  if (!same(of("certificate_signers"), signers)) return "it names other signers of the certificate";
+  // It may have gained signatures since it was read.
+  const [listed, signers] = [of("certificate_signers"), document.signatures.map((s) => s.kid).filter((kid) => kid !== null)];
+  const signed = listed.every((kid) => signers.includes(kid)) && (listed.length === 0) === (signers.length === 0);
+  if (!signed) return "it names other signers of the certificate";
   const differences = identityDifferences(get(facts, "medium.identity"), of("medium.identity"));
   const told = of("medium.differences").map((d) => ({ field: d.get("field"), before: d.get("before"), now: d.get("now") }));
   if (!same(told, differences)) return "it tells other differences of identity";

@@ -45,13 +45,14 @@ function labelOf(name) {
 
 // Every medium that the documents or the expected names name, each once: the expected ones first, in their order. Only
 // valid documents are proof, and one that another speaks against is none.
-// By the documents alone whose id `counts`: the others speak for and against them, and are no proof.
+// By the documents alone whose id `counts`: the others speak for and against them, and are no proof. A medium of which
+// only they speak is left out.
 async function gather(related, expected, counts = () => true) {
-  let media = expected.map((medium) => ({ medium: { ...medium }, names: [medium], keys: keysOf([medium]), documents: [] }));
+  let media = expected.map((medium) => ({ medium: { ...medium }, names: [medium], keys: keysOf([medium]), documents: [], expected: true }));
   for (const document of related.valid) {
     if (!["certificate", "failure_report", "destruction"].includes(document.kind)) continue;
     const names = await namesOf(document);
-    const found = { medium: { ...names[0] }, names, keys: keysOf(names), documents: [{ document, name: names[0] }] };
+    const found = { medium: { ...names[0] }, names, keys: keysOf(names), documents: [{ document, name: names[0] }], expected: false };
     const at = media.findIndex((known) => areOne(known, found));
     if (at < 0) {
       media.push(found);
@@ -65,7 +66,9 @@ async function gather(related, expected, counts = () => true) {
     same.forEach((again) => takeIn(medium, again));
     media.splice(at, 0, medium);
   }
-  return media.map(({ medium, documents }) => standOf(related, medium, documents.filter(({ document }) => counts(document.id))));
+  const counted = media.map((found) => ({ ...found, documents: found.documents.filter(({ document }) => counts(document.id)) }));
+  const told = counted.filter(({ expected: listed, documents }) => listed || documents.length > 0);
+  return told.map(({ medium, documents }) => standOf(related, medium, documents));
 }
 
 const knownNames = new WeakMap();
@@ -99,6 +102,7 @@ function takeIn(known, more) {
   known.names = [...known.names, ...more.names];
   known.keys = [...known.keys, ...more.keys];
   known.documents.push(...more.documents);
+  known.expected ||= more.expected;
 }
 
 // Of several documents the best counts, and of equal ones the latest.
@@ -123,8 +127,8 @@ function entryOf(related, medium, { document, name }) {
   if (kind === "destruction") {
     return { ...entry, standing: opposed ?? "destroyed", attained: of("attained"), ended: of("destroyed"), against: speaker };
   }
-  // The later failure stands for itself, and a part of a medium is no medium.
-  if (opposed === "failed" || of("facts.medium.partition") !== null) return null;
+  // The later failure stands for itself, a part of a medium is no medium, and what precedes destruction releases none.
+  if (opposed === "failed" || of("facts.medium.partition") !== null || of("facts.policy.before_destruction") === true) return null;
   const verification = LEVEL_PROVEN[of("facts.proven")] ?? null;
   return { ...entry, standing: opposed ?? "sanitized", attained: of("facts.attained"), verification, against: speaker };
 }

@@ -251,6 +251,10 @@ fn meant(args: &VerifyArgs, verified: &Verified) -> Option<Check> {
         (false, false) if kind == DocumentType::FailureReport => wrong(
             "this is a failure report, not a certificate: the run failed (--failure-report verifies it as such)".into(),
         ),
+        (false, false) if kind == DocumentType::Certificate && !verified.certifies() => wrong(
+            "the run precedes destruction, so this certificate releases nothing (--any verifies it as what it is)"
+                .into(),
+        ),
         (false, false) if !verified.certifies() => wrong(format!(
             "this {kind} does not say that media are sanitized or destroyed (--any verifies it as what it is)"
         )),

@@ -1,0 +1,124 @@
+//! What judges a certificate, on the page and in the program: who may lift what, and of which document.
+
+use lastwrite::certificate::document::*;
+
+use super::bundles::{Case, World, compare};
+use super::*;
+
+fn validated(change: impl FnOnce(&mut Validation)) -> Vec<u8> {
+    let mut validation = validation(Decision::Accepted);
+    change(&mut validation);
+    signed(&serde_json::to_vec(&validation).unwrap(), DocumentType::Validation.typ(), &[(VALIDATOR, Role::Validator)])
+}
+
+fn revoked(of: &[u8], change: impl FnOnce(&mut Revocation)) -> Vec<u8> {
+    let mut revocation = revocation();
+    revocation.document = reference(of);
+    change(&mut revocation);
+    signed(&serde_json::to_vec(&revocation).unwrap(), DocumentType::Revocation.typ(), &[(VALIDATOR, Role::Validator)])
+}
+
+fn read_again(change: impl FnOnce(&mut MediaVerification)) -> Vec<u8> {
+    let mut reading = media_verification();
+    change(&mut reading);
+    let signers = [(OTHER_STATION, Role::Station), (VERIFIER, Role::Verifier)];
+    signed(&serde_json::to_vec(&reading).unwrap(), DocumentType::MediaVerification.typ(), &signers)
+}
+
+/// By the program: of the first of the files, with what all of them say of it.
+fn by_program(files: &[Vec<u8>], trust: &TrustStore) -> &'static str {
+    let mut verified = verify_any_with(&files[0], None, Some(trust), &[]);
+    let related = Related::new(files.iter().map(Vec::as_slice), Some(trust));
+    verified.add(related.checks(&verified));
+    word(verified.verdict)
+}
+
+#[test]
+fn who_lifts_what_is_judged_as_the_program_judges_it() {
+    let Some(browser) = Browser::start() else { return };
+    let station = super::super::Station::new();
+    let (page, trust) = (super::super::page(&station), trusted());
+    let certificate = certificate();
+    let cosigned = |seed, role| {
+        let mut jws = Jws::parse(&certificate).unwrap();
+        jws.add_signature(&key(seed), role, at(21)).unwrap();
+        jws.to_bytes()
+    };
+    let rejected = validated(|v| v.decision = Decision::Rejected);
+    let lifting = |v: &mut Validation| v.replaces = Some(id(&rejected));
+    let lifted = validated(lifting);
+    let other = validated(|v| {
+        lifting(v);
+        v.document = reference(&failure_report());
+    });
+    let own = |v: &mut Validation| v.by.name = "ADA LOVELACE".into();
+    let own_lifted = validated(|v| {
+        lifting(v);
+        own(v);
+    });
+    let revocation = revoked(&certificate, |_| {});
+    let own_revoked = |of: &[u8]| revoked(of, |r| r.by.name = "ADA LOVELACE".into());
+    let mismatched = read_again(|v| {
+        v.matched.0 -= 512;
+        v.result = VerificationResult::Mismatched;
+    });
+    let of_both = read_again(|v| v.certificate_signers.push(key(WITNESS).kid().to_owned()));
+    let before = certificate_of(&before_destruction());
+    let cases: Vec<(&str, Vec<Vec<u8>>)> = vec![
+        ("valid", vec![certificate.clone(), lifted.clone()]),
+        ("invalid", vec![certificate.clone(), rejected.clone()]),
+        ("valid", vec![certificate.clone(), rejected.clone(), lifted.clone()]),
+        ("invalid", vec![certificate.clone(), rejected.clone(), lifted.clone(), revoked(&lifted, |_| {})]),
+        ("invalid", vec![certificate.clone(), rejected.clone(), other]),
+        ("invalid", vec![certificate.clone(), rejected.clone(), own_lifted]),
+        ("invalid", vec![certificate.clone(), rejected.clone(), own_revoked(&rejected)]),
+        ("invalid", vec![certificate.clone(), rejected.clone(), lifted.clone(), own_revoked(&lifted)]),
+        ("valid", vec![certificate.clone(), rejected.clone(), revoked(&rejected, |_| {})]),
+        ("invalid", vec![certificate.clone(), revocation.clone(), validated(|v| v.replaces = Some(id(&revocation)))]),
+        (
+            "invalid",
+            vec![
+                certificate.clone(),
+                revocation.clone(),
+                revoked(&revocation, |r| r.document.kind = DocumentType::Validation),
+            ],
+        ),
+        ("invalid", vec![certificate.clone(), mismatched.clone()]),
+        ("invalid", vec![certificate.clone(), mismatched.clone(), validated(|v| v.replaces = Some(id(&mismatched)))]),
+        ("valid", vec![certificate.clone(), mismatched.clone(), revoked(&mismatched, |_| {})]),
+        ("invalid", vec![certificate.clone(), mismatched.clone(), own_revoked(&mismatched)]),
+        ("valid", vec![cosigned(WITNESS, Role::Witness), read_again(|_| {})]),
+        ("valid", vec![cosigned(WITNESS, Role::Witness), of_both.clone()]),
+        ("invalid", vec![certificate.clone(), of_both]),
+        ("invalid", vec![certificate.clone(), read_again(|v| v.certificate_signers.clear())]),
+        ("valid", vec![before]),
+    ];
+    for (i, (expected, files)) in cases.iter().enumerate() {
+        assert_eq!(by_program(files, &trust), *expected, "case {i}");
+        open(&browser, &page, &trust);
+        let named: Vec<_> = files.iter().enumerate().map(|(n, bytes)| (format!("{n}.json"), bytes.clone())).collect();
+        assert_eq!(on_the_page(&browser, &named)["0.json"], *expected, "case {i}: {}", super::super::results(&browser));
+    }
+}
+
+/// Good in itself, and no proof of its medium: alone, beside a proof of another one, and before the destruction.
+#[test]
+fn a_bundle_with_a_run_before_destruction_proves_as_much_as_the_program_says() {
+    let Some(browser) = Browser::start() else { return };
+    let station = super::super::Station::new();
+    let page = super::super::page(&station);
+    let policy = before_destruction().policy;
+    let world = |number| World::of(number, &|facts| facts.policy = policy.clone());
+    let bundle = |number, inside: &[usize]| world(number).bundle(|i| inside.contains(&i), |i| inside.contains(&i));
+    let cases: Vec<_> = [(2001, vec![0]), (2002, vec![0, 4]), (2003, vec![0, 5]), (2004, vec![4])]
+        .into_iter()
+        .map(|(number, inside)| Case::new(format!("{inside:?}"), bundle(number, &inside), Vec::new()))
+        .collect();
+    let trust = trusted();
+    for (case, expected) in cases.iter().zip(["invalid", "valid", "invalid", "valid"]) {
+        let verdict = case.by_program(&trust).map(|verified| word(verified.verdict));
+        assert_eq!(verdict.as_deref(), Ok(expected), "{}", case.name);
+    }
+    let (differ, _) = compare(&browser, &page, &trust, &cases);
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
