@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -27,6 +28,8 @@ pub(super) struct Delegated {
     pub lists: BTreeMap<String, RevocationList>,
     /// Lines that no root of the store has signed.
     pub foreign: usize,
+    /// All other lines as they came, so that they can be handed on.
+    pub lines: Vec<Arc<str>>,
 }
 
 /// A bundle that is refused as a whole.
@@ -82,6 +85,7 @@ enum Statement {
 
 struct Line {
     number: usize,
+    text: Arc<str>,
     jws: Jws,
     root: String,
     at: DateTime<Utc>,
@@ -144,6 +148,11 @@ impl TrustStore {
         self.delegated.foreign
     }
 
+    /// What roots of this store signed, one document a line, as it was taken in.
+    pub fn statements(&self) -> &[Arc<str>] {
+        &self.delegated.lines
+    }
+
     /// Whether a known root signed it. An error when it names a known root and that is not so.
     fn root_of(&self, line: &Line) -> Result<bool, BundleError> {
         let Some(root) = self.find(&line.root) else { return Ok(false) };
@@ -165,6 +174,7 @@ impl TrustStore {
     }
 
     fn accept(&mut self, line: Line) {
+        self.delegated.lines.push(line.text);
         match line.statement {
             Statement::Delegation(delegation) => {
                 let key = delegation.trusted(&line.root);
@@ -191,7 +201,7 @@ impl TrustStore {
 
     /// Whoever has a revoked root can make delegations of any date, so none of its own counts any
     /// more. Its revocations do: they can only take trust away.
-    fn drop_what_revoked_roots_said(&mut self) {
+    pub(super) fn drop_what_revoked_roots_said(&mut self) {
         loop {
             let gone: Vec<String> = self
                 .delegated
@@ -262,6 +272,7 @@ fn read_line(line: &[u8], number: usize) -> Result<Line, BundleError> {
     let jws = Jws::parse(line).map_err(|source| BundleError::Document { line: number, source })?;
     let wrong = |why: String| BundleError::Signature { line: number, why };
     let statement = |source| BundleError::Statement { line: number, source };
+    let text = std::str::from_utf8(line).map_err(|_| wrong("is not UTF-8".to_owned()))?.into();
     let [signature] = jws.signatures() else {
         return Err(wrong("must have exactly one signature, the root's".to_owned()));
     };
@@ -274,7 +285,7 @@ fn read_line(line: &[u8], number: usize) -> Result<Line, BundleError> {
         Some(REVOCATION_LIST_TYP) => Statement::Revocations(RevocationList::read(&jws).map_err(statement)?),
         other => return Err(wrong(format!("is a {}, which does not belong there", other.unwrap_or("document")))),
     };
-    Ok(Line { number, root: kid, at, statement: read, jws })
+    Ok(Line { number, text, root: kid, at, statement: read, jws })
 }
 
 impl TrustStore {

@@ -272,6 +272,36 @@ impl TrustStore {
         self.keys.iter().chain(more)
     }
 
+    /// What another store knows against keys counts here too: revocations and earlier ends. That can only take
+    /// trust away.
+    pub fn heed(&mut self, other: &TrustStore) {
+        let delegated = self.delegated.keys.values_mut().map(|(_, key)| key);
+        for key in self.keys.iter_mut().chain(delegated) {
+            let there = other.find(&key.kid);
+            let listed = other.delegated.revoked.get(&key.kid).map(|(at, _)| *at);
+            let revoked = [key.revoked_at, listed, there.and_then(|there| there.revoked_at)];
+            key.revoked_at = revoked.into_iter().flatten().min();
+            key.valid_until = key.valid_until.into_iter().chain(there.and_then(|there| there.valid_until)).min();
+        }
+        self.drop_what_revoked_roots_said();
+    }
+
+    /// Whether every key that stands in another store is known here, for each of its roles. An error names the
+    /// first that is not.
+    pub fn covers(&self, other: &TrustStore) -> Result<(), String> {
+        for key in &other.keys {
+            let named = format!("key {} ({:?}, {})", key.kid, key.name, key.roles_text());
+            match self.find(&key.kid) {
+                None => return Err(format!("{named} is not known to it")),
+                Some(known) if !key.roles.iter().all(|role| known.may(*role)) => {
+                    return Err(format!("{named} is known to it as {} only", known.roles_text()));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// How a key stands for a signature dated `at`, with every revocation that is known.
     pub fn standing(&self, key: &TrustedKey, at: DateTime<Utc>) -> Standing {
         TrustedKey { revoked_at: self.revocation(key), ..key.clone() }.standing(at)
