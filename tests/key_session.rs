@@ -204,6 +204,7 @@ fn nothing_but_an_event_of_this_key_is_signed() {
         under: Bytes(1),
         at,
         actor: actor.into(),
+        trust: None,
         act: Act::Noted { text: "a word".into() },
     };
     let at = now();

@@ -250,6 +250,7 @@ fn an_event_that_was_slipped_in_is_found() {
                 under: Bytes(5), // created, three roles, enrolled
                 at: "2026-01-01T00:00:00Z".parse().unwrap(),
                 actor: signer.kid().to_owned(),
+                trust: None,
                 act,
             };
             let payload = serde_json::to_vec(&event).unwrap();

@@ -16,6 +16,7 @@ use super::life::{
 use super::number::Money;
 use super::role::Grant;
 use super::stage::Stage;
+use super::trust::TrustText;
 pub use super::words::{AssetClass, Condition, CostCategory, DataClass, Item, LineOutcome, MediumState, Route};
 use crate::media::MediumClass;
 use crate::units::Bytes;
@@ -268,6 +269,19 @@ pub enum Act {
         stage: Stage,
         /// Which version.
         version: u32,
+    },
+    /// R: whom the register shall believe.
+    TrustProposed(TrustText),
+    /// R: a second person puts it in force.
+    TrustApproved {
+        /// Which version.
+        version: u32,
+    },
+    /// R: what roots of the trust in force have signed besides, one document a line. Their signatures speak for it,
+    /// whoever brings it.
+    TrustExtended {
+        /// The lines, as they came.
+        bundle: String,
     },
     /// Model: a model that is bought; the whole of its facts.
     ModelSet(ModelFacts),

@@ -11,6 +11,7 @@ use super::people::{People, REGISTER_STREAM};
 use super::shown::{ASSET_COLUMNS, MEDIUM_COLUMNS, RECORD_COLUMNS, shown_row};
 use super::state::{Placed, State};
 use super::store::{Store, Value};
+use super::trust::Trusts;
 use super::{Asset, Register, finish};
 use crate::signed::TrustStore;
 
@@ -26,6 +27,8 @@ pub struct AuditReport {
     pub streams: u64,
     /// Assets closed on evidence.
     pub closed: u64,
+    /// Of these, closed on documents whose signers were not checked: no trust is fixed, and none was given.
+    pub unchecked: u64,
     /// What is wrong; empty: nothing.
     pub findings: Vec<Finding>,
 }
@@ -53,14 +56,19 @@ impl Register {
     }
 
     /// Checks every event's signature, chain, rights and rules, every closure's evidence, and that
-    /// the tables are what the events make of them. With `trust`, documents are verified again.
+    /// the tables are what the events make of them. Documents are verified again by the trust that the register
+    /// had when they came in, and by `trust`.
     pub async fn audit(&mut self, trust: Option<&TrustStore>) -> Result<AuditReport, RegisterError> {
         let (mut people, mut report) =
-            (Vec::new(), AuditReport { events: 0, streams: 0, closed: 0, findings: Vec::new() });
+            (Vec::new(), AuditReport { events: 0, streams: 0, closed: 0, unchecked: 0, findings: Vec::new() });
         let mut walk = Walk::new();
         while let Some(row) = walk.next(&mut self.store, Some(REGISTER_STREAM)).await? {
             learn_people(&row, &mut people, &mut report);
         }
+        let trusts = Trusts::of(&people).unwrap_or_else(|refused| {
+            report.add("trust", REGISTER_STREAM.to_owned(), refused.to_string());
+            Trusts::default()
+        });
         let mut walk = Walk::new();
         let mut current: Option<(String, Placed)> = None;
         let mut finished: Vec<(String, Placed)> = Vec::new();
@@ -69,7 +77,7 @@ impl Register {
             let before = current.take_if(|(stream, _)| *stream == row.0);
             finished.extend(current.take());
             let before = before.map(|(_, placed)| placed);
-            current = judge_event(self, &row, before, &people, &mut report, (trust, &mut counts))
+            current = judge_event(self, &row, before, &people, &mut report, ((&trusts, trust), &mut counts))
                 .await?
                 .map(|p| (row.0.clone(), p));
             if finished.len() >= 256 {
@@ -182,7 +190,7 @@ async fn judge_event(
     before: Option<Placed>,
     people: &[People],
     report: &mut AuditReport,
-    (trust, counts): (Option<&TrustStore>, &mut super::rows::Counts),
+    (believed, counts): ((&Trusts, Option<&TrustStore>), &mut super::rows::Counts),
 ) -> Result<Option<Placed>, RegisterError> {
     let (stream, revision, hash, jws) = row;
     let place = || format!("{stream} revision {revision}");
@@ -213,6 +221,8 @@ async fn judge_event(
     check_actor(&document, &event, people, before.as_ref(), &place(), report);
     if let (Act::AssetClosed { .. }, Some(Placed { state: State::Asset(asset), .. })) = (&event.act, &before) {
         report.closed += 1;
+        let on_documents = matches!(&event.act, Act::AssetClosed { media, .. } if !media.is_empty());
+        report.unchecked += u64::from(on_documents && !believed.0.any() && believed.1.is_none());
         check_closure(register, asset, &event, people, &place(), report).await?;
     }
     if let Act::ReplacementReady { replacement, revision, .. } = &event.act {
@@ -226,7 +236,8 @@ async fn judge_event(
     if let Some((id, said)) = said {
         let sql = "SELECT sha256, bytes, name FROM document WHERE id=$1 AND verdict='accepted'";
         let rows = register.store.texts(sql, &[Value::Text(Some(id.clone()))], 3).await?;
-        check_document(&rows, id, &said, trust, &place(), report);
+        let by = believed.0.at(event.under.0);
+        check_document(&rows, (id, &said), by, believed.1, &place(), report);
     }
     match State::replay(before.map(|p| p.state), &event) {
         Ok(state) => Ok(Some(Placed { state, revision: *revision, head: hash.clone() })),
@@ -287,7 +298,9 @@ fn check_actor(
         true => judged.permit_somewhere(&event.actor, &event.act),
         false => judged.permit(&event.actor, &event.act, &places).map(|_| ()),
     };
-    let permitted = permitted.and_then(|()| judged.allow(&event.actor, &event.act, before.map(|p| &p.state), event.at));
+    let permitted = permitted
+        .and_then(|()| judged.allow(&event.actor, &event.act, before.map(|p| &p.state), event.at))
+        .and_then(|()| judged.believes(&event.act, event.trust.as_deref()));
     if let Err(refused) = permitted {
         report.add("rights", place.to_owned(), refused.to_string());
     }
@@ -351,11 +364,11 @@ async fn check_replacement(
     Ok(())
 }
 
-fn check_document(
+fn check_document<'a>(
     rows: &[Vec<Option<String>>],
-    id: &str,
-    said: &Arrived,
-    trust: Option<&TrustStore>,
+    (id, said): (&str, &Arrived),
+    by: impl Iterator<Item = &'a TrustStore>,
+    given: Option<&TrustStore>,
     place: &str,
     report: &mut AuditReport,
 ) {
@@ -367,11 +380,15 @@ fn check_document(
         report.add("document_changed", place.to_owned(), format!("document {id} was changed"));
         return;
     }
-    let Some(trust) = trust else { return };
-    match super::examine_any(bytes.as_bytes(), name.as_deref(), trust) {
-        Ok(found) if found.agrees_with(said) => {}
-        Ok(_) => report.add("document_differs", place.to_owned(), format!("document {id} says something else")),
-        Err(refused) => report.add("document_refused", place.to_owned(), format!("document {id}: {refused}")),
+    let wrong = |trust: &TrustStore| match super::examine_any(bytes.as_bytes(), name.as_deref(), trust) {
+        Ok(found) if found.agrees_with(said) => None,
+        Ok(_) => Some(("document_differs", format!("document {id} says something else"))),
+        Err(refused) => Some(("document_refused", format!("document {id}: {refused}"))),
+    };
+    // One that believes it is enough where several could have been asked.
+    let by_register = by.map(wrong).reduce(|first, next| first.and_then(|first| next.map(|_| first))).flatten();
+    if let Some((code, detail)) = by_register.or_else(|| given.and_then(wrong)) {
+        report.add(code, place.to_owned(), detail);
     }
 }
 

@@ -30,6 +30,9 @@ pub struct Event {
     pub at: DateTime<Utc>,
     /// Thumbprint of the actor's key.
     pub actor: String,
+    /// SHA-256 of the trust store by which the document was believed that this event takes in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<String>,
     /// What happened.
     pub act: Act,
 }

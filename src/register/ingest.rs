@@ -71,13 +71,15 @@ pub enum Verdict {
 
 impl Register {
     /// Takes files in. Doing it twice changes nothing. Runs that made a medium larger come first, and what
-    /// judges other documents after them; the answers are in the order of the files.
+    /// judges other documents after them; the answers are in the order of the files. Where the register has a trust of
+    /// its own, documents are verified by that one, and `trust` may only name what it knows.
     pub async fn ingest(
         &mut self,
         key: &StationKey,
         files: &[Received],
         trust: &TrustStore,
     ) -> Result<Vec<Ingested>, RegisterError> {
+        let (trust, digest) = &self.believed(key, trust).await?;
         let mut all: Vec<(usize, &Received, _)> = Vec::with_capacity(files.len());
         for (place, file) in files.iter().enumerate() {
             all.push((place, file, examine_any(&file.bytes, Some(&file.name), trust)));
@@ -94,6 +96,7 @@ impl Register {
         for examined in all.chunks(CHUNK) {
             let (took, more) = self
                 .run(key, async |work: &mut Work<'_>| {
+                    work.trust = Some(digest.clone());
                     work.gather_media(examined.iter().filter_map(|(_, _, arrived)| about(arrived))).await?;
                     let mut took = Vec::with_capacity(examined.len());
                     for (_, file, arrived) in examined {

@@ -33,6 +33,7 @@ mod shown;
 mod stage;
 mod state;
 mod store;
+mod trust;
 mod words;
 mod work;
 
@@ -66,6 +67,7 @@ pub use sheet::{ImportOptions, ImportReport, Mapping, RowError, Sheet, export_cs
 pub use stage::{IllegalMove, Stage};
 pub use state::{Placed, State};
 pub use store::Database;
+pub use trust::{RegisterTrust, TrustText, TrustVersion};
 pub use work::Work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -183,6 +185,7 @@ impl Register {
                 documents: BTreeMap::new(),
                 fresh: None,
                 gathered: BTreeSet::new(),
+                trust: None,
             };
             let result = match job(&mut work).await {
                 Ok(value) => work.write().await.map(|()| value),
@@ -334,6 +337,7 @@ async fn create(
         documents: BTreeMap::new(),
         fresh: None,
         gathered: BTreeSet::new(),
+        trust: None,
     };
     let x = key.public().x();
     let created = Act::RegisterCreated { organization: organization.to_owned(), name: name.to_owned(), x };

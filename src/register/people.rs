@@ -10,6 +10,7 @@ use super::error::Refusal;
 use super::life::PolicyVersion;
 use super::role::{Grant, Permission, Role};
 use super::stage::Stage;
+use super::trust::RegisterTrust;
 use crate::signed::PublicKey;
 
 /// Name of the stream.
@@ -26,6 +27,9 @@ pub struct People {
     /// Every version of the policy of each stage.
     #[serde(default)]
     pub policies: BTreeMap<Stage, Vec<PolicyVersion>>,
+    /// Whom the register believes.
+    #[serde(default, skip_serializing_if = "RegisterTrust::is_untouched")]
+    pub trust: RegisterTrust,
 }
 
 /// A person with a key of their own.
@@ -52,7 +56,7 @@ impl People {
         let admin = Grant { role: Role::Admin, location: None };
         let person = Person { x: x.clone(), name: name.clone(), grants: vec![admin], barred: None };
         let persons = BTreeMap::from([(actor.to_owned(), person)]);
-        Ok(People { organization: organization.clone(), persons, policies: BTreeMap::new() })
+        Ok(People { organization: organization.clone(), persons, ..People::default() })
     }
 
     /// Whether the act may happen now.
@@ -87,6 +91,7 @@ impl People {
                     true => Ok(()),
                 }
             }
+            Act::TrustProposed(_) | Act::TrustApproved { .. } | Act::TrustExtended { .. } => self.check_trust(act),
             _ => self.check_policy(act),
         }
     }
@@ -113,6 +118,9 @@ impl People {
                     person.grants.retain(|g| g != grant);
                 }
             }
+            Act::TrustProposed(_) | Act::TrustApproved { .. } | Act::TrustExtended { .. } => {
+                self.apply_trust(act, actor, at);
+            }
             _ => self.apply_policy(act, actor, at),
         }
     }
@@ -128,7 +136,7 @@ impl People {
         }
         let permission = Permission::of_act(act);
         if permission == Permission::Acknowledge {
-            return Ok(person); // one's own word; whose it is, is judged elsewhere
+            return Ok(person); // one's own word, or a root's; whose it is, is judged elsewhere
         }
         let permits = |place: &Option<&str>| {
             person.grants.iter().any(|g| g.role.permissions().contains(&permission) && g.reaches(*place))

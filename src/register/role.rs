@@ -43,6 +43,8 @@ pub enum Permission {
     Dispose,
     /// Bring in evidence.
     Ingest,
+    /// Fix whom the register trusts: always with a second person.
+    Trust,
     /// Book costs and values.
     Book,
     /// Book what a purchase costs.
@@ -53,7 +55,7 @@ pub enum Permission {
     Request,
     /// Grant requests, approve decisions: always as a second person.
     Approve,
-    /// Say that one has what one was given. Nobody needs a role for it.
+    /// Say that one has what one was given; hand on what a root signed. Nobody needs a role for it.
     Acknowledge,
 }
 
@@ -101,16 +103,16 @@ impl Role {
     pub fn permissions(self) -> &'static [Permission] {
         use Permission::{
             Administer, Approve, Book, BookMaintenance, BookPurchase, Comply, Dispose, Ingest, Manage, Move, Request,
-            Work,
+            Trust, Work,
         };
         match self {
-            Role::Admin => &[Administer],
+            Role::Admin => &[Administer, Trust],
             Role::AssetManager => {
                 &[Manage, Move, Work, Dispose, Ingest, BookPurchase, BookMaintenance, Request, Approve]
             }
             Role::Technician => &[Work, Ingest, BookMaintenance, Request],
             Role::ItadOperator => &[Work, Dispose, Ingest, Request],
-            Role::Compliance => &[Comply, Ingest, Request, Approve],
+            Role::Compliance => &[Comply, Trust, Ingest, Request, Approve],
             Role::Finance => &[Book, BookPurchase, BookMaintenance, Request, Approve],
             Role::Auditor => &[],
         }
@@ -128,6 +130,7 @@ impl Permission {
             Permission::Comply => "comply",
             Permission::Dispose => "dispose",
             Permission::Ingest => "ingest",
+            Permission::Trust => "set the register's trust",
             Permission::Book => "book",
             Permission::BookPurchase => "book purchases",
             Permission::BookMaintenance => "book maintenance",
@@ -146,6 +149,7 @@ impl Permission {
             | Act::RoleGranted { .. }
             | Act::RoleWithdrawn { .. } => Permission::Administer,
             Act::PolicyProposed(_) | Act::PolicyApproved { .. } => Permission::Comply,
+            Act::TrustProposed(_) | Act::TrustApproved { .. } => Permission::Trust,
             Act::AssetAdded { .. }
             | Act::AssetChanged { .. }
             | Act::ModelSet(_)
@@ -166,6 +170,8 @@ impl Permission {
             | Act::DecisionApproved { .. }
             | Act::DecisionRefused { .. } => Permission::Approve,
             Act::Acknowledged(said) if said.signed => Permission::Acknowledge,
+            // A root's own word, whoever carries it.
+            Act::TrustExtended { .. } => Permission::Acknowledge,
             Act::Acknowledged(_)
             | Act::Configured(_)
             | Act::ScheduleSet(_)

@@ -33,6 +33,8 @@ pub struct Work<'a> {
     pub(super) fresh: Option<String>,
     /// Names (column and value) whose media are all among the states.
     pub(super) gathered: BTreeSet<(&'static str, String)>,
+    /// SHA-256 of the trust store by which evidence was believed.
+    pub(super) trust: Option<String>,
 }
 
 impl Work<'_> {
@@ -371,6 +373,7 @@ impl Work<'_> {
             Act::FindingOpened(finding) => Some(finding.place.clone()),
             _ => None,
         };
+        let trust = self.trust.clone().filter(|_| super::trust::takes_in(&act));
         let kid = self.key.kid();
         self.load(REGISTER_STREAM).await?;
         let before = self.states.get(stream).map(|p| &p.state);
@@ -383,6 +386,7 @@ impl Work<'_> {
                 }
                 people.permit(kid, &act, &places)?;
                 people.allow(kid, &act, before, self.now)?;
+                people.believes(&act, trust.as_deref())?;
                 *revision
             }
             _ if stream == REGISTER_STREAM && matches!(act, Act::RegisterCreated { .. }) => 0,
@@ -405,6 +409,7 @@ impl Work<'_> {
             under: Bytes(under),
             at: self.now,
             actor: self.key.kid().to_owned(),
+            trust,
             act,
         };
         let stored = event.seal(self.key)?;

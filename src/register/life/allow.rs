@@ -23,6 +23,7 @@ impl People {
                 Some(proposed) => self.second(actor, &proposed.by, "proposed the policy and may not approve it"),
                 None => Ok(()), // told by the state
             },
+            (Act::TrustApproved { .. } | Act::TrustExtended { .. }, _) => self.allow_trust(actor, act),
             (Act::RequestApproved { .. }, Some(State::Request(request))) => {
                 self.second(actor, &request.by, "asked for it and may not grant it")?;
                 let total = request.total().ok_or_else(|| Refusal::rule("its sum is no number"))?;

@@ -30,6 +30,7 @@ pub use job::{Downtime, OpenWork, Schedule, WorkFacts, WorkKind, WorkOrder, Work
 pub use lot::{Dispatch, Lot, LotFacts, LotLine, LotState, Receipt, Weights};
 pub use model::{Depreciation, Model, ModelFacts};
 pub use on_asset::{AssetLife, Origin};
+pub(crate) use policy::shared as shared_text;
 pub use policy::{Approval, Limit, PolicyRules, PolicyText, PolicyVersion, SanitizationText};
 pub use pool::{Pool, PoolFacts, Seat};
 pub use request::{FullCost, NeedKind, Purchase, Request, RequestFacts, RequestState};

@@ -205,7 +205,7 @@ impl People {
 }
 
 /// A shared text in JSON is a text.
-mod shared {
+pub(crate) mod shared {
     use std::sync::Arc;
 
     use serde::{Deserialize, Deserializer, Serializer};

@@ -16,6 +16,7 @@ mod record;
 mod report;
 mod sheet;
 mod show;
+mod trust;
 mod values;
 mod work;
 
@@ -58,6 +59,9 @@ pub enum RegisterCommand {
     /// Enrol a person with their key, or bar one; grant or withdraw roles
     #[command(subcommand)]
     Person(people::PersonCommand),
+    /// Fix whom the register believes, so that nobody who brings evidence in chooses it
+    #[command(subcommand)]
+    Trust(trust::TrustCommand),
 }
 
 /// Which register, and who acts.
@@ -122,6 +126,7 @@ pub fn run(common: &Common, command: RegisterCommand) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         RegisterCommand::Person(command) => people::run(common, command),
+        RegisterCommand::Trust(command) => trust::run(common, command),
     }
 }
 
@@ -175,12 +180,10 @@ fn init(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
 }
 
 fn ingest(common: &Common, args: &IngestArgs) -> Result<Exit, Failure> {
-    let trust = args.trust.load(common)?.ok_or_else(|| {
-        Failure::words(Exit::Usage, "no trust store: nothing can be believed without one")
-            .hint("name it with --trust FILE")
-    })?;
+    let people = args.open.with(common, async |register| register.people().await)?;
+    let believed = trust::believed(common, &args.trust, &people)?.ok_or_else(trust::no_store)?;
     let files = station::received(&args.paths).map_err(|e| station_failure(&e))?;
-    let results = args.open.with_key(common, async |register, key| register.ingest(key, &files, &trust).await)?;
+    let results = args.open.with_key(common, async |register, key| register.ingest(key, &files, &believed).await)?;
     let mut exit = Exit::Done;
     let mut rows = Vec::new();
     for result in &results {
@@ -212,29 +215,56 @@ fn ingest(common: &Common, args: &IngestArgs) -> Result<Exit, Failure> {
             false => output::table(&["FILE", "VERDICT", "ASSET", ""], &rows),
         });
     }
+    match &people.trust.in_force {
+        None => output::line_err(&format!("NOTE: {}", trust::NOT_FIXED)),
+        Some(version) if results.iter().any(|result| result.verdict == Verdict::Refused) => {
+            let told = version.told(&people);
+            output::line_err(&format!("NOTE: this register believes its own trust and nobody else ({told})"));
+        }
+        Some(_) => {}
+    }
     Ok(exit)
 }
 
 fn audit(common: &Common, args: &AuditArgs) -> Result<Exit, Failure> {
+    let people = args.open.with(common, async |register| register.people().await)?;
+    let fixed = people.trust.in_force.as_ref();
     // A register may live where no station is: then documents are compared by hash alone, and it says so.
-    let any = args.trust.trust.is_some() || common.folder().join("station.json").exists();
-    let trust = if any { args.trust.load(common)? } else { None };
-    let report = args.open.with(common, async |register| register.audit(trust.as_ref()).await)?;
-    let good = report.findings.is_empty();
+    let any = args.trust.trust.is_some() || fixed.is_none() && trust::is_station(common);
+    let given = if any { args.trust.load(common)? } else { None };
+    let report = args.open.with(common, async |register| register.audit(given.as_ref()).await)?;
+    let wrong = !report.findings.is_empty();
+    let good = !wrong && report.unchecked == 0;
     if common.json {
-        output::json(&json!({ "good": good, "report": report }));
+        let told = fixed.map(|version| json!({ "version": version.trust.version, "sha256": version.trust.digest() }));
+        output::json(&json!({ "good": good, "trust": told, "report": report }));
     } else {
         for finding in &report.findings {
             output::line(&format!("{}  {}: {}", finding.code, finding.place, finding.detail));
         }
-        let told = if good { "nothing wrong" } else { "THE REGISTER IS NOT GOOD EVIDENCE" };
+        let told = match (wrong, good) {
+            (true, _) => "THE REGISTER IS NOT GOOD EVIDENCE",
+            (false, true) => "nothing wrong",
+            (false, false) => "nothing wrong was found, and whom the evidence was believed from WAS NOT CHECKED",
+        };
         let (events, streams, closed) = (report.events, report.streams, report.closed);
         output::line(&format!("{events} events of {streams} streams, {closed} closed on evidence: {told}"));
-        if trust.is_none() {
-            output::line("No trust store was given, so documents were compared by hash and not verified again.");
+        match (fixed, &given) {
+            (Some(version), _) => {
+                output::line(&format!("Documents were verified by the register's trust: {}.", version.told(&people)))
+            }
+            (None, Some(_)) => {}
+            (None, None) => output::line(
+                "No trust store was given, so documents were compared by hash and not verified again: \
+                 name one with --trust FILE, or fix it for the register: lastwrite register trust propose FILE.",
+            ),
         }
     }
-    Ok(if good { Exit::Done } else { Exit::Evidence })
+    Ok(match (wrong, good) {
+        (true, _) => Exit::Evidence,
+        (false, true) => Exit::Done,
+        (false, false) => Exit::Other,
+    })
 }
 
 impl OpenArgs {
