@@ -124,8 +124,12 @@ const WALK: &[Chapter] = &[
     (
         "The end",
         "Everything is ticked, handed over, recycled and documented, and it does not close: nobody has proven that its drive is \
-         empty. The certificate of the wipe closes it, and nothing else does.",
+         empty. The certificate of the wipe closes it, and nothing else does. Whose certificates count, Cora of compliance and \
+         Ada, the administrator, have fixed; Ida, who brings them in, cannot.",
         &[
+            ("ida", 3, "register trust propose state/trust.jwks.json"),
+            ("cora", 0, "register trust propose state/trust.jwks.json"),
+            ("ada", 0, "register trust approve 1"),
             ("otto", 0, "wipe disk.img --yes --operator Otto"),
             ("ida", 0, "register ingest state"),
             ("mia", 0, "dispose close LOT-1"),
