@@ -111,6 +111,16 @@ fn nothing_closes_without_evidence_and_the_tables_are_what_the_events_make() {
         );
         assert!(twice.contains("stands in the register already"), "{twice}");
         assert!(matches!(register.asset("C").await, Err(RegisterError::NotFound { .. })));
+        // One goes nowhere, by decision of compliance and with a reason, and is listed from then on.
+        let gone = b.media[1].clone();
+        let remove = async |register: &mut Register, reason: Option<String>| {
+            register.run(&key, async |work| work.remove(&gone, reason.clone()).await).await
+        };
+        assert!(words(remove(&mut register, None).await).contains("needs a reason"));
+        remove(&mut register, Some("eaten by a mill".into())).await.unwrap();
+        let loose = register.loose_media("", 10).await.unwrap();
+        assert_eq!(loose.iter().map(|m| m.stream.as_str()).collect::<Vec<_>>(), [gone.as_str()]);
+        assert!(register.loose_media(&gone, 10).await.unwrap().is_empty());
         let report = register.audit(None).await.unwrap();
         assert_eq!(report.findings, []);
         let before = (register.asset("A").await.unwrap(), register.asset("B").await.unwrap());

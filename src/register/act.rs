@@ -161,11 +161,17 @@ pub enum Act {
         medium: String,
         /// Why.
         reason: Option<String>,
+        /// It goes nowhere, out of an asset that is on its way out, and nothing proves that it is empty.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unproven: bool,
     },
     /// M: it is now in that asset, or in none.
     MediumMoved {
         /// Stream of the asset.
         asset: Option<String>,
+        /// As in `medium_removed`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unproven: bool,
     },
     /// M: its state as a person knows it.
     MediumStateSet {

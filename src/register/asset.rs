@@ -32,7 +32,7 @@ pub struct Asset {
     pub details: Details,
     /// Streams of the media in it.
     pub media: Vec<String>,
-    /// How many media a person counted; forgotten when one goes in or out.
+    /// How many media a person counted; forgotten when one goes in or out, and as it is decommissioned.
     pub counted: Option<u32>,
     /// Steps done or waived.
     pub checklist: BTreeMap<Item, Tick>,
@@ -55,6 +55,9 @@ pub struct Asset {
     /// When its last service life ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_of_service: Option<DateTime<Utc>>,
+    /// Until when each medium was in service in it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub last_used: BTreeMap<String, DateTime<Utc>>,
 }
 
 /// A step that was done or waived.
@@ -148,6 +151,7 @@ impl Asset {
             life: AssetLife::default(),
             in_service: in_service_at_first(*stage, details),
             out_of_service: None,
+            last_used: BTreeMap::new(),
         })
     }
 
@@ -171,6 +175,11 @@ impl Asset {
             }
             Act::MediumRemoved { medium, .. } if !self.media.contains(medium) => {
                 Err(Refusal::rule(format!("the medium is not in {}", self.tag)))
+            }
+            Act::MediumRemoved { unproven: true, reason, .. }
+                if reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) =>
+            {
+                Err(Refusal::rule("that it is taken out needs a reason (--note)"))
             }
             Act::LicenceAssigned { product, .. } if self.licences.contains_key(product) => {
                 Err(Refusal::rule(format!("{product} is assigned to {} already", self.tag)))
@@ -231,6 +240,9 @@ impl Asset {
             Act::MediumRemoved { medium, .. } => {
                 self.media.retain(|m| m != medium);
                 self.counted = None;
+                if self.stage.in_service() {
+                    self.last_used.insert(medium.clone(), at);
+                }
             }
             Act::LicenceAssigned { product, key_ref } => {
                 self.licences.insert(product.clone(), key_ref.clone());
@@ -285,8 +297,11 @@ impl Asset {
         Item::DECOMMISSIONING.iter().chain(template).copied()
     }
 
-    /// Times of service, for the figures.
+    /// Times of service, for the figures and for what certificates are worth.
     fn serve(&mut self, to: Stage, at: DateTime<Utc>) {
+        if self.stage.in_service() && to == Stage::Decommissioning {
+            self.last_used.extend(self.media.iter().map(|medium| (medium.clone(), at)));
+        }
         match to {
             Stage::Utilization if self.stage == Stage::Deployment => {
                 (self.in_service, self.out_of_service) = (Some(at), None);
@@ -305,6 +320,8 @@ impl Asset {
                 self.custodian = None;
             }
             Stage::Decommissioning => {
+                // Drives come and go in service without a word: it is counted as it leaves.
+                self.counted = None;
                 self.line = None;
                 self.handed_over.clear();
                 self.recovery = false;

@@ -2,6 +2,7 @@
 
 use super::act::{AssetClass, ClosedOn, LineOutcome, MediumState};
 use super::asset::{Asset, HandOver};
+use super::evidence::Evidence;
 use super::life::{PolicyRules, day_of};
 use super::medium::Medium;
 use super::minimum::Minimum;
@@ -26,6 +27,14 @@ pub struct PlacedMedium {
     pub revision: u64,
     /// Its state.
     pub medium: Medium,
+}
+
+impl PlacedMedium {
+    /// The document that satisfies the minimum for the medium in that asset, or in words why none does.
+    pub(super) fn satisfying(&self, asset: &Asset, minimum: &Minimum) -> Result<&Evidence, String> {
+        let used = asset.last_used.get(&self.stream).copied();
+        self.medium.satisfying(minimum, asset.class == AssetClass::Physical, used)
+    }
 }
 
 /// What the asset would be closed on, or every reason against it. `media` are those of the asset,
@@ -58,7 +67,7 @@ pub fn judge(
             _ => {}
         }
         let Some(minimum) = &minimum else { continue };
-        match medium.satisfying(minimum, asset.class == AssetClass::Physical) {
+        match placed.satisfying(asset, minimum) {
             Err(why) => blockers.push(format!("medium {label}: {why}")),
             Ok(evidence) => {
                 let wiped = evidence.signers.iter().any(|kid| kid == closer.kid)

@@ -7,7 +7,7 @@ use super::act::MediumIdentity;
 use crate::certificate::{self, DocumentKind, Verdict};
 use crate::media::{Identity, MediumClass};
 use crate::policy::{Category, Method, VerificationLevel};
-use crate::sanitize::record::{Proven, RunFacts};
+use crate::sanitize::record::{ClockQuality, Proven, RunFacts};
 use crate::signed::{Jws, TrustStore};
 use crate::units::Bytes;
 
@@ -35,6 +35,9 @@ pub struct Evidence {
     pub identity: MediumIdentity,
     /// When the run ended, by the station's clock.
     pub ended: DateTime<Utc>,
+    /// Whether that clock can be believed. `None`: no station's clock, or an event of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockQuality>,
     /// The keys that signed.
     pub signers: Vec<String>,
     /// The station.
@@ -132,6 +135,7 @@ pub fn examine(bytes: &[u8], file_name: Option<&str>, trust: &TrustStore) -> Res
             ..MediumIdentity::of(&facts.medium.identity)
         },
         ended: facts.ended,
+        clock: Some(facts.clock),
         signers,
         station: payload.station,
         operator: facts.operator.map(|o| o.name),

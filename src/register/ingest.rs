@@ -70,9 +70,9 @@ pub enum Verdict {
 }
 
 impl Register {
-    /// Takes files in. Doing it twice changes nothing. Runs that made a medium larger come first, and what
-    /// judges other documents after them; the answers are in the order of the files. Where the register has a trust of
-    /// its own, documents are verified by that one, and `trust` may only name what it knows.
+    /// Takes files in. Doing it twice changes nothing. Runs that made a medium larger come first, then all runs by
+    /// their dates, then what judges other documents; the answers are in the order of the files. Where the register
+    /// has a trust of its own, documents are verified by that one, and `trust` may only name what it knows.
     pub async fn ingest(
         &mut self,
         key: &StationKey,
@@ -88,7 +88,9 @@ impl Register {
             Ok(Arrived::Judgement(judgement)) => (2, Some(judgement.at)),
             // It says at which other size its medium is known.
             Ok(Arrived::Evidence(evidence)) if evidence.identity.size_before.is_some() => (0, Some(evidence.ended)),
-            _ => (1, None),
+            // What failed and was tried again comes in that way round.
+            Ok(Arrived::Evidence(evidence)) => (1, Some(evidence.ended)),
+            Err(_) => (1, None),
         };
         all.sort_by_key(|(_, _, arrived)| after(arrived));
         let mut done: Vec<Done> = Vec::with_capacity(files.len());

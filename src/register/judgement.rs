@@ -104,6 +104,19 @@ impl Arrived {
     }
 }
 
+impl Arrived {
+    /// Whether a document says what an event has of it. An event of an earlier version has nothing of the clock.
+    pub(super) fn agrees_with(&self, event: &Arrived) -> bool {
+        let mut found = self.clone();
+        if let (Arrived::Evidence(found), Arrived::Evidence(told)) = (&mut found, event)
+            && told.clock.is_none()
+        {
+            found.clock = None;
+        }
+        found == *event
+    }
+}
+
 /// Verifies any document with the register's trust store and reads what it says. Only one whose
 /// verdict is `valid` comes through: unknown is never success.
 pub fn examine_any(bytes: &[u8], file_name: Option<&str>, trust: &TrustStore) -> Result<Arrived, EvidenceRefused> {
@@ -147,6 +160,7 @@ fn destroyed(verified: &Verified, d: &Destruction) -> Evidence {
         partial: false,
         identity: named(&d.medium),
         ended: d.destroyed,
+        clock: None,
         signers: verified.signers.clone(),
         station: d.place.clone(),
         operator: Some(d.operator.name.clone()),

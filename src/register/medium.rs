@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::act::{Act, MediumIdentity, MediumState};
 use super::error::Refusal;
 use super::evidence::{Evidence, EvidenceKind};
+pub use super::held::Held;
 use super::judgement::Judgement;
 use super::minimum::Minimum;
 use crate::media::MediumClass;
@@ -23,7 +24,7 @@ pub struct Medium {
     pub asset: Option<String>,
     /// Its state.
     pub state: MediumState,
-    /// When it was last put to use, where that was recorded. Evidence from before counts no more.
+    /// When it was last in use, or found again, where that was recorded. Evidence from before counts no more.
     pub in_use_since: Option<DateTime<Utc>>,
     /// Every accepted document, in the order of arrival.
     pub evidence: Vec<Held>,
@@ -32,16 +33,6 @@ pub struct Medium {
     pub judgements: Vec<Judgement>,
     /// It left with a closed asset.
     pub retired: bool,
-}
-
-/// A document and how it stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Held {
-    /// What it says.
-    pub evidence: Evidence,
-    /// Why it counts no longer.
-    pub revoked: Option<String>,
 }
 
 impl Medium {
@@ -91,7 +82,7 @@ impl Medium {
             // So may what others say of a document.
             Act::EvidenceJudged { judgement } => self.check_judgement(judgement),
             _ if self.retired => Err(retired()),
-            Act::MediumMoved { asset } if *asset == self.asset => Err(Refusal::rule("the medium is there already")),
+            Act::MediumMoved { asset, .. } if *asset == self.asset => Err(Refusal::rule("the medium is there already")),
             Act::MediumMoved { .. } | Act::MediumRetired { .. } => Ok(()),
             Act::MediumStateSet { state: MediumState::Sanitized | MediumState::Destroyed, .. } => {
                 Err(Refusal::rule("a medium is sanitized or destroyed by evidence, not by word")
@@ -117,10 +108,12 @@ impl Medium {
     /// The state after the event. The act was checked.
     pub fn apply(&mut self, act: &Act, at: DateTime<Utc>) {
         match act {
-            Act::MediumMoved { asset } => self.asset.clone_from(asset),
+            Act::MediumMoved { asset, .. } => self.asset.clone_from(asset),
             Act::MediumStateSet { state, .. } => {
+                // Of one that was gone and is found again nobody knows what was written meanwhile.
+                let found = self.state == MediumState::Absent && *state != MediumState::Absent;
                 self.state = *state;
-                if *state == MediumState::InUse {
+                if *state == MediumState::InUse || found {
                     self.in_use_since = Some(at);
                 }
             }
@@ -135,7 +128,7 @@ impl Medium {
                     (known.size, known.size_before) = (learned.size, learned.size_before);
                 }
                 known.size = known.size.take().or(learned.size);
-                self.evidence.push(Held { evidence: evidence.clone(), revoked: None });
+                self.evidence.push(Held { evidence: evidence.clone(), revoked: None, accepted: Some(at) });
                 self.judge();
             }
             Act::EvidenceRevoked { document, reason } => {
@@ -153,11 +146,18 @@ impl Medium {
         }
     }
 
-    /// The document that satisfies the minimum, or in words why none does.
-    pub fn satisfying(&self, minimum: &Minimum, physical: bool) -> Result<&Evidence, String> {
+    /// The document that satisfies the minimum, or in words why none does. `physical`: it is in a physical
+    /// asset; `used`: until when it was in service there.
+    pub fn satisfying(
+        &self,
+        minimum: &Minimum,
+        physical: bool,
+        used: Option<DateTime<Utc>>,
+    ) -> Result<&Evidence, String> {
+        let physical = physical || self.class == MediumClass::Physical;
         let mut reasons = Vec::new();
         for held in &self.evidence {
-            match self.judge_document(held, minimum, physical) {
+            match self.judge_document(held, minimum, physical, used) {
                 Ok(()) => return Ok(&held.evidence),
                 Err(reason) => reasons.push(reason),
             }
@@ -173,7 +173,13 @@ impl Medium {
         self.evidence.iter().find(|held| held.evidence.document == document)
     }
 
-    fn judge_document(&self, held: &Held, minimum: &Minimum, physical: bool) -> Result<(), String> {
+    fn judge_document(
+        &self,
+        held: &Held,
+        minimum: &Minimum,
+        physical: bool,
+        used: Option<DateTime<Utc>>,
+    ) -> Result<(), String> {
         let evidence = &held.evidence;
         let name = format!("{} {}", evidence.kind.name(), evidence.document.get(..12).unwrap_or(&evidence.document));
         let refuse = |why: String| Err(format!("{name}: {why}"));
@@ -185,6 +191,10 @@ impl Medium {
         }
         if evidence.kind == EvidenceKind::FailureReport {
             return refuse("the run failed".to_owned());
+        }
+        if held.is_misdated() {
+            let day = evidence.ended.date_naive();
+            return refuse(format!("it came in before {day}, on which it says it was made: that clock is wrong"));
         }
         if evidence.partial {
             return refuse("only a partition was treated".to_owned());
@@ -215,19 +225,15 @@ impl Medium {
         if let (true, Err(why)) = (minimum.validation, self.is_validated(evidence)) {
             return refuse(why);
         }
-        if self.in_use_since.is_some_and(|since| evidence.ended <= since) {
-            return refuse("the medium was put to use again after it".to_owned());
+        // A record that is late in taking it out of service does not undo its destruction.
+        let used = self.in_use_since.max(used).filter(|_| !Medium::is_destroyed_by(evidence));
+        if used.is_some_and(|used| held.ended() <= used) {
+            return refuse("the medium was in use after it".to_owned());
         }
-        match self.failed_after(evidence) {
+        match self.failed_after(held) {
             true => refuse("a later run on the medium failed".to_owned()),
             false => Ok(()),
         }
-    }
-
-    fn failed_after(&self, evidence: &Evidence) -> bool {
-        let failures =
-            self.evidence.iter().filter(|h| h.revoked.is_none() && h.evidence.kind == EvidenceKind::FailureReport);
-        failures.map(|h| h.evidence.ended).any(|ended| ended >= evidence.ended)
     }
 
     /// Sets the state by the evidence. That a person said it is absent stays.
@@ -237,7 +243,7 @@ impl Medium {
         }
         let counts = |h: &Held| h.revoked.is_none() && self.spoken_against(h).is_none();
         // What is destroyed is not put to use again, and no run fails on it.
-        if self.evidence.iter().any(|h| counts(h) && Medium::is_destroyed_by(&h.evidence)) {
+        if self.evidence.iter().any(|h| counts(h) && !h.is_misdated() && Medium::is_destroyed_by(&h.evidence)) {
             self.state = MediumState::Destroyed;
             return;
         }
@@ -246,8 +252,10 @@ impl Medium {
                 && h.evidence.kind != EvidenceKind::FailureReport
                 && !h.evidence.partial
                 && !h.evidence.before_destruction
-                && self.in_use_since.is_none_or(|since| h.evidence.ended > since)
-                && !self.failed_after(&h.evidence)
+                && !h.is_misdated()
+                && (self.class != MediumClass::Physical || h.evidence.class == MediumClass::Physical)
+                && self.in_use_since.is_none_or(|since| h.ended() > since)
+                && !self.failed_after(h)
         };
         let failed =
             self.evidence.iter().any(|h| h.revoked.is_none() && h.evidence.kind == EvidenceKind::FailureReport);
@@ -272,15 +280,16 @@ impl EvidenceKind {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::policy::{Method, VerificationLevel};
+    use crate::sanitize::record::ClockQuality;
     use crate::units::Bytes;
 
-    const CLEAR: Minimum =
+    pub(in crate::register) const CLEAR: Minimum =
         Minimum { method: Method::Clear, verification: VerificationLevel::Sample, validation: false, category: None };
 
-    fn at(hour: u32) -> DateTime<Utc> {
+    pub(in crate::register) fn at(hour: u32) -> DateTime<Utc> {
         format!("2026-01-01T{hour:02}:00:00Z").parse().unwrap()
     }
 
@@ -288,7 +297,7 @@ mod tests {
         MediumIdentity { serial: Some("S1".into()), ..MediumIdentity::default() }
     }
 
-    fn document(kind: EvidenceKind, hour: u32) -> Evidence {
+    pub(in crate::register) fn document(kind: EvidenceKind, hour: u32) -> Evidence {
         let passed = kind == EvidenceKind::Certificate;
         Evidence {
             document: format!("{kind:?} {hour}"),
@@ -301,6 +310,7 @@ mod tests {
             partial: false,
             identity: identity(),
             ended: at(hour),
+            clock: Some(ClockQuality::Synchronized),
             signers: Vec::new(),
             station: "s".into(),
             operator: None,
@@ -311,7 +321,7 @@ mod tests {
         }
     }
 
-    fn medium(acts: &[(Act, u32)]) -> Medium {
+    pub(in crate::register) fn medium(acts: &[(Act, u32)]) -> Medium {
         let mut medium =
             Medium::begin(&Act::MediumAdded { identity: identity(), class: MediumClass::Physical }).unwrap();
         for (act, hour) in acts {
@@ -360,8 +370,8 @@ mod tests {
 
     #[test]
     fn each_shortfall_of_a_certificate_is_named() {
-        let refused = |medium: &Medium, minimum: &Minimum| medium.satisfying(minimum, true).unwrap_err();
-        assert!(changed(|_| {}).satisfying(&CLEAR, true).is_ok());
+        let refused = |medium: &Medium, minimum: &Minimum| medium.satisfying(minimum, true, None).unwrap_err();
+        assert!(changed(|_| {}).satisfying(&CLEAR, true, None).is_ok());
         assert_eq!(refused(&medium(&[]), &CLEAR), "no certificate");
         for (medium, word) in [
             (changed(|e| e.partial = true), "only a partition"),
@@ -377,6 +387,20 @@ mod tests {
         assert!(refused(&changed(|_| {}), &purge).contains("attained Clear, Purge is needed"));
         let validated = Minimum { validation: true, ..CLEAR };
         assert!(refused(&changed(|_| {}), &validated).contains("validation"));
+        // It is in service there until then, whatever its own record says.
+        for (hour, good) in [(4, true), (5, false), (6, false)] {
+            assert_eq!(changed(|_| {}).satisfying(&CLEAR, true, Some(at(hour))).is_ok(), good, "{hour}");
+        }
+    }
+
+    #[test]
+    fn a_physical_medium_is_one_in_a_practice_asset_too() {
+        let medium = changed(|e| e.class = MediumClass::Virtual);
+        assert!(medium.satisfying(&CLEAR, false, None).unwrap_err().contains("never closes a physical one"));
+        assert_eq!(medium.state, MediumState::InUse);
+        let practice = Medium { class: MediumClass::Image, ..medium };
+        assert!(practice.satisfying(&CLEAR, false, None).is_ok());
+        assert!(practice.satisfying(&CLEAR, true, None).is_err());
     }
 
     #[test]
@@ -384,6 +408,8 @@ mod tests {
         let pass = || accepted(document(EvidenceKind::Certificate, 5));
         let fail = |hour| accepted(document(EvidenceKind::FailureReport, hour));
         let used = |hour| (Act::MediumStateSet { state: MediumState::InUse, note: None }, hour);
+        let gone = |hour| (Act::MediumStateSet { state: MediumState::Absent, note: Some("not there".into()) }, hour);
+        let found = |hour| (Act::MediumStateSet { state: MediumState::Awaiting, note: None }, hour);
         for (acts, state, good) in [
             (vec![pass()], MediumState::Sanitized, true),
             (vec![fail(4), pass()], MediumState::Sanitized, true),
@@ -394,9 +420,11 @@ mod tests {
             (vec![pass(), used(6)], MediumState::InUse, false),
             (vec![used(6), pass()], MediumState::InUse, false),
             (vec![used(4), pass()], MediumState::Sanitized, true),
+            (vec![pass(), gone(6), found(7)], MediumState::Awaiting, false),
+            (vec![pass(), gone(3), found(4), fail(1)], MediumState::Sanitized, true),
         ] {
             let medium = medium(&acts);
-            assert_eq!((medium.state, medium.satisfying(&CLEAR, true).is_ok()), (state, good), "{acts:?}");
+            assert_eq!((medium.state, medium.satisfying(&CLEAR, true, None).is_ok()), (state, good), "{acts:?}");
         }
     }
 

@@ -11,6 +11,7 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (20, "figures", include_str!("migrations/0020_figures.sql")),
     (30, "events_by_place", include_str!("migrations/0030_events_by_place.sql")),
     (40, "valuations", include_str!("migrations/0040_valuations.sql")),
+    (50, "loose_media", include_str!("migrations/0050_loose_media.sql")),
     (60, "waiting", include_str!("migrations/0060_waiting.sql")),
 ];
 

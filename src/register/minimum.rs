@@ -51,6 +51,20 @@ fn way_out(route: Route) -> policy::Route {
 impl Minimum {
     /// The minimum of the built-in policy for media of that data class that leave by that route.
     pub fn of(data_class: DataClass, route: Route) -> Minimum {
+        Minimum::built_in(data_class, way_out(route))
+    }
+
+    /// The minimum under the rules of disposition that are in force.
+    pub fn in_force(rules: &PolicyRules, data_class: DataClass, route: Route) -> Minimum {
+        Minimum::ruled(rules, data_class, way_out(route))
+    }
+
+    /// What those rules demand before somebody else in the organization uses the media.
+    pub fn for_reuse(rules: &PolicyRules, data_class: DataClass) -> Minimum {
+        Minimum::ruled(rules, data_class, policy::Route::InternalReuse)
+    }
+
+    fn built_in(data_class: DataClass, route: policy::Route) -> Minimum {
         static BUILT_IN: OnceLock<Option<Policy>> = OnceLock::new();
         match BUILT_IN.get_or_init(|| Ready::find(DEFAULT).and_then(|ready| ready.policy().ok())) {
             Some(policy) => Minimum::under(policy, data_class, route),
@@ -58,10 +72,9 @@ impl Minimum {
         }
     }
 
-    /// The minimum under the rules of disposition that are in force.
-    pub fn in_force(rules: &PolicyRules, data_class: DataClass, route: Route) -> Minimum {
+    fn ruled(rules: &PolicyRules, data_class: DataClass, route: policy::Route) -> Minimum {
         match rules.sanitization.as_ref().map(super::life::SanitizationText::policy) {
-            None => Minimum::of(data_class, route),
+            None => Minimum::built_in(data_class, route),
             Some(Ok(policy)) => Minimum::under(&policy, data_class, route),
             Some(Err(_)) => Minimum::strictest(data_class),
         }
@@ -80,9 +93,9 @@ impl Minimum {
     }
 
     /// The minimum of a policy.
-    fn under(policy: &Policy, data_class: DataClass, route: Route) -> Minimum {
+    fn under(policy: &Policy, data_class: DataClass, route: policy::Route) -> Minimum {
         let category = category(data_class);
-        let method = policy.minimum(category, way_out(route));
+        let method = policy.minimum(category, route);
         let (verification, validation) = (policy.verification(method), policy.wants_validation(category));
         Minimum { method, verification, validation, category: Some(category) }
     }
@@ -119,6 +132,10 @@ mod tests {
                 let earlier = Minimum { category: Option::None, ..least };
                 assert!(least.is_told_as(&least) && least.is_told_as(&earlier) && !earlier.is_told_as(&least));
             }
+        }
+        for (data_class, method) in [(None, Clear), (Internal, Clear), (Confidential, Clear), (Regulated, Purge)] {
+            let least = Minimum::for_reuse(&PolicyRules::default(), data_class);
+            assert_eq!((least.method, least.verification), (method, VerificationLevel::Sample), "{data_class:?}");
         }
     }
 }

@@ -13,6 +13,7 @@ mod error;
 mod event;
 mod evidence;
 mod facts;
+mod held;
 mod ingest;
 mod judgement;
 mod life;
@@ -21,6 +22,7 @@ mod medium;
 pub mod metrics;
 mod migrations;
 mod minimum;
+mod moving;
 mod number;
 pub mod observe;
 mod packed;
@@ -231,6 +233,24 @@ impl Register {
             Some(Placed { state: State::Medium(medium), .. }) => Ok(Some(medium)),
             _ => Ok(None),
         }
+    }
+
+    /// Media that are in no asset and not proven to be empty, in the order in which they became known, after the
+    /// stream `after`; at most `limit`. They have no place, so only who sees everything sees them.
+    pub async fn loose_media(&mut self, after: &str, limit: u32) -> Result<Vec<PlacedMedium>, RegisterError> {
+        if !self.sees(None) {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT stream FROM medium WHERE asset IS NULL AND state<>'sanitized' AND state<>'destroyed' \
+                   AND stream>$1 ORDER BY stream LIMIT $2";
+        let values = [Value::Text(Some(after.to_owned())), Value::Whole(i64::from(limit))];
+        let mut media = Vec::new();
+        for stream in self.store.texts(sql, &values, 1).await?.into_iter().flatten().flatten() {
+            if let Some(Placed { state: State::Medium(medium), revision, .. }) = self.store.state(&stream).await? {
+                media.push(PlacedMedium { stream, revision, medium });
+            }
+        }
+        Ok(media)
     }
 
     /// The asset of that stream, wherever it is.

@@ -199,8 +199,10 @@ impl Permission {
             Act::CostBooked { category: CostCategory::Maintenance, .. } => Permission::BookMaintenance,
             Act::Valued(_) => Permission::Book,
             Act::StageMoved { to: Stage::Disposition, .. } => Permission::Dispose,
-            // A medium that is said to be gone is no longer asked for a certificate.
-            Act::MediumStateSet { state: MediumState::Absent, .. } => Permission::Comply,
+            // A medium that is said to be gone, or is let go, is no longer asked for a certificate.
+            Act::MediumStateSet { state: MediumState::Absent, .. }
+            | Act::MediumRemoved { unproven: true, .. }
+            | Act::MediumMoved { unproven: true, .. } => Permission::Comply,
             Act::StageMoved { .. } | Act::OrderCancelled { .. } => Permission::Move,
             Act::Assigned { .. }
             | Act::ConditionSet { .. }

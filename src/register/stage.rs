@@ -77,6 +77,16 @@ impl Stage {
         }
     }
 
+    /// In use, also while it is reviewed: whatever is written on its media, nobody tells the register.
+    pub fn in_service(self) -> bool {
+        matches!(self, Stage::Utilization | Stage::Upgrade)
+    }
+
+    /// Taken out of service, and not closed yet.
+    pub fn on_its_way_out(self) -> bool {
+        matches!(self, Stage::Decommissioning | Stage::Disposition)
+    }
+
     /// Refuses what is not in the list of moves.
     pub fn check_move(self, to: Stage) -> Result<(), IllegalMove> {
         match self.next().contains(&to) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::act::{Act, ClosedOn, MediumIdentity, MediumState};
+use super::act::{Act, ClosedOn, MediumIdentity};
 use super::asset::Asset;
 use super::close::{Closer, PlacedMedium, judge};
 use super::error::{Refusal, RegisterError};
@@ -146,109 +146,6 @@ impl Work<'_> {
             }
         }
         Ok(media)
-    }
-
-    /// Moves the asset on. What that means for its media happens with it.
-    pub async fn move_stage(&mut self, tag: &str, to: Stage, reason: Option<String>) -> Result<(), RegisterError> {
-        let (stream, asset) = self.asset(tag).await?;
-        let now = self.now;
-        let policies = self.people().await?.policies_for(asset.stage, to, now);
-        let moved = Act::StageMoved { to, reason, policies };
-        asset.check(&moved)?;
-        let media = self.media_of(&asset).await?;
-        if asset.stage == Stage::Decommissioning && to == Stage::Deployment {
-            // Back to stock for somebody else: the last user's data must be gone.
-            let open = media.iter().find(|m| !matches!(m.medium.state, MediumState::Sanitized | MediumState::Absent));
-            if let Some(open) = open {
-                let label = open.medium.identity.label();
-                return Err(Refusal::rule(format!(
-                    "{tag}: medium {label} is {}, not sanitized",
-                    open.medium.state.name()
-                ))
-                .hint("wipe it and bring in the certificate, or take it out")
-                .into());
-            }
-        }
-        self.append(&stream, moved).await?;
-        let state = match to {
-            Stage::Utilization => MediumState::InUse,
-            Stage::Decommissioning => MediumState::Awaiting,
-            _ => return Ok(()),
-        };
-        for placed in media {
-            let changes = match state {
-                MediumState::InUse => {
-                    matches!(placed.medium.state, MediumState::InUse | MediumState::Awaiting | MediumState::Sanitized)
-                }
-                _ => placed.medium.state == MediumState::InUse,
-            };
-            if changes {
-                self.act(&placed.stream, Act::MediumStateSet { state, note: None }).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Puts a medium into an asset: a known one out of wherever it was, or a new one.
-    pub async fn install(
-        &mut self,
-        tag: &str,
-        identity: MediumIdentity,
-        class: crate::media::MediumClass,
-    ) -> Result<String, RegisterError> {
-        let (asset_stream, _) = self.asset(tag).await?;
-        let medium = match self.find_media(&identity).await?.as_slice() {
-            [] => {
-                let stream = format!("medium/{}", uuid::Uuid::now_v7());
-                self.append_at(&stream, Act::MediumAdded { identity, class }, &asset_stream).await?;
-                stream
-            }
-            [(stream, _)] => stream.clone(),
-            several => {
-                return Err(Refusal::rule(format!(
-                    "{} media in the register could be {}",
-                    several.len(),
-                    identity.label()
-                ))
-                .into());
-            }
-        };
-        self.put(&medium, &asset_stream, tag).await.map(|()| medium)
-    }
-
-    /// Puts a known medium into an asset; it leaves where it was.
-    pub async fn move_medium(&mut self, stream: &str, tag: &str) -> Result<(), RegisterError> {
-        let (asset_stream, asset) = self.asset(tag).await?;
-        if !matches!(self.load(stream).await?, Some(Placed { state: State::Medium(_), .. })) {
-            return Err(RegisterError::NotFound { what: "medium", name: stream.to_owned() });
-        }
-        self.put(stream, &asset_stream, &asset.tag).await
-    }
-
-    async fn put(&mut self, medium: &str, asset_stream: &str, tag: &str) -> Result<(), RegisterError> {
-        let before = match self.load(medium).await?.map(|p| &p.state) {
-            Some(State::Medium(medium)) => medium.asset.clone(),
-            _ => None,
-        };
-        if before.as_deref() == Some(asset_stream) {
-            return Err(Refusal::rule(format!("the medium is in {tag} already")).into());
-        }
-        if let Some(before) = before {
-            let reason = Some(format!("moved to {tag}"));
-            self.append(&before, Act::MediumRemoved { medium: medium.to_owned(), reason }).await?;
-        }
-        self.append(asset_stream, Act::MediumInstalled { medium: medium.to_owned() }).await?;
-        self.append(medium, Act::MediumMoved { asset: Some(asset_stream.to_owned()) }).await
-    }
-
-    /// Takes a medium out of its asset.
-    pub async fn remove(&mut self, stream: &str, reason: Option<String>) -> Result<(), RegisterError> {
-        let asset = match self.load(stream).await?.map(|p| &p.state) {
-            Some(State::Medium(Medium { asset: Some(asset), .. })) => asset.clone(),
-            _ => return Err(Refusal::rule("the medium is in no asset").into()),
-        };
-        self.append(&asset, Act::MediumRemoved { medium: stream.to_owned(), reason }).await?;
-        self.append(stream, Act::MediumMoved { asset: None }).await
     }
 
     /// Media that could be the one so named, by serial number, WWN or digest.

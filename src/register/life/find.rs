@@ -165,6 +165,9 @@ impl Work<'_> {
 pub(crate) fn check_alone(act: &Act) -> Result<(), Refusal> {
     let by = match act {
         Act::StageMoved { .. } => "Work::move_stage",
+        Act::MediumInstalled { .. } | Act::MediumRemoved { .. } | Act::MediumMoved { .. } => {
+            "Work::install, Work::move_medium or Work::remove"
+        }
         Act::HandedOver { .. } => "Work::hand_over",
         Act::RequestLinked { .. } | Act::RequestReceived { .. } => "Work::add_requested",
         Act::WorkBegun { .. }

@@ -1,4 +1,4 @@
-//! `lastwrite media add | remove | state`: the media inside assets.
+//! `lastwrite media add | remove | state`: the media inside assets, and those that are in none.
 
 use std::path::PathBuf;
 
@@ -9,14 +9,14 @@ use super::OpenArgs;
 use crate::frontend::cli::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
 use crate::media::MediumClass;
-use crate::register::{Act, MediumIdentity, MediumState, RegisterError, Work};
+use crate::register::{Act, MediumIdentity, MediumState, PlacedMedium, RegisterError, Work};
 use crate::units::Bytes;
 
 #[derive(Debug, Subcommand)]
 pub enum MediaCommand {
     /// Put a medium into an asset; a known one leaves where it was
     Add(AddArgs),
-    /// Take a medium out of its asset
+    /// Take a medium out of its asset; on its way out, one that is not proven to be empty takes compliance and --note
     Remove(OneArgs),
     /// Say what state a medium is in: in_use, awaiting, failed, absent
     State(StateArgs),
@@ -26,6 +26,8 @@ pub enum MediaCommand {
     Move(MoveArgs),
     /// Show a medium: where it is, where it was, its certificates
     Show(OneArgs),
+    /// Media that are in no asset and not proven to be empty
+    Loose(LooseArgs),
 }
 
 #[derive(Debug, Args)]
@@ -45,9 +47,12 @@ pub struct AddArgs {
     /// Capacity in bytes
     #[arg(long)]
     size: Option<u64>,
+    /// It is the disk of a virtual machine; without this a virtual disk's certificate counts for nothing
+    #[arg(long = "virtual")]
+    is_virtual: bool,
     /// Read all of it from this drive or image file; writes nothing
     #[cfg(feature = "erase")]
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["serial", "model", "wwn", "size"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["serial", "model", "wwn", "size", "is_virtual"])]
     drive: Option<PathBuf>,
     #[cfg(not(feature = "erase"))]
     #[arg(skip)]
@@ -95,6 +100,18 @@ pub struct MoveArgs {
     to: String,
 }
 
+#[derive(Debug, Args)]
+pub struct LooseArgs {
+    /// At most so many
+    #[arg(long, default_value_t = 1000)]
+    limit: u32,
+    /// Only those after this one (medium/...)
+    #[arg(long, value_name = "MEDIUM", default_value = "")]
+    after: String,
+    #[command(flatten)]
+    open: OpenArgs,
+}
+
 pub fn run(common: &Common, command: MediaCommand) -> Result<Exit, Failure> {
     let stream = match command {
         MediaCommand::Add(args) => add(common, &args)?,
@@ -106,6 +123,7 @@ pub fn run(common: &Common, command: MediaCommand) -> Result<Exit, Failure> {
             register.run(key, job).await
         })?,
         MediaCommand::Show(args) => return show(common, &args),
+        MediaCommand::Loose(args) => return loose(common, &args),
         MediaCommand::Move(MoveArgs { of, to }) => of.open.with_key(common, async |register, key| {
             let job = async |work: &mut Work<'_>| {
                 let stream = find(work, &of.medium).await?;
@@ -159,7 +177,7 @@ fn show(common: &Common, args: &OneArgs) -> Result<Exit, Failure> {
         let mut told = Vec::new();
         for event in events {
             let into = match &event.act {
-                Act::MediumMoved { asset: Some(asset) } => register.asset_at(asset).await?.map(|a| a.tag),
+                Act::MediumMoved { asset: Some(asset), .. } => register.asset_at(asset).await?.map(|a| a.tag),
                 _ => None,
             };
             told.push((event, into));
@@ -182,7 +200,8 @@ fn show(common: &Common, args: &OneArgs) -> Result<Exit, Failure> {
         let at = event.at.format("%Y-%m-%d %H:%M:%S");
         let words = match &event.act {
             Act::MediumAdded { .. } => "known".to_owned(),
-            Act::MediumMoved { asset: None } => "taken out".to_owned(),
+            Act::MediumMoved { asset: None, unproven: true } => "let go, not proven to be empty".to_owned(),
+            Act::MediumMoved { asset: None, .. } => "taken out".to_owned(),
             Act::MediumMoved { .. } => format!("put into {}", into.as_deref().unwrap_or("an asset")),
             Act::MediumStateSet { state, note } => {
                 let note = note.as_ref().map(|n| format!(": {n}")).unwrap_or_default();
@@ -195,6 +214,26 @@ fn show(common: &Common, args: &OneArgs) -> Result<Exit, Failure> {
         };
         output::line(&format!("{:>4}  {at}  {words}", event.revision));
     }
+    Ok(Exit::Done)
+}
+
+fn loose(common: &Common, args: &LooseArgs) -> Result<Exit, Failure> {
+    let media = args.open.view(common, async |register| register.loose_media(&args.after, args.limit).await)?;
+    if common.json {
+        for placed in &media {
+            output::json(&json!({ "stream": placed.stream, "medium": placed.medium }));
+        }
+        return Ok(Exit::Done);
+    }
+    let row = |placed: &PlacedMedium| {
+        let state = placed.medium.state.name().replace('_', " ");
+        vec![placed.medium.identity.label(), state, placed.stream.clone()]
+    };
+    let rows: Vec<_> = media.iter().map(row).collect();
+    output::line(&match rows.is_empty() {
+        true => "No media.".to_owned(),
+        false => output::table(&["MEDIUM", "STATE", "STREAM"], &rows),
+    });
     Ok(Exit::Done)
 }
 
@@ -221,7 +260,7 @@ fn identity(args: &AddArgs) -> Result<(MediumIdentity, MediumClass), Failure> {
         size_before: None,
         digest: None,
     };
-    Ok((identity, MediumClass::Physical))
+    Ok((identity, if args.is_virtual { MediumClass::Virtual } else { MediumClass::Physical }))
 }
 
 async fn find(work: &mut Work<'_>, name: &str) -> Result<String, RegisterError> {
