@@ -128,8 +128,11 @@ impl Register {
         // Once more after it is stored: of two who bring in a document and its judgement at one time, neither saw
         // the other's, and the second of them sees it now.
         for ids in asked.chunks(CHUNK) {
-            waited
-                .extend(self.run(key, async |work: &mut Work<'_>| work.take_waiting(ids.to_vec(), trust).await).await?);
+            let more = self.run(key, async |work: &mut Work<'_>| {
+                work.trust = Some(digest.clone());
+                work.take_waiting(ids.to_vec(), trust).await
+            });
+            waited.extend(more.await?);
         }
         tell(&mut done, waited);
         self.close_what_is_ready(key, &mut done).await?;

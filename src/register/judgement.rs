@@ -92,26 +92,13 @@ impl Judgement {
 }
 
 impl Arrived {
-    /// Whether a document says what an event has of it. An event of an earlier version has less of a destruction.
+    /// Whether a document says what an event has of it. An event of an earlier version has nothing of the clock,
+    /// and less of a destruction.
     pub(super) fn agrees_with(&self, event: &Arrived) -> bool {
         let mut found = self.clone();
-        if let (Arrived::Evidence(found), Arrived::Evidence(told)) = (&mut found, event)
-            && told.destroyed.is_none()
-        {
-            found.destroyed = None;
-        }
-        found == *event
-    }
-}
-
-impl Arrived {
-    /// Whether a document says what an event has of it. An event of an earlier version has nothing of the clock.
-    pub(super) fn agrees_with(&self, event: &Arrived) -> bool {
-        let mut found = self.clone();
-        if let (Arrived::Evidence(found), Arrived::Evidence(told)) = (&mut found, event)
-            && told.clock.is_none()
-        {
-            found.clock = None;
+        if let (Arrived::Evidence(found), Arrived::Evidence(told)) = (&mut found, event) {
+            found.destroyed = found.destroyed.take().filter(|_| told.destroyed.is_some());
+            found.clock = found.clock.take().filter(|_| told.clock.is_some());
         }
         found == *event
     }
