@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("media", &["units"]),
-    ("scheme", &["units", "sys::vaes"]),
+    ("scheme", &["units", "sys::vaes", "sys::memory"]),
     ("policy", &["units", "media", "scheme"]),
     ("sys", &["units"]),
     ("device", &["sys", "media", "units"]),

@@ -233,6 +233,20 @@ fn cases(ours: &Authority, stranger: &Authority) -> Vec<Case> {
     add("trailing", Refused, &|document| [by_p256(ours, &|_| ())(document), vec![0]].concat());
     add("a response", Good, &asked(ours, "here"));
     add("a response that names its signer by SHA-1", Good, &asked(ours, "sha1"));
+    // A certificate that nobody needs is not whole either without the set around a part of its name.
+    let sets = |token: &[u8]| -> Vec<usize> {
+        let is_one =
+            |at: &usize| token[*at] == 0x31 && token[at + 2] == 0x30 && token[at + 4..at + 8] == [6, 3, 0x55, 4];
+        (0..token.len() - 8).filter(is_one).collect()
+    };
+    for nth in 0..sets(&asked(ours, "here")(&document("sets"))).len() {
+        add(&format!("a name without its set, {nth}"), Any, &|document| {
+            let mut token = asked(ours, "here")(document);
+            let at = sets(&token)[nth];
+            token[at] ^= 0x80;
+            token
+        });
+    }
     // One bit changed, anywhere.
     let length = asked(ours, "here")(&document("length")).len();
     for place in (0..length).step_by(9) {

@@ -65,6 +65,7 @@ async function readCertificate(bytes) {
     serial: integerOf(serial, "the serial number"), issuer: issuer.whole, subject: subject.whole, name: subject, key: key.content,
     extensions: new Map(), faults: [],
   };
+  [issuer, subject].forEach(checkName);
   if (serial.content.length > 21) throw new Refused("the serial number is longer than any");
   if (version === 2) readExtensions(parts, certificate);
   parts.end();
@@ -75,6 +76,19 @@ async function readCertificate(bytes) {
   window.end();
   if (DISTRUSTED.includes(hex(await sha256(certificate.key)))) certificate.faults.push("its key is distrusted");
   return certificate;
+}
+
+// A name is a list of sets of pairs. Nothing is told by it here; a token with a certificate that is not whole is none.
+function checkName({ content }) {
+  for (const { tag, content: pairs } of derAll(content)) {
+    demand(tag === SET, "a name in a certificate is not of the published form");
+    for (const item of derAll(pairs)) {
+      const pair = partsOf(item, "a name in a certificate");
+      oidOf(pair.take(OID), "a name in a certificate");
+      pair.take();
+      pair.end();
+    }
+  }
 }
 
 function readExtensions(parts, certificate) {

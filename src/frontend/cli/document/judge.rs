@@ -148,9 +148,7 @@ fn may_accept(args: &ValidateArgs, subject: &super::Subject) -> Result<(), Failu
     match crate::certificate::judge(&rest) {
         Verdict::Valid => Ok(()),
         Verdict::Invalid => refuse(told(Outcome::Failed)),
-        Verdict::ConsistentSignerUnknown => {
-            refuse(format!("unknown is never success ({})", told(Outcome::Unknown)))
-        }
+        Verdict::ConsistentSignerUnknown => refuse(format!("unknown is never success ({})", told(Outcome::Unknown))),
     }
 }
 
