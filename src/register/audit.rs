@@ -143,7 +143,7 @@ async fn rebuild(store: &mut Store) -> Result<u64, RegisterError> {
     }
     super::rows::empty(store).await?;
     store.mark_tables().await?;
-    super::ingest::learn_abouts(store).await?;
+    super::waiting::learn_abouts(store).await?;
     let mut rows: Vec<Event> = Vec::new();
     let (mut walk, mut count) = (Walk::new(), 0);
     let mut done: Vec<(String, Placed)> = Vec::new();

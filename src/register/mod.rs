@@ -27,6 +27,7 @@ mod number;
 pub mod observe;
 mod packed;
 mod people;
+mod place;
 pub mod report;
 mod role;
 mod rows;
@@ -36,6 +37,7 @@ mod stage;
 mod state;
 mod store;
 mod trust;
+mod waiting;
 mod words;
 mod work;
 
@@ -64,11 +66,11 @@ pub use medium::{Held, Medium};
 pub use minimum::Minimum;
 pub use number::{Money, NotMoney, Whole};
 pub use people::{People, Person, REGISTER_STREAM};
+pub use place::Database;
 pub use role::{Grant, Permission, Role};
 pub use sheet::{ImportOptions, ImportReport, Mapping, RowError, Sheet, export_csv, export_xlsx};
 pub use stage::{IllegalMove, Stage};
 pub use state::{Placed, State};
-pub use store::Database;
 pub use trust::{RegisterTrust, TrustText, TrustVersion};
 pub use work::Work;
 

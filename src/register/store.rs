@@ -12,6 +12,7 @@ use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection as _, Row as _};
 use super::error::{RegisterError, database};
 use super::event::Stored;
 use super::migrations;
+use super::place::Database;
 use super::shown::{ASSET_COLUMNS, MEDIUM_COLUMNS, RECORD_COLUMNS, event_row, shown_row, state_row};
 use super::state::{Placed, State};
 
@@ -52,37 +53,6 @@ pub(super) struct Store {
 /// until then it reads whole tables for the card of one asset.
 const MANY_EVENTS: usize = 10_000;
 const ANALYZE: &str = "SET lock_timeout='2s'; ANALYZE event, state, asset, medium, cost, span, sample, valuation, finding, sighting, document";
-
-/// Where a register is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Database {
-    /// A SQLite file.
-    File(std::path::PathBuf),
-    /// `postgres://...`
-    Server(String),
-}
-
-impl Database {
-    /// `postgres://...` or a file.
-    pub fn parse(text: &str) -> Database {
-        match text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            true => Database::Server(text.to_owned()),
-            false => Database::File(text.into()),
-        }
-    }
-
-    fn place(&self) -> String {
-        match self {
-            Database::File(path) => path.display().to_string(),
-            Database::Server(url) => {
-                match url.split_once("://").and_then(|(s, rest)| Some((s, rest.split_once('@')?.1))) {
-                    Some((scheme, host)) => format!("{scheme}://{host}"),
-                    None => url.clone(),
-                }
-            }
-        }
-    }
-}
 
 impl Store {
     /// Connects. `create`: the tables are made where they are missing.

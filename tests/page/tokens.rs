@@ -233,17 +233,15 @@ fn cases(ours: &Authority, stranger: &Authority) -> Vec<Case> {
     add("trailing", Refused, &|document| [by_p256(ours, &|_| ())(document), vec![0]].concat());
     add("a response", Good, &asked(ours, "here"));
     add("a response that names its signer by SHA-1", Good, &asked(ours, "sha1"));
-    // A certificate that nobody needs is not whole either without the set around a part of its name.
-    let sets = |token: &[u8]| -> Vec<usize> {
-        let is_one =
-            |at: &usize| token[*at] == 0x31 && token[at + 2] == 0x30 && token[at + 4..at + 8] == [6, 3, 0x55, 4];
-        (0..token.len() - 8).filter(is_one).collect()
+    // Sequences and sets that are none, also in a certificate that nobody needs.
+    let shells = |token: &[u8]| -> Vec<usize> {
+        token.iter().enumerate().filter(|(_, byte)| matches!(byte, 0x30 | 0x31)).map(|(at, _)| at).collect()
     };
-    for nth in 0..sets(&asked(ours, "here")(&document("sets"))).len() {
-        add(&format!("a name without its set, {nth}"), Any, &|document| {
+    for nth in 0..shells(&asked(ours, "here")(&document("shells"))).len() {
+        add(&format!("without its shell, {nth}"), Any, &|document| {
             let mut token = asked(ours, "here")(document);
-            let at = sets(&token)[nth];
-            token[at] ^= 0x80;
+            let all = shells(&token);
+            token[all[nth % all.len()]] ^= 0x80;
             token
         });
     }
@@ -281,7 +279,7 @@ fn time_stamp_tokens_are_judged_as_the_program_judges_them() {
     helped.find_mut(key(STATION).kid()).unwrap().revoked_at = Some("2999-01-01T00:00:00Z".parse().unwrap());
     opposed.find_mut(key(STATION).kid()).unwrap().valid_from = Some(at(15));
     let stores = [(helped, "valid", "consistent"), (opposed, "invalid", "valid")];
-    let mut not_judged = 0;
+    let (mut not_judged, mut lenient) = (0, Vec::new());
     for (mut trust, with, without) in stores {
         trust.add_authorities(&trusted_pem).unwrap();
         open(&browser, &page, &trust);
@@ -320,11 +318,12 @@ fn time_stamp_tokens_are_judged_as_the_program_judges_them() {
                 }
                 Expected::Any => {
                     not_judged += u32::from(says != verdict);
-                    assert!(says == verdict || says == "consistent", "{told}");
+                    lenient.extend((says != verdict && says != "consistent").then_some(told));
                 }
             }
         }
     }
+    assert!(lenient.is_empty(), "{lenient:#?}");
     assert!(not_judged < 20, "{not_judged} of them are not judged");
     eprintln!("{} tokens compared twice, {not_judged} times the page does not judge", cases.len());
 }

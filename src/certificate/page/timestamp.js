@@ -58,7 +58,7 @@ function readToken(bytes) {
   const signed = partsOf(outer.within(tagged(0), SEQUENCE), what);
   outer.end();
   smallOf(signed.take(INTEGER), "its version", 5);
-  signed.take(SET);
+  derAll(signed.take(SET).content).forEach(checkAlgorithm);
   const inside = partsOf(signed.take(SEQUENCE), what);
   demand(oidOf(inside.take(OID), what) === TST_INFO, "what it signs is no time-stamp");
   const { content } = inside.within(tagged(0), OCTET_STRING);

@@ -66,6 +66,7 @@ async function readCertificate(bytes) {
     extensions: new Map(), faults: [],
   };
   [issuer, subject].forEach(checkName);
+  checkKey(key);
   if (serial.content.length > 21) throw new Refused("the serial number is longer than any");
   if (version === 2) readExtensions(parts, certificate);
   parts.end();
@@ -89,6 +90,22 @@ function checkName({ content }) {
       pair.end();
     }
   }
+}
+
+// An algorithm that nothing is judged by here: with or without parameters.
+function checkAlgorithm(value) {
+  const parts = partsOf(value, "an algorithm");
+  oidOf(parts.take(OID), "an algorithm");
+  if (parts.left.length > 0) parts.take();
+  parts.end();
+}
+
+// Nor is one with a key that is not: an algorithm and bits.
+function checkKey(key) {
+  const parts = partsOf(key, "a key in a certificate");
+  checkAlgorithm(parts.take(SEQUENCE));
+  bitsOf(parts.take(BIT_STRING), "a key in a certificate");
+  parts.end();
 }
 
 function readExtensions(parts, certificate) {
