@@ -98,7 +98,8 @@ impl Transport for Formats {
             0x12 => [&[0, 0x80, 0, self.serial.len() as u8][..], self.serial.as_bytes()].concat(),
             _ if self.is_formatting() => return Ok(scsi::Outcome { status: 2, ..scsi::Outcome::default() }),
             0x00 => Vec::new(),
-            0x9E => vec![0; 32],
+            // A hundred blocks of 512 bytes, without protection information.
+            0x9E => [&[0, 0, 0, 0, 0, 0, 0, 99, 0, 0, 2, 0][..], &[0; 20]].concat(),
             0xA3 => vec![0, 3],
             _ => return Ok(scsi::Outcome { status: 2, ..scsi::Outcome::default() }),
         };
