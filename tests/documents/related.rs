@@ -20,25 +20,6 @@ fn judged(of: &[u8], others: &[Vec<u8>]) -> (Verdict, Vec<&'static str>) {
     (verified.verdict, failed)
 }
 
-fn validated(change: impl FnOnce(&mut Validation)) -> Vec<u8> {
-    let mut validation = validation(Decision::Accepted);
-    change(&mut validation);
-    signed(&serde_json::to_vec(&validation).unwrap(), DocumentType::Validation.typ(), &[(VALIDATOR, Role::Validator)])
-}
-
-fn revoked(change: impl FnOnce(&mut Revocation)) -> Vec<u8> {
-    let mut revocation = revocation();
-    change(&mut revocation);
-    signed(&serde_json::to_vec(&revocation).unwrap(), DocumentType::Revocation.typ(), &[(VALIDATOR, Role::Validator)])
-}
-
-fn read_again(change: impl FnOnce(&mut MediaVerification)) -> Vec<u8> {
-    let mut reading = media_verification();
-    change(&mut reading);
-    let signers = [(OTHER_STATION, Role::Station), (VERIFIER, Role::Verifier)];
-    signed(&serde_json::to_vec(&reading).unwrap(), DocumentType::MediaVerification.typ(), &signers)
-}
-
 #[test]
 fn an_acceptance_is_said_and_a_rejection_or_revocation_undoes_the_certificate() {
     let certificate = certificate();

@@ -353,3 +353,25 @@ pub fn all() -> Vec<(DocumentType, Vec<u8>, Signers)> {
         (T::Discrepancy, json(serde_json::to_vec(&discrepancy())), vec![(RECEIVER, Role::Receiver)]),
     ]
 }
+
+/// An acceptance by the validator, changed and signed.
+pub fn validated(change: impl FnOnce(&mut Validation)) -> Vec<u8> {
+    let mut validation = validation(Decision::Accepted);
+    change(&mut validation);
+    signed(&serde_json::to_vec(&validation).unwrap(), DocumentType::Validation.typ(), &[(VALIDATOR, Role::Validator)])
+}
+
+/// A revocation by the validator, changed and signed.
+pub fn revoked(change: impl FnOnce(&mut Revocation)) -> Vec<u8> {
+    let mut revocation = revocation();
+    change(&mut revocation);
+    signed(&serde_json::to_vec(&revocation).unwrap(), DocumentType::Revocation.typ(), &[(VALIDATOR, Role::Validator)])
+}
+
+/// A second person's reading of the medium, changed and signed.
+pub fn read_again(change: impl FnOnce(&mut MediaVerification)) -> Vec<u8> {
+    let mut reading = media_verification();
+    change(&mut reading);
+    let signers = [(OTHER_STATION, Role::Station), (VERIFIER, Role::Verifier)];
+    signed(&serde_json::to_vec(&reading).unwrap(), DocumentType::MediaVerification.typ(), &signers)
+}

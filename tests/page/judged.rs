@@ -5,24 +5,11 @@ use lastwrite::certificate::document::*;
 use super::bundles::{Case, World, compare};
 use super::*;
 
-fn validated(change: impl FnOnce(&mut Validation)) -> Vec<u8> {
-    let mut validation = validation(Decision::Accepted);
-    change(&mut validation);
-    signed(&serde_json::to_vec(&validation).unwrap(), DocumentType::Validation.typ(), &[(VALIDATOR, Role::Validator)])
-}
-
-fn revoked(of: &[u8], change: impl FnOnce(&mut Revocation)) -> Vec<u8> {
-    let mut revocation = revocation();
-    revocation.document = reference(of);
-    change(&mut revocation);
-    signed(&serde_json::to_vec(&revocation).unwrap(), DocumentType::Revocation.typ(), &[(VALIDATOR, Role::Validator)])
-}
-
-fn read_again(change: impl FnOnce(&mut MediaVerification)) -> Vec<u8> {
-    let mut reading = media_verification();
-    change(&mut reading);
-    let signers = [(OTHER_STATION, Role::Station), (VERIFIER, Role::Verifier)];
-    signed(&serde_json::to_vec(&reading).unwrap(), DocumentType::MediaVerification.typ(), &signers)
+fn revoked_of(of: &[u8], change: impl FnOnce(&mut Revocation)) -> Vec<u8> {
+    revoked(|revocation| {
+        revocation.document = reference(of);
+        change(revocation);
+    })
 }
 
 /// By the program: of the first of the files, with what all of them say of it.
@@ -56,8 +43,8 @@ fn who_lifts_what_is_judged_as_the_program_judges_it() {
         lifting(v);
         own(v);
     });
-    let revocation = revoked(&certificate, |_| {});
-    let own_revoked = |of: &[u8]| revoked(of, |r| r.by.name = "ADA LOVELACE".into());
+    let revocation = revoked_of(&certificate, |_| {});
+    let own_revoked = |of: &[u8]| revoked_of(of, |r| r.by.name = "ADA LOVELACE".into());
     let mismatched = read_again(|v| {
         v.matched.0 -= 512;
         v.result = VerificationResult::Mismatched;
@@ -68,24 +55,24 @@ fn who_lifts_what_is_judged_as_the_program_judges_it() {
         ("valid", vec![certificate.clone(), lifted.clone()]),
         ("invalid", vec![certificate.clone(), rejected.clone()]),
         ("valid", vec![certificate.clone(), rejected.clone(), lifted.clone()]),
-        ("invalid", vec![certificate.clone(), rejected.clone(), lifted.clone(), revoked(&lifted, |_| {})]),
+        ("invalid", vec![certificate.clone(), rejected.clone(), lifted.clone(), revoked_of(&lifted, |_| {})]),
         ("invalid", vec![certificate.clone(), rejected.clone(), other]),
         ("invalid", vec![certificate.clone(), rejected.clone(), own_lifted]),
         ("invalid", vec![certificate.clone(), rejected.clone(), own_revoked(&rejected)]),
         ("invalid", vec![certificate.clone(), rejected.clone(), lifted.clone(), own_revoked(&lifted)]),
-        ("valid", vec![certificate.clone(), rejected.clone(), revoked(&rejected, |_| {})]),
+        ("valid", vec![certificate.clone(), rejected.clone(), revoked_of(&rejected, |_| {})]),
         ("invalid", vec![certificate.clone(), revocation.clone(), validated(|v| v.replaces = Some(id(&revocation)))]),
         (
             "invalid",
             vec![
                 certificate.clone(),
                 revocation.clone(),
-                revoked(&revocation, |r| r.document.kind = DocumentType::Validation),
+                revoked_of(&revocation, |r| r.document.kind = DocumentType::Validation),
             ],
         ),
         ("invalid", vec![certificate.clone(), mismatched.clone()]),
         ("invalid", vec![certificate.clone(), mismatched.clone(), validated(|v| v.replaces = Some(id(&mismatched)))]),
-        ("valid", vec![certificate.clone(), mismatched.clone(), revoked(&mismatched, |_| {})]),
+        ("valid", vec![certificate.clone(), mismatched.clone(), revoked_of(&mismatched, |_| {})]),
         ("invalid", vec![certificate.clone(), mismatched.clone(), own_revoked(&mismatched)]),
         ("valid", vec![cosigned(WITNESS, Role::Witness), read_again(|_| {})]),
         ("valid", vec![cosigned(WITNESS, Role::Witness), of_both.clone()]),

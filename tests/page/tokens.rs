@@ -39,6 +39,19 @@ fn document(name: &str) -> Vec<u8> {
     certificate_of(&facts)
 }
 
+/// A browser, a station with its page, and an authority of its own; nothing where a tool is missing.
+fn with_an_authority() -> Option<(Browser, super::super::Station, std::path::PathBuf, Authority)> {
+    if !has("openssl") {
+        skip("openssl is not installed");
+        return None;
+    }
+    let browser = Browser::start()?;
+    let station = super::super::Station::new();
+    let page = super::super::page(&station);
+    let ours = Authority::start(&station.path("tsa"), "tsa_ext");
+    Some((browser, station, page, ours))
+}
+
 fn signature(document: &[u8]) -> [u8; 64] {
     *Jws::parse(document).unwrap().signatures()[0].value()
 }
@@ -260,13 +273,7 @@ fn cases(ours: &Authority, stranger: &Authority) -> Vec<Case> {
 
 #[test]
 fn time_stamp_tokens_are_judged_as_the_program_judges_them() {
-    if !has("openssl") {
-        return skip("openssl is not installed");
-    }
-    let Some(browser) = Browser::start() else { return };
-    let station = super::super::Station::new();
-    let page = super::super::page(&station);
-    let ours = Authority::start(&station.path("tsa"), "tsa_ext");
+    let Some((browser, station, page, ours)) = with_an_authority() else { return };
     let stranger = Authority::start(&station.path("stranger"), "tsa_ext");
     let cases = cases(&ours, &stranger);
     let trusted_pem = station.path("trust.tsa.pem");
@@ -330,13 +337,7 @@ fn time_stamp_tokens_are_judged_as_the_program_judges_them() {
 
 #[test]
 fn a_token_beside_a_bundle_counts_as_it_does_for_the_program() {
-    if !has("openssl") {
-        return skip("openssl is not installed");
-    }
-    let Some(browser) = Browser::start() else { return };
-    let station = super::super::Station::new();
-    let page = super::super::page(&station);
-    let ours = Authority::start(&station.path("tsa"), "tsa_ext");
+    let Some((browser, _station, page, ours)) = with_an_authority() else { return };
     ours.issue("p256", EC, "tsa_ext", "ca", "");
     let mut trust = trusted();
     trust.find_mut(key(VALIDATOR).kid()).unwrap().revoked_at = Some(at(22));
@@ -363,13 +364,7 @@ fn a_token_beside_a_bundle_counts_as_it_does_for_the_program() {
 
 #[test]
 fn without_an_authority_a_token_is_not_judged() {
-    if !has("openssl") {
-        return skip("openssl is not installed");
-    }
-    let Some(browser) = Browser::start() else { return };
-    let station = super::super::Station::new();
-    let page = super::super::page(&station);
-    let ours = Authority::start(&station.path("tsa"), "tsa_ext");
+    let Some((browser, _station, page, ours)) = with_an_authority() else { return };
     ours.issue("p256", EC, "tsa_ext", "ca", "");
     let document = document("A-1");
     let token = |hour| ours.token(&content(&document, |info| info.gen_time = time(at(hour))), "p256", STAMP);
