@@ -176,6 +176,12 @@ pub(super) fn started(answer: Result<Outcome, TransportError>) -> Started {
     }
 }
 
+/// No additional sense, or with NO SENSE a warning (0Bh), a predicted failure (5Dh) or a low power condition (5Eh):
+/// what the disk is at they do not tell, and TEST UNIT READY does.
+fn says_nothing_of_work(sense: &Sense) -> bool {
+    matches!(sense.asc, 0x00 | 0x0B | 0x5D | 0x5E)
+}
+
 /// Polls by REQUEST SENSE; `known` reads the sense data that concern the technique.
 pub(super) fn status(path: &mut dyn Transport, known: impl Fn(&Sense) -> Option<State>) -> State {
     let mut data = [0; 252];
@@ -191,7 +197,7 @@ pub(super) fn status(path: &mut dyn Transport, known: impl Fn(&Sense) -> Option<
     if let Some(state) = known(&sense) {
         return state;
     }
-    if sense.key != SenseKey::NoSense || sense.asc != 0 {
+    if sense.key != SenseKey::NoSense || !says_nothing_of_work(&sense) {
         return State::Unknown(format!("sense {:?} {:02x}h/{:02x}h", sense.key, sense.asc, sense.ascq));
     }
     match path.scsi(&test_unit_ready(), Data::None, PATIENCE) {
