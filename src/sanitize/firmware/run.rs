@@ -207,9 +207,12 @@ fn begin_or_go_on(session: &mut Session<'_>, past: &Past, fresh: Canaries, ours:
             }
             // The status is of an older one: this run's command never reached the drive.
         }
-        (State::Failed(words), Some(_)) if ours => {
-            let cleaned = clean_up(session)?;
-            return Ok(End::Failed(drive_failed(words, cleaned)));
+        (State::Failed(words), Some((canaries, _))) if ours => {
+            // An older one's, where nothing came back of this run's command and all is there: it never left.
+            if past.answered || !canaries.find(session.blocks).all_there() {
+                let cleaned = clean_up(session)?;
+                return Ok(End::Failed(drive_failed(words, cleaned)));
+            }
         }
         _ => {}
     }
