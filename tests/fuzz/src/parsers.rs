@@ -99,7 +99,8 @@ pub fn mmc(bytes: &[u8]) {
     }
     for [r1, ..] in &outcome.responses {
         let alone = mmc::Outcome { responses: vec![[*r1, 0, 0, 0]] };
-        assert!(!mmc::is_idle(*r1) || alone.is_success(&command));
+        assert_eq!(mmc::has_error(*r1), !alone.is_success(&command));
+        assert!(!mmc::is_idle(*r1) || !mmc::is_programming(*r1));
     }
 }
 
