@@ -27,8 +27,6 @@ pub struct ExtCsd {
     pub sanitize: bool,
     /// ERASED_MEM_CONT \[181\]: what an erased byte reads as.
     pub erased_byte: u8,
-    /// ERASE_GROUP_DEF \[175\] bit 0: the high-capacity erase group is in use.
-    pub high_capacity_groups: bool,
     /// HC_ERASE_GRP_SIZE \[224\]; `None` when 0.
     pub erase_group: Option<Bytes>,
     /// ERASE_TIMEOUT_MULT \[223\]: for one high-capacity erase group.
@@ -43,8 +41,6 @@ pub struct ExtCsd {
     pub general_purpose: [Bytes; 4],
     /// RPMB_SIZE_MULT \[168\]: the replay-protected memory block.
     pub rpmb_size: Bytes,
-    /// PARTITION_CONFIG \[179\].
-    pub partition_config: u8,
     /// USER_WP \[171\].
     pub user_protection: UserProtection,
     /// BOOT_WP_STATUS \[174\], and BOOT_WP \[173\] of cards that have no status: boot partitions 1 and 2.
@@ -145,14 +141,12 @@ impl ExtCsd {
             secure_trim: d[231] >> 4 & 1 != 0,
             sanitize: d[231] >> 6 & 1 != 0,
             erased_byte: if d[181] & 1 == 0 { 0x00 } else { 0xFF },
-            high_capacity_groups: d[175] & 1 != 0,
             erase_group: (group > 0).then_some(Bytes(group)),
             erase_timeout: (timeout > 0).then(|| Duration::from_millis(timeout)),
             secure_multiples: (d[230], d[229]),
             removal: SecureRemoval { supported: d[16] & 0xF, configured: d[16] >> 4 & 3 },
             boot_size: Bytes(u64::from(d[226]) * 128 * 1024),
             general_purpose: [general(143), general(146), general(149), general(152)],
-            partition_config: d[179],
             rpmb_size: Bytes(u64::from(d[168]) * 128 * 1024),
             user_protection: UserProtection(d[171]),
             boot_protection: [protection(d[173], d[174] & 3, 0), protection(d[173], d[174] >> 2 & 3, 1)],
@@ -275,7 +269,6 @@ mod tests {
             assert_eq!((found.secure_erase, found.secure_trim, found.sanitize), expected, "bit {bit}");
         }
         assert_eq!((parse(181, 0).erased_byte, parse(181, 1).erased_byte), (0x00, 0xFF));
-        assert!(parse(175, 1).high_capacity_groups && !parse(175, 2).high_capacity_groups);
         let removal = parse(16, 0x2F).removal;
         assert_eq!((removal.supported, removal.configured), (0xF, 2));
         assert_eq!(removal.meaning(), "overwrite with a character, its complement, and random data");
