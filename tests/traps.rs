@@ -254,7 +254,7 @@ fn trap_12_a_status_that_is_lost_or_zeroed_is_no_success() {
 
     // A path that cannot say it before is not sent the command at all.
     let (path, script) = Scripted::new(&[CommandSet::Nvme]);
-    script.nvme_in(&NvmeSanitize::status_log(), &[], Ok(gone));
+    script.always_nvme_in(&NvmeSanitize::status_log(), &[], Ok(gone));
     assert!(matches!(go(&bench(Truth::Erases), &block(), path, &Past::default()), Err(Refusal::NoStatus(_))));
 
     // No answer to the command, and the drive knows of none.
@@ -307,6 +307,39 @@ fn a_cut_before_the_command_left_sends_it_again() {
     let end = go(&bench, &block(), path, &Past::fold(&notes));
     assert!(matches!(end, Ok(End::Erased(_))), "{end:?}");
     script.finish();
+}
+
+#[test]
+fn an_older_end_is_not_that_of_a_command_that_never_left() {
+    let technique = block().technique();
+    let at = lastwrite::units::now();
+    let start = |bench: &Bench| {
+        let canaries = fresh();
+        let stored = canaries.store(&mut bench.clone()).unwrap();
+        vec![Note::CanariesPlanned { canaries }, Note::CanariesStored { stored }, Note::Sending { technique, at }]
+    };
+    // The success of a cryptographic erase, its failure, and that of an older block erase.
+    for older in [log(1, 0xFFFF, 4), log(3, 0xFFFF, 4), log(3, 0xFFFF, 2)] {
+        let new = bench(Truth::Erases);
+        let notes = start(&new);
+        let (path, script) = nvme(&older, Ok(DONE), &[&log(1, 0xFFFF, 2)]);
+        let end = go(&new, &block(), path, &Past::fold(&notes));
+        assert!(matches!(end, Ok(End::Erased(_))), "{end:?}");
+        script.finish();
+
+        // One block that is gone: something erased. An answer: the command was there. Neither is sent again.
+        let answered = Note::Answered { technique, answer: "accepted".to_owned() };
+        for (gone, answer) in [(SIZE, None), (512, None), (0, Some(answered))] {
+            let bench = bench(Truth::Nothing);
+            let mut notes = start(&bench);
+            notes.extend(answer);
+            bench.medium.borrow_mut()[..gone].fill(0);
+            let (path, script) = Scripted::new(&[CommandSet::Nvme]);
+            script.nvme_in(&NvmeSanitize::status_log(), &older, Ok(DONE));
+            assert_eq!(code(go(&bench, &block(), path, &Past::fold(&notes))), "drive_failed", "{gone}");
+            script.finish();
+        }
+    }
 }
 
 #[test]

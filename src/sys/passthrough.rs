@@ -218,13 +218,6 @@ pub fn opal_psid_revert(fd: impl AsFd, psid: &[u8; 32]) -> io::Result<u32> {
     Ok(u32::try_from(answer?).unwrap_or(u32::MAX))
 }
 
-/// Securely erases a byte range (`BLKSECDISCARD`); `EOPNOTSUPP` where the drive has no such command.
-pub fn secure_discard(fd: impl AsFd, from: u64, length: u64) -> io::Result<()> {
-    // SAFETY: open descriptor; the kernel reads two 64-bit numbers.
-    unsafe { request::blksecdiscard(fd.as_fd().as_raw_fd(), &[from, length]) }?;
-    Ok(())
-}
-
 /// Resets the write pointers of whole zones (`BLKRESETZONE`); in 512-byte sectors.
 pub fn reset_zones(fd: impl AsFd, sector: u64, count: u64) -> io::Result<()> {
     // SAFETY: open descriptor; the kernel reads `struct blk_zone_range`, two 64-bit numbers.
@@ -284,7 +277,6 @@ mod request {
     nix::ioctl_readwrite_bad!(mmc_multi, nix::request_code_readwrite!(0xB3, 1, 8), MmcMulti);
     nix::ioctl_read!(opal_get_status, b'p', 236, [u32; 2]);
     nix::ioctl_write_ptr!(opal_psid_revert, b'p', 232, OpalKey);
-    nix::ioctl_write_ptr_bad!(blksecdiscard, nix::request_code_none!(0x12, 125), [u64; 2]);
     nix::ioctl_write_ptr!(blkresetzone, 0x12, 131, [u64; 2]);
     nix::ioctl_readwrite_bad!(blkreportzone, nix::request_code_readwrite!(0x12, 130, 16), ZoneReport);
 }
@@ -418,7 +410,6 @@ mod tests {
         assert!(nvme_admin(&file, &NvmeAdmin::default(), Phase::None, second).is_err());
         assert!(nvme_namespace(&file).is_err());
         assert!(opal_status(&file).is_err());
-        assert!(secure_discard(&file, 0, 512).is_err());
         assert!(report_zones(&file, 0, 1).is_err());
     }
 }

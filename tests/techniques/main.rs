@@ -15,5 +15,6 @@ mod nvme_capacity;
 mod opal_drive;
 mod resumed;
 mod scsi_capacity;
+mod scsi_status;
 mod traps;
 mod zoned_drive;

@@ -32,6 +32,13 @@ struct Card {
     marked: bool,
     /// R1 of CMD38.
     error: u32,
+    /// What the first status says beside, after CMD38 or CMD6 have ended: once.
+    regrets: Option<(u32, u32)>,
+    regret: u32,
+    /// So many erases go well before.
+    well: u32,
+    /// USER_WP.
+    user_wp: u8,
     fails_at: Option<u32>,
     /// It erases, and the host does not wait for its answer.
     late: bool,
@@ -56,6 +63,10 @@ fn card(change: impl FnOnce(&mut Card)) -> (Bench, Card) {
         range: None,
         marked: false,
         error: 0,
+        regrets: None,
+        regret: 0,
+        well: 0,
+        user_wp: 0,
         fails_at: None,
         late: false,
         deaf: false,
@@ -73,6 +84,7 @@ impl Card {
         let mut data = vec![0; 512];
         (data[192], data[231], data[226], data[179], data[168]) = (8, self.features, 1, 0x48, 2);
         (data[173], data[174]) = self.protected;
+        data[171] = self.user_wp;
         data[212..216].copy_from_slice(&((SIZE / 512) as u32).to_le_bytes());
         (data[223], data[224], data[229], data[230]) = (2, 1, 17, 18);
         data
@@ -102,6 +114,16 @@ impl Card {
                     self.boot[usize::from(area == Area::Boot1)].bytes().fill(self.boot_leaves);
                 }
             }
+        }
+    }
+}
+
+impl Card {
+    fn regret_of(&mut self, opcode: u32) {
+        match self.regrets {
+            Some((at, _)) if at == opcode && self.well > 0 => self.well -= 1,
+            Some((at, bits)) if at == opcode => (self.regret, self.regrets) = (bits, None),
+            _ => {}
         }
     }
 }
@@ -136,10 +158,14 @@ impl Transport for Card {
             let mut r1 = 0x900;
             match command.opcode {
                 // Which area commands go to is the kernel's: a PARTITION_ACCESS of ours would be undone.
-                6 => assert_eq!((area, command.argument), (Area::UserData, 0x03A5_0100)),
+                6 => {
+                    assert_eq!((area, command.argument), (Area::UserData, 0x03A5_0100));
+                    self.regret_of(6);
+                }
                 8 => buffer.take().unwrap().copy_from_slice(&self.ext_csd()),
                 13 if self.busy > 0 => (self.busy, r1) = (self.busy - 1, 0xE00),
-                13 => {}
+                // An ERROR or WP_ERASE_SKIP is told when it is not busy any more, and cleared by that.
+                13 => r1 |= std::mem::take(&mut self.regret),
                 35 => self.range = Some((command.argument, 0)),
                 36 => self.range = self.range.map(|(first, _)| (first, command.argument)),
                 38 => {
@@ -147,6 +173,7 @@ impl Transport for Card {
                     if self.error == 0 {
                         self.busy = self.slow;
                         self.erase(area, command.argument);
+                        self.regret_of(38);
                     }
                     if self.late {
                         self.fails_at = self.deaf.then_some(13);
@@ -186,7 +213,7 @@ fn an_honest_card_is_erased_with_its_boot_partitions_by_each_of_the_three() {
         let keys: Vec<_> = Past::fold(&*bench.notes.lock().unwrap()).areas.iter().map(|a| a.canaries.key).collect();
         assert_ne!(keys[0], keys[1], "content of one partition is not that of the other");
         // Sanitize is the last command, after everything was trimmed.
-        let erases: Vec<_> = card.sent.iter().filter(|(_, s)| s.contains(&38) || **s == [6]).collect();
+        let erases: Vec<_> = card.sent.iter().filter(|(_, s)| s.contains(&38) || s.contains(&6)).collect();
         assert_eq!(erases.last().unwrap().1.contains(&38), how != MmcErase::Sanitize);
         let in_boot = erases.iter().filter(|(area, _)| *area != Area::UserData).count();
         assert_eq!(in_boot, if how == MmcErase::SecureTrim { 4 } else { 2 });
@@ -253,6 +280,47 @@ fn lies_errors_and_silence_are_failures() {
     assert_eq!(super::bench::code(bench.run(&whole(MmcErase::Sanitize), &mut silent)), "drive_failed");
 }
 
+/// The card says once what went wrong while it was busy. What reads as erased after a trim shows nothing.
+#[test]
+fn an_error_that_only_the_first_status_after_an_erase_tells_is_not_forgotten() {
+    const ERROR: u32 = 1 << 19;
+    const WP_ERASE_SKIP: u32 = 1 << 15;
+    for bits in [ERROR, WP_ERASE_SKIP] {
+        // Erases before the last one, which is of a boot partition where it is not SANITIZE_START.
+        for (how, (at, last)) in HOW.into_iter().zip([(38, 2), (38, 5), (6, 0)]) {
+            // It waits for the card in the sequence, or the card is still at it when it is asked there.
+            for (well, slow) in [(0, 0), (last, 0), (last, 3)] {
+                let (bench, mut card) =
+                    card(|card| (card.regrets, card.well, card.slow) = (Some((at, bits)), well, slow));
+                let (code, message) = failed(bench.run(&whole(how), &mut card));
+                let r1 = format!("{:08x}h", 0x900 | bits);
+                assert_eq!((code, message.contains(&r1)), ("drive_failed", true), "{how:?} {well} {slow}: {message}");
+                assert_eq!((card.regret, card.regrets), (0, None), "it was told, and once");
+            }
+        }
+    }
+    // What the card has to say of earlier commands is no word on this run.
+    let (bench, mut before) = card(|card| card.regret = ERROR);
+    erased(bench.run(&whole(MmcErase::SecureErase), &mut before));
+}
+
+#[test]
+fn group_protection_that_is_switched_on_is_told_and_its_own_word_decides() {
+    let notes = |user_wp: u8| {
+        let (_, mut card) = card(|card| card.user_wp = user_wp);
+        let look = whole(MmcErase::SecureErase).look(&mut card).unwrap();
+        assert_eq!(look.obstacle, None, "no bit of USER_WP protects anything by itself");
+        look.notes.join("\n")
+    };
+    assert!(notes(0b0001).contains("until the card's power is cut (USER_WP 01h)"));
+    assert!(notes(0b0101).contains("for good (USER_WP 05h)"));
+    // Only what is forbidden for ever: power-on and permanent protection, and passwords.
+    for harmless in [0, 0b1101_1000] {
+        assert!(!notes(harmless).contains("USER_WP"));
+        assert!(notes(harmless).contains("where the kernel asks first"));
+    }
+}
+
 /// A host that steps down meanwhile would write to a card that is still erasing.
 #[test]
 fn a_card_that_did_not_answer_in_time_has_failed_only_when_it_is_idle() {
@@ -278,7 +346,7 @@ fn a_start_that_was_cut_between_two_commands_is_begun_again_once_the_card_is_idl
     let erasure = erased(bench.resume(&whole(MmcErase::Sanitize), &mut card));
     assert_eq!(card.sent.iter().filter(|(_, s)| **s == [13]).count(), 4 + 1, "waited for, and asked at the end");
     assert_eq!(card.sent.iter().filter(|(_, s)| s.contains(&38)).count(), 3);
-    assert_eq!(card.sent.iter().filter(|(_, s)| **s == [6]).count(), 1);
+    assert_eq!(card.sent.iter().filter(|(_, s)| **s == [6, 13]).count(), 1);
     // The samples are those of the first start.
     assert_eq!(erasure.areas[0].samples as usize, known[0].samples.blocks.len());
     assert!(erasure.areas[0].samples > 0);

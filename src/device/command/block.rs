@@ -21,13 +21,6 @@ pub enum Request {
         /// Length.
         length: Bytes,
     },
-    /// `BLKSECDISCARD`: secure erase of a range (eMMC secure erase or secure trim).
-    SecureDiscard {
-        /// First byte.
-        from: Bytes,
-        /// Length.
-        length: Bytes,
-    },
     /// Tells the kernel to ask the drive for its capacity again.
     Rescan,
     /// Capacity as the kernel has it now (`BLKGETSIZE64`).
@@ -40,7 +33,6 @@ impl Request {
         match self {
             Request::ReportZones { .. } => "BLKREPORTZONE",
             Request::ResetZones { .. } => "BLKRESETZONE",
-            Request::SecureDiscard { .. } => "BLKSECDISCARD",
             Request::Rescan => "RESCAN",
             Request::Size => "BLKGETSIZE64",
         }
@@ -50,7 +42,7 @@ impl Request {
     pub fn bytes(&self) -> Vec<u8> {
         let (a, b) = match *self {
             Request::ReportZones { from, limit } => (from.0, u64::from(limit)),
-            Request::ResetZones { from, length } | Request::SecureDiscard { from, length } => (from.0, length.0),
+            Request::ResetZones { from, length } => (from.0, length.0),
             Request::Rescan | Request::Size => return Vec::new(),
         };
         [a.to_be_bytes(), b.to_be_bytes()].concat()

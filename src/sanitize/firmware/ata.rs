@@ -9,7 +9,7 @@ use crate::device::command::ata::sanitize::{
     Overwrite, SanitizeReason, SanitizeReply, SanitizeStatus, block_erase, crypto_scramble, overwrite, sanitize_status,
 };
 use crate::device::command::ata::{Command, logs};
-use crate::device::command::scsi::{Sense, SenseKey};
+use crate::device::command::scsi::Sense;
 use crate::device::command::{Data, hex};
 use crate::device::transport::Transport;
 use crate::media::{CommandSet, PlannedCommand};
@@ -168,8 +168,7 @@ pub(super) fn ask(path: &mut dyn Transport) -> Result<Option<Identify>, String> 
     let command = identify_device();
     let mut data = [0; 512];
     let outcome = path.ata(&command, Data::In(&mut data), PATIENCE).map_err(|error| error.to_string())?;
-    let illegal = |sense: &Sense| (sense.key, sense.asc, sense.ascq) == (SenseKey::IllegalRequest, 0x20, 0x00);
-    if outcome.registers.is_none() && outcome.sense.as_ref().is_some_and(illegal) {
+    if outcome.registers.is_none() && outcome.sense.as_ref().is_some_and(Sense::is_unknown_operation_code) {
         return Ok(None);
     }
     if outcome.registers.is_some() && !outcome.is_success() {

@@ -53,6 +53,11 @@ impl Findings {
     pub fn all_gone(&self) -> bool {
         self.gone > 0 && self.survived.is_empty() && self.unread.is_empty()
     }
+
+    /// Every one of at least one canary was read and is there.
+    pub fn all_there(&self) -> bool {
+        !self.survived.is_empty() && self.gone == 0 && self.unread.is_empty()
+    }
 }
 
 impl Canaries {

@@ -4,14 +4,18 @@
 //! were to be left out: a device whose eMMC is soldered in does not start any more without them. The
 //! replay-protected area (RPMB) can be erased by nobody, and general purpose partitions are left to a run of
 //! their own; both are told.
+//!
+//! What went wrong while the card was busy (ERROR, WP_ERASE_SKIP) it says once, in the first answer after that, and
+//! forgets it. After a sanitize that follows a trim it is all that tells a failure: SEND_STATUS ends each sequence.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use super::mmc_areas::ext_csd;
 use super::procedure::{Look, Procedure, Started, State};
 use crate::device::command::mmc::{
-    Area, Command, EraseArgument, ExtCsd, WriteProtection, erase, is_idle, sanitize, send_status,
+    Area, Command, EraseArgument, ExtCsd, Response, WriteProtection, erase, has_error, is_idle, is_programming,
+    sanitize, send_status,
 };
 use crate::device::command::{Data, hex};
 use crate::device::transport::Transport;
@@ -26,6 +30,10 @@ const SHORTEST: Duration = Duration::from_secs(600);
 /// The kernel gives every eMMC this relative address.
 const ADDRESS: u16 = 1;
 const SECTOR: u64 = 512;
+/// `mmc_poll_for_busy` and `mmc_switch_status` of Linux read the status, and keep none of these bits.
+const ASKED_BY_THE_KERNEL: &str = "what goes wrong while the card erases it says once, in its first status after that; where the kernel asks first \
+     (always after SANITIZE_START, and after an erase where the host controller does not wait for the card by itself) \
+     that word is lost";
 
 /// How the card erases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +69,9 @@ pub struct MmcCard {
     how: MmcErase,
     boot: BootPartitions,
     erased_byte: RefCell<Option<u8>>,
+    /// Something that erases was sent.
+    sent: Cell<bool>,
+    /// What the card said went wrong since then. It says so once.
     failed: RefCell<Option<String>>,
 }
 
@@ -70,7 +81,7 @@ type Sequence = (Area, Vec<Command>, Duration);
 impl MmcCard {
     /// By this erase.
     pub fn new(how: MmcErase, boot: BootPartitions) -> MmcCard {
-        MmcCard { how, boot, erased_byte: RefCell::new(None), failed: RefCell::new(None) }
+        MmcCard { how, boot, erased_byte: RefCell::new(None), sent: Cell::new(false), failed: RefCell::new(None) }
     }
 
     /// Every sequence of commands in order.
@@ -86,11 +97,13 @@ impl MmcCard {
         let mut sequences = Vec::new();
         for (area, last, size) in areas {
             for step in &steps {
-                sequences.push((area, erase(Lba(0), last, *step, card.addressing())?, self.limit(card, size)));
+                let mut sequence = erase(Lba(0), last, *step, card.addressing())?;
+                sequence.push(send_status(ADDRESS));
+                sequences.push((area, sequence, self.limit(card, size)));
             }
         }
         if self.how == MmcErase::Sanitize {
-            sequences.push((Area::UserData, vec![sanitize()], LONGEST));
+            sequences.push((Area::UserData, vec![sanitize(), send_status(ADDRESS)], LONGEST));
         }
         Some(sequences)
     }
@@ -119,11 +132,15 @@ impl MmcCard {
 
     fn try_to_start(&self, path: &mut dyn Transport) -> Result<Started, String> {
         *self.failed.borrow_mut() = None;
+        self.sent.set(false);
         let card = ext_csd(path)?;
         let sequences = self.sequences(&card).ok_or("the card's capacity does not fit into its own commands")?;
         for (number, (area, sequence, limit)) in sequences.iter().enumerate() {
-            let name = area.names(sequence.last().map(std::slice::from_ref).unwrap_or_default());
-            let words = match path.mmc_in(*area, sequence, Data::None, *limit) {
+            let erasing = sequence.iter().find(|command| command.response == Response::R1b);
+            let name = area.names(erasing.map(std::slice::from_ref).unwrap_or_default());
+            let answer = path.mmc_in(*area, sequence, Data::None, *limit);
+            self.sent.set(true);
+            let words = match answer {
                 // The kernel carries SANITIZE_START out by itself and returns no R1.
                 Ok(outcome) if outcome.is_success(sequence) => continue,
                 Ok(outcome) => format!("{name}: R1 {}", r1(&outcome.responses)),
@@ -186,7 +203,11 @@ impl Procedure for MmcCard {
             MmcErase::Sanitize => card.sanitize && card.secure_trim,
         };
         let whole = self.boot == BootPartitions::Erase;
-        let mut notes = vec!["the replay-protected area (RPMB) is not reached by any command".to_owned()];
+        let mut notes = vec![
+            "the replay-protected area (RPMB) is not reached by any command".to_owned(),
+            ASKED_BY_THE_KERNEL.to_owned(),
+        ];
+        notes.extend(group_protection(&card));
         if whole && card.boot_size.0 > 0 {
             notes.push(
                 "the two boot partitions are erased too: a device with this card soldered in does not start any more"
@@ -222,12 +243,25 @@ impl Procedure for MmcCard {
     fn status(&self, path: &mut dyn Transport) -> State {
         let command = [send_status(ADDRESS)];
         let state = match path.mmc(&command, Data::None, PATIENCE) {
-            Ok(outcome) => match outcome.responses.first() {
-                Some([r1, ..]) if is_idle(*r1) => State::Ready,
-                // Programming: it goes on by itself.
-                Some([r1, ..]) if r1 & 0x1E00 == 7 << 9 => State::Running(None),
-                _ => State::Unknown(format!("SEND_STATUS: R1 {}", r1(&outcome.responses))),
-            },
+            Ok(outcome) => {
+                let words = format!("SEND_STATUS: R1 {}", r1(&outcome.responses));
+                match outcome.responses.first() {
+                    // An error of whatever was before. It is gone with this answer: asked again.
+                    Some([r1, ..]) if has_error(*r1) && !self.sent.get() => State::Unknown(words),
+                    Some([r1, ..]) => {
+                        if has_error(*r1) {
+                            self.failed.borrow_mut().get_or_insert_with(|| words.clone());
+                        }
+                        match () {
+                            () if is_idle(*r1) => State::Ready,
+                            // It goes on by itself.
+                            () if is_programming(*r1) => State::Running(None),
+                            () => State::Unknown(words),
+                        }
+                    }
+                    None => State::Unknown(words),
+                }
+            }
             Err(error) => State::Unknown(error.to_string()),
         };
         match (state, &*self.failed.borrow()) {
@@ -236,6 +270,20 @@ impl Procedure for MmcCard {
             (state, _) => state,
         }
     }
+}
+
+/// USER_WP says how groups are protected, and not which: a card that skips one says so (WP_ERASE_SKIP).
+fn group_protection(card: &ExtCsd) -> Option<String> {
+    let how = match (card.user_protection.permanent(), card.user_protection.until_power_cycle()) {
+        (false, false) => return None,
+        (true, _) => "for good",
+        (false, true) => "until the card's power is cut",
+    };
+    Some(format!(
+        "the card is set to write-protect groups of its user data area {how} (USER_WP {:02x}h); whether any is \
+         protected it does not say there, and an erase skips those that are",
+        card.user_protection.0
+    ))
 }
 
 fn planned(area: Area, sequence: &[Command]) -> PlannedCommand {

@@ -92,6 +92,8 @@ pub struct Past {
     pub canaries: Option<(Canaries, Option<u32>)>,
     /// The command that may have been sent and whose end is not known.
     pub sending: Option<Technique>,
+    /// Something came back of it, be it that nothing did in time: it was sent.
+    pub answered: bool,
     /// The command that came to a good end by the drive's word, and its status.
     pub completed: Option<(Technique, String)>,
     /// What stood on the medium before.
@@ -132,10 +134,12 @@ impl Past {
             }
             Note::Sending { technique, at } => {
                 self.sending = Some(*technique);
+                self.answered = false;
                 self.completed = None;
                 self.first_sent.get_or_insert(*at);
             }
-            Note::Answered { .. } | Note::CleanedUp { .. } => {}
+            Note::Answered { .. } => self.answered = true,
+            Note::CleanedUp { .. } => {}
             Note::Rejected { .. } => self.sending = None,
             Note::Completed { technique, status, .. } => {
                 self.sending = None;

@@ -21,6 +21,9 @@ const POLL: Duration = Duration::from_secs(5);
 pub const STALL: Duration = Duration::from_secs(2 * 3600);
 /// No status for so long.
 const SILENCE: Duration = Duration::from_secs(60);
+/// The same before anything was sent: enough for what a drive says once (a unit attention), and no more where the
+/// path returns none at all.
+const FIRST_SILENCE: Duration = Duration::from_secs(3);
 /// Without an estimate of the drive.
 const LONGEST: Duration = Duration::from_secs(96 * 3600);
 
@@ -166,14 +169,11 @@ fn unclear(session: &mut Session<'_>, why: String) -> String {
 fn begin_or_go_on(session: &mut Session<'_>, past: &Past, fresh: Canaries, ours: bool) -> Result<End, Refusal> {
     let technique = session.procedure.technique();
     // Before anything else: after a power cut the drive sanitizes on by itself.
-    let mut state = session.procedure.status(session.path);
+    let state = session.procedure.status(session.path);
     session.clock.saw(&state);
-    if ours {
-        match ask_again(session, state) {
-            Some(said) => state = said,
-            None => return Ok(End::Interrupted),
-        }
-    }
+    let Some(mut state) = ask_again(session, state, if ours { SILENCE } else { FIRST_SILENCE }) else {
+        return Ok(End::Interrupted);
+    };
     if matches!(state, State::Running(_)) && ours && !session.procedure.goes_on_by_itself() {
         match wait_for_its_end(session)? {
             Some(now) => state = now,
@@ -207,9 +207,12 @@ fn begin_or_go_on(session: &mut Session<'_>, past: &Past, fresh: Canaries, ours:
             }
             // The status is of an older one: this run's command never reached the drive.
         }
-        (State::Failed(words), Some(_)) if ours => {
-            let cleaned = clean_up(session)?;
-            return Ok(End::Failed(drive_failed(words, cleaned)));
+        (State::Failed(words), Some((canaries, _))) if ours => {
+            // An older one's, where nothing came back of this run's command and all is there: it never left.
+            if past.answered || !canaries.find(session.blocks).all_there() {
+                let cleaned = clean_up(session)?;
+                return Ok(End::Failed(drive_failed(words, cleaned)));
+            }
         }
         _ => {}
     }
@@ -273,7 +276,7 @@ fn wait_for_its_end(session: &mut Session<'_>) -> Result<Option<State>, Refusal>
         waited += POLL;
         let state = session.procedure.status(session.path);
         session.clock.saw(&state);
-        let Some(state) = ask_again(session, state) else { return Ok(None) };
+        let Some(state) = ask_again(session, state, SILENCE) else { return Ok(None) };
         match state {
             State::Running(_) if waited < LONGEST => {}
             State::Running(_) => return Err(Refusal::Busy),
@@ -284,9 +287,9 @@ fn wait_for_its_end(session: &mut Session<'_>) -> Result<Option<State>, Refusal>
 }
 
 /// One answer that is lost says nothing: asked again for as long as a silence may be. `None`: asked to stop.
-fn ask_again(session: &mut Session<'_>, state: State) -> Option<State> {
+fn ask_again(session: &mut Session<'_>, state: State, longest: Duration) -> Option<State> {
     let (mut state, mut silent, mut pause) = (state, Duration::ZERO, FIRST_POLL);
-    while matches!(state, State::Unknown(_)) && silent < SILENCE {
+    while matches!(state, State::Unknown(_)) && silent < longest {
         if !session.clock.wait(pause) {
             return None;
         }

@@ -5,18 +5,19 @@ use std::time::Duration;
 use super::Erase;
 use super::procedure::{Look, Procedure, Started, State};
 use crate::device::command::scsi::{
-    BlockCharacteristics, Command, Outcome, Sense, SenseKey, VpdPage, request_sense, test_unit_ready,
-    vital_product_data,
+    BlockCharacteristics, Command, Outcome, SanitizeAction, Sense, SenseKey, Support, VpdPage, overwrite_list,
+    report_supported, request_sense, sanitize, test_unit_ready, vital_product_data,
 };
 use crate::device::command::{Data, hex};
 use crate::device::transport::{Transport, TransportError};
+use crate::device::vpd;
 use crate::media::{CommandSet, PlannedCommand};
 use crate::policy::Technique;
 use crate::units::{Lba, SectorSize};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// One pass, a pattern of four zeros: the field for the count may not be 0.
-const OVERWRITE_LIST: [u8; 8] = [0x01, 0, 0, 4, 0, 0, 0, 0];
+/// SANITIZE.
+const OPCODE: u8 = 0x48;
 
 /// SANITIZE of a logical unit.
 #[derive(Clone, Copy, Debug)]
@@ -32,21 +33,23 @@ impl ScsiSanitize {
 
     /// INQUIRY of the Unit Serial Number page (80h).
     pub fn serial_page() -> Command {
-        Command { name: "INQUIRY (Unit Serial Number)", cdb: vec![0x12, 1, 0x80, 0, 252, 0] }
+        vital_product_data(VpdPage::UnitSerialNumber, 252)
     }
 
     /// REPORT SUPPORTED OPERATION CODES of this very service action.
     pub fn support(&self) -> Command {
-        let cdb = vec![0xA3, 0x0C, 2, 0x48, 0, self.action(), 0, 0, 0, 64, 0, 0];
-        Command { name: "REPORT SUPPORTED OPERATION CODES", cdb }
+        report_supported(OPCODE, Some(u16::from(self.action().code())))
     }
 
-    /// SANITIZE with IMMED, and the parameter list of an overwrite. AUSE is not set: after a failure
-    /// only another SANITIZE brings the unit back.
-    pub fn command(&self) -> (Command, Option<&'static [u8]>) {
-        let list = (self.erase == Erase::Overwrite).then_some(&OVERWRITE_LIST[..]);
-        let length = list.map_or(0, |_| 8);
-        (Command { name: "SANITIZE", cdb: vec![0x48, 0x80 | self.action(), 0, 0, 0, 0, 0, 0, length, 0] }, list)
+    /// SANITIZE, and the parameter list of an overwrite: one pass, a pattern of four zeros.
+    pub fn command(&self) -> (Command, Option<Vec<u8>>) {
+        let list = match self.erase {
+            Erase::Overwrite => overwrite_list(1, false, &[0; 4]),
+            Erase::Block | Erase::Crypto => None,
+        };
+        // A list that is missing or too long is one that the drive refuses.
+        let length = list.as_ref().map_or(0, |list| u16::try_from(list.len()).unwrap_or(u16::MAX));
+        (sanitize(self.action(), length), list)
     }
 
     /// Block Device Characteristics (VPD page B1h): WABEREQ or WACEREQ 10b, reads fail after such an erase
@@ -71,11 +74,11 @@ impl ScsiSanitize {
         })
     }
 
-    fn action(&self) -> u8 {
+    fn action(&self) -> SanitizeAction {
         match self.erase {
-            Erase::Overwrite => 1,
-            Erase::Block => 2,
-            Erase::Crypto => 3,
+            Erase::Overwrite => SanitizeAction::Overwrite,
+            Erase::Block => SanitizeAction::BlockErase,
+            Erase::Crypto => SanitizeAction::CryptographicErase,
         }
     }
 }
@@ -95,24 +98,17 @@ impl Procedure for ScsiSanitize {
 
     fn look(&self, path: &mut dyn Transport) -> Result<Look, String> {
         let serial = serial(path)?;
-        let mut report = [0; 64];
-        let support = self.support();
-        let answer = path.scsi(&support, Data::In(&mut report), PATIENCE).map_err(|e| e.to_string())?;
-        if !answer.is_good() {
-            return Err(format!("{} was not answered", support.name));
-        }
+        let supported = supports(path, &self.support())?;
         let (command, list) = self.command();
-        // SUPPORT 3: as the standard says. 0 means that the drive does not say now.
-        let supported = report[1] & 7 == 3;
         let obstacle = if supported { self.forbids_reads(path) } else { None };
-        Ok(Look { serial, supported, obstacle, commands: vec![planned(&command, list)], ..Look::default() })
+        Ok(Look { serial, supported, obstacle, commands: vec![planned(&command, list.as_deref())], ..Look::default() })
     }
 
     fn explain_unread(&self, path: &mut dyn Transport, lba: Lba, block: SectorSize) -> Option<String> {
         let mut data = vec![0; usize::try_from(block.bytes()).ok()?];
         let answer = path.scsi(&read(lba), Data::In(&mut data), PATIENCE).ok()?;
         let sense = answer.parsed_sense()?;
-        (sense.key == SenseKey::MediumError && (sense.asc, sense.ascq) == (0x11, 0x15)).then(|| {
+        (sense.key == SenseKey::MediumError && sense.is_write_after_sanitize_required()).then(|| {
             "it says that the block has to be written before it can be read (WRITE AFTER SANITIZE REQUIRED, 11h/15h), so \
              that nothing shows what the block holds"
                 .to_owned()
@@ -121,7 +117,7 @@ impl Procedure for ScsiSanitize {
 
     fn start(&self, path: &mut dyn Transport) -> Started {
         let (command, list) = self.command();
-        started(path.scsi(&command, list.map_or(Data::None, Data::Out), PATIENCE))
+        started(path.scsi(&command, list.as_deref().map_or(Data::None, Data::Out), PATIENCE))
     }
 
     fn status(&self, path: &mut dyn Transport) -> State {
@@ -133,14 +129,22 @@ impl Procedure for ScsiSanitize {
     }
 }
 
+/// Whether the disk says that it knows a command as the standard has it. The room for the answer is zeros, so that
+/// one that is too short says nothing.
+pub(super) fn supports(path: &mut dyn Transport, command: &Command) -> Result<bool, String> {
+    let mut report = [0; 64];
+    let answer = path.scsi(command, Data::In(&mut report), PATIENCE).map_err(|e| e.to_string())?;
+    match answer.is_good() {
+        true => Ok(Support::parse(&report) == Support::Standard),
+        false => Err(format!("{} was not answered", command.name)),
+    }
+}
+
 /// Unit Serial Number (VPD page 80h).
 pub(super) fn serial(path: &mut dyn Transport) -> Result<Option<String>, String> {
     let mut page = [0; 252];
     let answer = path.scsi(&ScsiSanitize::serial_page(), Data::In(&mut page), PATIENCE).map_err(|e| e.to_string())?;
-    let length = usize::from(u16::from_be_bytes([page[2], page[3]]));
-    let text = page.get(4..4 + length).filter(|_| answer.is_good() && page[1] == 0x80);
-    let serial = text.and_then(|t| std::str::from_utf8(t).ok()).map(|s| s.trim().to_owned());
-    Ok(serial.filter(|s| !s.is_empty()))
+    Ok(if answer.is_good() { vpd::unit_serial(&page) } else { None })
 }
 
 /// READ (16) of one block.
@@ -176,6 +180,12 @@ pub(super) fn started(answer: Result<Outcome, TransportError>) -> Started {
     }
 }
 
+/// No additional sense, or with NO SENSE a warning (0Bh), a predicted failure (5Dh) or a low power condition (5Eh):
+/// what the disk is at they do not tell, and TEST UNIT READY does.
+fn says_nothing_of_work(sense: &Sense) -> bool {
+    matches!(sense.asc, 0x00 | 0x0B | 0x5D | 0x5E)
+}
+
 /// Polls by REQUEST SENSE; `known` reads the sense data that concern the technique.
 pub(super) fn status(path: &mut dyn Transport, known: impl Fn(&Sense) -> Option<State>) -> State {
     let mut data = [0; 252];
@@ -191,7 +201,7 @@ pub(super) fn status(path: &mut dyn Transport, known: impl Fn(&Sense) -> Option<
     if let Some(state) = known(&sense) {
         return state;
     }
-    if sense.key != SenseKey::NoSense || sense.asc != 0 {
+    if sense.key != SenseKey::NoSense || !says_nothing_of_work(&sense) {
         return State::Unknown(format!("sense {:?} {:02x}h/{:02x}h", sense.key, sense.asc, sense.ascq));
     }
     match path.scsi(&test_unit_ready(), Data::None, PATIENCE) {

@@ -3,25 +3,21 @@
 use std::time::Duration;
 
 use super::procedure::{Look, Procedure, Started, State};
-use super::scsi::{planned, serial, started, status};
+use super::scsi::{planned, serial, started, status, supports};
 use crate::device::command::Data;
-use crate::device::command::scsi::{Capacity, Command, format_unit, read_capacity_16};
+use crate::device::command::scsi::{Capacity, Command, format_unit, read_capacity_16, report_supported};
 use crate::device::transport::Transport;
 use crate::policy::Technique;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// FORMAT UNIT.
+const OPCODE: u8 = 0x04;
 
 /// FORMAT UNIT of a logical unit, in its present format.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ScsiFormat;
 
 impl ScsiFormat {
-    /// REPORT SUPPORTED OPERATION CODES of FORMAT UNIT.
-    pub fn support() -> Command {
-        let cdb = vec![0xA3, 0x0C, 1, 0x04, 0, 0, 0, 0, 0, 64, 0, 0];
-        Command { name: "REPORT SUPPORTED OPERATION CODES", cdb }
-    }
-
     /// FORMAT UNIT and its parameter list, so that the unit keeps the protection information it has now.
     fn as_it_is(path: &mut dyn Transport) -> Result<(Command, Vec<u8>), String> {
         let mut data = [0; 32];
@@ -31,7 +27,7 @@ impl ScsiFormat {
         let Some(capacity) = known.filter(|_| answer.is_good()) else {
             return Err(format!("{} was not answered", command.name));
         };
-        format_unit(capacity.protection, false)
+        format_unit(capacity.protection)
             .ok_or_else(|| format!("{:?} is a protection type that is not known here", capacity.protection))
     }
 }
@@ -43,15 +39,9 @@ impl Procedure for ScsiFormat {
 
     fn look(&self, path: &mut dyn Transport) -> Result<Look, String> {
         let serial = serial(path)?;
-        let mut report = [0; 64];
-        let support = ScsiFormat::support();
-        let answer = path.scsi(&support, Data::In(&mut report), PATIENCE).map_err(|e| e.to_string())?;
-        if !answer.is_good() {
-            return Err(format!("{} was not answered", support.name));
-        }
+        let supported = supports(path, &report_supported(OPCODE, None))?;
         let (command, list) = ScsiFormat::as_it_is(path)?;
         let notes = vec!["a format may leave blocks as they were: what counts is what is read afterwards".to_owned()];
-        let supported = report[1] & 7 == 3;
         Ok(Look { serial, supported, commands: vec![planned(&command, Some(&list))], notes, ..Look::default() })
     }
 

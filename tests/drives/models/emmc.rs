@@ -12,6 +12,8 @@ const PARTITION_CONFIG: usize = 179;
 const TRAN: u32 = 0x900;
 const PRG: u32 = 0xE00;
 const WP_ERASE_SKIP: u32 = 1 << 15;
+/// ERROR: something went wrong that has no bit of its own.
+pub const ERROR: u32 = 1 << 19;
 const WP_VIOLATION: u32 = 1 << 26;
 const ERASE_SEQ_ERROR: u32 = 1 << 28;
 
@@ -38,6 +40,10 @@ pub struct Card {
     pub seen: Vec<(u32, usize)>,
     /// One of them, by its place among those since power came, takes so long.
     pub slow: Option<(usize, Duration)>,
+    /// One of them, by the same place, goes wrong while the card is busy: bits of the first R1 after that, and of
+    /// no other.
+    pub regrets: Option<(usize, u32)>,
+    regret: u32,
     since_power: usize,
     /// What is going on until then.
     pending: Option<(Instant, Work)>,
@@ -67,6 +73,8 @@ impl Card {
             sanitize: Erase::Whole,
             seen: Vec::new(),
             slow: None,
+            regrets: None,
+            regret: 0,
             since_power: 0,
             pending: None,
             modes: [0; 192],
@@ -101,15 +109,17 @@ impl Card {
         self.modes = [0; 192];
         self.range = (None, None);
         self.marked.clear();
+        self.regret = 0;
     }
 
     /// Carries out one command; `sent` is what the host sent, `wanted` how many bytes it wants. `None`: no answer.
     pub fn command(&mut self, opcode: u8, argument: u32, sent: &[u8], wanted: usize) -> Option<Reply> {
-        let r1 = |bits: u32| Some(Reply { response: (TRAN | bits).to_be_bytes().to_vec(), data: Vec::new() });
         self.tick();
         if self.busy() && opcode == 13 {
             return Some(Reply { response: PRG.to_be_bytes().to_vec(), data: Vec::new() });
         }
+        let told = if matches!(opcode, 0 | 1 | 2 | 9 | 10) { 0 } else { std::mem::take(&mut self.regret) };
+        let r1 = |bits: u32| Some(Reply { response: (TRAN | told | bits).to_be_bytes().to_vec(), data: Vec::new() });
         let r2 = |bytes: [u8; 15]| Some(Reply { response: bytes.to_vec(), data: Vec::new() });
         match opcode {
             0 => {
@@ -200,6 +210,7 @@ impl Card {
         self.seen.push((argument, area));
         let place = self.since_power;
         self.since_power += 1;
+        self.regret = self.regrets.filter(|(wrong, _)| *wrong == place).map_or(0, |(_, bits)| bits);
         match self.slow {
             Some((slow, time)) if slow == place => self.pending = Some((Instant::now() + time, work)),
             _ => self.carry_out(work),

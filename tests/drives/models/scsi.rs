@@ -69,6 +69,8 @@ pub struct Scsi {
     pub reports_opcodes: bool,
     /// REQUEST SENSE says NO SENSE whatever goes on, and commands are taken.
     pub hides_work: bool,
+    /// Its idle timer runs out at once: REQUEST SENSE tells of a low power condition where it is at nothing.
+    pub idles: bool,
     pub write_protected: bool,
     /// After a sanitize no sector can be read until it is written (11h/15h).
     pub forbids_reads: bool,
@@ -107,6 +109,7 @@ impl Scsi {
             formats: true,
             reports_opcodes: true,
             hides_work: false,
+            idles: false,
             write_protected: false,
             forbids_reads: false,
             announces_it: false,
@@ -309,6 +312,8 @@ impl Scsi {
         };
         match self.work {
             _ if self.hides_work => sense(0, 0, 0),
+            // IDLE CONDITION ACTIVATED BY TIMER.
+            Work::None if self.idles => sense(0, 0x5e, 1),
             Work::None => sense(0, 0, 0),
             Work::Sanitize(since) => going(0x1b, since),
             Work::Format(since) => going(0x04, since),

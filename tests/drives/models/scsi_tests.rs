@@ -52,6 +52,18 @@ fn each_way_to_sanitize_does_to_the_cells_what_it_is_named_after() {
 }
 
 #[test]
+fn a_disk_that_idles_says_so_when_it_is_at_nothing() {
+    let mut drive = drive(Erase::Whole);
+    drive.idles = true;
+    let says = |drive: &mut Scsi| (key(&request_sense(drive)), send(drive, &[0], &[]).status);
+    assert_eq!(says(&mut drive), ((0, 0x5e, 1), 0));
+    send(&mut drive, &BLOCK_ERASE, &[]);
+    assert_eq!(says(&mut drive), ((2, 4, 0x1b), 2));
+    std::thread::sleep(drive.erase_time);
+    assert_eq!(says(&mut drive), ((0, 0x5e, 1), 0));
+}
+
+#[test]
 fn a_failed_sanitize_shuts_the_unit_until_it_is_left() {
     let mut drive = drive(Erase::Fails);
     send(&mut drive, &BLOCK_ERASE, &[]);

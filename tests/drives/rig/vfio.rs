@@ -38,6 +38,11 @@ pub trait Device: Send {
     /// Interrupts by the pin and not by MSI-X, for drivers that ask for nothing else.
     const BY_PIN: bool = false;
 
+    /// The same of this very one.
+    fn ids(&self) -> (u16, u16, u32) {
+        Self::IDS
+    }
+
     fn read(&mut self, at: u64, length: usize) -> Vec<u8>;
     fn write(&mut self, at: u64, bytes: &[u8], host: &Host);
     /// Called every few milliseconds, for what takes time.
@@ -57,14 +62,14 @@ pub fn serve<D: Device + 'static>(path: &Path, device: Arc<Mutex<D>>) {
     std::thread::spawn(move || {
         let Ok((stream, _)) = listener.accept() else { return };
         stream.set_read_timeout(Some(TICK)).unwrap();
-        let server = Server { stream, device, host: Host::default(), config: config_space::<D>(), fds: Vec::new() };
+        let config = config_space::<D>(device.lock().unwrap().ids());
+        let server = Server { stream, device, host: Host::default(), config, fds: Vec::new() };
         server.run();
     });
 }
 
-fn config_space<D: Device>() -> Vec<u8> {
+fn config_space<D: Device>((vendor, device, class): (u16, u16, u32)) -> Vec<u8> {
     let mut c = vec![0; 4096];
-    let (vendor, device, class) = D::IDS;
     put(&mut c, 0, &vendor.to_le_bytes());
     put(&mut c, 2, &device.to_le_bytes());
     put(&mut c, 6, &[0x10]); // capabilities list

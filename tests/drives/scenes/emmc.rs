@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::bench::{Bench, case, run_of};
 use super::hidden::document_of;
 use super::table::Truth::{BeyondAnyHost, Excluded, Faulty, Honest};
-use crate::models::emmc::Card;
+use crate::models::emmc::{Card, ERROR};
 use crate::models::sdhci::MmcDrive;
 use crate::models::stock;
 use crate::rig::Erase;
@@ -101,7 +101,12 @@ fn cards_erase_themselves_with_their_boot_partitions() {
     let without_boot = card(5, |c| c.boot_erase = Erase::Nothing);
     let unmaps = card(6, |c| c.sanitize = Erase::Nothing);
     let protected = card(7, |c| c.boot_wp = 0b0100);
-    let all = [&erase, &trim, &sanitize, &nothing, &without_boot, &unmaps, &protected];
+    // What goes wrong while they are busy they say once, in the first status after that.
+    let mut says_so = Card::new(0x5eed_0008, 2, 1);
+    (says_so.erase, says_so.regrets) = (Erase::OnlyUnmaps, Some((0, ERROR)));
+    let told = MmcDrive::behind_one_that_waits(says_so);
+    let not_told = card(9, |c| (c.sanitize, c.regrets) = (Erase::Nothing, Some((3, ERROR))));
+    let all = [&erase, &trim, &sanitize, &nothing, &without_boot, &unmaps, &protected, &told, &not_told];
     let plugs: Vec<_> = all.iter().map(|d| *d as &dyn Plug).collect();
     let Some(mut bench) = Bench::start("emmc-firmware", &plugs) else { return };
     let runs = [
@@ -112,6 +117,18 @@ fn cards_erase_themselves_with_their_boot_partitions() {
         (&without_boot, "mmc-secure-trim", Faulty, "reports success and erases all but its boot partitions"),
         (&unmaps, "mmc-sanitize", BeyondAnyHost, "reports success, unmaps, reads zeros back, and keeps its cells"),
         (&protected, "mmc-secure-erase", Faulty, "protects one of its boot partitions until its power is cut"),
+        (
+            &told,
+            "mmc-secure-erase",
+            Faulty,
+            "reads zeros back, keeps its cells, and says once that it failed (ERROR), behind a host controller that waits for it",
+        ),
+        (
+            &not_told,
+            "mmc-sanitize",
+            BeyondAnyHost,
+            "unmaps, reads zeros back, keeps its cells, and says once that it failed (ERROR): to the kernel, which drops it",
+        ),
     ];
     let drives = bench.guest.drives();
     for (drive, technique, truth, behaviour) in runs {

@@ -27,6 +27,7 @@ fn erasing(serial: &str, erase: Erase) -> UsbScsi {
 fn scsi_sanitize() {
     let honest = erasing("B-HONEST", Erase::Whole);
     let slow = drive("B-SLOW", |d| d.erase_time = Duration::from_secs(12));
+    let idles = drive("B-IDLES", |d| d.idles = true);
     let fails = erasing("B-FAILS", Erase::Fails);
     let nothing = erasing("B-NOTHING", Erase::Nothing);
     let half = erasing("B-HALF", Erase::Half);
@@ -44,6 +45,7 @@ fn scsi_sanitize() {
     let all = [
         &honest,
         &slow,
+        &idles,
         &fails,
         &nothing,
         &half,
@@ -62,6 +64,7 @@ fn scsi_sanitize() {
     let cases = [
         case(&honest, "B-HONEST", KIND, Honest, "is honest"),
         case(&slow, "B-SLOW", KIND, Honest, "is honest, and takes its time"),
+        case(&idles, "B-IDLES", KIND, Honest, "is honest, and idles whenever it is at nothing (5Eh/01h)"),
         case(&fails, "B-FAILS", KIND, Faulty, "reports failure"),
         case(&nothing, "B-NOTHING", KIND, Faulty, "reports success and erases nothing"),
         case(&half, "B-HALF", KIND, Faulty, "reports success and erases half"),

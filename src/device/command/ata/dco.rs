@@ -16,11 +16,6 @@ pub fn dco_restore() -> Command {
     dco("DEVICE CONFIGURATION RESTORE", 0xC0)
 }
 
-/// DEVICE CONFIGURATION FREEZE LOCK (C1h).
-pub fn dco_freeze() -> Command {
-    dco("DEVICE CONFIGURATION FREEZE LOCK", 0xC1)
-}
-
 fn dco(name: &'static str, features: u16) -> Command {
     Command { features, device: 0, ..Command::non_data(name, 0xB1) }
 }
@@ -109,11 +104,9 @@ mod tests {
 
     #[test]
     fn task_files() {
-        for (command, features, protocol) in [
-            (dco_restore(), 0xC0, Protocol::NonData),
-            (dco_freeze(), 0xC1, Protocol::NonData),
-            (dco_identify(), 0xC2, Protocol::PioIn),
-        ] {
+        for (command, features, protocol) in
+            [(dco_restore(), 0xC0, Protocol::NonData), (dco_identify(), 0xC2, Protocol::PioIn)]
+        {
             assert_eq!((command.command, command.features, command.protocol), (0xB1, features, protocol));
             assert_eq!((command.extended, command.lba), (false, 0));
         }

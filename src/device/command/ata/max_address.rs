@@ -42,11 +42,6 @@ pub fn set_accessible_max(last: Lba) -> Command {
     accessible_max("SET ACCESSIBLE MAX ADDRESS EXT", 0x0001, last.0)
 }
 
-/// FREEZE ACCESSIBLE MAX ADDRESS EXT (78h, features 0002h).
-pub fn freeze_accessible_max() -> Command {
-    accessible_max("FREEZE ACCESSIBLE MAX ADDRESS EXT", 0x0002, 0)
-}
-
 /// The address that READ NATIVE MAX ADDRESS (EXT), GET NATIVE MAX ADDRESS EXT or one of the SET
 /// commands returned. `None`: the command failed, or some of the registers did not come back.
 pub fn max_address(command: &Command, outcome: &Outcome) -> Option<Lba> {
@@ -81,7 +76,6 @@ mod tests {
             (set_max(false, Lba(0x0FFF_FFFE), Persistence::NonVolatile), "0000 0001 00000ffffffe 40 f9"),
             (get_native_max(), "0000 0000 000000000000 40 78"),
             (set_accessible_max(Lba(0x0102_0304_0506)), "0001 0000 010203040506 40 78"),
-            (freeze_accessible_max(), "0002 0000 000000000000 40 78"),
         ] {
             assert_eq!(task_file(command), expected.replace(' ', ""), "{}", command.name);
         }

@@ -9,7 +9,7 @@ pub mod sanitize;
 pub mod security;
 pub mod smart;
 
-pub use pass_through::{NotEncodable, outcome, pass_through_12, pass_through_16, registers};
+pub use pass_through::{NotEncodable, outcome, pass_through_16, registers};
 
 /// How the data of a command travel (SAT-5 12.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

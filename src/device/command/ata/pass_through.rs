@@ -47,33 +47,10 @@ pub fn pass_through_16(command: &Command, data: &Data<'_>) -> Result<scsi::Comma
     Ok(scsi::Command { name: command.name, cdb })
 }
 
-/// ATA PASS-THROUGH (12), for bridges that know no other. 28-bit commands only.
-///
-/// # Errors
-/// [`NotEncodable`]: a 48-bit command, or the data do not fit the command.
-pub fn pass_through_12(command: &Command, data: &Data<'_>) -> Result<scsi::Command, NotEncodable> {
-    let flags = flags(command, data)?;
-    if command.extended {
-        return Err(NotEncodable::Extended { name: command.name });
-    }
-    let [_, feature] = command.features.to_be_bytes();
-    let [_, count] = command.count.to_be_bytes();
-    let [.., l23, l15, l7] = command.lba.to_be_bytes();
-    let protocol = protocol(command.protocol) << 1;
-    let cdb = vec![0xA1, protocol, flags, feature, count, l7, l15, l23, device(command), command.command, 0, 0];
-    Ok(scsi::Command { name: command.name, cdb })
-}
-
 /// The command cannot be said in this form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotEncodable {
-    /// 48-bit commands need the 16-byte form.
-    #[error("{name} is a 48-bit command and does not fit into ATA PASS-THROUGH (12)")]
-    Extended {
-        /// The command.
-        name: &'static str,
-    },
     /// COUNT and the data differ, or the direction does.
     #[error("{name} moves {count} blocks, and was given {length} bytes of data in the wrong amount or direction")]
     Data {
@@ -261,14 +238,10 @@ mod tests {
         let short = Command { extended: false, features: 0x02, count: 4, lba: 0x0A0B_0C0D, device: 0, ..ANY };
         let cdb = pass_through_16(&short, &Data::None).unwrap().cdb;
         assert_eq!(cdb, [0x85, 6, 0x20, 0, 2, 0, 4, 0, 0x0D, 0, 0x0C, 0, 0x0B, 0x4A, 0xB4, 0]);
-        let cdb = pass_through_12(&short, &Data::None).unwrap().cdb;
-        assert_eq!(cdb, [0xA1, 6, 0x20, 2, 4, 0x0D, 0x0C, 0x0B, 0x4A, 0xB4, 0, 0]);
-        assert_eq!(pass_through_12(&ANY, &Data::None).unwrap_err(), NotEncodable::Extended { name: "X" });
         for long in
             [Command { features: 0x100, ..short }, Command { count: 0x100, ..short }, Command { lba: 1 << 28, ..short }]
         {
             assert_eq!(pass_through_16(&long, &Data::None).unwrap_err(), NotEncodable::Field { name: "X" });
-            assert_eq!(pass_through_12(&long, &Data::None).unwrap_err(), NotEncodable::Field { name: "X" });
         }
     }
 

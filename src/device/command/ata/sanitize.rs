@@ -55,16 +55,6 @@ pub fn overwrite(how: Overwrite) -> Command {
     sanitize("OVERWRITE EXT", 0x0014, count, 0x4F57 << 32 | u64::from(how.pattern))
 }
 
-/// SANITIZE FREEZE LOCK EXT: no sanitize until the next power cycle.
-pub fn freeze_lock() -> Command {
-    sanitize("SANITIZE FREEZE LOCK EXT", 0x0020, 0, 0x4672_4C6B)
-}
-
-/// SANITIZE ANTIFREEZE LOCK EXT: no freeze lock until the next power cycle.
-pub fn antifreeze_lock() -> Command {
-    sanitize("SANITIZE ANTIFREEZE LOCK EXT", 0x0040, 0, 0x416E_7469)
-}
-
 fn sanitize(name: &'static str, features: u16, count: u16, lba: u64) -> Command {
     Command { extended: true, features, count, lba, ..Command::non_data(name, SANITIZE_DEVICE) }
 }
@@ -183,8 +173,6 @@ mod tests {
         assert_eq!(task_file(crypto_scramble()), "0011 0000 000043727970 40 b4".replace(' ', ""));
         assert_eq!(task_file(block_erase()), "0012 0000 0000426b4572 40 b4".replace(' ', ""));
         assert_eq!(task_file(overwrite(Overwrite::once(0))), "0014 0001 4f5700000000 40 b4".replace(' ', ""));
-        assert_eq!(task_file(freeze_lock()), "0020 0000 000046724c6b 40 b4".replace(' ', ""));
-        assert_eq!(task_file(antifreeze_lock()), "0040 0000 0000416e7469 40 b4".replace(' ', ""));
         // The keys are what they spell.
         assert_eq!(u32::from_be_bytes(*b"Cryp"), 0x4372_7970);
         assert_eq!(u32::from_be_bytes(*b"BkEr"), 0x426B_4572);

@@ -78,11 +78,6 @@ pub fn erase_unit_data(password: &Password, mode: EraseMode) -> [u8; 512] {
     block(if mode == EraseMode::Enhanced { 1 << 1 } else { 0 }, password)
 }
 
-/// SECURITY FREEZE LOCK (F5h).
-pub fn freeze_lock() -> Command {
-    Command { device: 0, ..Command::non_data("SECURITY FREEZE LOCK", 0xF5) }
-}
-
 /// Word 0 of the block, bit 0 of which would mean the master password, and the password from byte 2.
 fn block(word_0: u16, password: &Password) -> [u8; 512] {
     let mut block = [0; 512];
@@ -106,7 +101,6 @@ mod tests {
             (unlock(), 0xF2, Protocol::PioOut),
             (erase_prepare(), 0xF3, Protocol::NonData),
             (erase_unit(), 0xF4, Protocol::PioOut),
-            (freeze_lock(), 0xF5, Protocol::NonData),
             (disable_password(), 0xF6, Protocol::PioOut),
         ] {
             assert_eq!((command.command, command.protocol, command.extended), (opcode, protocol, false));

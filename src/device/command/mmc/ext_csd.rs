@@ -27,8 +27,6 @@ pub struct ExtCsd {
     pub sanitize: bool,
     /// ERASED_MEM_CONT \[181\]: what an erased byte reads as.
     pub erased_byte: u8,
-    /// ERASE_GROUP_DEF \[175\] bit 0: the high-capacity erase group is in use.
-    pub high_capacity_groups: bool,
     /// HC_ERASE_GRP_SIZE \[224\]; `None` when 0.
     pub erase_group: Option<Bytes>,
     /// ERASE_TIMEOUT_MULT \[223\]: for one high-capacity erase group.
@@ -43,8 +41,8 @@ pub struct ExtCsd {
     pub general_purpose: [Bytes; 4],
     /// RPMB_SIZE_MULT \[168\]: the replay-protected memory block.
     pub rpmb_size: Bytes,
-    /// PARTITION_CONFIG \[179\].
-    pub partition_config: u8,
+    /// USER_WP \[171\].
+    pub user_protection: UserProtection,
     /// BOOT_WP_STATUS \[174\], and BOOT_WP \[173\] of cards that have no status: boot partitions 1 and 2.
     pub boot_protection: [WriteProtection; 2],
     /// What wears.
@@ -71,6 +69,23 @@ impl SecureRemoval {
             2 => "overwrite with a character, its complement, and random data",
             _ => "a way of the vendor's",
         }
+    }
+}
+
+/// USER_WP: what SET_WRITE_PROT (CMD28) does to a group of the user data area. None of its bits protects anything
+/// by itself, and which groups are protected it does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UserProtection(pub u8);
+
+impl UserProtection {
+    /// US_PWR_WP_EN, bit 0: until the power is cut.
+    pub fn until_power_cycle(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// US_PERM_WP_EN, bit 2: for good.
+    pub fn permanent(self) -> bool {
+        self.0 >> 2 & 1 != 0
     }
 }
 
@@ -126,15 +141,14 @@ impl ExtCsd {
             secure_trim: d[231] >> 4 & 1 != 0,
             sanitize: d[231] >> 6 & 1 != 0,
             erased_byte: if d[181] & 1 == 0 { 0x00 } else { 0xFF },
-            high_capacity_groups: d[175] & 1 != 0,
             erase_group: (group > 0).then_some(Bytes(group)),
             erase_timeout: (timeout > 0).then(|| Duration::from_millis(timeout)),
             secure_multiples: (d[230], d[229]),
             removal: SecureRemoval { supported: d[16] & 0xF, configured: d[16] >> 4 & 3 },
             boot_size: Bytes(u64::from(d[226]) * 128 * 1024),
             general_purpose: [general(143), general(146), general(149), general(152)],
-            partition_config: d[179],
             rpmb_size: Bytes(u64::from(d[168]) * 128 * 1024),
+            user_protection: UserProtection(d[171]),
             boot_protection: [protection(d[173], d[174] & 3, 0), protection(d[173], d[174] >> 2 & 3, 1)],
             health: Health { failing: failing(pre_end_of_life), wear: wear(d[268], d[269]), ..Health::default() },
             pre_end_of_life,
@@ -200,9 +214,20 @@ pub fn send_status(rca: u16) -> Command {
     Command { name: "SEND_STATUS", opcode: 13, argument, response: Response::R1, has_data: false }
 }
 
-/// R1 says that the card is in the transfer state, ready for data, and found nothing wrong.
+/// R1 says that the card is in the transfer state and ready for data.
 pub fn is_idle(r1: u32) -> bool {
-    r1 & super::R1_ERRORS == 0 && r1 & 0x1F00 == 0x0900
+    r1 & 0x1F00 == 0x0900
+}
+
+/// R1 says that the card is programming (or erasing).
+pub fn is_programming(r1: u32) -> bool {
+    r1 & 0x1E00 == 7 << 9
+}
+
+/// R1 has the bit of an error. Some of them (ERROR, WP_ERASE_SKIP, CARD_ECC_FAILED) come only with the first answer
+/// after the card was busy, and are cleared by it (JESD84-B51 6.13, detection mode X).
+pub fn has_error(r1: u32) -> bool {
+    r1 & super::R1_ERRORS != 0
 }
 
 #[cfg(test)]
@@ -244,7 +269,6 @@ mod tests {
             assert_eq!((found.secure_erase, found.secure_trim, found.sanitize), expected, "bit {bit}");
         }
         assert_eq!((parse(181, 0).erased_byte, parse(181, 1).erased_byte), (0x00, 0xFF));
-        assert!(parse(175, 1).high_capacity_groups && !parse(175, 2).high_capacity_groups);
         let removal = parse(16, 0x2F).removal;
         assert_eq!((removal.supported, removal.configured), (0xF, 2));
         assert_eq!(removal.meaning(), "overwrite with a character, its complement, and random data");
@@ -311,11 +335,26 @@ mod tests {
     }
 
     #[test]
-    fn idle_is_the_transfer_state_without_an_error() {
-        assert!(is_idle(0x0900));
-        // Programming, not ready, an error bit, no answer at all.
-        for r1 in [0x0E00, 0x0800, 0x0F00, 0x0980, 0x8000_0900, 0] {
-            assert!(!is_idle(r1), "{r1:08x}");
+    fn idle_is_the_transfer_state_and_an_error_is_another_thing() {
+        assert!(is_idle(0x0900) && is_idle(0x0008_0900));
+        // Programming, not ready, another state, no answer at all.
+        for r1 in [0x0E00, 0x0800, 0x0F00, 0x0B00, 0] {
+            assert!(!is_idle(r1) && !has_error(r1), "{r1:08x}");
+        }
+        assert!(is_programming(0x0E00) && is_programming(0x8000_0F00));
+        assert!(!is_programming(0x0900) && !is_programming(0x0C00));
+        for bit in [7, 15, 19, 21, 31] {
+            assert!(has_error(0x0900 | 1 << bit), "{bit}");
+        }
+    }
+
+    #[test]
+    fn user_protection_bit_by_bit() {
+        for (byte, until_power_cycle, permanent) in
+            [(0, false, false), (1, true, false), (4, false, true), (5, true, true), (0b1101_1010, false, false)]
+        {
+            let found = parse(171, byte).user_protection;
+            assert_eq!((found.until_power_cycle(), found.permanent()), (until_power_cycle, permanent), "{byte:08b}");
         }
     }
 

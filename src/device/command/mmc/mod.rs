@@ -4,7 +4,10 @@ mod erase;
 mod ext_csd;
 
 pub use erase::{Addressing, Area, EraseArgument, erase, sanitize};
-pub use ext_csd::{ExtCsd, PreEndOfLife, SecureRemoval, WriteProtection, is_idle, send_ext_csd, send_status, switch};
+pub use ext_csd::{
+    ExtCsd, PreEndOfLife, SecureRemoval, UserProtection, WriteProtection, has_error, is_idle, is_programming,
+    send_ext_csd, send_status, switch,
+};
 
 /// What the card answers with (JESD84-B51 6.12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +56,7 @@ const R1_ERRORS: u32 = 0xFDFF_A080;
 impl Outcome {
     /// Every one of `commands` answered, and no answer holds an error bit.
     pub fn is_success(&self, commands: &[Command]) -> bool {
-        self.responses.len() == commands.len() && self.responses.iter().all(|r| r[0] & R1_ERRORS == 0)
+        self.responses.len() == commands.len() && !self.responses.iter().any(|r| has_error(r[0]))
     }
 }
 

@@ -19,12 +19,6 @@ pub struct Capacity {
     pub block: u32,
     /// Protection information that the disk is formatted with.
     pub protection: ProtectionType,
-    /// Logical blocks in a physical one, as a power of two.
-    pub blocks_per_physical_exponent: u8,
-    /// LBPME: blocks can be unmapped.
-    pub thin: bool,
-    /// LBPRZ: unmapped blocks read zeros, so that zeros are no evidence of an erase.
-    pub unmapped_reads_zeros: bool,
 }
 
 /// P_TYPE with PROT_EN.
@@ -57,9 +51,6 @@ impl Capacity {
                 (_, 2) => ProtectionType::Three,
                 (_, other) => ProtectionType::Reserved(other),
             },
-            blocks_per_physical_exponent: head[13] & 0xF,
-            thin: head[14] & 0x80 != 0,
-            unmapped_reads_zeros: head[14] & 0x40 != 0,
         })
     }
 
@@ -190,9 +181,6 @@ mod tests {
         ] {
             assert_eq!(of(12, byte).protection, protection);
         }
-        assert_eq!(of(13, 0x73).blocks_per_physical_exponent, 3);
-        assert!(of(14, 0x80).thin && !of(14, 0x80).unmapped_reads_zeros);
-        assert!(of(14, 0x40).unmapped_reads_zeros && !of(14, 0x40).thin);
         assert_eq!(Capacity::parse(&[0; 16]), None);
         assert_eq!(Capacity::parse(&[0xFF; 15]), None);
         assert_eq!(Capacity::parse(&[0xFF; 16]).unwrap().size(), None);

@@ -12,17 +12,15 @@ pub enum SanitizeAction {
     BlockErase,
     /// 03h.
     CryptographicErase,
-    /// 1Fh: use the disk again after a failed sanitize.
-    ExitFailureMode,
 }
 
 impl SanitizeAction {
-    fn code(self) -> u8 {
+    /// The number.
+    pub fn code(self) -> u8 {
         match self {
             SanitizeAction::Overwrite => 0x01,
             SanitizeAction::BlockErase => 0x02,
             SanitizeAction::CryptographicErase => 0x03,
-            SanitizeAction::ExitFailureMode => 0x1F,
         }
     }
 }
@@ -49,11 +47,10 @@ pub fn overwrite_list(passes: u8, invert: bool, pattern: &[u8]) -> Option<Vec<u8
 }
 
 /// FORMAT UNIT with IMMED, and the parameter list to send: the protection information stays as it
-/// is, the defect list is the disk's own, and with `secure` the initialization pattern is the
-/// disk's default and also written to reallocated blocks (SI).
+/// is, and the defect list is the disk's own.
 ///
 /// `None`: the protection type is one that is not known.
-pub fn format_unit(protection: ProtectionType, secure: bool) -> Option<(Command, Vec<u8>)> {
+pub fn format_unit(protection: ProtectionType) -> Option<(Command, Vec<u8>)> {
     // FMTPINFO in the CDB, PROTECTION FIELD USAGE in the list (SBC-5 table 38).
     let (info, usage) = match protection {
         ProtectionType::None => (0b00, 0),
@@ -64,16 +61,8 @@ pub fn format_unit(protection: ProtectionType, secure: bool) -> Option<(Command,
     };
     const FMTDATA: u8 = 1 << 4;
     const IMMED: u8 = 1 << 1;
-    const FOV: u8 = 1 << 7;
-    const IP: u8 = 1 << 3;
-    const SI: u8 = 1 << 5;
-    let mut list = vec![usage, IMMED, 0, 0];
-    if secure {
-        list[1] |= FOV | IP;
-        list.extend([SI, 0, 0, 0]);
-    }
     let cdb = vec![0x04, info << 6 | FMTDATA, 0, 0, 0, 0];
-    Some((Command { name: "FORMAT UNIT", cdb }, list))
+    Some((Command { name: "FORMAT UNIT", cdb }, vec![usage, IMMED, 0, 0]))
 }
 
 /// REPORT SUPPORTED OPERATION CODES (SPC-6 6.34) of one command, `action` where it has service
@@ -125,7 +114,6 @@ mod tests {
         assert_eq!(sanitize(SanitizeAction::Overwrite, 8).cdb, [0x48, 0x81, 0, 0, 0, 0, 0, 0, 8, 0]);
         assert_eq!(sanitize(SanitizeAction::BlockErase, 0).cdb, [0x48, 0x82, 0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(sanitize(SanitizeAction::CryptographicErase, 0).cdb[1], 0x83);
-        assert_eq!(sanitize(SanitizeAction::ExitFailureMode, 0).cdb[1], 0x9F);
         assert_eq!(sanitize(SanitizeAction::Overwrite, 0x0204).cdb[7..9], [2, 4]);
         assert_eq!(overwrite_list(1, false, &[0; 4]), Some(vec![1, 0, 0, 4, 0, 0, 0, 0]));
         assert_eq!(overwrite_list(31, true, &[7]), Some(vec![0x9F, 0, 0, 1, 7]));
@@ -143,13 +131,11 @@ mod tests {
             (ProtectionType::Two, 0xC0, 0),
             (ProtectionType::Three, 0xC0, 1),
         ] {
-            let (command, list) = format_unit(protection, false).unwrap();
+            let (command, list) = format_unit(protection).unwrap();
             assert_eq!(command.cdb, [4, info | 0x10, 0, 0, 0, 0]);
             assert_eq!(list, [usage, 0x02, 0, 0]);
         }
-        let (_, list) = format_unit(ProtectionType::None, true).unwrap();
-        assert_eq!(list, [0, 0x8A, 0, 0, 0x20, 0, 0, 0]);
-        assert_eq!(format_unit(ProtectionType::Reserved(5), false), None);
+        assert_eq!(format_unit(ProtectionType::Reserved(5)), None);
     }
 
     #[test]

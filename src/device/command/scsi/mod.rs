@@ -12,15 +12,14 @@ pub use capacity::{
 };
 pub use erase::{SanitizeAction, Support, format_unit, overwrite_list, report_supported, sanitize};
 pub use inquiry::{
-    AtaInformation, BlockCharacteristics, BlockLimits, Inquiry, VpdPage, inquiry, security_protocol_in,
-    supported_pages, vital_product_data,
+    BlockCharacteristics, Inquiry, VpdPage, inquiry, security_protocol_in, supported_pages, vital_product_data,
 };
 pub use logs::{
     LOG_DATA, LogPage, endurance_used, expects_to_fail, log_sense, power_on_minutes, supported_logs, temperature,
     uncorrected_errors,
 };
 pub(crate) use sense::descriptor_of;
-pub use sense::{Progress, Sense, SenseFormat, SenseKey, request_sense, test_unit_ready};
+pub use sense::{Progress, Sense, SenseKey, request_sense, test_unit_ready};
 
 /// One SCSI command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +34,6 @@ pub struct Command {
 pub const GOOD: u8 = 0x00;
 /// CHECK CONDITION.
 pub const CHECK_CONDITION: u8 = 0x02;
-/// BUSY.
-pub const BUSY: u8 = 0x08;
-/// RESERVATION CONFLICT.
-pub const RESERVATION_CONFLICT: u8 = 0x18;
 
 /// What came back of one SCSI command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

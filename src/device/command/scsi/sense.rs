@@ -28,31 +28,13 @@ pub enum SenseKey {
     Other(u8),
 }
 
-/// How the bytes are laid out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SenseFormat {
-    /// Response codes 70h and 71h.
-    Fixed,
-    /// Response codes 72h and 73h.
-    Descriptor,
-}
-
 /// A progress indication, in 65,536ths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Progress(pub u16);
 
-impl Progress {
-    /// 0.0 to just under 1.0.
-    pub fn fraction(self) -> f64 {
-        f64::from(self.0) / 65_536.0
-    }
-}
-
 /// What sense data say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sense {
-    /// Layout.
-    pub format: SenseFormat,
     /// About an earlier command than the one it came with.
     pub deferred: bool,
     /// Sense key.
@@ -141,7 +123,6 @@ fn fixed(bytes: &[u8], deferred: bool) -> Option<Sense> {
     let bytes = if bytes.len() >= 8 { whole(bytes)? } else { bytes };
     let valid = bytes[0] & 0x80 != 0;
     Some(Sense {
-        format: SenseFormat::Fixed,
         deferred,
         key,
         asc: bytes.get(12).copied().unwrap_or(0),
@@ -161,7 +142,6 @@ fn descriptor(bytes: &[u8], deferred: bool) -> Option<Sense> {
         descriptor_of(bytes, 0x0A).filter(|d| d.get(3..5) == Some(&[asc, ascq])).and_then(|d| be16(d, 6)).map(Progress)
     };
     Some(Sense {
-        format: SenseFormat::Descriptor,
         deferred,
         key,
         asc,
@@ -222,7 +202,6 @@ mod tests {
         let sense = Sense::parse(&fixed_sense(2, 4, 0x1B, [0x80, 0x40, 0])).unwrap();
         assert!(sense.is_sanitize_in_progress());
         assert_eq!(sense.progress, Some(Progress(0x4000)));
-        assert!((Progress(0x4000).fraction() - 0.25).abs() < 1e-9);
         let bytes = [0x72, 2, 4, 0x1B, 0, 0, 0, 8, 2, 6, 0, 0, 0x80, 0x40, 0, 0];
         let same = Sense::parse(&bytes).unwrap();
         assert_eq!((same.key, same.asc, same.ascq, same.progress), (sense.key, 4, 0x1B, Some(Progress(0x4000))));

@@ -187,10 +187,6 @@ impl Transport for Linux {
                 passthrough::reset_zones(&self.file, from.0 / SECTOR, length.0 / SECTOR).map_err(failed)?;
                 Ok(block::Outcome::Done)
             }
-            block::Request::SecureDiscard { from, length } => {
-                passthrough::secure_discard(&self.file, from.0, length.0).map_err(failed)?;
-                Ok(block::Outcome::Done)
-            }
             block::Request::Rescan => {
                 self.rescan().map_err(failed)?;
                 Ok(block::Outcome::Done)
