@@ -8,7 +8,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use lastwrite::device::command::nvme::{self, AdminCommand, Completion};
+use lastwrite::device::command::nvme::{self, AdminCommand, Completion, identify_controller, sanitize_status_log};
 use lastwrite::device::command::scsi;
 use lastwrite::device::transport::{Script, Scripted, TransportError};
 use lastwrite::media::CommandSet;
@@ -100,7 +100,7 @@ fn go(bench: &Bench, procedure: &dyn Procedure, mut path: Scripted, past: &Past)
         diary: &mut diary,
         clock: &mut clock,
         identity: &mut || Ok(()),
-        reached: &mut || Ok(()),
+        reached: &mut |_| Ok(()),
         serial: Some("SERIAL-1"),
         verification: VerificationLevel::Full,
         seed: [7; 32],
@@ -135,8 +135,8 @@ fn log(sstat: u16, progress: u16, scdw10: u32) -> Vec<u8> {
 /// A drive that takes a block erase; its log says `before` until the command, and `after` next.
 fn nvme(before: &[u8], answer: Result<Completion, TransportError>, after: &[&[u8]]) -> (Scripted, Script) {
     let (path, script) = Scripted::new(&[CommandSet::Nvme]);
-    let status = NvmeSanitize::status_log();
-    script.always_nvme_in(&NvmeSanitize::identify(), &identify(0b111), Ok(DONE));
+    let status = sanitize_status_log();
+    script.always_nvme_in(&identify_controller(), &identify(0b111), Ok(DONE));
     // Once at the start, and with each look for the drive's estimate.
     for _ in 0..3 {
         script.nvme_in(&status, before, Ok(DONE));
@@ -236,8 +236,8 @@ fn trap_8_success_without_erasure_is_found_by_the_canaries() {
     }
     // And a drive that drops writes could not be found out: nothing is sent to it.
     let (path, script) = Scripted::new(&[CommandSet::Nvme]);
-    script.always_nvme_in(&NvmeSanitize::identify(), &identify(0b111), Ok(DONE));
-    script.always_nvme_in(&NvmeSanitize::status_log(), &log(0, 0, 0), Ok(DONE));
+    script.always_nvme_in(&identify_controller(), &identify(0b111), Ok(DONE));
+    script.always_nvme_in(&sanitize_status_log(), &log(0, 0, 0), Ok(DONE));
     let deaf = Bench { drops_writes: true, ..bench(Truth::Erases) };
     assert!(matches!(go(&deaf, &block(), path, &Past::default()), Err(Refusal::Canaries(_))));
 }
@@ -249,12 +249,12 @@ fn trap_12_a_status_that_is_lost_or_zeroed_is_no_success() {
 
     let (path, script) = nvme(&log(0, 0, 0), Ok(DONE), &[]);
     let gone = Completion { status: nvme::status::INVALID_LOG_PAGE, result: 0 };
-    script.always_nvme_in(&NvmeSanitize::status_log(), &[], Ok(gone));
+    script.always_nvme_in(&sanitize_status_log(), &[], Ok(gone));
     assert_eq!(code(go(&bench(Truth::Erases), &block(), path, &Past::default())), "status_lost");
 
     // A path that cannot say it before is not sent the command at all.
     let (path, script) = Scripted::new(&[CommandSet::Nvme]);
-    script.always_nvme_in(&NvmeSanitize::status_log(), &[], Ok(gone));
+    script.always_nvme_in(&sanitize_status_log(), &[], Ok(gone));
     assert!(matches!(go(&bench(Truth::Erases), &block(), path, &Past::default()), Err(Refusal::NoStatus(_))));
 
     // No answer to the command, and the drive knows of none.
@@ -274,23 +274,23 @@ fn trap_13_a_sanitize_that_outlived_a_power_cut_is_taken_up_and_not_sent_again()
 
     for states in [vec![log(2, 200, 2), log(1, 0xFFFF, 2)], vec![log(1, 0xFFFF, 2)]] {
         let (path, script) = Scripted::new(&[CommandSet::Nvme]);
-        script.always_nvme_in(&NvmeSanitize::identify(), &identify(0b111), Ok(DONE));
+        script.always_nvme_in(&identify_controller(), &identify(0b111), Ok(DONE));
         states[..states.len() - 1].iter().for_each(|state| {
-            script.nvme_in(&NvmeSanitize::status_log(), state, Ok(DONE));
+            script.nvme_in(&sanitize_status_log(), state, Ok(DONE));
         });
-        script.always_nvme_in(&NvmeSanitize::status_log(), states.last().unwrap(), Ok(DONE));
+        script.always_nvme_in(&sanitize_status_log(), states.last().unwrap(), Ok(DONE));
         let end = go(&first, &block(), path, &past);
         assert!(matches!(end, Ok(End::Erased(_))), "{end:?}");
     }
 
     // It failed while nobody looked.
     let (path, script) = Scripted::new(&[CommandSet::Nvme]);
-    script.nvme_in(&NvmeSanitize::status_log(), &log(3, 0xFFFF, 2), Ok(DONE));
+    script.nvme_in(&sanitize_status_log(), &log(3, 0xFFFF, 2), Ok(DONE));
     assert_eq!(code(go(&first, &block(), path, &past)), "drive_failed");
 
     // One that is running and not ours is left alone.
     let (path, script) = Scripted::new(&[CommandSet::Nvme]);
-    script.nvme_in(&NvmeSanitize::status_log(), &log(2, 5, 4), Ok(DONE));
+    script.nvme_in(&sanitize_status_log(), &log(2, 5, 4), Ok(DONE));
     assert_eq!(go(&first, &block(), path, &Past::default()), Err(Refusal::Busy));
 }
 
@@ -357,8 +357,8 @@ fn what_the_drive_refuses_or_cannot_do_is_told() {
     assert_eq!(Past::fold(&*bench.notes.borrow()).sending, None);
 
     let (path, script) = Scripted::new(&[CommandSet::Nvme]);
-    script.always_nvme_in(&NvmeSanitize::identify(), &identify(0b101), Ok(DONE));
-    script.always_nvme_in(&NvmeSanitize::status_log(), &log(0, 0, 0), Ok(DONE));
+    script.always_nvme_in(&identify_controller(), &identify(0b101), Ok(DONE));
+    script.always_nvme_in(&sanitize_status_log(), &log(0, 0, 0), Ok(DONE));
     assert!(matches!(go(&bench, &block(), path, &Past::default()), Err(Refusal::Unsupported(_))));
 }
 

@@ -1,6 +1,6 @@
 //! A technique of the drive's own: whether what its certificate says can be true, and how it is said.
 
-use crate::media::{CommandSet, Exchange, Reply};
+use crate::media::{CommandSet, Exchange, Reach, Reply};
 use crate::policy::{Technique, VerificationLevel};
 use crate::sanitize::record::{FirmwareFacts, Proven, ReachedFacts, RunFacts};
 
@@ -87,6 +87,13 @@ pub(super) fn check(facts: &RunFacts) -> Result<String, String> {
     known_content(facts, firmware)?;
     found(facts, firmware)?;
     let sent = sent(facts, firmware, technique)?;
+    let unattached = &firmware.unattached;
+    require(unattached.is_empty() || firmware.reach == Reach::Subsystem, || {
+        "other namespaces are told of, and the command reaches one".to_owned()
+    })?;
+    require(unattached.iter().all(|nsid| *nsid > 0) && unattached.is_sorted_by(|a, b| a < b), || {
+        "the numbers of other namespaces are not in order, or 0 is among them".to_owned()
+    })?;
     for other in &firmware.also {
         require(other.identity.digest() == other.identity_digest, || {
             format!("the identity's digest of {} is not what is written", other.path.display())

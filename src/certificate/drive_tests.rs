@@ -41,6 +41,7 @@ pub fn erased() -> RunFacts {
         path: PathFacts { set: CommandSet::Nvme, identity_agrees: Some(true), returns_status: true, notes: Vec::new() },
         reach: Reach::Subsystem,
         also: Vec::new(),
+        unattached: Vec::new(),
         exchanges: vec![status("ffff"), exchange("Sanitize", SANITIZE, None), status("1234020002"), status(LOG)],
         sent: Some(facts.started),
         ended: Some(facts.ended),
@@ -103,6 +104,12 @@ fn true_facts_pass_and_every_contradiction_is_found() {
     });
     has("of another Sanitize", |f| drive(f).exchanges[3] = status("ffff010104"));
     has("log is missing", |f| drive(f).exchanges.truncate(2));
+    has("the command reaches one", |f| (drive(f).unattached, drive(f).reach) = (vec![2], Reach::Unit));
+    has("not in order", |f| drive(f).unattached = vec![3, 2]);
+    has("not in order", |f| drive(f).unattached = vec![0]);
+    let mut named = erased();
+    drive(&mut named).unattached = vec![2, 3];
+    assert!(check(&named).is_ok());
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::hidden::is_erased_along;
 use crate::media::{AreaOutcome, MediumClass};
 use crate::policy::{Method, Technique};
 use crate::sanitize::record::{Failure, HiddenAreas, Proven, RunFacts};
@@ -164,8 +165,12 @@ fn reach(facts: &RunFacts, reasons: &mut Vec<String>) {
     if let (Some(Method::Clear), HiddenAreas::NotExamined { .. }) = (facts.attained, &facts.hidden_areas) {
         reasons.push("areas that the host cannot address were not examined and not reached".to_owned());
     }
-    reasons.extend(facts.hidden_areas.with(AreaOutcome::Excluded).map(|area| {
-        format!("a part of the drive is hidden and was not reached: {}; what stands in it is as it was", area.label())
+    reasons.extend(facts.hidden_areas.with(AreaOutcome::Excluded).map(|area| match is_erased_along(area, facts) {
+        true => format!("a part of the drive is hidden, and nothing shows that it was erased along: {}", area.label()),
+        false => format!(
+            "a part of the drive is hidden and was not reached: {}; what stands in it is as it was",
+            area.label()
+        ),
     }));
     reasons.extend(
         facts

@@ -1,11 +1,12 @@
 //! Areas that the host cannot address: what a document says of them, and whether it can be true.
 
-use crate::media::{AreaOutcome, Exchange, HiddenArea, Identity, MediumClass};
+use crate::media::{AreaOutcome, Exchange, HiddenArea, Identity, MediumClass, Reach};
 use crate::policy::Technique;
 use crate::sanitize::record::{HiddenAreas, RunFacts};
 
 /// What was reached, and what of the rest. `reach` is the sentence on what the technique reaches.
-pub(super) fn sentence(reach: &str, hidden: &HiddenAreas) -> String {
+pub(super) fn sentence(reach: &str, facts: &RunFacts) -> String {
+    let hidden = &facts.hidden_areas;
     match hidden {
         HiddenAreas::Impossible => reach.to_owned(),
         HiddenAreas::ReachedByCommand { why, .. } => format!(
@@ -16,7 +17,7 @@ pub(super) fn sentence(reach: &str, hidden: &HiddenAreas) -> String {
         HiddenAreas::Examined { by, areas, .. } => {
             format!(
                 "{reach} {} Reallocated blocks, spare and over-provisioned area were not reached.",
-                found(by, areas, hidden)
+                found(by, areas, facts)
             )
         }
         HiddenAreas::NotExamined { why } => format!(
@@ -26,7 +27,13 @@ pub(super) fn sentence(reach: &str, hidden: &HiddenAreas) -> String {
     }
 }
 
-fn found(by: &str, areas: &[HiddenArea], hidden: &HiddenAreas) -> String {
+/// By the drive's own attributes its format erases this as well, which is more than the standard promises of it.
+pub(super) fn is_erased_along(area: &HiddenArea, facts: &RunFacts) -> bool {
+    let by_all = facts.firmware.as_ref().is_some_and(|firmware| firmware.reach == Reach::Subsystem);
+    by_all && area.kind == "unattached_namespaces"
+}
+
+fn found(by: &str, areas: &[HiddenArea], facts: &RunFacts) -> String {
     if areas.is_empty() {
         return format!("Asked before the run ({by}), the drive says that it hides no part of itself.");
     }
@@ -39,6 +46,11 @@ fn found(by: &str, areas: &[HiddenArea], hidden: &HiddenAreas) -> String {
                 says.push_str(&format!(" Whether it has a {kind} is not known."));
             }
             Some(AreaOutcome::Reached) => says.push_str(&format!(" The command reached the {}.", area.label())),
+            Some(AreaOutcome::Excluded) | None if is_erased_along(area, facts) => says.push_str(&format!(
+                " The command erases a part of the drive as well that no host can read here ({}): nothing shows that it \
+                 did, and this document excludes it.",
+                area.label()
+            )),
             Some(AreaOutcome::Excluded) | None => says.push_str(&format!(
                 " THE RUN DID NOT REACH A PART OF THE DRIVE ({}): what stands in it is as it was, and this document \
                  excludes it.",
@@ -46,7 +58,7 @@ fn found(by: &str, areas: &[HiddenArea], hidden: &HiddenAreas) -> String {
             )),
         }
     }
-    says + &given_back(hidden)
+    says + &given_back(&facts.hidden_areas)
 }
 
 fn given_back(hidden: &HiddenAreas) -> String {
@@ -169,6 +181,7 @@ fn check_given_back(facts: &RunFacts) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::drive::tests::erased;
     use super::super::semantics::tests::facts;
     use super::*;
     use crate::media::{CommandSet, Reply};
@@ -190,7 +203,8 @@ mod tests {
 
     #[test]
     fn each_area_is_told_of_with_what_became_of_it() {
-        let says = |areas| sentence("Reach.", &examined(areas));
+        let with = |areas| RunFacts { hidden_areas: examined(areas), ..facts() };
+        let says = |areas| sentence("Reach.", &with(areas));
         assert!(says(Vec::new()).contains("hides no part of itself"));
         let excluded = says(vec![area("host_protected_area", Some(512), Some(AreaOutcome::Excluded))]);
         assert!(excluded.contains("DID NOT REACH A PART OF THE DRIVE (host protected area, 512 bytes)"), "{excluded}");
@@ -198,6 +212,13 @@ mod tests {
         assert!(back.contains("given back before anything was erased") && !back.contains("DID NOT"), "{back}");
         let unknown = says(vec![area("host_protected_area", None, Some(AreaOutcome::Unknown))]);
         assert!(unknown.contains("has a host protected area is not known"), "{unknown}");
+        // A format of all namespaces: neither left as it was, nor shown to be gone.
+        let other = area("unattached_namespaces", Some(512), Some(AreaOutcome::Excluded));
+        let mut format = RunFacts { hidden_areas: examined(vec![other]), ..erased() };
+        let says = sentence("Reach.", &format);
+        assert!(says.contains("nothing shows that it did") && !says.contains("DID NOT REACH"), "{says}");
+        format.firmware.as_mut().unwrap().reach = Reach::Unit;
+        assert!(sentence("Reach.", &format).contains("DID NOT REACH"));
     }
 
     #[test]
@@ -255,7 +276,7 @@ mod tests {
         let back = |size| area("a", Some(size), Some(AreaOutcome::GivenBack));
         let good = grown(512, "S1", "SET MAX ADDRESS EXT", back(512));
         assert_eq!(check(&good).map(|_| ()), Ok(()));
-        assert!(sentence("R.", &good.hidden_areas).contains("changed for good, as was asked for"));
+        assert!(sentence("R.", &good).contains("changed for good, as was asked for"));
         for (facts, why) in [
             (grown(1024, "S1", "SET MAX ADDRESS EXT", back(512)), "not what was given back"),
             (grown(512, "S2", "SET MAX ADDRESS EXT", back(512)), "another serial"),

@@ -7,7 +7,7 @@ use super::payload::{CertificatePayload, DocumentKind, ReadError, id_of, read};
 use super::statement::method_name;
 use super::verify::{Verdict, Verification};
 use super::{drive, hidden};
-use crate::media::{Exchange, Reply};
+use crate::media::{Exchange, Reply, namespace_words};
 use crate::sanitize::record::{
     ClockQuality, FirmwareFacts, FoundFacts, HiddenAreas, KnownContent, PassFacts, Proven, VerificationFacts,
 };
@@ -240,6 +240,10 @@ impl Page {
                     ),
                 ),
             }
+        }
+        if !firmware.unattached.is_empty() {
+            let which = namespace_words(&firmware.unattached);
+            self.field("Erased as well", &format!("{which}, which no device of the host showed; not read afterwards"));
         }
         self.exchanges(&firmware.exchanges);
         self.optional("Drive's last word", firmware.status.as_deref());

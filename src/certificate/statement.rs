@@ -2,7 +2,7 @@
 
 use super::payload::DocumentKind;
 use super::{drive, hidden};
-use crate::media::MediumClass;
+use crate::media::{MediumClass, namespace_words};
 use crate::policy::Method;
 use crate::sanitize::record::{ClockQuality, Proven, RunFacts};
 
@@ -35,6 +35,13 @@ pub(super) fn statement(kind: DocumentKind, facts: &RunFacts) -> Vec<String> {
                     };
                     format!("The command erased {} ({what}) as well, {read}.", other.identity.label())
                 }));
+                if !firmware.unattached.is_empty() {
+                    says.push(format!(
+                        "The command erased {} of the drive as well, which no device of the host showed and \
+                         which was named by its number; nothing of it was looked at before, or read afterwards.",
+                        namespace_words(&firmware.unattached)
+                    ));
+                }
             }
             says.extend(facts.steps_down.iter().map(|step| {
                 format!("{} was meant and failed: {}. {} took its place.", step.from, step.failure.message, step.to)
@@ -124,5 +131,5 @@ fn reach(facts: &RunFacts) -> String {
         None => "Overwriting reaches the locations that the host can address.",
         Some(_) => "The drive was made to erase itself; the command is listed byte for byte.",
     };
-    hidden::sentence(reach, &facts.hidden_areas)
+    hidden::sentence(reach, facts)
 }

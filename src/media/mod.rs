@@ -12,4 +12,4 @@ pub use health::Health;
 pub use identity::{Backing, Difference, Identity};
 pub use medium::{Geometry, Kind, Medium, MediumClass, Partition, Signature, Transport, Zoned};
 pub use protection::Protection;
-pub use report::{AreaOutcome, HiddenArea, PlannedCommand, Reach};
+pub use report::{AreaOutcome, HiddenArea, PlannedCommand, Reach, namespace_words};

@@ -33,6 +33,16 @@ pub enum Reach {
     Card,
 }
 
+/// `namespace 2`, `namespaces 2, 3`.
+pub fn namespace_words(nsids: &[u32]) -> String {
+    let list = nsids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    match nsids {
+        [] => "no namespace".to_owned(),
+        [_] => format!("namespace {list}"),
+        _ => format!("namespaces {list}"),
+    }
+}
+
 /// An area that the host cannot address now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -304,6 +304,9 @@ pub struct FirmwareFacts {
     pub reach: Reach,
     /// Other media that it erased along with this one.
     pub also: Vec<ReachedFacts>,
+    /// And namespaces that no device of the host showed, as a person named them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unattached: Vec<u32>,
     /// Every command that was sent, and what came back; of polling the first and the last.
     pub exchanges: Vec<Exchange>,
     /// When the erasing command was first sent.

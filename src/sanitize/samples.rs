@@ -45,6 +45,7 @@ pub fn plan(patterns: &[u8], verification: VerificationLevel) -> RunPlan {
         attainable: Method::Clear,
         ladder: vec![Rung::overwrite()],
         also: Vec::new(),
+        unattached: Vec::new(),
         scheme: SchemeFacts { name: "t".into(), title: "t".into(), definition: "t".into(), source: "t".into() },
         passes: patterns.iter().map(pass).collect(),
         policy: None,

@@ -39,6 +39,10 @@ pub struct RunPlan {
     pub ladder: Vec<Rung>,
     /// Media that the technique's command erases along with this one, confirmed like it.
     pub also: Vec<Medium>,
+    /// Namespaces of an NVM subsystem that no device of this host shows and that the command erases along, as a
+    /// person named them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unattached: Vec<u32>,
     /// Which scheme.
     pub scheme: SchemeFacts,
     /// The passes with their drawn keys and bytes.

@@ -265,10 +265,10 @@ pub(super) fn area_words(area: &HiddenArea) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::media::{Geometry, Identity, Kind, Zoned};
-    use crate::sanitize::firmware::{AtaHiddenAreas, Found};
+    use crate::sanitize::firmware::{AtaHiddenAreas, Found, Unattached};
     use crate::units::{Bytes, Lba};
 
     fn medium(sectors: u64) -> Medium {
@@ -389,6 +389,23 @@ mod tests {
         assert_eq!(told.with(AreaOutcome::Unknown).count(), 1);
     }
 
+    fn foreign(bytes: Option<u128>) -> Unattached {
+        Unattached { nsid: 2, bytes, size: 8 }
+    }
+
+    /// An NVMe drive whose controller is not attached to namespace 2.
+    pub fn namespaces_beside() -> Hidden {
+        let nvme = Medium { transport: Bus::NvmePcie, ..medium(800) };
+        let capacity = NvmeCapacity {
+            serial: Some("S1".to_owned()),
+            total: Some(1000),
+            unallocated: 0,
+            attached: vec![Some(991)],
+            unattached: vec![foreign(Some(9))],
+        };
+        Hidden { found: Some(of_subsystem(&nvme, Ok(capacity))), drive: None }
+    }
+
     #[test]
     fn a_subsystem_is_open_only_where_its_namespaces_are_all_of_it() {
         let nvme = Medium { transport: Bus::NvmePcie, ..medium(800) };
@@ -405,7 +422,12 @@ mod tests {
             (NvmeCapacity { unallocated: 7, ..all.clone() }, "unallocated_capacity", 7),
             (NvmeCapacity { total: Some(1007), ..all.clone() }, "unallocated_capacity", 7),
             (NvmeCapacity { total: None, unallocated: 7, ..all.clone() }, "unallocated_capacity", 7),
-            (NvmeCapacity { total: Some(1009), unattached: vec![Some(9)], ..all.clone() }, "unattached_namespaces", 9),
+            (
+                NvmeCapacity { total: Some(1009), unattached: vec![foreign(Some(9))], ..all.clone() },
+                UNATTACHED_NAMESPACES,
+                9,
+            ),
+            (NvmeCapacity { total: None, unattached: vec![foreign(None)], ..all.clone() }, UNATTACHED_NAMESPACES, 8),
         ] {
             let hidden = of(found);
             let areas: Vec<_> = hidden.areas().map(|area| (area.kind.as_str(), area.size)).collect();

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use super::hidden::Hidden;
 use crate::device::command::mmc::Area;
-use crate::device::transport::Linux;
+use crate::device::transport::{Linux, Transport as Path};
 use crate::device::{self, Roots};
-use crate::media::{Medium, Reach, Transport, Zoned};
+use crate::media::{Medium, Reach, Transport, Zoned, namespace_words};
 use crate::policy::{self, Offer, Technique};
-use crate::sanitize::firmware::{BOOT_PARTITIONS, BootPartitions, Look, Psids, not_shown, procedure_for};
+use crate::sanitize::firmware::{
+    BOOT_PARTITIONS, BootPartitions, Look, NvmeNamespaces, Psids, not_shown, procedure_for,
+};
 
 /// The answers of one medium.
 #[derive(Debug, Default)]
@@ -22,13 +24,15 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Asks the drive for each technique, and the host for everything that each would reach.
+    /// Asks the drive for each technique, and the host for everything that each would reach. A person has named the
+    /// namespaces `unattached` here to be erased along.
     pub fn ask(
         roots: &Roots,
         medium: &Medium,
         techniques: &[Technique],
         psids: &Psids,
         boot: BootPartitions,
+        unattached: &[u32],
     ) -> Answers {
         let mut answers = Answers::default();
         if medium.zoned == Zoned::HostManaged {
@@ -67,7 +71,10 @@ impl Answers {
                     look.obstacle = reverted_along(roots, medium);
                 }
                 let reach = look.reach;
-                let along = answers.reached.entry(reach).or_insert_with(|| reached(roots, medium, reach));
+                let along = answers
+                    .reached
+                    .entry(reach)
+                    .or_insert_with(|| reached(roots, medium, reach, &mut path, unattached));
                 if let (Ok(along), None) = (along, &look.obstacle) {
                     let is_here = |area: &Area| along.iter().any(|m| m.identity.unit.as_deref() == Some(area.name()));
                     look.obstacle = look.areas.iter().find(|area| !is_here(area)).map(|area| not_shown(*area));
@@ -143,14 +150,70 @@ fn reverted_along(roots: &Roots, medium: &Medium) -> Option<String> {
     }
 }
 
-fn reached(roots: &Roots, medium: &Medium, reach: Reach) -> Result<Vec<Medium>, String> {
+fn reached(
+    roots: &Roots,
+    medium: &Medium,
+    reach: Reach,
+    path: &mut dyn Path,
+    named: &[u32],
+) -> Result<Vec<Medium>, String> {
     let media = device::reached(roots, medium, reach).map_err(|error| error.to_string())?;
     match media.iter().find(|other| !other.may_be_wiped()) {
+        None if reach == Reach::Subsystem => {
+            let all = NvmeNamespaces::ask(path)
+                .map_err(|why| format!("which namespaces it would erase along cannot be told ({why})"))?;
+            unseen(&all.beside(media.iter().chain([medium])), named)?;
+            Ok(media)
+        }
         None => Ok(media),
         Some(other) => Err(format!(
             "it would erase {} as well, which must not be wiped: {}",
             other.path.display(),
             other.protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         )),
+    }
+}
+
+/// What no device here shows cannot be looked at, nor confirmed by a token: a person has to name all of it.
+fn unseen(there: &[u32], named: &[u32]) -> Result<(), String> {
+    if there == named {
+        return Ok(());
+    }
+    let (what, list) = (namespace_words(there), there.iter().map(u32::to_string).collect::<Vec<_>>().join(","));
+    match (there, named) {
+        ([], _) => Err(format!(
+            "--also-unattached names {}, and this host shows every namespace of the drive: leave it out",
+            namespace_words(named)
+        )),
+        (_, []) => Err(format!(
+            "it would erase {what} of the drive as well, which no device here shows: whether another host uses that \
+             cannot be told here. Attach it to this host (nvme attach-ns), where it is looked at and confirmed like any \
+             other, or name it: --also-unattached {list}"
+        )),
+        (_, _) => Err(format!(
+            "--also-unattached names {}, and it would erase {what} of the drive, which no device here shows",
+            namespace_words(named)
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_device_shows_is_erased_along_only_where_all_of_it_was_named() {
+        assert_eq!((unseen(&[], &[]), unseen(&[2, 3], &[2, 3])), (Ok(()), Ok(())));
+        for (there, named, words) in [
+            (&[2, 3][..], &[][..], "namespaces 2, 3 of the drive as well, which no device here shows"),
+            (&[2, 3], &[], "--also-unattached 2,3"),
+            (&[2, 3], &[2], "names namespace 2, and it would erase namespaces 2, 3"),
+            (&[2], &[2, 3], "names namespaces 2, 3, and it would erase namespace 2 "),
+            (&[2], &[3], "names namespace 3, and it would erase namespace 2 "),
+            (&[], &[2], "names namespace 2, and this host shows every namespace"),
+        ] {
+            let why = unseen(there, named).unwrap_err();
+            assert!(why.contains(words), "{words}: {why}");
+        }
     }
 }

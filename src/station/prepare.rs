@@ -12,7 +12,7 @@ use super::offers::Answers;
 use super::{unfreeze, warnings};
 use crate::custody::{Log, LogError};
 use crate::device::{self, InventoryError, ResolveError, Roots, TargetRule};
-use crate::media::{Medium, MediumClass};
+use crate::media::{Medium, MediumClass, Reach};
 use crate::policy::{
     self, Decision, HiddenAreaState, InForce, Method, Offer, OperatorStanding, PolicyRequest, Refusal, Route, Scope,
     StepDown, Storage, Technique, VerificationLevel, Wanted, Way,
@@ -66,6 +66,8 @@ pub struct Wish {
     pub unfreeze: bool,
     /// What becomes of the boot partitions of an eMMC whose command reaches them.
     pub boot_partitions: BootPartitions,
+    /// Namespaces of an NVM subsystem, in order, that no device here shows and that may be erased along.
+    pub also_unattached: Vec<u32>,
 }
 
 /// A planned run with the reasons behind it.
@@ -265,13 +267,16 @@ fn plan_one(
 ) -> Result<Preparation, Refused> {
     let bytes = medium.geometry.logical_block;
     let block = SectorSize::new(bytes).ok_or_else(|| Refused::BlockSize { path: medium.path.clone(), bytes })?;
+    let ask = |techniques: &[Technique]| {
+        Answers::ask(roots, &medium, techniques, &wish.psids, wish.boot_partitions, &wish.also_unattached)
+    };
     let answers = match wish.wanted {
         // What the host writes itself needs no answer of the drive, but for its zones.
         Wanted::Method(Method::Clear) | Wanted::Technique(Technique::Overwrite) => {
             let by_host: Vec<_> = candidates(&medium).into_iter().filter(|t| t.way() == Way::Host).collect();
-            Answers::ask(roots, &medium, &by_host, &wish.psids, wish.boot_partitions)
+            ask(&by_host)
         }
-        _ => Answers::ask(roots, &medium, &candidates(&medium), &wish.psids, wish.boot_partitions),
+        _ => ask(&candidates(&medium)),
     };
     let hidden_state = hidden.state_with(&medium, restore.as_ref());
     let mut decision = decide(&medium, &answers.offers(wish.unfreeze, &hidden), hidden_state, order, wish)
@@ -281,9 +286,13 @@ fn plan_one(
     let unfreeze = unfreeze::plan(roots, journals.as_deref(), &medium, &rungs, &answers)
         .map_err(|why| Refused::Frozen { path: medium.path.clone(), why })?;
     let also = also(&rungs, &answers);
+    // Where it differs from what is there, the rung had an obstacle.
+    let by_all = rungs.iter().any(|rung| rung.reach == Reach::Subsystem);
+    let unattached = if by_all { wish.also_unattached.clone() } else { Vec::new() };
     decision.warnings.extend(unfreeze.as_ref().map(unfreeze::warning));
     decision.warnings.extend(warnings::of_force_ro(roots, &medium, &also));
     decision.warnings.extend(warnings::of_drive(&rungs, &also));
+    decision.warnings.extend(warnings::of_unattached(&rungs, &wish.also_unattached));
     decision.warnings.extend(warnings::of_hidden(&hidden, restore.as_ref(), &rungs));
     let by_host = rungs.iter().any(Rung::is_by_host);
     let mut rng = rand::rng();
@@ -305,6 +314,7 @@ fn plan_one(
         policy: Some(decision.applied.clone()),
         ladder: rungs,
         also,
+        unattached,
         scheme,
         passes,
         verification: decision.verification,

@@ -102,7 +102,7 @@ fn unknown(why: String) -> DriveReport {
 }
 
 fn ask(roots: &Roots, medium: &Medium) -> DriveReport {
-    let answers = Answers::ask(roots, medium, &candidates(medium), &Psids::default(), BootPartitions::Erase);
+    let answers = Answers::ask(roots, medium, &candidates(medium), &Psids::default(), BootPartitions::Erase, &[]);
     let mut report = DriveReport::default();
     let mut unanswered: Vec<String> = Vec::new();
     for (technique, look) in &answers.looks {

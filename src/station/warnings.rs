@@ -2,7 +2,7 @@
 
 use super::hidden::{Hidden, area_words, is_area_of_card, only_sanitize_reaches};
 use crate::device::{self, Roots};
-use crate::media::{HiddenArea, Medium, Reach};
+use crate::media::{HiddenArea, Medium, Reach, namespace_words};
 use crate::sanitize::firmware::{BOOT_PARTITIONS, RestorePlan, UNATTACHED_NAMESPACES};
 use crate::sanitize::rung::Rung;
 
@@ -34,6 +34,27 @@ pub(super) fn of_drive(rungs: &[Rung], also: &[Medium]) -> Vec<String> {
     warnings
 }
 
+/// What a person should know of the namespaces that they `named`, and that no device here shows.
+pub(super) fn of_unattached(rungs: &[Rung], named: &[u32]) -> Option<String> {
+    let what = namespace_words(named);
+    match erase_all(rungs) {
+        _ if named.is_empty() => None,
+        techniques if techniques.is_empty() => {
+            Some(format!("{what} was named (--also-unattached), and no command of this run erases it"))
+        }
+        techniques => Some(format!(
+            "{techniques} erases {what} of the drive as well, which no device here shows: whether another host uses it \
+             nobody here can tell"
+        )),
+    }
+}
+
+/// The techniques that erase every namespace of the subsystem.
+fn erase_all(rungs: &[Rung]) -> String {
+    let all = rungs.iter().filter(|rung| rung.reach == Reach::Subsystem);
+    all.map(|rung| rung.technique.name()).collect::<Vec<_>>().join(", or ")
+}
+
 /// What a person should know of a drive that hides a part of itself.
 pub(super) fn of_hidden(hidden: &Hidden, restore: Option<&RestorePlan>, rungs: &[Rung]) -> Vec<String> {
     if let Some(last) = restore.and_then(|plan| plan.steps.last()) {
@@ -55,6 +76,8 @@ pub(super) fn of_hidden(hidden: &Hidden, restore: Option<&RestorePlan>, rungs: &
     // A sanitize reaches by its standard what an overwrite does not.
     let all_reach = rungs.iter().all(|rung| rung.technique.reaches_hidden().is_some());
     let erased_along = rungs.iter().all(|rung| rung.reach == Reach::Card);
+    // One rung is enough: nobody knows which of them it comes to.
+    let erase_all = erase_all(rungs);
     let words = |area: &HiddenArea| match (all_reach, only_sanitize_reaches(area)) {
         _ if is_area_of_card(area) => (area.kind != BOOT_PARTITIONS || !erased_along).then(|| {
             format!(
@@ -63,8 +86,8 @@ pub(super) fn of_hidden(hidden: &Hidden, restore: Option<&RestorePlan>, rungs: &
                 area_words(area)
             )
         }),
-        (true, _) if area.kind == UNATTACHED_NAMESPACES => {
-            Some(format!("the command erases {} as well, which no device here shows", area_words(area)))
+        _ if area.kind == UNATTACHED_NAMESPACES && !erase_all.is_empty() => {
+            Some(format!("{erase_all} erases what the drive hides as well ({})", area_words(area)))
         }
         (true, _) => None,
         (false, true) => Some(format!(
@@ -77,4 +100,43 @@ pub(super) fn of_hidden(hidden: &Hidden, restore: Option<&RestorePlan>, rungs: &
         )),
     };
     hidden.areas().filter_map(words).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hidden::tests::namespaces_beside;
+    use super::*;
+    use crate::policy::{Method, Technique};
+
+    fn rung(technique: Technique, reach: Reach) -> Rung {
+        Rung { technique, attains: Method::Clear, reach, ..Rung::overwrite() }
+    }
+
+    #[test]
+    fn what_one_rung_erases_along_is_said_whatever_the_others_do() {
+        let hidden = namespaces_beside();
+        let sanitize = rung(Technique::NvmeSanitizeBlock, Reach::Subsystem);
+        let format = |reach| rung(Technique::NvmeFormatUser, reach);
+        for (ladder, erases) in [
+            (vec![sanitize.clone()], true),
+            (vec![sanitize.clone(), Rung::overwrite()], true),
+            (vec![Rung::overwrite(), sanitize.clone()], true),
+            // FNA bits 0 and 1.
+            (vec![format(Reach::Subsystem)], true),
+            (vec![format(Reach::Subsystem), Rung::overwrite()], true),
+            (vec![format(Reach::Unit), sanitize], true),
+            (vec![format(Reach::Unit)], false),
+            (vec![format(Reach::Unit), Rung::overwrite()], false),
+            (vec![Rung::overwrite()], false),
+        ] {
+            let words = of_hidden(&hidden, None, &ladder);
+            let [words] = &words[..] else { panic!("{words:?}") };
+            assert_eq!(words.contains("erases what the drive hides as well"), erases, "{words}");
+            assert_eq!(words.contains("nor does a format"), !erases, "{words}");
+            let named = of_unattached(&ladder, &[2]).unwrap();
+            assert_eq!(named.contains("erases namespace 2 of the drive as well"), erases, "{named}");
+            assert_eq!(named.contains("no command of this run erases it"), !erases, "{named}");
+            assert_eq!(of_unattached(&ladder, &[]), None);
+        }
+    }
 }

@@ -53,7 +53,7 @@ pub fn erased() -> RunFacts {
     ]);
     facts["firmware"] = json!({
         "path": {"set": "nvme", "identity_agrees": true, "returns_status": true, "notes": ["n"]}, "reach": "subsystem",
-        "also": [along], "sent": facts["started"], "ended": facts["ended"], "estimate_seconds": 60, "status": "SSTAT 0101h",
+        "also": [along], "unattached": [2, 3], "sent": facts["started"], "ended": facts["ended"], "estimate_seconds": 60, "status": "SSTAT 0101h",
         "exchanges": [
             exchange("Sanitize", &sanitize, None),
             exchange("Get Log Page (Sanitize Status)", "02ffffffff007f0081", Some("ffff010102")),

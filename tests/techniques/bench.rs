@@ -123,7 +123,7 @@ impl Bench {
             diary: &mut diary,
             clock: &mut clock,
             identity: &mut || Ok(()),
-            reached: &mut || if reach_changed { Err("nvme0n2 was not".to_owned()) } else { Ok(()) },
+            reached: &mut |_| if reach_changed { Err("nvme0n2 was not".to_owned()) } else { Ok(()) },
             serial: Some(serial),
             verification: VerificationLevel::Full,
             seed: [7; 32],

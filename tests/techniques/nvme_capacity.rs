@@ -7,7 +7,8 @@ use lastwrite::device::command::Data;
 use lastwrite::device::command::nvme::{AdminCommand, Completion};
 use lastwrite::device::transport::{Transport, TransportError};
 use lastwrite::media::CommandSet;
-use lastwrite::sanitize::firmware::NvmeCapacity;
+use lastwrite::media::{Geometry, Identity, Kind, Medium, MediumClass, Transport as Bus, Zoned};
+use lastwrite::sanitize::firmware::{NvmeCapacity, NvmeNamespaces};
 use lastwrite::units::Bytes;
 
 /// Namespaces by id: attached or not, NSZE, NVMCAP.
@@ -15,9 +16,15 @@ struct Subsystem {
     total: u128,
     unallocated: u128,
     manages: bool,
+    /// CMIC bit 1: there may be another controller.
+    multi: bool,
+    /// NN.
+    highest: u32,
     namespaces: Vec<(u32, bool, u64, u128)>,
     /// A list of ids that starts anew however often it is asked for.
     repeats: bool,
+    /// Lists go downwards.
+    disorder: bool,
     /// CNS that ends with Invalid Field.
     refuses: Option<u32>,
     asked: Vec<(u32, u32)>,
@@ -28,8 +35,11 @@ fn subsystem(total: u128, unallocated: u128, namespaces: &[(u32, bool, u64, u128
         total,
         unallocated,
         manages: true,
+        multi: false,
+        highest: 32,
         namespaces: namespaces.to_vec(),
         repeats: false,
+        disorder: false,
         refuses: None,
         asked: Vec::new(),
     }
@@ -57,6 +67,8 @@ impl Transport for Subsystem {
         match cns {
             1 => {
                 put(4, b"SERIAL-1            ");
+                put(76, &[u8::from(self.multi) << 1]);
+                put(516, &self.highest.to_le_bytes());
                 put(256, &u16::to_le_bytes(if self.manages { 8 } else { 0 }));
                 put(280, &self.total.to_le_bytes());
                 put(296, &self.unallocated.to_le_bytes());
@@ -66,7 +78,11 @@ impl Transport for Subsystem {
                     .namespaces
                     .iter()
                     .filter(|(id, attached, ..)| (cns == 0x10 || *attached) && (*id > nsid || self.repeats));
-                for (at, (id, ..)) in all.take(1024).enumerate() {
+                let mut ids: Vec<u32> = all.take(1024).map(|(id, ..)| *id).collect();
+                if self.disorder {
+                    ids.reverse();
+                }
+                for (at, id) in ids.iter().enumerate() {
                     put(4 * at, &id.to_le_bytes());
                 }
             }
@@ -115,10 +131,62 @@ fn namespaces_that_nobody_is_attached_to_are_hidden() {
     assert_eq!(areas(subsystem(81_920, 0, &three)), (foreign.clone(), true));
     let both = [vec![("unallocated_capacity".to_owned(), 80)], foreign].concat();
     assert_eq!(areas(subsystem(82_000, 80, &three)), (both, true));
+    // One that does not say what it takes has its size.
+    let silent = [TWO[0], (2, false, 10, 0), TWO[1]];
+    assert_eq!(areas(subsystem(81_920, 0, &silent)).0, vec![("unattached_namespaces".to_owned(), 5120)]);
     // Without Namespace Management there is no such list, and it is not asked for.
     let mut plain = Subsystem { manages: false, ..subsystem(76_800, 0, &TWO) };
     assert!(NvmeCapacity::examine(&mut plain).unwrap().areas().is_empty());
     assert!(plain.asked.iter().all(|(cns, _)| ![0x10, 0x11].contains(cns)));
+}
+
+/// A device of this host.
+fn medium(nsid: u32) -> Medium {
+    let identity = Identity { unit: Some(format!("nsid {nsid}")), size: Bytes(512), ..Identity::default() };
+    Medium {
+        path: format!("/dev/nvme0n{nsid}").into(),
+        other_paths: Vec::new(),
+        identity,
+        transport: Bus::NvmePcie,
+        kind: Kind::Nvme,
+        class: MediumClass::Physical,
+        geometry: Geometry { size: Bytes(512), logical_block: 512, physical_block: 512 },
+        rotational: Some(false),
+        zoned: Zoned::None,
+        removable: false,
+        diskseq: None,
+        partition: None,
+        protections: Vec::new(),
+        signatures: Vec::new(),
+        confirm_token: String::new(),
+    }
+}
+
+#[test]
+fn namespaces_that_no_device_shows_are_told_by_their_numbers() {
+    let three = [TWO[0], (2, false, 10, 5120), TWO[1]];
+    let beside = |mut subsystem: Subsystem, shown: &[u32]| {
+        let media: Vec<_> = shown.iter().map(|nsid| medium(*nsid)).collect();
+        NvmeNamespaces::ask(&mut subsystem).map(|found| found.beside(&media))
+    };
+    let whole = || subsystem(81_920, 0, &three);
+    assert_eq!(beside(whole(), &[1, 3]), Ok(vec![2]));
+    // One that this controller is attached to may have no device either.
+    assert_eq!(beside(whole(), &[1]), Ok(vec![2, 3]));
+    // By another controller this host shows it all the same.
+    assert_eq!(beside(whole(), &[3, 2, 1]), Ok(vec![]));
+    // A controller that manages none has none of another's, unless there may be another.
+    assert_eq!(beside(Subsystem { manages: false, ..whole() }, &[1, 3]), Ok(vec![]));
+    assert_eq!(beside(Subsystem { manages: false, multi: true, ..whole() }, &[1, 3]), Ok(vec![2]));
+    // What is not told is not nothing.
+    for (manages, multi) in [(true, false), (false, true)] {
+        let deaf = Subsystem { refuses: Some(0x10), manages, multi, ..whole() };
+        assert!(beside(deaf, &[1, 3]).unwrap_err().contains("Invalid Field"));
+    }
+    assert!(beside(Subsystem { disorder: true, ..whole() }, &[1, 3]).unwrap_err().contains("out of order"));
+    // Where 1 is the highest number there is no other, and no list need be known.
+    let old = Subsystem { highest: 1, refuses: Some(2), multi: true, ..subsystem(51_200, 0, &TWO[..1]) };
+    assert_eq!(beside(old, &[1]), Ok(vec![]));
 }
 
 #[test]

@@ -75,7 +75,8 @@ impl Transport for Formats {
             (0x06, 0, Data::In(_)) if self.is_formatting() => {
                 return Ok(Completion { status: status::FORMAT_IN_PROGRESS, result: 0 });
             }
-            (0x06, 0, Data::In(_)) => {}
+            // A hundred blocks of 512 bytes.
+            (0x06, 0, Data::In(buffer)) => (buffer[0], buffer[130]) = (100, 9),
             // The process is gone before the drive has ended.
             (0x80, ..) => {
                 self.begin();

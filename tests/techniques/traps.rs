@@ -8,11 +8,15 @@ use lastwrite::device::command::ata::max_address::{Persistence, set_max};
 use lastwrite::device::command::ata::sanitize::{Overwrite, overwrite};
 use lastwrite::device::command::ata::security::EraseMode;
 use lastwrite::device::command::nvme::{
-    ALL_NAMESPACES, Controller, FormatTarget, Namespace, SanitizeOutcome, SanitizeStatus, SecureErase, format_nvm,
+    ALL_NAMESPACES, Completion, Controller, FormatTarget, Namespace, identify_controller, identify_namespace,
+    sanitize_status_log,
 };
+use lastwrite::device::transport::Scripted;
+use lastwrite::media::{CommandSet, Reach};
 use lastwrite::policy::{Method, Policy, READY, Storage, Switches, Technique, rate};
 use lastwrite::sanitize::firmware::{
-    AtaHiddenAreas, AtaSanitize, AtaSecurityErase, Erase, NvmeFormat, NvmeSanitize, Refusal, give_back,
+    AtaHiddenAreas, AtaSanitize, AtaSecurityErase, Erase, NvmeFormat, NvmeSanitize, Procedure, Refusal, State,
+    give_back,
 };
 use lastwrite::scheme::{Pattern, Step, catalogue, find};
 use lastwrite::units::Lba;
@@ -22,17 +26,22 @@ use super::bench::{Bench, Medium, Truth, code, erased, obstacle};
 
 #[test]
 fn trap_01_a_format_that_erases_nothing_cannot_be_made() {
-    let mut data = vec![0; 4096];
-    (data[0], data[130]) = (1, 9);
-    let namespace = Namespace::parse(&data).unwrap();
-    for (erase, ses) in [(SecureErase::UserData, 1), (SecureErase::Crypto, 2)] {
-        assert_eq!(format_nvm(FormatTarget::Namespace(1), &namespace, erase).cdw10 >> 9 & 7, ses);
-    }
-    for (crypto, ses) in [(false, 1), (true, 2)] {
-        for flbas in 0..=u8::MAX {
-            assert_eq!(NvmeFormat::new(crypto, 1).command((flbas, 0xFF)).cdw10 >> 9 & 7, ses);
+    for flbas in 0..=u8::MAX {
+        let namespace = namespace(flbas);
+        for (crypto, ses) in [(false, 1), (true, 2)] {
+            assert_eq!(NvmeFormat::new(crypto, 1).command(&namespace).cdw10 >> 9 & 7, ses);
         }
     }
+}
+
+/// One of 64 formats is in use, and every bit of DPS is set.
+fn namespace(flbas: u8) -> Namespace {
+    let mut data = vec![0; 4096];
+    (data[0], data[25], data[26], data[29]) = (1, 63, flbas, 0xFF);
+    for format in 0..64 {
+        data[128 + 4 * format + 2] = 9;
+    }
+    Namespace::parse(&data).unwrap()
 }
 
 #[test]
@@ -53,18 +62,31 @@ fn trap_03_the_bit_for_the_broadcast_id_says_the_opposite() {
     assert_eq!(FormatTarget::All.reach(fna(0)), Some(FormatTarget::All));
     // And one that names a namespace may reach all of them.
     assert_eq!(FormatTarget::Namespace(1).reach(fna(1 << 1)), Some(FormatTarget::All));
+    for (byte, reach) in [(0, Reach::Unit), (1 << 3, Reach::Unit), (1 << 1, Reach::Subsystem)] {
+        let (mut path, script) = Scripted::new(&[CommandSet::Nvme]);
+        let (mut controller, mut seven) = (vec![0; 4096], vec![0; 4096]);
+        controller[524] = byte;
+        (seven[0], seven[130]) = (1, 9);
+        script.always_nvme_in(&identify_controller(), &controller, Ok(Completion::default()));
+        script.always_nvme_in(&identify_namespace(7), &seven, Ok(Completion::default()));
+        assert_eq!(NvmeFormat::new(false, 7).look(&mut path).unwrap().reach, reach, "FNA {byte:04b}");
+    }
     // What is really sent names the namespace, whatever the bit says.
-    assert_ne!(NvmeFormat::new(true, 7).command((0, 0)).nsid, ALL_NAMESPACES);
+    assert_ne!(NvmeFormat::new(true, 7).command(&namespace(0)).nsid, ALL_NAMESPACES);
 }
 
 #[test]
 fn trap_04_status_4_is_a_success() {
-    let log = |sstat: u8| {
+    let procedure = NvmeSanitize::new(Erase::Block);
+    let says = |sstat: u8| {
+        let (mut path, script) = Scripted::new(&[CommandSet::Nvme]);
         let mut log = vec![0; 512];
-        log[2] = sstat;
-        SanitizeStatus::parse(&log).unwrap().outcome
+        (log[2], log[4]) = (sstat, procedure.command().cdw10 as u8);
+        script.always_nvme_in(&sanitize_status_log(), &log, Ok(Completion::default()));
+        procedure.status(&mut path)
     };
-    assert_eq!((log(4), log(3)), (SanitizeOutcome::SucceededDeallocated, SanitizeOutcome::Failed));
+    assert!(matches!(says(4), State::Completed(_)) && matches!(says(1), State::Completed(_)));
+    assert!(matches!(says(3), State::Failed(_)) && matches!(says(5), State::Unknown(_)));
 }
 
 #[test]

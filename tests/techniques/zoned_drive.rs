@@ -62,7 +62,7 @@ impl Drive {
             diary: &mut notes.clone(),
             clock: &mut self.clone(),
             identity: &mut || Ok(()),
-            reached: &mut || Ok(()),
+            reached: &mut |_| Ok(()),
             serial: Some(SERIAL),
             verification: lastwrite::policy::VerificationLevel::Full,
             seed: [7; 32],

@@ -103,6 +103,9 @@ function checkDrive(facts) {
   require(of("samples.gone") === of("samples.known"), `${of("samples.gone")} of ${of("samples.known")} samples are gone`);
   checkFound(facts, of("found"));
   const sent = checkSent(facts, firmware, technique);
+  const unattached = firmware.get("unattached") ?? [];
+  require(unattached.length === 0 || of("reach") === "subsystem", "other namespaces are told of, and the command reaches one");
+  require(unattached.every((nsid, i) => nsid > (i > 0 ? unattached[i - 1] : 0)), "the numbers of other namespaces are not in order, or 0 is among them");
   return Promise.all(of("also").map(async (other) => [other, await identityDigest(other.get("identity"))])).then((others) => {
     for (const [other, digest] of others) {
       require(other.get("identity_digest") === digest, `the identity's digest of ${other.get("path")} is not what is written`);

@@ -153,6 +153,7 @@ const FACTS = object({
     also: list(object({
       identity: IDENTITY, identity_digest: word, path: word, read: maybe(object({ canaries: KNOWN, samples: KNOWN, found: FOUND })),
     })),
+    unattached: someOf(u32),
     exchanges: list(EXCHANGE), sent: timeOrNull, ended: timeOrNull, estimate_seconds: orNull(u64), status: wordOrNull,
     canaries: KNOWN, samples: KNOWN, blank_samples: u32,
     found: orNull(FOUND), cleaned_up: wordOrNull,

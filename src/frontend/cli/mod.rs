@@ -20,6 +20,8 @@ mod policy;
 mod progress;
 #[cfg(feature = "erase")]
 mod psid;
+#[cfg(feature = "erase")]
+mod refused;
 mod register;
 #[cfg(feature = "erase")]
 mod resume;

@@ -1,18 +1,20 @@
 //! `lastwrite plan`, and the options that `plan` and `wipe` share.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::refused::{refusal, refused_medium};
 use super::{Common, drives, output, psid, station_failure};
 use crate::frontend::exit::{Exit, Failure};
-use crate::media::Medium;
+use crate::media::{Medium, namespace_words};
 use crate::policy::{Method, Route, StepDown, Technique, VerificationLevel, Wanted};
 use crate::sanitize::record::{Frozen, Operator, Otherwise};
 use crate::scheme::{self, PassVerify, Scheme};
 use crate::station::{
-    self, BootPartitions, DriveReport, Order, Preparation, Psids, Refused, RunPlan, Rung, Station, TargetRule, Wish,
+    self, BootPartitions, DriveReport, Order, Preparation, Psids, RunPlan, Rung, Station, TargetRule, Wish,
 };
 use crate::units::{human_bytes, now};
 
@@ -68,6 +70,10 @@ pub struct WishArgs {
     /// certificate excludes them
     #[arg(long)]
     pub leave_boot_partitions: bool,
+    /// Namespaces of an NVMe drive that no device here shows (2,3) and that may be erased along with it: all that
+    /// there are, and nobody here can tell whether another host uses them. One target alone
+    #[arg(long, value_name = "NSID,...", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    pub also_unattached: Vec<u32>,
     /// Allow a partition as target
     #[arg(long)]
     pub partition: bool,
@@ -126,6 +132,7 @@ pub struct PlanArgs {
 pub fn run(common: &Common, args: PlanArgs) -> Result<Exit, Failure> {
     args.wish.scheme()?;
     let station = common.station_if_any()?;
+    args.wish.names_one_drive(args.targets.len())?;
     let mut wish = args.wish.wish(station.as_ref())?;
     wish.psids = args.wish.psids(common, args.targets.len())?;
     let orders = args.wish.orders(args.targets);
@@ -200,6 +207,7 @@ impl WishArgs {
             targets: if self.partition { TargetRule::PartitionAllowed } else { TargetRule::WholeDiskOnly },
             psids: Psids::default(),
             unfreeze: self.unfreeze,
+            also_unattached: self.also_unattached.iter().copied().collect::<BTreeSet<_>>().into_iter().collect(),
             boot_partitions: match self.leave_boot_partitions {
                 true => BootPartitions::LeaveAlone,
                 false => BootPartitions::Erase,
@@ -214,6 +222,15 @@ impl WishArgs {
     /// The PSIDs for so many targets.
     pub fn psids(&self, common: &Common, targets: usize) -> Result<Psids, Failure> {
         psid::psids(common, self.psid_file.as_deref(), psid::is_needed(self.technique), targets)
+    }
+
+    /// Numbers of namespaces mean another drive's as well.
+    pub fn names_one_drive(&self, targets: usize) -> Result<(), Failure> {
+        if self.also_unattached.is_empty() || targets == 1 {
+            return Ok(());
+        }
+        Err(Failure::words(Exit::Usage, "--also-unattached names namespaces of one drive")
+            .hint("nothing was touched; name one target"))
     }
 
     /// One order a target.
@@ -298,6 +315,9 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
     for other in &plan.also {
         let words = format!("{}  {}, token {}", other.path.display(), other.identity.label(), other.confirm_token);
         fact("Erases as well", words);
+    }
+    if !plan.unattached.is_empty() {
+        fact("Erases as well", format!("{}, which no device here shows", namespace_words(&plan.unattached)));
     }
     let by_host = plan.ladder.iter().any(Rung::is_by_host);
     if by_host && !plan.ladder.first().is_some_and(Rung::is_by_host) {
@@ -441,6 +461,7 @@ fn as_json(preparation: &Preparation, report: Option<&DriveReport>) -> Value {
         "technique": plan.ladder.first().map(|rung| rung.technique),
         "techniques": plan.ladder,
         "also": plan.also,
+        "also_unattached": plan.unattached,
         "hidden": plan.hidden,
         "restore_hidden": plan.restore,
         "unfreeze": plan.unfreeze,
@@ -454,37 +475,4 @@ fn as_json(preparation: &Preparation, report: Option<&DriveReport>) -> Value {
         "warnings": preparation.decision.warnings,
         "earlier_attempts": plan.earlier_attempts,
     })
-}
-
-/// A refusal for a person, with what to do next.
-pub fn refusal(refused: &Refused) -> Failure {
-    let failure = Failure::new(Exit::Refused, refused);
-    match refused {
-        Refused::Target(_) => failure,
-        Refused::NotText { .. } => failure.hint("rename the file or its folder"),
-        Refused::Protected { .. } => failure.hint("undo what stands against it (umount, swapoff, vgchange -an, mdadm --stop), then try again"),
-        Refused::Unfinished { run_id, .. } => failure.hint(format!(
-            "go on with: lastwrite resume {run_id}; or give it up with: lastwrite resume --abandon {run_id} --reason TEXT"
-        )),
-        Refused::Twice { .. } => failure.hint("name it once"),
-        Refused::Hidden { .. } => failure.hint(
-            "nothing was touched; attach the drive directly and not behind a bridge, cut its power and try again. \
-             --restore-hidden=or-exclude goes on and records it as excluded",
-        ),
-        Refused::Frozen { .. } => failure.hint(
-            "nothing was touched; pull the drive's power for a moment while the machine runs, or attach it to another one",
-        ),
-        Refused::ErasedAlong { .. } => failure.hint("name one of them; `plan` shows what its command erases as well"),
-        Refused::BlockSize { .. } => failure.hint("reformat it to 512 or 4096 bytes a block first (sg_format)"),
-        // Its words say what would satisfy the rule.
-        Refused::Policy { .. } => failure,
-    }
-}
-
-/// The medium of a refusal, where one was found.
-pub fn refused_medium(refused: &Refused) -> Option<&Medium> {
-    match refused {
-        Refused::Protected { medium } => Some(medium),
-        _ => None,
-    }
 }

@@ -9,6 +9,7 @@ use clap::Args;
 use super::key::{KeyArgs, name_beside};
 use super::plan::{self, WishArgs};
 use super::progress::Display;
+use super::refused::{refusal, refused_medium};
 use super::{Common, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::media::{Kind, Medium};
@@ -111,6 +112,7 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     let mut wish = args.wish.wish(Some(&station))?;
     warn_if_forgetful(&station, args.execution.out.as_deref())?;
     let mut request = Request::read(&args)?;
+    args.wish.names_one_drive(request.rows.len())?;
     wish.psids = args.wish.psids(common, request.rows.len())?;
     if let Some(path) = args.results.as_ref().filter(|path| path.exists()) {
         return Err(Failure::words(Exit::Usage, format!("{} exists already and is not overwritten", path.display()))
@@ -435,8 +437,8 @@ fn print(result: &TargetResult) {
 }
 
 fn refusal_result(order: &Order, error: &Refused) -> Box<TargetResult> {
-    let failure = plan::refusal(error);
-    let medium = plan::refused_medium(error);
+    let failure = refusal(error);
+    let medium = refused_medium(error);
     refused(&order.target, medium, order.asset_tag.clone(), failure.message, failure.hint.as_deref())
 }
 

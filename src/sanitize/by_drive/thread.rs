@@ -8,8 +8,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::super::firmware::{
-    AreaBlocks, Blocks, BootPartitions, Canaries, Clock, Diary, DiaryError, End, Note, Past, Psids, Refusal, Session,
-    State, carry_out, procedure_for,
+    AreaBlocks, Blocks, BootPartitions, Canaries, Clock, Diary, DiaryError, End, Note, NvmeNamespaces, Past, Psids,
+    Refusal, Session, State, carry_out, procedure_for,
 };
 use super::super::journal::JournalError;
 use super::super::record::Failure;
@@ -20,7 +20,7 @@ use super::Pulse;
 use crate::device::command::{Data, ata, block, mmc, nvme, opal, scsi};
 use crate::device::transport::{ExchangeLog, Linux, Recorder, Transport, TransportError};
 use crate::device::{self, Claim, Roots};
-use crate::media::{CommandSet, Exchange, Medium, Reach};
+use crate::media::{CommandSet, Exchange, Medium, Reach, namespace_words};
 use crate::policy::Technique;
 use crate::scheme::StreamKey;
 use crate::sys::{Arena, Run as Memory};
@@ -91,7 +91,7 @@ impl Work {
             claims.try_for_each(|claim| claim.check_identity().map_err(|changed| changed.to_string()))
         };
         let along: Vec<Medium> = self.also.iter().map(|claim| claim.medium().clone()).collect();
-        let mut reached = || {
+        let mut reached = |path: &mut dyn Transport| {
             if rung.reach != Reach::Unit {
                 self.also.iter().try_for_each(|claim| claim.check_identity().map_err(|changed| changed.to_string()))?;
             }
@@ -103,7 +103,12 @@ impl Work {
                 }
             }
             device::check_reached(&self.roots, self.claim.medium(), rung.reach, &along)
-                .map_err(|changed| changed.to_string())
+                .map_err(|changed| changed.to_string())?;
+            if rung.reach != Reach::Subsystem {
+                return Ok(());
+            }
+            let there = NvmeNamespaces::ask(path)?.beside(along.iter().chain([self.claim.medium()]));
+            unseen_is(&there, &self.plan.unattached)
         };
         let areas_with_blocks =
             areas.iter().zip(&mut others).map(|((area, _), blocks)| AreaBlocks { area: *area, blocks });
@@ -189,6 +194,15 @@ impl Work {
         self.pulse.journalled(entry);
         failure.map_or(Left::Erased, Left::Failed)
     }
+}
+
+/// What no device here shows is still what a person named.
+fn unseen_is(there: &[u32], named: &[u32]) -> Result<(), String> {
+    if there == named {
+        return Ok(());
+    }
+    let (there, named) = (namespace_words(there), namespace_words(named));
+    Err(format!("of what no device here shows it would erase {there}, and {named} was confirmed"))
 }
 
 fn failed(code: &str, message: String) -> Failure {
@@ -410,5 +424,20 @@ impl<T: Transport> Transport for Watched<T> {
     fn block(&mut self, request: &block::Request, timeout: Duration) -> Result<block::Outcome, TransportError> {
         self.expect(timeout);
         self.path.block(request, timeout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_device_shows_is_what_was_named_when_the_command_is_about_to_be_sent() {
+        assert_eq!((unseen_is(&[], &[]), unseen_is(&[2], &[2])), (Ok(()), Ok(())));
+        // Made, taken away, another one.
+        for (there, named) in [(&[2][..], &[][..]), (&[2, 3], &[2]), (&[], &[2]), (&[3], &[2])] {
+            let why = unseen_is(there, named).unwrap_err();
+            assert!(why.contains(&namespace_words(there)) && why.contains(&namespace_words(named)), "{why}");
+        }
     }
 }

@@ -103,7 +103,7 @@ pub fn procedure_for(
 }
 
 /// The namespace id that the identity names (`nsid 1`).
-fn namespace(medium: &Medium) -> Option<u32> {
+pub(super) fn namespace(medium: &Medium) -> Option<u32> {
     medium.identity.unit.as_deref()?.strip_prefix("nsid ")?.parse().ok()
 }
 

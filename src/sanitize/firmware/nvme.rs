@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::Erase;
 use super::procedure::{Look, Procedure, Started, State};
-use crate::device::command::nvme::{ALL_NAMESPACES, AdminCommand, status};
+use crate::device::command::nvme::{
+    AdminCommand, Controller, SanitizeAction, SanitizeOutcome, SanitizeStatus, identify_controller, sanitize,
+    sanitize_status_log, status,
+};
 use crate::device::command::{Data, hex};
 use crate::device::transport::Transport;
 use crate::media::{CommandSet, PlannedCommand, Reach};
@@ -24,40 +27,25 @@ impl NvmeSanitize {
         NvmeSanitize { erase }
     }
 
-    /// Identify Controller (CNS 01h).
-    pub fn identify() -> AdminCommand {
-        AdminCommand { name: "Identify Controller", opcode: 0x06, cdw10: 1, ..AdminCommand::default() }
-    }
-
-    /// Get Log Page of Sanitize Status (81h), all 512 bytes.
-    pub fn status_log() -> AdminCommand {
-        AdminCommand {
-            name: "Get Log Page (Sanitize Status)",
-            opcode: 0x02,
-            nsid: ALL_NAMESPACES,
-            cdw10: 127 << 16 | 0x81,
-            ..AdminCommand::default()
-        }
-    }
-
     /// Sanitize. The NSID is 0: the command is one to the subsystem. One overwrite pass (0 would be
     /// 16), and a failure can only be left by another Sanitize.
     pub fn command(&self) -> AdminCommand {
-        let cdw10 = match self.erase {
-            Erase::Block => 2,
-            Erase::Overwrite => 1 << 4 | 3,
-            Erase::Crypto => 4,
-        };
-        AdminCommand { name: "Sanitize", opcode: 0x84, nsid: 0, cdw10, ..AdminCommand::default() }
+        sanitize(match self.erase {
+            Erase::Block => SanitizeAction::BlockErase,
+            Erase::Overwrite => SanitizeAction::Overwrite { passes: 1, pattern: 0, invert: false },
+            Erase::Crypto => SanitizeAction::CryptoErase,
+        })
     }
 
-    fn log(path: &mut dyn Transport) -> Result<[u8; 512], String> {
+    fn log(path: &mut dyn Transport) -> Result<SanitizeStatus, String> {
         let mut log = [0xA5; 512];
-        let command = NvmeSanitize::status_log();
+        let command = sanitize_status_log();
         match path.nvme_admin(&command, Data::In(&mut log), PATIENCE) {
             // A path that answers without filling the buffer.
             Ok(done) if done.is_success() && log == [0xA5; 512] => Err("the log page came back unfilled".to_owned()),
-            Ok(done) if done.is_success() => Ok(log),
+            Ok(done) if done.is_success() => {
+                SanitizeStatus::parse(&log).ok_or_else(|| "the log page came back short".to_owned())
+            }
             Ok(done) => Err(format!("{}: {}", command.name, done.meaning())),
             Err(error) => Err(error.to_string()),
         }
@@ -79,22 +67,23 @@ impl Procedure for NvmeSanitize {
     }
 
     fn look(&self, path: &mut dyn Transport) -> Result<Look, String> {
-        let data = controller(path)?;
-        let capability = long(&data, 328);
-        let (bit, at) = match self.erase {
-            Erase::Crypto => (0, 16),
-            Erase::Block => (1, 12),
-            Erase::Overwrite => (2, 8),
+        let found = controller(path)?;
+        let supported = match self.erase {
+            Erase::Crypto => found.sanitize.crypto_erase,
+            Erase::Block => found.sanitize.block_erase,
+            Erase::Overwrite => found.sanitize.overwrite,
         };
-        let supported = capability >> bit & 1 != 0;
-        let seconds = if supported { long(&NvmeSanitize::log(path)?, at) } else { 0 };
+        let estimates = if supported { NvmeSanitize::log(path)?.estimates } else { Default::default() };
         Ok(Look {
-            serial: serial(&data),
+            serial: found.serial,
             supported,
             reach: Reach::Subsystem,
             commands: vec![planned(&self.command())],
-            // All ones: no estimate.
-            estimate: (seconds != 0 && seconds != u32::MAX).then(|| Duration::from_secs(u64::from(seconds))),
+            estimate: match self.erase {
+                Erase::Crypto => estimates.crypto_erase,
+                Erase::Block => estimates.block_erase,
+                Erase::Overwrite => estimates.overwrite,
+            },
             ..Look::default()
         })
     }
@@ -114,32 +103,32 @@ impl Procedure for NvmeSanitize {
             Ok(log) => log,
             Err(why) => return State::Unknown(why),
         };
-        let sstat = u16::from_le_bytes([log[2], log[3]]);
-        let (sent, said) = (self.command().cdw10, long(&log, 4));
-        let words = format!("SSTAT {sstat:04x}h, SCDW10 {said:08x}h");
-        match sstat & 7 {
-            0 => State::Never,
-            // 4 is success as well: the blocks were deallocated although that was not asked for.
-            1 | 4 if said == sent => State::Completed(words),
-            1 | 4 => State::Failed(format!("{words}: the last Sanitize was another one than CDW10 {sent:08x}h")),
-            2 => State::Running(Some(u16::from_le_bytes([log[0], log[1]]))),
-            3 => State::Failed(words),
-            _ => State::Unknown(words),
+        let sent = self.command().cdw10;
+        let words = format!("SSTAT {:04x}h, SCDW10 {:08x}h", log.status, log.command);
+        match log.outcome {
+            SanitizeOutcome::Never => State::Never,
+            SanitizeOutcome::Succeeded | SanitizeOutcome::SucceededDeallocated if log.command == sent => {
+                State::Completed(words)
+            }
+            SanitizeOutcome::Succeeded | SanitizeOutcome::SucceededDeallocated => {
+                State::Failed(format!("{words}: the last Sanitize was another one than CDW10 {sent:08x}h"))
+            }
+            SanitizeOutcome::InProgress => State::Running(Some(log.progress)),
+            SanitizeOutcome::Failed => State::Failed(words),
+            SanitizeOutcome::Reserved(_) => State::Unknown(words),
         }
     }
 }
 
-/// The data of Identify Controller.
-pub(super) fn controller(path: &mut dyn Transport) -> Result<[u8; 4096], String> {
+/// What the controller says of itself.
+pub(super) fn controller(path: &mut dyn Transport) -> Result<Controller, String> {
     let mut data = [0; 4096];
-    let command = NvmeSanitize::identify();
+    let command = identify_controller();
     let done = path.nvme_admin(&command, Data::In(&mut data), PATIENCE).map_err(|e| e.to_string())?;
-    if done.is_success() { Ok(data) } else { Err(format!("{}: {}", command.name, done.meaning())) }
-}
-
-/// SN of Identify Controller.
-pub(super) fn serial(controller: &[u8; 4096]) -> Option<String> {
-    std::str::from_utf8(&controller[4..24]).ok().map(|s| s.trim().to_owned()).filter(|s| !s.is_empty())
+    if !done.is_success() {
+        return Err(format!("{}: {}", command.name, done.meaning()));
+    }
+    Controller::parse(&data).ok_or_else(|| format!("{} gave no whole data", command.name))
 }
 
 /// An admin command for a plan.
@@ -152,6 +141,28 @@ pub(super) fn planned(command: &AdminCommand) -> PlannedCommand {
     }
 }
 
-fn long(data: &[u8], at: usize) -> u32 {
-    data.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::command::nvme::Completion;
+    use crate::device::transport::Scripted;
+
+    #[test]
+    fn each_sanitize_reaches_the_subsystem_with_its_own_capability_and_estimate() {
+        for (erase, bit, seconds) in [(Erase::Crypto, 0, 3), (Erase::Block, 1, 2), (Erase::Overwrite, 2, 1)] {
+            let (mut path, script) = Scripted::new(&[CommandSet::Nvme]);
+            let mut data = vec![0; 4096];
+            data[328] = 1 << bit;
+            let mut log = vec![0; 512];
+            (log[8], log[12], log[16]) = (1, 2, 3);
+            script.always_nvme_in(&identify_controller(), &data, Ok(Completion::default()));
+            script.always_nvme_in(&sanitize_status_log(), &log, Ok(Completion::default()));
+            let look = NvmeSanitize::new(erase).look(&mut path).unwrap();
+            assert_eq!((look.supported, look.reach), (true, Reach::Subsystem), "{erase:?}");
+            assert_eq!(look.estimate, Some(Duration::from_secs(seconds)), "{erase:?}");
+            let other = if erase == Erase::Block { Erase::Crypto } else { Erase::Block };
+            let look = NvmeSanitize::new(other).look(&mut path).unwrap();
+            assert_eq!((look.supported, look.reach, look.estimate), (false, Reach::Subsystem, None), "{other:?}");
+        }
+    }
 }

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use super::nvme::{controller, serial};
+use super::nvme::controller;
+use super::nvme_namespaces::NvmeNamespaces;
 use crate::device::command::Data;
 use crate::device::command::nvme::{
-    AdminCommand, Controller, Namespace, active_namespaces, allocated_namespaces, identify_allocated,
-    identify_controller, identify_namespace, namespace_list,
+    AdminCommand, Namespace, active_namespaces, identify_allocated, identify_controller, identify_namespace,
 };
 use crate::device::transport::Transport;
-use crate::media::HiddenArea;
+use crate::media::{HiddenArea, namespace_words};
 use crate::units::Bytes;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -18,8 +18,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub const UNALLOCATED_CAPACITY: &str = "unallocated_capacity";
 /// As in [`HiddenArea::kind`].
 pub const UNATTACHED_NAMESPACES: &str = "unattached_namespaces";
-/// A list has 1,024 ids; a subsystem with more lists than this says nothing that can be believed.
-const LISTS: usize = 64;
 
 /// What a controller says of the capacity of its subsystem.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,33 +30,39 @@ pub struct NvmeCapacity {
     pub unallocated: u128,
     /// NVMCAP of the namespaces that the controller is attached to, one by one; `None`: it does not say.
     pub attached: Vec<Option<u128>>,
-    /// The same of those that it is not attached to.
-    pub unattached: Vec<Option<u128>>,
+    /// Those that it is not attached to.
+    pub unattached: Vec<Unattached>,
+}
+
+/// A namespace that the controller is not attached to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unattached {
+    /// Its id.
+    pub nsid: u32,
+    /// NVMCAP; `None`: it does not say.
+    pub bytes: Option<u128>,
+    /// NSZE, in bytes.
+    pub size: u64,
 }
 
 impl NvmeCapacity {
     /// Asks the controller. Changes nothing.
     pub fn examine(path: &mut dyn Transport) -> Result<NvmeCapacity, String> {
-        let data = controller(path)?;
-        let found = Controller::parse(&data).ok_or("Identify Controller gave no whole data")?;
-        let active = ids(path, active_namespaces)?;
-        // Without Namespace Management there is no list of those that are not attached, and none can be made.
-        let allocated = match found.has_namespace_management {
-            true => ids(path, allocated_namespaces)?,
-            false => active.clone(),
-        };
-        let mut capacity = |nsid: &u32, command: AdminCommand| -> Result<Option<u128>, String> {
+        let found = controller(path)?;
+        let namespaces = NvmeNamespaces::of(path, &found)?;
+        let mut capacity = |nsid: u32, command: AdminCommand| -> Result<Unattached, String> {
             let mut data = [0; 4096];
             read(path, &command, &mut data)?;
-            let bytes = Namespace::parse(&data).map(|namespace| namespace.bytes);
-            let bytes = bytes.ok_or_else(|| format!("{} of namespace {nsid} gave nothing", command.name))?;
-            Ok((bytes > 0).then_some(bytes))
+            let said = Namespace::parse(&data).and_then(|namespace| Some((namespace.bytes, namespace.size()?.0)));
+            let (bytes, size) = said.ok_or_else(|| format!("{} of namespace {nsid} gave nothing", command.name))?;
+            Ok(Unattached { nsid, bytes: (bytes > 0).then_some(bytes), size })
         };
-        let attached = active.iter().map(|nsid| capacity(nsid, identify_namespace(*nsid))).collect::<Result<_, _>>()?;
-        let others = allocated.iter().filter(|nsid| !active.contains(nsid));
-        let unattached = others.map(|nsid| capacity(nsid, identify_allocated(*nsid))).collect::<Result<_, _>>()?;
+        let attached = namespaces.attached.iter().map(|nsid| Ok(capacity(*nsid, identify_namespace(*nsid))?.bytes));
+        let attached = attached.collect::<Result<_, String>>()?;
+        let unattached = namespaces.unattached.iter().map(|nsid| capacity(*nsid, identify_allocated(*nsid)));
+        let unattached = unattached.collect::<Result<_, String>>()?;
         Ok(NvmeCapacity {
-            serial: serial(&data),
+            serial: found.serial,
             total: (found.total_capacity > 0).then_some(found.total_capacity),
             unallocated: found.unallocated_capacity,
             attached,
@@ -78,14 +82,18 @@ impl NvmeCapacity {
         // What the total has and no namespace, whatever UNVMCAP says of it.
         let missing = self.total.zip(self.counted()).map_or(0, |(total, counted)| total.saturating_sub(counted));
         let unallocated = Some(self.unallocated.max(missing)).filter(|bytes| *bytes > 0);
-        let unattached = self.unattached.iter().map(|bytes| bytes.unwrap_or(0)).fold(0u128, u128::saturating_add);
+        let bytes = |one: &Unattached| one.bytes.unwrap_or(u128::from(one.size));
+        let unattached = self.unattached.iter().map(bytes).fold(0u128, u128::saturating_add);
         let unattached = Some(unattached).filter(|bytes| *bytes > 0);
         let free = unallocated.map(|bytes| {
             area(UNALLOCATED_CAPACITY, bytes, "belongs to no namespace: no host write reaches it, Sanitize does")
         });
         let foreign = unattached.map(|bytes| {
-            let note = "namespaces that this controller is not attached to: no host write reaches them, Sanitize does";
-            area(UNATTACHED_NAMESPACES, bytes, note)
+            let nsids: Vec<u32> = self.unattached.iter().map(|one| one.nsid).collect();
+            let which = namespace_words(&nsids);
+            let note =
+                format!("{which}: this controller is not attached, so no host write reaches it, and Sanitize does");
+            area(UNATTACHED_NAMESPACES, bytes, &note)
         });
         free.into_iter().chain(foreign).collect()
     }
@@ -106,29 +114,9 @@ impl NvmeCapacity {
 
     /// Bytes of all namespaces, where all of them say.
     fn counted(&self) -> Option<u128> {
-        self.attached.iter().chain(&self.unattached).try_fold(0u128, |sum, bytes| sum.checked_add((*bytes)?))
+        let unattached = self.unattached.iter().map(|one| one.bytes);
+        self.attached.iter().copied().chain(unattached).try_fold(0u128, |sum, bytes| sum.checked_add(bytes?))
     }
-}
-
-/// A whole list of namespace ids.
-fn ids(path: &mut dyn Transport, list: fn(u32) -> AdminCommand) -> Result<Vec<u32>, String> {
-    let mut all: Vec<u32> = Vec::new();
-    for _ in 0..LISTS {
-        let command = list(all.last().copied().unwrap_or(0));
-        let mut data = [0; 4096];
-        read(path, &command, &mut data)?;
-        let found = namespace_list(&data);
-        let after = all.last().copied().unwrap_or(0);
-        if found.first().is_some_and(|first| *first <= after) {
-            return Err(format!("{} gives the same namespaces again", command.name));
-        }
-        let is_last = found.len() < 1024;
-        all.extend(found);
-        if is_last {
-            return Ok(all);
-        }
-    }
-    Err("the list of namespaces does not end".to_owned())
 }
 
 fn read(path: &mut dyn Transport, command: &AdminCommand, data: &mut [u8]) -> Result<(), String> {

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::nvme::{controller, planned, serial};
+use super::nvme::{controller, planned};
 use super::procedure::{Look, Procedure, Started, State};
 use crate::device::command::Data;
-use crate::device::command::nvme::{AdminCommand, status};
+use crate::device::command::nvme::{
+    AdminCommand, FormatTarget, Namespace, SecureErase, format_nvm, identify_namespace, status,
+};
 use crate::device::transport::Transport;
 use crate::media::Reach;
 use crate::policy::Technique;
@@ -17,7 +19,9 @@ const LONGEST: Duration = Duration::from_secs(8 * 3600);
 /// Format NVM of one namespace, in its present LBA format.
 #[derive(Clone, Copy, Debug)]
 pub struct NvmeFormat {
-    crypto: bool,
+    erase: SecureErase,
+    /// It is named also where the drive applies the command to all: the broadcast id may be refused.
+    target: FormatTarget,
     namespace: u32,
 }
 
@@ -25,30 +29,23 @@ impl NvmeFormat {
     /// With cryptographic erase (SES 2), or with user data erase (SES 1). SES 0 erases nothing and is
     /// not to be had here.
     pub fn new(crypto: bool, namespace: u32) -> NvmeFormat {
-        NvmeFormat { crypto, namespace }
+        let erase = if crypto { SecureErase::Crypto } else { SecureErase::UserData };
+        NvmeFormat { erase, target: FormatTarget::Namespace(namespace), namespace }
     }
 
-    /// Identify Namespace (CNS 00h).
-    pub fn identify_namespace(namespace: u32) -> AdminCommand {
-        AdminCommand { name: "Identify Namespace", opcode: 0x06, nsid: namespace, ..AdminCommand::default() }
+    /// Format NVM of a namespace that is like this now.
+    pub fn command(&self, keep: &Namespace) -> AdminCommand {
+        format_nvm(self.target, keep, self.erase)
     }
 
-    /// Format NVM. The namespace is named also where the drive applies it to all (FNA bits 0 and 1):
-    /// the broadcast id may be refused (FNA bit 3). `format` are FLBAS and DPS of Identify Namespace.
-    pub fn command(&self, (flbas, dps): (u8, u8)) -> AdminCommand {
-        let ses = if self.crypto { 2 } else { 1 };
-        let (index, upper) = (u32::from(flbas & 0xF), u32::from(flbas >> 5 & 3));
-        let metadata = u32::from(flbas >> 4 & 1);
-        let (kind, location) = (u32::from(dps & 7), u32::from(dps >> 3 & 1));
-        let cdw10 = upper << 12 | ses << 9 | location << 8 | kind << 5 | metadata << 4 | index;
-        AdminCommand { name: "Format NVM", opcode: 0x80, nsid: self.namespace, cdw10, ..AdminCommand::default() }
-    }
-
-    fn namespace(&self, path: &mut dyn Transport) -> Result<[u8; 4096], Refused> {
+    fn namespace(&self, path: &mut dyn Transport) -> Result<Namespace, Refused> {
         let mut data = [0; 4096];
-        let command = NvmeFormat::identify_namespace(self.namespace);
+        let command = identify_namespace(self.namespace);
         match path.nvme_admin(&command, Data::In(&mut data), PATIENCE) {
-            Ok(done) if done.is_success() => Ok(data),
+            Ok(done) if done.is_success() => Namespace::parse(&data).ok_or_else(|| Refused {
+                code: 0,
+                words: format!("{}: what came back is no namespace that is in use", command.name),
+            }),
             Ok(done) => Err(Refused { code: done.code(), words: format!("{}: {}", command.name, done.meaning()) }),
             Err(error) => Err(Refused { code: 0, words: error.to_string() }),
         }
@@ -60,28 +57,27 @@ struct Refused {
     words: String,
 }
 
-/// FLBAS and DPS.
-fn format_of(namespace: &[u8; 4096]) -> (u8, u8) {
-    (namespace[26], namespace[29])
-}
-
 impl Procedure for NvmeFormat {
     fn technique(&self) -> Technique {
-        if self.crypto { Technique::NvmeFormatCrypto } else { Technique::NvmeFormatUser }
+        match self.erase {
+            SecureErase::Crypto => Technique::NvmeFormatCrypto,
+            SecureErase::UserData => Technique::NvmeFormatUser,
+        }
     }
 
     fn look(&self, path: &mut dyn Transport) -> Result<Look, String> {
-        let data = controller(path)?;
-        let (optional, fna) = (u16::from_le_bytes([data[256], data[257]]), data[524]);
-        let supported = optional & 1 << 1 != 0 && (!self.crypto || fna & 1 << 2 != 0);
+        let found = controller(path)?;
+        let supported = found.has_format && (self.erase != SecureErase::Crypto || found.format.crypto_erase);
         let namespace = self.namespace(path).map_err(|refused| refused.words)?;
-        // Bit 0: a format applies to all namespaces; bit 1: a secure erase does.
-        let reach = if fna & 0b11 != 0 { Reach::Subsystem } else { Reach::Unit };
+        let reach = match self.target.reach(found.format) {
+            Some(FormatTarget::Namespace(_)) => Reach::Unit,
+            Some(FormatTarget::All) | None => Reach::Subsystem,
+        };
         Ok(Look {
-            serial: serial(&data),
+            serial: found.serial,
             supported,
             reach,
-            commands: vec![planned(&self.command(format_of(&namespace)))],
+            commands: vec![planned(&self.command(&namespace))],
             ..Look::default()
         })
     }
@@ -91,7 +87,7 @@ impl Procedure for NvmeFormat {
             Ok(namespace) => namespace,
             Err(refused) => return Started::Rejected(refused.words),
         };
-        match path.nvme_admin(&self.command(format_of(&namespace)), Data::None, LONGEST) {
+        match path.nvme_admin(&self.command(&namespace), Data::None, LONGEST) {
             Ok(done) if done.is_success() => Started::Accepted,
             Ok(done) if done.code() == status::FORMAT_IN_PROGRESS => Started::Unknown(done.meaning().to_owned()),
             Ok(done) => Started::Rejected(format!("{} (status {:x}h)", done.meaning(), done.code())),
@@ -102,9 +98,8 @@ impl Procedure for NvmeFormat {
 
     fn status(&self, path: &mut dyn Transport) -> State {
         match self.namespace(path) {
-            // FPI: bit 7 supported, the rest is the per cent that remain.
-            Ok(data) if data[32] & 0x80 != 0 && data[32] & 0x7F != 0 => {
-                let done = 100u32.saturating_sub(u32::from(data[32] & 0x7F));
+            Ok(Namespace { format_left: Some(left), .. }) if left > 0 => {
+                let done = 100u32.saturating_sub(u32::from(left));
                 State::Running(u16::try_from(done * 65_535 / 100).ok())
             }
             Ok(_) => State::Ready,
@@ -115,5 +110,56 @@ impl Procedure for NvmeFormat {
                 _ => State::Unknown(refused.words),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::command::nvme::{Completion, identify_controller};
+    use crate::device::transport::Scripted;
+    use crate::media::CommandSet;
+
+    /// Namespace 7 of a controller with Format NVM and this FNA; `change` is made to Identify Namespace.
+    fn path(fna: u8, change: impl FnOnce(&mut [u8])) -> Scripted {
+        let (path, script) = Scripted::new(&[CommandSet::Nvme]);
+        let (mut data, mut namespace) = (vec![0; 4096], vec![0; 4096]);
+        (data[256], data[524]) = (1 << 1, fna);
+        (namespace[0], namespace[130]) = (1, 9);
+        change(&mut namespace);
+        script.always_nvme_in(&identify_controller(), &data, Ok(Completion::default()));
+        script.always_nvme_in(&identify_namespace(7), &namespace, Ok(Completion::default()));
+        path
+    }
+
+    #[test]
+    fn either_bit_of_fna_makes_it_a_format_of_all_namespaces() {
+        for (fna, reach) in [
+            (0, Reach::Unit),
+            (1, Reach::Subsystem),
+            (2, Reach::Subsystem),
+            (3, Reach::Subsystem),
+            // Cryptographic erase, and no broadcast id: neither says what it reaches.
+            (0b1100, Reach::Unit),
+            (0b1101, Reach::Subsystem),
+        ] {
+            for crypto in [false, true] {
+                let look = NvmeFormat::new(crypto, 7).look(&mut path(fna, |_| {})).unwrap();
+                assert_eq!(look.reach, reach, "FNA {fna:04b}");
+                assert_eq!(look.supported, !crypto || fna & 4 != 0, "FNA {fna:04b}");
+                assert!(look.commands[0].command.starts_with("8000000007"), "{:?}", look.commands);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_namespace_is_neither_ready_nor_formatted() {
+        let format = NvmeFormat::new(false, 7);
+        assert_eq!(format.status(&mut path(0, |_| {})), State::Ready);
+        assert_eq!(format.status(&mut path(0, |data| data[32] = 0x80 | 75)), State::Running(Some(16_383)));
+        assert_eq!(format.status(&mut path(0, |data| data[32] = 75)), State::Ready, "the bit says that it counts");
+        assert!(matches!(format.status(&mut path(0, |data| data.fill(0))), State::Unknown(_)));
+        assert!(matches!(format.start(&mut path(0, |data| data.fill(0))), Started::Rejected(_)));
+        assert!(format.look(&mut path(0, |data| data.fill(0))).is_err());
     }
 }

@@ -44,7 +44,7 @@ pub struct Session<'a> {
     /// Reads the kernel's view of the identity again, through the held descriptor.
     pub identity: &'a mut dyn FnMut() -> Result<(), String>,
     /// Looks once more whether the command reaches what was confirmed, and nothing else.
-    pub reached: &'a mut dyn FnMut() -> Result<(), String>,
+    pub reached: &'a mut dyn FnMut(&mut dyn Transport) -> Result<(), String>,
     /// Serial number by the kernel's view.
     pub serial: Option<&'a str>,
     /// How much is read after the erase.
@@ -241,7 +241,7 @@ fn begin_or_go_on(session: &mut Session<'_>, past: &Past, fresh: Canaries, ours:
     };
     // The last look before what cannot be undone.
     identify(session)?;
-    (session.reached)().map_err(Refusal::Reached)?;
+    (session.reached)(session.path).map_err(Refusal::Reached)?;
     session.diary.note(Note::Sending { technique, at: now() })?;
     let started = session.procedure.start_with(session.path, session.blocks, session.clock);
     session.diary.note(Note::Answered { technique, answer: started.words() })?;

@@ -82,6 +82,7 @@ pub(super) fn facts(state: &RunState) -> FirmwareFacts {
                 read: reading(done, medium),
             })
             .collect(),
+        unattached: plan.unattached.iter().copied().filter(|_| rung.reach == Reach::Subsystem).collect(),
         exchanges: done.exchanges.clone(),
         sent: done.past.first_sent,
         ended: done.ended.as_ref().map(|(at, _)| *at),

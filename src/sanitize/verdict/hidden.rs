@@ -2,7 +2,9 @@
 
 use crate::media::{AreaOutcome, Exchange, HiddenArea, MediumClass, Reach, Reply, Transport};
 use crate::policy::Technique;
-use crate::sanitize::firmware::{BOOT_PARTITIONS, GENERAL_PURPOSE_PARTITIONS, UNALLOCATED_CAPACITY};
+use crate::sanitize::firmware::{
+    BOOT_PARTITIONS, GENERAL_PURPOSE_PARTITIONS, UNALLOCATED_CAPACITY, UNATTACHED_NAMESPACES,
+};
 use crate::sanitize::record::HiddenAreas;
 use crate::sanitize::rung::Rung;
 use crate::sanitize::state::{RunPlan, RunState};
@@ -32,7 +34,7 @@ pub(super) fn hidden_areas(state: &RunState, passed: bool) -> HiddenAreas {
             let tried = plan.restore.is_some();
             let marked = state.rungs.iter().any(|rung| !rung.past.areas.is_empty());
             let told = |area| if marked { not_proven(area) } else { area };
-            let areas = areas.into_iter().map(told).map(|area| excluded(area, rung.technique, tried)).collect();
+            let areas = areas.into_iter().map(told).map(|area| excluded(area, rung, tried)).collect();
             HiddenAreas::Examined { by, areas, exchanges, restored }
         }
         Some(HiddenAreas::NotExamined { why }) => HiddenAreas::NotExamined { why },
@@ -72,11 +74,16 @@ fn not_proven(area: HiddenArea) -> HiddenArea {
 }
 
 /// What is there and was neither given back, perhaps though it was tried, nor reached.
-fn excluded(area: HiddenArea, technique: Technique, tried: bool) -> HiddenArea {
+fn excluded(area: HiddenArea, rung: &Rung, tried: bool) -> HiddenArea {
     if area.outcome.is_some() {
         return area;
     }
-    let note = match technique {
+    let note = match rung.technique {
+        // FNA says so, and no more than that.
+        _ if rung.reach == Reach::Subsystem && area.kind == UNATTACHED_NAMESPACES => format!(
+            "excluded: by the drive's own attributes {} erases it as well, and no host can read it and see",
+            rung.technique
+        ),
         _ if tried || is_area_of_card(&area) => format!("excluded: {}", area.note),
         Technique::Overwrite | Technique::ZoneResetOverwrite => {
             "excluded: no host write reaches it, and this run did not".to_owned()
@@ -182,6 +189,23 @@ mod tests {
         let overwritten = card(Technique::Overwrite, Reach::Unit, true);
         assert_eq!(kinds(&overwritten).len(), 2);
         assert_eq!(overwritten.areas()[0].note, "excluded: n", "host writes do reach them, by their own nodes");
+    }
+
+    #[test]
+    fn a_format_of_all_namespaces_leaves_none_as_it_was_and_shows_nothing_of_the_others() {
+        let format = |reach| {
+            let rung =
+                Rung { technique: Technique::NvmeFormatUser, attains: Method::Clear, reach, ..Rung::overwrite() };
+            let hidden = examined(vec![area(UNATTACHED_NAMESPACES, None), area(UNALLOCATED_CAPACITY, None)]);
+            let plan = RunPlan { ladder: vec![rung], hidden, ..samples::plan(&[0], VerificationLevel::Full) };
+            hidden_areas(&RunState::new(plan), true)
+        };
+        for (reach, along) in [(Reach::Subsystem, true), (Reach::Unit, false)] {
+            let hidden = format(reach);
+            assert_eq!(hidden.with(AreaOutcome::Excluded).count(), 2, "{hidden:?}");
+            assert_eq!(hidden.areas()[0].note.contains("erases it as well"), along, "{hidden:?}");
+            assert!(hidden.areas()[1].note.contains("does not say that nvme-format-user reaches it"), "{hidden:?}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod bridge;
 pub mod emmc;
 pub mod nvme;
 pub mod nvme_bus;
+mod nvme_identify;
 mod nvme_tests;
 pub mod opal;
 mod opal_tests;

@@ -1,4 +1,4 @@
-//! An NVMe controller with one namespace: what it answers to admin and I/O commands (NVM Express base 2.1,
+//! An NVMe controller with one namespace or two: what it answers to admin and I/O commands (NVM Express base 2.1,
 //! NVM command set 1.1).
 
 use std::time::{Duration, Instant};
@@ -19,8 +19,8 @@ const INTERNAL_ERROR: Status = 0x0006;
 const ABORT_REQUESTED: Status = 0x0007;
 const FORMAT_IN_PROGRESS: Status = 0x0084;
 const INVALID_OPCODE: Status = 0x4001;
-const INVALID_FIELD: Status = 0x4002;
-const INVALID_NAMESPACE: Status = 0x400b;
+pub(super) const INVALID_FIELD: Status = 0x4002;
+pub(super) const INVALID_NAMESPACE: Status = 0x400b;
 const SANITIZE_FAILED: Status = 0x001c;
 const SANITIZE_IN_PROGRESS: Status = 0x001d;
 const INVALID_LOG_PAGE: Status = 0x4109;
@@ -51,8 +51,18 @@ enum Sanitize {
     Failed,
 }
 
-pub struct Nvme {
+/// A second namespace, with cells of its own.
+pub struct Second {
     pub medium: Medium,
+    /// This controller is attached to it. Otherwise only another host's may be.
+    pub attached: bool,
+}
+
+pub struct Nvme {
+    /// Of namespace 1.
+    pub medium: Medium,
+    /// Namespace 2.
+    pub second: Option<Second>,
     pub serial: String,
     pub model: String,
     pub erase: Erase,
@@ -61,7 +71,7 @@ pub struct Nvme {
     pub sanicap: u32,
     /// Identify Controller byte 524.
     pub fna: u8,
-    /// Optional admin commands: bit 0 is Security Send and Receive, bit 1 is Format NVM.
+    /// Optional admin commands: bit 0 is Security Send and Receive, bit 1 is Format NVM, bit 3 is Namespace Management.
     pub oacs: u16,
     /// What answers Security Send and Receive.
     pub tper: Option<Tper>,
@@ -80,7 +90,8 @@ pub struct Nvme {
     pub stalled_at: u16,
     pub seen: Vec<Seen>,
     sanitize: Sanitize,
-    formatting: Option<Instant>,
+    /// Since when, and which namespace; all ones: all of them.
+    formatting: Option<(Instant, u32)>,
     dword10: u32,
 }
 
@@ -100,6 +111,7 @@ impl Nvme {
     pub fn new(serial: &str, mebibytes: u64) -> Nvme {
         Nvme {
             medium: Medium::new(mebibytes),
+            second: None,
             serial: serial.into(),
             model: "RIG NVME".into(),
             erase: Erase::Whole,
@@ -130,6 +142,10 @@ impl Nvme {
             && self.erase != Erase::Stalls
         {
             self.sanitize = if self.medium.erase(self.erase) { Sanitize::Done } else { Sanitize::Failed };
+            // Whoever is attached to it.
+            if let Some(second) = &mut self.second {
+                second.medium.erase(self.erase);
+            }
         }
         if let Some(tper) = self.tper.as_mut().filter(|tper| tper.is_due(self.erase_time))
             && self.erase != Erase::Stalls
@@ -163,22 +179,37 @@ impl Nvme {
 
     /// The answer to a Format NVM that was taken up, once it has ended.
     pub fn format_ended(&mut self) -> Option<Status> {
-        let since = self.formatting?;
+        let (since, target) = self.formatting?;
         if since.elapsed() < self.erase_time || self.erase == Erase::Stalls {
             return None;
         }
         self.formatting = None;
         if self.erase == Erase::Whole {
             // The namespace, and nothing else.
-            self.medium.fill(0, self.accessible(), 0);
+            if matches!(target, 1 | u32::MAX) {
+                self.medium.fill(0, self.accessible(), 0);
+            }
+            if let Some(Second { medium, .. }) = self.second.as_mut().filter(|_| matches!(target, 2 | u32::MAX)) {
+                medium.fill(0, medium.sectors, 0);
+            }
             return Some(OK);
         }
         Some(if self.medium.erase(self.erase) { OK } else { INTERNAL_ERROR })
     }
 
-    /// Sectors of the namespace.
+    /// Sectors of namespace 1.
     pub fn accessible(&self) -> u64 {
         self.medium.sectors - self.unallocated
+    }
+
+    /// Namespaces by number and size, those that this controller is attached to or all.
+    pub(super) fn namespaces(&self, all: bool) -> Vec<(u32, u64)> {
+        let second = self.second.as_ref().filter(|second| all || second.attached);
+        [(1, self.accessible())].into_iter().chain(second.map(|second| (2, second.medium.sectors))).collect()
+    }
+
+    fn is_attached(&self, namespace: u32) -> bool {
+        self.namespaces(false).iter().any(|(nsid, _)| *nsid == namespace)
     }
 
     /// An admin command; `sent` is what the host sent.
@@ -234,7 +265,7 @@ impl Nvme {
             return FORMAT_IN_PROGRESS;
         }
         // FNA bit 3 set: the broadcast namespace is not allowed.
-        let known = namespace == 1 || (namespace == u32::MAX && self.fna & 8 == 0);
+        let known = self.is_attached(namespace) || (namespace == u32::MAX && self.fna & 8 == 0);
         if !known {
             return INVALID_NAMESPACE;
         }
@@ -247,7 +278,9 @@ impl Nvme {
             2 if self.fna & 4 != 0 => {}
             _ => return INVALID_FIELD,
         }
-        self.formatting = Some(Instant::now());
+        // FNA bit 0: a format is one of all; bit 1: an erase is.
+        let target = if self.fna & 3 != 0 { u32::MAX } else { namespace };
+        self.formatting = Some((Instant::now(), target));
         LATER
     }
 
@@ -278,67 +311,6 @@ impl Nvme {
         self.dword10 = dword10;
         self.sanitize = Sanitize::Running { since: Instant::now() };
         OK
-    }
-
-    fn identify(&self, cns: u32, namespace: u32) -> Answer {
-        let mut page = vec![0; 4096];
-        match cns {
-            1 => {
-                let mut text = |at: usize, length: usize, value: &str| {
-                    let mut bytes = value.as_bytes().to_vec();
-                    bytes.resize(length, b' ');
-                    put(&mut page, at, &bytes);
-                };
-                text(4, 20, &self.serial);
-                text(24, 40, &self.model);
-                text(64, 8, "FW01");
-                put(&mut page, 0, &[0x36, 0x1b, 0xf4, 0x1a]);
-                page[77] = 5;
-                put(&mut page, 78, &1u16.to_le_bytes());
-                put(&mut page, 80, &0x0001_0400u32.to_le_bytes());
-                page[111] = 1;
-                put(&mut page, 256, &self.oacs.to_le_bytes());
-                page[259] = 3;
-                page[261] = 2;
-                put(&mut page, 280, &(self.medium.sectors * SECTOR).to_le_bytes());
-                put(&mut page, 296, &(self.unallocated * SECTOR).to_le_bytes());
-                put(&mut page, 328, &self.sanicap.to_le_bytes());
-                page[512] = 0x66;
-                page[513] = 0x44;
-                put(&mut page, 516, &1u32.to_le_bytes());
-                put(&mut page, 520, &0x000cu16.to_le_bytes());
-                page[524] = self.fna;
-                let nqn = format!("nqn.2014-08.org.nvmexpress:uuid:{:0>36}", self.serial);
-                put(&mut page, 768, nqn.as_bytes());
-            }
-            0 | 3 if namespace != 1 => return (INVALID_NAMESPACE, 0, None),
-            0 => {
-                for at in [0, 8, 16] {
-                    put(&mut page, at, &self.accessible().to_le_bytes());
-                }
-                put(&mut page, 48, &(self.accessible() * SECTOR).to_le_bytes());
-                page[33] = 9;
-                put(&mut page, 104, &self.guid());
-                page[128 + 2] = 9;
-            }
-            2 => put(&mut page, 0, &u32::from(namespace < 1).to_le_bytes()),
-            3 => {
-                page[..2].copy_from_slice(&[2, 16]);
-                put(&mut page, 4, &self.guid());
-                put(&mut page, 20, &[4, 1, 0, 0, 0]);
-            }
-            _ => return (INVALID_FIELD, 0, None),
-        }
-        (OK, 0, Some(page))
-    }
-
-    /// NGUID made of the serial, so that two drives differ.
-    fn guid(&self) -> [u8; 16] {
-        let mut guid = [0x65; 16];
-        for (to, from) in guid.iter_mut().zip(self.serial.bytes().rev()) {
-            *to = from;
-        }
-        guid
     }
 
     fn log_page(&mut self, page: u32, length: usize) -> Option<Vec<u8>> {
@@ -410,7 +382,11 @@ impl Nvme {
             _ if self.formatting.is_some() => return (FORMAT_IN_PROGRESS, None),
             _ => {}
         }
-        if matches!(opcode, 1 | 2 | 8) && first + count > self.accessible() {
+        let namespace = u32_at(sqe, 4);
+        let Some((_, sectors)) = self.namespaces(false).into_iter().find(|(nsid, _)| *nsid == namespace) else {
+            return (INVALID_NAMESPACE, None);
+        };
+        if matches!(opcode, 1 | 2 | 8) && first + count > sectors {
             return (LBA_RANGE, None);
         }
         if self.tper.as_ref().is_some_and(|tper| tper.locked) {
@@ -419,24 +395,28 @@ impl Nvme {
         if matches!(opcode, 1 | 8 | 9) && self.read_only {
             return (READ_ONLY, None);
         }
+        let medium = match &mut self.second {
+            Some(second) if namespace == 2 => &mut second.medium,
+            _ => &mut self.medium,
+        };
         match opcode {
-            2 => match self.medium.read(first, count) {
+            2 => match medium.read(first, count) {
                 Ok(bytes) => (OK, Some(bytes)),
                 Err(_) => (UNRECOVERED_READ, None),
             },
             1 => {
                 std::thread::sleep(self.write_time * count.div_ceil(128) as u32);
-                let status = self.medium.write(first, data).map_or(WRITE_FAULT, |()| OK);
-                self.gone |= self.gone_after.is_some_and(|n| self.medium.writes >= n);
+                let status = medium.write(first, data).map_or(WRITE_FAULT, |()| OK);
+                self.gone |= self.gone_after.is_some_and(|n| medium.writes >= n);
                 (status, None)
             }
             8 => {
                 let zeros = vec![0; (count * SECTOR) as usize];
-                (self.medium.write(first, &zeros).map_or(WRITE_FAULT, |()| OK), None)
+                (medium.write(first, &zeros).map_or(WRITE_FAULT, |()| OK), None)
             }
             9 => {
                 for range in data.chunks_exact(16) {
-                    self.medium.fill(u64_at(range, 8), u64::from(u32_at(range, 4)), 0);
+                    medium.fill(u64_at(range, 8), u64::from(u32_at(range, 4)), 0);
                 }
                 (OK, None)
             }

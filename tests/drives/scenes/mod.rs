@@ -10,6 +10,7 @@ mod hidden_nvme;
 mod hidden_scsi;
 mod identity;
 mod nvme_firmware;
+mod nvme_namespaces;
 mod opal;
 mod overwrite;
 mod overwrite_ata;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::bench::{Bench, Case, case, run_of};
 use super::table::Truth::{Faulty, Honest};
 use crate::models::ahci::SataDrive;
-use crate::models::ata::{Ata, GivesBack};
+use crate::models::ata::{Ata, GivesBack, Task};
 use crate::models::nvme::Nvme;
 use crate::models::nvme_bus::NvmeDrive;
 use crate::models::scsi::Scsi;
@@ -109,6 +109,10 @@ fn power_cut_ata() {
     cut_in_the_middle("power-ata", "SATA SSD", &pairs);
     for (technique, drive) in techniques.iter().zip(&drives) {
         assert!(!drive.lock().security.enabled, "{technique}: a password is left on the drive");
+        // SANITIZE DEVICE with another feature than that of its status.
+        let erases = |task: &&Task| task.command == 0xb4 && task.features != 0;
+        let sent = drive.lock().seen.iter().filter(erases).count();
+        assert!(sent <= 1, "{technique} goes on by itself and is not sent a second time: {sent} times");
     }
 }
 

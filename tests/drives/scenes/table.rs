@@ -65,6 +65,7 @@ pub const SCENES: &[&str] = &[
     "hidden-nvme",
     "nvme-sanitize",
     "nvme-format",
+    "nvme-namespaces",
     "scsi-sanitize",
     "scsi-format",
     "ata-sanitize",

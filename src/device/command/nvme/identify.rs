@@ -215,7 +215,9 @@ impl Namespace {
         let data: &[u8; 4096] = data.first_chunk()?;
         let flbas = data[26];
         let formats = usize::from(data[25]) + 1;
-        let format = flbas & 0xF | flbas >> 1 & 0x30;
+        // Up to 16 formats have no upper bits.
+        let upper = if formats > 16 { flbas >> 1 & 0x30 } else { 0 };
+        let format = flbas & 0xF | upper;
         if usize::from(format) >= formats.min(64) {
             return None;
         }
@@ -387,6 +389,7 @@ mod tests {
         assert_eq!(changed(134, &[8]), None);
         assert_eq!(changed(134, &[40]), None);
         assert_eq!(changed(0, &[0, 0]), None);
+        assert_eq!(changed(26, &[0x71]).unwrap().format, 1, "a short list has no upper bits");
         // Bits 6:5 of FLBAS are the upper bits of the format.
         let many = changed(25, &[63]).unwrap();
         assert_eq!(many.format, 1);

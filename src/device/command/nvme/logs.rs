@@ -35,6 +35,8 @@ pub fn health_log() -> AdminCommand {
 pub struct SanitizeStatus {
     /// SPROG, in 65,536ths.
     pub progress: u16,
+    /// SSTAT as it came.
+    pub status: u16,
     /// SSTAT bits 2:0.
     pub outcome: SanitizeOutcome,
     /// SSTAT bits 7:3: overwrite passes that are done.
@@ -101,6 +103,7 @@ impl SanitizeStatus {
         let [low, _] = status.to_le_bytes();
         Some(SanitizeStatus {
             progress: le16(data, 0)?,
+            status,
             outcome: match low & 7 {
                 0 => SanitizeOutcome::Never,
                 1 => SanitizeOutcome::Succeeded,
@@ -180,7 +183,7 @@ mod tests {
         ] {
             assert_eq!(status(value).outcome, outcome);
         }
-        assert_eq!(status(31 << 3).passes_done, 31);
+        assert_eq!((status(31 << 3).passes_done, status(31 << 3).status), (31, 31 << 3));
         assert!(status(1 << 8).global_data_erased && !status(!(1 << 8)).global_data_erased);
         assert!(status(1 << 9).verification_cancelled && !status(!(1 << 9)).verification_cancelled);
         assert!(status(1 << 11).purged && !status(!(1 << 11)).purged);
@@ -202,7 +205,7 @@ mod tests {
             (36, &[0x53]),
         ]);
         let found = SanitizeStatus::parse(&data).unwrap();
-        assert_eq!((found.progress, found.command), (655, 0x0102_0304));
+        assert_eq!((found.progress, found.status, found.command), (655, 0, 0x0102_0304));
         let expected = Estimates { overwrite: seconds(1), block_erase: seconds(2), crypto_erase: seconds(3) };
         assert_eq!(found.estimates, expected);
         let expected = Estimates { overwrite: seconds(4), block_erase: None, crypto_erase: seconds(6) };
