@@ -1,7 +1,7 @@
 //! The inventory of recorded machines: shapes that no test machine has all of.
 //!
 //! `tests/machines/*.txt` are the machines; the snapshots beside this file are what a technician
-//! would be told.
+//! would be told, and what `drives --json` prints.
 #![cfg(feature = "erase")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -16,6 +16,7 @@ use lastwrite::device::{
     ReachError, ResolveError, TargetRule, UdevSource, check_reached, find_by_identity, inventory, is_forced_read_only,
     reached, resolve, units_beside,
 };
+use lastwrite::frontend::cli::drives_json;
 use lastwrite::media::{Medium, Protection, Reach, Zoned};
 use lastwrite::units::human_bytes;
 
@@ -24,7 +25,9 @@ macro_rules! machines {
     ($($test:ident: $file:literal)*) => {
         $(#[test]
         fn $test() {
-            insta::assert_snapshot!($file, tell(&inventory(&FixtureTree::machine($file).roots()).unwrap()));
+            let media = inventory(&FixtureTree::machine($file).roots()).unwrap();
+            insta::assert_snapshot!($file, tell(&media));
+            insta::assert_snapshot!(concat!($file, ".json"), json(media));
         })*
 
         #[test]
@@ -188,6 +191,15 @@ fn a_mount_table_that_makes_no_sense_protects_everything() {
     let media = inventory(&FixtureTree::parse(&broken).roots()).unwrap();
     assert!(!media.is_empty());
     assert!(media.iter().all(|m| m.protections.iter().any(|p| matches!(p, Protection::CannotTell { .. }))));
+}
+
+/// As a program would: what `drives --json --quick` prints, a drive a line.
+fn json(media: Vec<Medium>) -> String {
+    let reports = media.iter().map(|_| None).collect();
+    let mut document = drives_json(media, reports);
+    let drives = document["drives"].take();
+    let lines = drives.as_array().unwrap().iter().map(|drive| format!("\n{drive}"));
+    std::iter::once(document.to_string()).chain(lines).collect()
 }
 
 /// As a technician would read it.
