@@ -1,5 +1,6 @@
 //! What a medium offers: it is asked by its own commands, and nothing on it is changed.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 
 use super::hidden::Hidden;
@@ -8,7 +9,7 @@ use crate::device::transport::Linux;
 use crate::device::{self, Roots};
 use crate::media::{Medium, Reach, Transport, Zoned};
 use crate::policy::{self, Offer, Technique};
-use crate::sanitize::firmware::{BOOT_PARTITIONS, BootPartitions, Look, Psids, not_shown, procedure_for};
+use crate::sanitize::firmware::{BOOT_PARTITIONS, Bond, BootPartitions, Look, Psids, not_shown, procedure_for};
 
 /// The answers of one medium.
 #[derive(Debug, Default)]
@@ -46,11 +47,13 @@ impl Answers {
                 return answers;
             }
         };
+        let own = LazyCell::new(|| device::own_serial(roots, medium));
         for technique in techniques {
             let mut look = match procedure_for(*technique, medium, psids, boot) {
                 None => Err("it cannot be sent to this medium".to_owned()),
                 Some(procedure) if procedure.tells_serial() => {
-                    procedure.look(&mut path).and_then(|look| checked(look, medium))
+                    let bond = Bond::of(*technique, medium, || (*own).clone());
+                    procedure.look(&mut path).and_then(|look| checked(look, &bond, medium))
                 }
                 Some(procedure) => procedure.look(&mut path),
             };
@@ -112,21 +115,18 @@ impl Answers {
     }
 }
 
-/// A path on which another drive answers is no path to this one.
-fn checked(look: Look, medium: &Medium) -> Result<Look, String> {
-    match medium.identity.serial.as_deref().map(str::trim) {
-        // What is not supported is not sent: whose answer it was does not matter.
-        Some(kernel) if look.supported && look.serial.as_deref() != Some(kernel) => {
-            let drive = look.serial.as_deref().unwrap_or("nothing");
-            let helps = match medium.transport {
-                Transport::Usb => {
-                    "; a bridge that names a serial number of its own may hold any drive: attach it directly"
-                }
-                _ => "",
-            };
-            Err(format!("the kernel says serial {kernel:?}, and on this path the drive itself says {drive:?}{helps}"))
+/// A path on which another drive answers, or may answer, is no path to this one.
+fn checked(look: Look, bond: &Bond, medium: &Medium) -> Result<Look, String> {
+    // What is not supported is not sent: whose answer it was does not matter.
+    if !look.supported {
+        return Ok(look);
+    }
+    match bond.check(look.serial.as_deref()) {
+        Ok(()) => Ok(look),
+        Err(why) if bond.is_handed_on() || medium.transport == Transport::Usb => {
+            Err(format!("{why}; a bridge may hold any drive: attach it directly"))
         }
-        _ => Ok(look),
+        Err(why) => Err(why),
     }
 }
 

@@ -8,7 +8,7 @@ use lastwrite::device::command::mmc::Area;
 use lastwrite::device::transport::Transport;
 use lastwrite::policy::VerificationLevel;
 use lastwrite::sanitize::firmware::{
-    AreaBlocks, Blocks, Canaries, Clock, Diary, DiaryError, End, Erasure, Note, Past, Procedure, Refusal, STALL,
+    AreaBlocks, Blocks, Bond, Canaries, Clock, Diary, DiaryError, End, Erasure, Note, Past, Procedure, Refusal, STALL,
     Session, carry_out,
 };
 use lastwrite::scheme::StreamKey;
@@ -95,18 +95,23 @@ impl Bench {
 
     /// The kernel says that the drive has this serial number.
     pub fn run_as(&self, serial: &str, procedure: &dyn Procedure, path: &mut dyn Transport) -> Result<End, Refusal> {
-        self.run_after(serial, procedure, path, &Past::default())
+        self.run_bound(&Bond::OneWay(Some(serial.to_owned())), procedure, path, &Past::default())
     }
 
     /// Takes up what the notes so far say.
     pub fn resume(&self, procedure: &dyn Procedure, path: &mut dyn Transport) -> Result<End, Refusal> {
         let past = Past::fold(&*self.notes.lock().unwrap());
-        self.run_after(SERIAL, procedure, path, &past)
+        self.run_after(procedure, path, &past)
     }
 
-    fn run_after(
+    pub fn run_after(&self, procedure: &dyn Procedure, path: &mut dyn Transport, past: &Past) -> Result<End, Refusal> {
+        self.run_bound(&Bond::OneWay(Some(SERIAL.to_owned())), procedure, path, past)
+    }
+
+    /// The drive's own word on who it is has to agree with this.
+    pub fn run_bound(
         &self,
-        serial: &str,
+        bond: &Bond,
         procedure: &dyn Procedure,
         path: &mut dyn Transport,
         past: &Past,
@@ -124,7 +129,7 @@ impl Bench {
             clock: &mut clock,
             identity: &mut || Ok(()),
             reached: &mut || if reach_changed { Err("nvme0n2 was not".to_owned()) } else { Ok(()) },
-            serial: Some(serial),
+            bond,
             verification: VerificationLevel::Full,
             seed: [7; 32],
             stall: STALL,

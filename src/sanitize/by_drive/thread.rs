@@ -8,8 +8,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::super::firmware::{
-    AreaBlocks, Blocks, BootPartitions, Canaries, Clock, Diary, DiaryError, End, Note, Past, Psids, Refusal, Session,
-    State, carry_out, procedure_for,
+    AreaBlocks, Blocks, Bond, BootPartitions, Canaries, Clock, Diary, DiaryError, End, Note, Past, Psids, Refusal,
+    Session, State, carry_out, procedure_for,
 };
 use super::super::journal::JournalError;
 use super::super::record::Failure;
@@ -83,6 +83,7 @@ impl Work {
             Ok(all) => all,
             Err(error) => return self.close(Vec::new(), Err(failed("memory", error.to_string()))),
         };
+        let bond = Bond::of(technique, self.claim.medium(), || device::own_serial(&self.roots, self.claim.medium()));
         let broken = Arc::new(Mutex::new(None));
         let mut diary = JournalDiary { work: &self, log: log.clone(), broken: broken.clone() };
         let mut clock = PulseClock(self.pulse.clone());
@@ -116,7 +117,7 @@ impl Work {
             clock: &mut clock,
             identity: &mut identity,
             reached: &mut reached,
-            serial: self.plan.medium.identity.serial.as_deref(),
+            bond: &bond,
             verification: self.plan.verification,
             seed,
             stall: self.stall,

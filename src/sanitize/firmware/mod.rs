@@ -15,6 +15,7 @@
 mod area;
 mod ata;
 mod ata_security;
+mod bond;
 mod canary;
 mod choose;
 mod frozen;
@@ -41,6 +42,7 @@ mod zones;
 pub use area::{AreaBlocks, AreaErasure, AreaKnown, not_shown};
 pub use ata::AtaSanitize;
 pub use ata_security::{AtaSecurityErase, may_leave};
+pub use bond::Bond;
 pub use canary::{Blocks, Canaries, Findings};
 pub use choose::{candidates, procedure_for};
 pub use frozen::{FrozenError, still_frozen};

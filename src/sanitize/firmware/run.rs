@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::area::{self, AreaBlocks, AreaErasure, AreaKnown};
+use super::bond::Bond;
 use super::canary::{Blocks, Canaries};
 use super::note::{Diary, DiaryError, Note, Past};
 use super::procedure::{Look, Procedure, Started, State};
@@ -42,8 +43,8 @@ pub struct Session<'a> {
     pub identity: &'a mut dyn FnMut() -> Result<(), String>,
     /// Looks once more whether the command reaches what was confirmed, and nothing else.
     pub reached: &'a mut dyn FnMut() -> Result<(), String>,
-    /// Serial number by the kernel's view.
-    pub serial: Option<&'a str>,
+    /// What the drive's own word on who it is has to agree with.
+    pub bond: &'a Bond,
     /// How much is read after the erase.
     pub verification: VerificationLevel,
     /// Draws the places that are sampled before and read after.
@@ -302,13 +303,10 @@ fn ask_again(session: &mut Session<'_>, state: State) -> Option<State> {
 fn identify(session: &mut Session<'_>) -> Result<Look, Refusal> {
     (session.identity)().map_err(Refusal::Identity)?;
     let look = session.procedure.look(session.path).map_err(Refusal::NoStatus)?;
-    match session.serial.filter(|_| session.procedure.tells_serial()).map(str::trim) {
-        Some(kernel) if look.serial.as_deref() != Some(kernel) => {
-            let drive = look.serial.as_deref().unwrap_or("nothing");
-            Err(Refusal::Identity(format!("the kernel says serial {kernel:?}, the drive itself {drive:?}")))
-        }
-        _ => Ok(look),
+    if session.procedure.tells_serial() {
+        session.bond.check(look.serial.as_deref()).map_err(Refusal::Identity)?;
     }
+    Ok(look)
 }
 
 fn sample(session: &mut Session<'_>, past: &Past, canaries: &Canaries) -> Result<Samples, Refusal> {
