@@ -66,6 +66,7 @@ impl Answers {
                             .to_owned(),
                     );
                 }
+                written_in_order(medium.zoned, *technique, look);
                 if *technique == Technique::OpalPsidRevert && look.supported && look.obstacle.is_none() {
                     look.obstacle = reverted_along(roots, medium);
                 }
@@ -130,6 +131,19 @@ fn checked(look: Look, bond: &Bond, medium: &Medium) -> Result<Look, String> {
     }
 }
 
+/// On a host-managed drive no known content can be put before an erase: it would be found out by nothing.
+fn written_in_order(zoned: Zoned, technique: Technique, look: &mut Look) {
+    if zoned == Zoned::HostManaged && technique != Technique::ZoneResetOverwrite && look.supported {
+        // Nothing helps against it, whatever else stands in the way.
+        look.frozen = None;
+        look.obstacle = Some(
+            "its zones can only be written in order, so no known content can be written before the erase, and nothing \
+             would show that the drive erased anything (zone-reset-overwrite)"
+                .to_owned(),
+        );
+    }
+}
+
 /// A revert is one of the whole drive, which may be more than the unit that was named. Nobody could tell what of
 /// the others is gone.
 fn reverted_along(roots: &Roots, medium: &Medium) -> Option<String> {
@@ -152,5 +166,35 @@ fn reached(roots: &Roots, medium: &Medium, reach: Reach) -> Result<Vec<Medium>, 
             other.path.display(),
             other.protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sanitize::record::Frozen;
+
+    #[test]
+    fn on_a_host_managed_drive_only_its_zones_are_reset() {
+        let after = |zoned, technique, mut look: Look| {
+            written_in_order(zoned, technique, &mut look);
+            look
+        };
+        let offered = || Look { supported: true, ..Look::default() };
+        use Technique as T;
+        for technique in
+            [T::NvmeSanitizeBlock, T::NvmeFormatUser, T::AtaSecurityErase, T::ScsiFormat, T::OpalPsidRevert]
+        {
+            let why = after(Zoned::HostManaged, technique, offered()).obstacle.unwrap();
+            assert!(why.contains("written in order") && why.contains("zone-reset-overwrite"), "{why}");
+            assert_eq!(after(Zoned::HostManaged, technique, Look::default()), Look::default());
+            for zoned in [Zoned::None, Zoned::HostAware] {
+                assert_eq!(after(zoned, technique, offered()), offered());
+            }
+        }
+        assert_eq!(after(Zoned::HostManaged, Technique::ZoneResetOverwrite, offered()), offered());
+        // Unfreezing it would not help.
+        let frozen = Look { frozen: Some(Frozen::Sanitize), ..offered() };
+        assert_eq!(after(Zoned::HostManaged, Technique::AtaSanitizeBlock, frozen).frozen, None);
     }
 }
