@@ -47,6 +47,8 @@ pub(super) struct Work {
     pub psids: Arc<Psids>,
     /// What was done to the machine before, to unfreeze the drive.
     pub tried: Vec<String>,
+    /// An erasing command of an earlier rung was about to be sent.
+    pub sent_before: bool,
 }
 
 /// How the thread left.
@@ -146,7 +148,7 @@ impl Work {
                 };
                 self.close(exchanges, Err(failure))
             }
-            Err(refusal) => self.close(exchanges, Err(refused(&refusal, &self.tried))),
+            Err(refusal) => self.close(exchanges, Err(self.refused(&refusal))),
         }
     }
 
@@ -173,6 +175,22 @@ impl Work {
         StreamKey(key)
     }
 
+    fn refused(&self, refusal: &Refusal) -> Failure {
+        let message = match refusal {
+            Refusal::Obstacle(_) if !self.tried.is_empty() => {
+                format!("{refusal}. Tried: {}", self.tried.join("; "))
+            }
+            _ => refusal.to_string(),
+        };
+        let mut failure = failed(code(refusal), message);
+        if self.sent_before {
+            let advice = "an earlier technique of the run was sent and failed; a drive may take nothing but a sanitize \
+                          after one that failed: wipe it again with one, or destroy it";
+            advice.clone_into(&mut failure.advice);
+        }
+        failure
+    }
+
     /// Journals the end. A drive that is gone has not ended: the run can go on when it is back.
     fn close(&self, exchanges: Vec<Exchange>, end: Result<RungEnd, Failure>) -> Left {
         if let Err(failure) = &end
@@ -197,8 +215,8 @@ fn failed(code: &str, message: String) -> Failure {
     Failure { code: code.to_owned(), message, advice }
 }
 
-fn refused(refusal: &Refusal, tried: &[String]) -> Failure {
-    let code = match refusal {
+fn code(refusal: &Refusal) -> &'static str {
+    match refusal {
         Refusal::Identity(_) => "identity_changed",
         Refusal::Reached(_) => "reach_changed",
         Refusal::Busy => "busy",
@@ -208,10 +226,6 @@ fn refused(refusal: &Refusal, tried: &[String]) -> Failure {
         Refusal::Canaries(_) => "canaries",
         Refusal::CleanUp(_) => "clean_up",
         Refusal::Diary(_) => "journal",
-    };
-    match refusal {
-        Refusal::Obstacle(_) if !tried.is_empty() => failed(code, format!("{refusal}. Tried: {}", tried.join("; "))),
-        _ => failed(code, refusal.to_string()),
     }
 }
 
