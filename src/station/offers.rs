@@ -131,7 +131,7 @@ fn checked(look: Look, bond: &Bond, medium: &Medium) -> Result<Look, String> {
     }
 }
 
-/// On a host-managed drive no known content can be put before an erase: it would be found out by nothing.
+/// On a host-managed drive no known content can be put before an erase, so that nothing would show what it did.
 fn written_in_order(zoned: Zoned, technique: Technique, look: &mut Look) {
     if zoned == Zoned::HostManaged && technique != Technique::ZoneResetOverwrite && look.supported {
         // Nothing helps against it, whatever else stands in the way.
