@@ -1,7 +1,7 @@
 //! The inventory of recorded machines: shapes that no test machine has all of.
 //!
 //! `tests/machines/*.txt` are the machines; the snapshots beside this file are what a technician
-//! would be told.
+//! would be told, and what `drives --json` prints.
 #![cfg(feature = "erase")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -14,8 +14,9 @@ use std::path::Path;
 use common::sysfs_tree::FixtureTree;
 use lastwrite::device::{
     ReachError, ResolveError, TargetRule, UdevSource, check_reached, find_by_identity, inventory, is_forced_read_only,
-    reached, resolve, units_beside,
+    own_serial, reached, resolve, units_beside,
 };
+use lastwrite::frontend::cli::drives_json;
 use lastwrite::media::{Medium, Protection, Reach, Zoned};
 use lastwrite::units::human_bytes;
 
@@ -24,7 +25,9 @@ macro_rules! machines {
     ($($test:ident: $file:literal)*) => {
         $(#[test]
         fn $test() {
-            insta::assert_snapshot!($file, tell(&inventory(&FixtureTree::machine($file).roots()).unwrap()));
+            let media = inventory(&FixtureTree::machine($file).roots()).unwrap();
+            insta::assert_snapshot!($file, tell(&media));
+            insta::assert_snapshot!(concat!($file, ".json"), json(media));
         })*
 
         #[test]
@@ -75,6 +78,32 @@ fn names_are_the_same_without_udev_where_sysfs_has_them() {
         let identities = |media: &[Medium]| media.iter().map(|m| m.identity.clone()).collect::<Vec<_>>();
         assert_eq!(identities(&with), identities(&without), "{machine}");
     }
+}
+
+/// A dock that sends ATA commands to another bay answers udev's from there as well.
+#[test]
+fn a_serial_number_that_only_ata_id_asked_for_is_not_that_of_the_way() {
+    let host = "/sys/devices/pci0000:00/0000:00:14.0/usb2/2-1/2-1:1.0/host6/target6:0:0/6:0:0:0";
+    let serials = |bridge: &str, udev: &str| {
+        let tree = FixtureTree::parse(&format!(
+            "[{}/block/sda]\ndev = 8:0\nsize = 2048\ndevice -> ../../../6:0:0:0\n{host}/model = Dock\n\
+             /sys/devices/pci0000:00/0000:00:14.0/usb2/2-1/idVendor = 152d\n{bridge}\n\
+             /udev/b8:0 <<\nE:ID_ATA=1\nE:ID_BUS=ata\nE:ID_SERIAL_SHORT=INSIDE\n{udev}\n>>\n\
+             /proc/self/mountinfo <<\n22 1 0:2 / / rw - rootfs rootfs rw\n>>\n",
+            &host[1..]
+        ));
+        let medium = inventory(&tree.roots()).unwrap().remove(0);
+        let own = own_serial(&tree.roots(), &medium);
+        (medium.identity.serial.unwrap(), own)
+    };
+    let some = |serial: &str| Some(serial.to_owned());
+    assert_eq!(serials("", ""), ("INSIDE".to_owned(), None));
+    assert_eq!(serials("", "E:ID_SCSI_SERIAL=PAGE80").1, some("PAGE80"));
+    let usb = "/sys/devices/pci0000:00/0000:00:14.0/usb2/2-1/serial = ";
+    assert_eq!(serials(&format!("{usb}DOCK"), ""), ("DOCK".to_owned(), some("DOCK")));
+    assert_eq!(serials(&format!("{usb}0000000000"), "").1, None, "that names nothing");
+    let page = format!("{host}/vpd_pg80 := 0080 0002 4142");
+    assert_eq!(serials(&page, ""), ("AB".to_owned(), some("AB")));
 }
 
 #[test]
@@ -188,6 +217,15 @@ fn a_mount_table_that_makes_no_sense_protects_everything() {
     let media = inventory(&FixtureTree::parse(&broken).roots()).unwrap();
     assert!(!media.is_empty());
     assert!(media.iter().all(|m| m.protections.iter().any(|p| matches!(p, Protection::CannotTell { .. }))));
+}
+
+/// As a program would: what `drives --json --quick` prints, a drive a line.
+fn json(media: Vec<Medium>) -> String {
+    let reports = media.iter().map(|_| None).collect();
+    let mut document = drives_json(media, reports);
+    let drives = document["drives"].take();
+    let lines = drives.as_array().unwrap().iter().map(|drive| format!("\n{drive}"));
+    std::iter::once(document.to_string()).chain(lines).collect()
 }
 
 /// As a technician would read it.

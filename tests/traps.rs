@@ -14,7 +14,7 @@ use lastwrite::device::transport::{Script, Scripted, TransportError};
 use lastwrite::media::CommandSet;
 use lastwrite::policy::VerificationLevel;
 use lastwrite::sanitize::firmware::{
-    Blocks, Canaries, Clock, Diary, DiaryError, End, Erase, Note, NvmeSanitize, Past, Procedure, Refusal, STALL,
+    Blocks, Bond, Canaries, Clock, Diary, DiaryError, End, Erase, Note, NvmeSanitize, Past, Procedure, Refusal, STALL,
     ScsiSanitize, Session, carry_out,
 };
 use lastwrite::scheme::StreamKey;
@@ -101,7 +101,7 @@ fn go(bench: &Bench, procedure: &dyn Procedure, mut path: Scripted, past: &Past)
         clock: &mut clock,
         identity: &mut || Ok(()),
         reached: &mut |_| Ok(()),
-        serial: Some("SERIAL-1"),
+        bond: &Bond::OneWay(Some("SERIAL-1".to_owned())),
         verification: VerificationLevel::Full,
         seed: [7; 32],
         stall: STALL,
@@ -335,7 +335,7 @@ fn an_older_end_is_not_that_of_a_command_that_never_left() {
             notes.extend(answer);
             bench.medium.borrow_mut()[..gone].fill(0);
             let (path, script) = Scripted::new(&[CommandSet::Nvme]);
-            script.nvme_in(&NvmeSanitize::status_log(), &older, Ok(DONE));
+            script.nvme_in(&sanitize_status_log(), &older, Ok(DONE));
             assert_eq!(code(go(&bench, &block(), path, &Past::fold(&notes))), "drive_failed", "{gone}");
             script.finish();
         }

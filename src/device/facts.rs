@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Roots;
-use super::blocks::{Node, attr, attr_number};
+use super::blocks::{Blocks, Node, attr, attr_number};
 use super::classify::{Evidence, classify};
 use super::force_ro;
 use super::udev::Properties;
 use super::vpd;
-use crate::media::{Geometry, Identity, Kind, MediumClass, Transport, Zoned};
+use crate::media::{Geometry, Identity, Kind, Medium, MediumClass, Transport, Zoned};
 use crate::units::Bytes;
 
 /// One disk as the host describes it.
@@ -93,6 +93,17 @@ impl DiskFacts {
             unreadable,
         }
     }
+}
+
+/// The serial number that the way to a disk names by itself: of its VPD pages, of the USB device. Never one that udev
+/// has from `ata_id`, which asks by ATA PASS-THROUGH: nothing is shown by it of where such commands go.
+pub fn own_serial(roots: &Roots, medium: &Medium) -> Option<String> {
+    let blocks = Blocks::read(roots).ok()?;
+    let node = blocks.disks().into_iter().find(|node| node.path == medium.path)?;
+    let udev = Properties::of(roots, node);
+    // What scsi_id and sg_inq read of VPD page 80h.
+    let of_page = || ["ID_SCSI_SERIAL", "SCSI_IDENT_SERIAL"].iter().find_map(|name| vpd::serial(udev.get(name)?));
+    Named::read(node).serial.or_else(of_page)
 }
 
 /// The names a medium carries, before its size is known.

@@ -26,6 +26,7 @@ pub mod vpd;
 
 pub use claim::{Claim, ClaimMode, Held, claim, claim_locked, hold, judge};
 pub use claim_error::{ClaimError, IdentityChanged};
+pub use facts::own_serial;
 pub use force_ro::{is_forced_read_only, set_force_ro};
 pub use inventory::{InventoryError, find_by_identity, inventory};
 pub use reach::{ReachError, check_reached, reached, units_beside};

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::erase::{Bench, STOP_PATIENCE, Stopped, apply, gone, record};
 use super::event::{Event, Snapshot};
-use super::firmware::may_leave;
+use super::firmware::{Past, may_leave};
 use super::record::Failure;
 use super::run::Claimed;
-use super::rung::RungEnd;
+use super::rung::{RungEnd, known_content};
 use super::state::{JournalEntry, RunPlan};
 use crate::policy::Technique;
 use crate::units::{Bytes, now};
@@ -77,7 +77,7 @@ pub(super) async fn erase_by_drive(
     let work = Work {
         plan: plan.clone(),
         at: claimed.progress.at,
-        past: claimed.progress.rung_state().past.clone(),
+        past: past(claimed),
         claim: claimed.claim.clone(),
         also: claimed.also.clone(),
         journal: claimed.journal.clone(),
@@ -87,6 +87,7 @@ pub(super) async fn erase_by_drive(
         stall: bench.erase_stall,
         psids: bench.psids.clone(),
         tried: claimed.progress.unfreezing.words(),
+        sent_before: claimed.progress.rungs[..claimed.progress.at].iter().any(|rung| rung.past.first_sent.is_some()),
     };
     let left = drive(plan, claimed, bench, watch, &pulse, work).await;
     for entry in pulse.beat(|beat| std::mem::take(&mut beat.entries)) {
@@ -106,6 +107,13 @@ pub(super) async fn erase_by_drive(
         },
         Left::Journal(error) => Err(Stopped::Journal(error)),
     }
+}
+
+/// What is noted of the present rung, with what those before it left as known content.
+fn past(claimed: &Claimed) -> Past {
+    let state = &claimed.progress;
+    let tried: Vec<_> = state.plan.ladder.iter().map(|rung| rung.technique).zip(&state.rungs).take(state.at).collect();
+    Past { earlier: known_content(&tried), ..state.rung_state().past.clone() }
 }
 
 async fn drive(

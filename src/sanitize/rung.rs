@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::firmware::{Erasure, Note, Past};
+use super::firmware::{Earlier, Erasure, Note, Past};
 use super::record::{Failure, SchemeFacts};
 use crate::media::{Exchange, PlannedCommand, Reach};
 use crate::policy::{Method, Technique, Way};
@@ -115,6 +115,18 @@ impl RungState {
     }
 }
 
+/// The known content that the last of these techniques left which stored any. None where one that came after it may have
+/// written in its place.
+pub(super) fn known_content(tried: &[(Technique, &RungState)]) -> Option<Earlier> {
+    let touches = |past: &Past| past.canaries.is_some() || past.first_sent.is_some();
+    let (technique, state) = tried.iter().rev().find(|(_, state)| touches(&state.past))?;
+    let (canaries, stored) = state.past.canaries.clone()?;
+    let (samples, whole) = (state.past.samples.clone().unwrap_or_default(), state.past.areas.is_empty());
+    // Of whose content it was is told by the technique that stored it.
+    let technique = state.past.known_from.as_ref().map_or(*technique, |(first, _)| *first);
+    stored.filter(|stored| *stored > 0 && whole).map(|stored| Earlier { technique, canaries, stored, samples })
+}
+
 /// After these ends of a technique the next one may be tried: the drive takes commands, and is known
 /// to do nothing any more.
 pub(super) fn allows_a_step_down(failure: &Failure, past: &Past) -> bool {
@@ -138,11 +150,13 @@ pub(super) fn allows_a_step_down(failure: &Failure, past: &Past) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::firmware::Canaries;
     use super::super::record::StepTaken;
     use super::super::samples::{at, intended, opened, plan};
     use super::super::state::{JournalEntry, RunState};
     use super::*;
     use crate::policy::VerificationLevel;
+    use crate::units::Lba;
 
     fn failed(code: &str) -> JournalEntry {
         let failure = Failure { code: code.into(), message: "m".into(), advice: "a".into() };
@@ -181,6 +195,35 @@ mod tests {
         assert!(fold(&[sending(1)]).is_err(), "a rung that is not reached");
         assert!(fold(&[failed("rejected"), sending(0)]).is_err(), "a rung that has ended");
         assert!(fold(&[failed("rejected"), step(), step()]).is_err(), "there is no further step");
+    }
+
+    #[test]
+    fn known_content_is_that_of_the_last_technique_that_touched_the_medium() {
+        use crate::scheme::StreamKey;
+        let canaries = |key| Canaries { key: StreamKey([key; 16]), lbas: vec![Lba(0)] };
+        let state = |notes: &[Note]| RungState { past: Past::fold(notes), ..RungState::default() };
+        let stored = |key| [Note::CanariesPlanned { canaries: canaries(key) }, Note::CanariesStored { stored: 1 }];
+        let key = |states: &[RungState]| {
+            let tried: Vec<_> = states.iter().map(|state| (Technique::NvmeSanitizeBlock, state)).collect();
+            known_content(&tried).map(|earlier| earlier.canaries.key.0[0])
+        };
+        let (none, first, second) = (state(&[]), state(&stored(1)), state(&stored(2)));
+        assert_eq!(key(&[]), None);
+        assert_eq!(key(&[first.clone(), none.clone()]), Some(1), "one that was refused before it wrote anything");
+        assert_eq!(key(&[first.clone(), second]), Some(2));
+        // What it began to write may stand in the place of the first ones.
+        let began = state(&[Note::CanariesPlanned { canaries: canaries(3) }]);
+        assert_eq!(key(&[first.clone(), began]), None);
+        let wrote = state(&[
+            Note::WithoutCanaries { why: "zones".into() },
+            Note::Sending { technique: Technique::ZoneResetOverwrite, at: at(2) },
+        ]);
+        assert_eq!(key(&[first.clone(), wrote]), None);
+        // Handed on, it is still that of the technique which stored it.
+        let earlier = known_content(&[(Technique::NvmeSanitizeBlock, &first)]).unwrap();
+        let handed = state(&[Note::KnownFromBefore { why: "shut".into(), earlier: earlier.clone() }]);
+        let tried = [(Technique::NvmeSanitizeBlock, &first), (Technique::NvmeSanitizeCrypto, &handed)];
+        assert_eq!(known_content(&tried), Some(earlier));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a medium offers: it is asked by its own commands, and nothing on it is changed.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 
 use super::hidden::Hidden;
@@ -9,7 +10,7 @@ use crate::device::{self, Roots};
 use crate::media::{Medium, Reach, Transport, Zoned, namespace_words};
 use crate::policy::{self, Offer, Technique};
 use crate::sanitize::firmware::{
-    BOOT_PARTITIONS, BootPartitions, Look, NvmeNamespaces, Psids, not_shown, procedure_for,
+    BOOT_PARTITIONS, Bond, BootPartitions, Look, NvmeNamespaces, Psids, not_shown, procedure_for,
 };
 
 /// The answers of one medium.
@@ -50,11 +51,13 @@ impl Answers {
                 return answers;
             }
         };
+        let own = LazyCell::new(|| device::own_serial(roots, medium));
         for technique in techniques {
             let mut look = match procedure_for(*technique, medium, psids, boot) {
                 None => Err("it cannot be sent to this medium".to_owned()),
                 Some(procedure) if procedure.tells_serial() => {
-                    procedure.look(&mut path).and_then(|look| checked(look, medium))
+                    let bond = Bond::of(*technique, medium, || (*own).clone());
+                    procedure.look(&mut path).and_then(|look| checked(look, &bond, medium))
                 }
                 Some(procedure) => procedure.look(&mut path),
             };
@@ -67,6 +70,7 @@ impl Answers {
                             .to_owned(),
                     );
                 }
+                written_in_order(medium.zoned, *technique, look);
                 if *technique == Technique::OpalPsidRevert && look.supported && look.obstacle.is_none() {
                     look.obstacle = reverted_along(roots, medium);
                 }
@@ -119,21 +123,31 @@ impl Answers {
     }
 }
 
-/// A path on which another drive answers is no path to this one.
-fn checked(look: Look, medium: &Medium) -> Result<Look, String> {
-    match medium.identity.serial.as_deref().map(str::trim) {
-        // What is not supported is not sent: whose answer it was does not matter.
-        Some(kernel) if look.supported && look.serial.as_deref() != Some(kernel) => {
-            let drive = look.serial.as_deref().unwrap_or("nothing");
-            let helps = match medium.transport {
-                Transport::Usb => {
-                    "; a bridge that names a serial number of its own may hold any drive: attach it directly"
-                }
-                _ => "",
-            };
-            Err(format!("the kernel says serial {kernel:?}, and on this path the drive itself says {drive:?}{helps}"))
+/// A path on which another drive answers, or may answer, is no path to this one.
+fn checked(look: Look, bond: &Bond, medium: &Medium) -> Result<Look, String> {
+    // What is not supported is not sent: whose answer it was does not matter.
+    if !look.supported {
+        return Ok(look);
+    }
+    match bond.check(look.serial.as_deref()) {
+        Ok(()) => Ok(look),
+        Err(why) if bond.is_handed_on() || medium.transport == Transport::Usb => {
+            Err(format!("{why}; a bridge may hold any drive: attach it directly"))
         }
-        _ => Ok(look),
+        Err(why) => Err(why),
+    }
+}
+
+/// On a host-managed drive no known content can be put before an erase, so that nothing would show what it did.
+fn written_in_order(zoned: Zoned, technique: Technique, look: &mut Look) {
+    if zoned == Zoned::HostManaged && technique != Technique::ZoneResetOverwrite && look.supported {
+        // Nothing helps against it, whatever else stands in the way.
+        look.frozen = None;
+        look.obstacle = Some(
+            "its zones can only be written in order, so no known content can be written before the erase, and nothing \
+             would show that the drive erased anything (zone-reset-overwrite)"
+                .to_owned(),
+        );
     }
 }
 
@@ -200,6 +214,7 @@ fn unseen(there: &[u32], named: &[u32]) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sanitize::record::Frozen;
 
     #[test]
     fn what_no_device_shows_is_erased_along_only_where_all_of_it_was_named() {
@@ -215,5 +230,29 @@ mod tests {
             let why = unseen(there, named).unwrap_err();
             assert!(why.contains(words), "{words}: {why}");
         }
+    }
+
+    #[test]
+    fn on_a_host_managed_drive_only_its_zones_are_reset() {
+        let after = |zoned, technique, mut look: Look| {
+            written_in_order(zoned, technique, &mut look);
+            look
+        };
+        let offered = || Look { supported: true, ..Look::default() };
+        use Technique as T;
+        for technique in
+            [T::NvmeSanitizeBlock, T::NvmeFormatUser, T::AtaSecurityErase, T::ScsiFormat, T::OpalPsidRevert]
+        {
+            let why = after(Zoned::HostManaged, technique, offered()).obstacle.unwrap();
+            assert!(why.contains("written in order") && why.contains("zone-reset-overwrite"), "{why}");
+            assert_eq!(after(Zoned::HostManaged, technique, Look::default()), Look::default());
+            for zoned in [Zoned::None, Zoned::HostAware] {
+                assert_eq!(after(zoned, technique, offered()), offered());
+            }
+        }
+        assert_eq!(after(Zoned::HostManaged, Technique::ZoneResetOverwrite, offered()), offered());
+        // Unfreezing it would not help.
+        let frozen = Look { frozen: Some(Frozen::Sanitize), ..offered() };
+        assert_eq!(after(Zoned::HostManaged, Technique::AtaSanitizeBlock, frozen).frozen, None);
     }
 }

@@ -217,6 +217,7 @@ impl AtaDrive {
                 if s.running.is_none() {
                     self.truth.carry_out(&self.medium);
                     (s.completed, s.failed) = (s.habit != Habit::Fails, s.habit == Habit::Fails);
+                    self.medium.shut(s.failed);
                 }
                 return Reply::Good { count: 1 << 14, lba: 0x1000 * u64::from(8 - left.min(8)) };
             }

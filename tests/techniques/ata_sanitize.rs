@@ -1,7 +1,7 @@
-use lastwrite::sanitize::firmware::{AtaSanitize, End, Erase, Note, Procedure, Refusal};
+use lastwrite::sanitize::firmware::{AtaSanitize, Bond, End, Erase, Note, Past, Procedure, Refusal};
 
 use super::ata_drive::{AtaDrive, Habit};
-use super::bench::{Bench, Medium, Truth, code, erased, failed, obstacle};
+use super::bench::{Bench, Medium, SERIAL, Truth, code, erased, failed, obstacle};
 
 const BLOCK: AtaSanitize = AtaSanitize::new(Erase::Block);
 
@@ -138,4 +138,19 @@ fn a_power_cut_is_survived_by_the_sanitize_and_by_the_run() {
     // One that is running and not ours is left alone.
     let (bench, mut busy) = self::drive(|drive| drive.sanitize.running = Some(5));
     assert_eq!(bench.run(&BLOCK, &mut busy), Err(Refusal::Busy));
+}
+
+#[test]
+fn another_drive_behind_a_bridge_gets_nothing() {
+    let own = |own: Option<&str>| Bond::HandedOn { known: Some(SERIAL.to_owned()), own: own.map(str::to_owned) };
+    let medium = Medium::full();
+    let mut drive = AtaDrive::new(&medium);
+    let before = medium.bytes().clone();
+    let bench = Bench::new(&medium);
+    for bond in [own(None), own(Some("DOCK-1")), Bond::HandedOn { known: None, own: None }] {
+        let refused = bench.run_bound(&bond, &BLOCK, &mut drive, &Past::default());
+        assert!(matches!(refused, Err(Refusal::Identity(_))), "{refused:?}");
+    }
+    assert!(!drive.names().contains(&"BLOCK ERASE EXT") && *medium.bytes() == before);
+    erased(bench.run_bound(&own(Some(SERIAL)), &BLOCK, &mut drive, &Past::default()));
 }

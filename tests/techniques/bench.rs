@@ -1,6 +1,7 @@
 //! What every technique works with beside the drive: its blocks, a diary, a clock.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use lastwrite::device::command::mmc::Area;
 use lastwrite::device::transport::Transport;
 use lastwrite::policy::VerificationLevel;
 use lastwrite::sanitize::firmware::{
-    AreaBlocks, Blocks, Canaries, Clock, Diary, DiaryError, End, Erasure, Note, Past, Procedure, Refusal, STALL,
+    AreaBlocks, Blocks, Bond, Canaries, Clock, Diary, DiaryError, End, Erasure, Note, Past, Procedure, Refusal, STALL,
     Session, carry_out,
 };
 use lastwrite::scheme::StreamKey;
@@ -19,7 +20,7 @@ pub const SERIAL: &str = "SERIAL-1";
 
 /// The medium, shared by the drive that erases it and the kernel that reads it.
 #[derive(Clone)]
-pub struct Medium(Arc<Mutex<Vec<u8>>>);
+pub struct Medium(Arc<Mutex<Vec<u8>>>, Arc<AtomicBool>);
 
 impl Medium {
     /// Full of something that is neither blank nor short.
@@ -28,10 +29,17 @@ impl Medium {
     }
     pub fn of(size: usize) -> Medium {
         let content = (0..size as u32 / 4).flat_map(|n| n.wrapping_mul(0x9E37_79B9).to_le_bytes()).collect();
-        Medium(Arc::new(Mutex::new(content)))
+        Medium(Arc::new(Mutex::new(content)), Arc::default())
     }
     pub fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
         self.0.lock().unwrap()
+    }
+    /// The drive lets nothing of it be read or written.
+    pub fn shut(&self, shut: bool) {
+        self.1.store(shut, Ordering::Relaxed);
+    }
+    fn is_shut(&self) -> bool {
+        self.1.load(Ordering::Relaxed)
     }
     pub fn is_blank(&self) -> bool {
         self.bytes().iter().all(|byte| *byte == 0)
@@ -95,18 +103,23 @@ impl Bench {
 
     /// The kernel says that the drive has this serial number.
     pub fn run_as(&self, serial: &str, procedure: &dyn Procedure, path: &mut dyn Transport) -> Result<End, Refusal> {
-        self.run_after(serial, procedure, path, &Past::default())
+        self.run_bound(&Bond::OneWay(Some(serial.to_owned())), procedure, path, &Past::default())
     }
 
     /// Takes up what the notes so far say.
     pub fn resume(&self, procedure: &dyn Procedure, path: &mut dyn Transport) -> Result<End, Refusal> {
         let past = Past::fold(&*self.notes.lock().unwrap());
-        self.run_after(SERIAL, procedure, path, &past)
+        self.run_after(procedure, path, &past)
     }
 
-    fn run_after(
+    pub fn run_after(&self, procedure: &dyn Procedure, path: &mut dyn Transport, past: &Past) -> Result<End, Refusal> {
+        self.run_bound(&Bond::OneWay(Some(SERIAL.to_owned())), procedure, path, past)
+    }
+
+    /// The drive's own word on who it is has to agree with this.
+    pub fn run_bound(
         &self,
-        serial: &str,
+        bond: &Bond,
         procedure: &dyn Procedure,
         path: &mut dyn Transport,
         past: &Past,
@@ -124,7 +137,7 @@ impl Bench {
             clock: &mut clock,
             identity: &mut || Ok(()),
             reached: &mut |_| if reach_changed { Err("nvme0n2 was not".to_owned()) } else { Ok(()) },
-            serial: Some(serial),
+            bond,
             verification: VerificationLevel::Full,
             seed: [7; 32],
             stall: STALL,
@@ -139,13 +152,16 @@ impl Blocks for Bench {
         (Bytes(SIZE as u64), SectorSize::B512)
     }
     fn read(&mut self, offset: Bytes, buf: &mut [u8]) -> io::Result<()> {
-        if self.reads_fail {
+        if self.reads_fail || self.medium.is_shut() {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         buf.copy_from_slice(&self.medium.bytes()[offset.0 as usize..][..buf.len()]);
         Ok(())
     }
     fn write(&mut self, offset: Bytes, buf: &[u8]) -> io::Result<()> {
+        if self.medium.is_shut() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         if !self.drops_writes {
             self.medium.bytes()[offset.0 as usize..][..buf.len()].copy_from_slice(buf);
         }

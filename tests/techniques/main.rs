@@ -10,6 +10,7 @@ mod ata_sanitize;
 mod ata_security;
 mod ata_unfreeze;
 mod bench;
+mod failed_sanitize;
 mod mmc_card;
 mod nvme_capacity;
 mod opal_drive;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lastwrite::device::command::block::{Outcome, Request, Zone, ZoneCondition, ZoneKind};
 use lastwrite::device::transport::{Transport, TransportError};
 use lastwrite::media::CommandSet;
-use lastwrite::sanitize::firmware::{Blocks, Canaries, Clock, Diary, DiaryError, End, Note, Past};
+use lastwrite::sanitize::firmware::{Blocks, Bond, Canaries, Clock, Diary, DiaryError, End, Note, Past};
 use lastwrite::sanitize::firmware::{Refusal, STALL, Session, ZoneResetOverwrite, carry_out};
 use lastwrite::scheme::StreamKey;
 use lastwrite::units::{Bytes, SectorSize};
@@ -63,7 +63,7 @@ impl Drive {
             clock: &mut self.clone(),
             identity: &mut || Ok(()),
             reached: &mut |_| Ok(()),
-            serial: Some(SERIAL),
+            bond: &Bond::OneWay(Some(SERIAL.to_owned())),
             verification: lastwrite::policy::VerificationLevel::Full,
             seed: [7; 32],
             stall: STALL,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Common, output};
 use crate::frontend::exit::{Exit, Failure};
@@ -33,18 +33,26 @@ pub fn run(common: &Common, args: DrivesArgs) -> Result<Exit, Failure> {
         true => drives.iter().map(|_| None).collect(),
         false => station::reports(&station::live(), &drives),
     };
-    let drives: Vec<Listed> =
-        drives.into_iter().zip(reports).map(|(medium, report)| Listed { medium, report }).collect();
     if common.json {
-        output::json(&json!({ "schema": 1, "drives": drives }));
+        output::json(&drives_json(drives, reports));
         return Ok(Exit::Done);
     }
+    let drives = listed(drives, reports);
     if drives.is_empty() {
         output::line("No drives.");
         return Ok(Exit::Done);
     }
     output::line(&render(&drives));
     Ok(Exit::Done)
+}
+
+fn listed(drives: Vec<Medium>, reports: Vec<Option<DriveReport>>) -> Vec<Listed> {
+    drives.into_iter().zip(reports).map(|(medium, report)| Listed { medium, report }).collect()
+}
+
+/// What `drives --json` prints of these drives and what each said of itself.
+pub fn drives_json(drives: Vec<Medium>, reports: Vec<Option<DriveReport>>) -> Value {
+    json!({ "schema": 1, "drives": listed(drives, reports) })
 }
 
 fn render(drives: &[Listed]) -> String {

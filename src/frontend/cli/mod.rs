@@ -32,6 +32,9 @@ mod verify_media;
 mod wipe;
 mod witness;
 
+#[cfg(feature = "erase")]
+pub use drives::drives_json;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::super::firmware::{
-    AreaBlocks, Blocks, BootPartitions, Canaries, Clock, Diary, DiaryError, End, Note, NvmeNamespaces, Past, Psids,
-    Refusal, Session, State, carry_out, procedure_for,
+    AreaBlocks, Blocks, Bond, BootPartitions, Canaries, Clock, Diary, DiaryError, End, Note, NvmeNamespaces, Past,
+    Psids, Refusal, Session, State, carry_out, procedure_for,
 };
 use super::super::journal::JournalError;
 use super::super::record::Failure;
@@ -47,6 +47,8 @@ pub(super) struct Work {
     pub psids: Arc<Psids>,
     /// What was done to the machine before, to unfreeze the drive.
     pub tried: Vec<String>,
+    /// An erasing command of an earlier rung was about to be sent.
+    pub sent_before: bool,
 }
 
 /// How the thread left.
@@ -83,6 +85,7 @@ impl Work {
             Ok(all) => all,
             Err(error) => return self.close(Vec::new(), Err(failed("memory", error.to_string()))),
         };
+        let bond = Bond::of(technique, self.claim.medium(), || device::own_serial(&self.roots, self.claim.medium()));
         let broken = Arc::new(Mutex::new(None));
         let mut diary = JournalDiary { work: &self, log: log.clone(), broken: broken.clone() };
         let mut clock = PulseClock(self.pulse.clone());
@@ -121,7 +124,7 @@ impl Work {
             clock: &mut clock,
             identity: &mut identity,
             reached: &mut reached,
-            serial: self.plan.medium.identity.serial.as_deref(),
+            bond: &bond,
             verification: self.plan.verification,
             seed,
             stall: self.stall,
@@ -150,7 +153,7 @@ impl Work {
                 };
                 self.close(exchanges, Err(failure))
             }
-            Err(refusal) => self.close(exchanges, Err(refused(&refusal, &self.tried))),
+            Err(refusal) => self.close(exchanges, Err(self.refused(&refusal))),
         }
     }
 
@@ -175,6 +178,22 @@ impl Work {
         let mut key = [0; 16];
         key.copy_from_slice(&digest[..16]);
         StreamKey(key)
+    }
+
+    fn refused(&self, refusal: &Refusal) -> Failure {
+        let message = match refusal {
+            Refusal::Obstacle(_) if !self.tried.is_empty() => {
+                format!("{refusal}. Tried: {}", self.tried.join("; "))
+            }
+            _ => refusal.to_string(),
+        };
+        let mut failure = failed(code(refusal), message);
+        if self.sent_before {
+            let advice = "an earlier technique of the run was sent and failed; a drive may take nothing but a sanitize \
+                          after one that failed: wipe it again with one, or destroy it";
+            advice.clone_into(&mut failure.advice);
+        }
+        failure
     }
 
     /// Journals the end. A drive that is gone has not ended: the run can go on when it is back.
@@ -210,8 +229,8 @@ fn failed(code: &str, message: String) -> Failure {
     Failure { code: code.to_owned(), message, advice }
 }
 
-fn refused(refusal: &Refusal, tried: &[String]) -> Failure {
-    let code = match refusal {
+fn code(refusal: &Refusal) -> &'static str {
+    match refusal {
         Refusal::Identity(_) => "identity_changed",
         Refusal::Reached(_) => "reach_changed",
         Refusal::Busy => "busy",
@@ -221,10 +240,6 @@ fn refused(refusal: &Refusal, tried: &[String]) -> Failure {
         Refusal::Canaries(_) => "canaries",
         Refusal::CleanUp(_) => "clean_up",
         Refusal::Diary(_) => "journal",
-    };
-    match refusal {
-        Refusal::Obstacle(_) if !tried.is_empty() => failed(code, format!("{refusal}. Tried: {}", tried.join("; "))),
-        _ => failed(code, refusal.to_string()),
     }
 }
 

@@ -22,6 +22,14 @@ pub enum Note {
         /// Why.
         why: String,
     },
+    /// The drive takes neither reads nor writes since a sanitize failed: what was known of the medium before that
+    /// technique is what is known now.
+    KnownFromBefore {
+        /// Why nothing can be written or read.
+        why: String,
+        /// What is known.
+        earlier: Earlier,
+    },
     /// These blocks are about to be overwritten with known content.
     CanariesPlanned {
         /// Where, and with what.
@@ -74,6 +82,20 @@ pub enum Note {
     },
 }
 
+/// Known content that an earlier technique of the run had stored, and seen on the medium.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Earlier {
+    /// Which technique.
+    pub technique: Technique,
+    /// Its canaries.
+    pub canaries: Canaries,
+    /// How many the medium gave back.
+    pub stored: u32,
+    /// What it had read of the content before.
+    pub samples: Samples,
+}
+
 /// Where notes are made durable.
 pub trait Diary {
     /// Returns only when `note` would survive a power cut.
@@ -104,6 +126,10 @@ pub struct Past {
     pub areas: Vec<AreaKnown>,
     /// When the command was first about to be sent.
     pub first_sent: Option<DateTime<Utc>>,
+    /// What an earlier technique of the run left as known content. In no note: whoever starts this one says it.
+    pub earlier: Option<Earlier>,
+    /// The technique before which the known content was stored, where it was not this one, and why.
+    pub known_from: Option<(Technique, String)>,
 }
 
 impl Past {
@@ -118,7 +144,16 @@ impl Past {
     pub fn apply(&mut self, note: &Note) {
         match note {
             Note::WithoutCanaries { why } => self.without_canaries = Some(why.clone()),
-            Note::CanariesPlanned { canaries } => self.canaries = Some((canaries.clone(), None)),
+            Note::KnownFromBefore { why, earlier } => {
+                self.canaries = Some((earlier.canaries.clone(), Some(earlier.stored)));
+                self.samples = Some(earlier.samples.clone());
+                self.known_from = Some((earlier.technique, why.clone()));
+            }
+            // Whatever was the matter at an earlier start, known content can be stored now.
+            Note::CanariesPlanned { canaries } => {
+                self.canaries = Some((canaries.clone(), None));
+                (self.without_canaries, self.known_from) = (None, None);
+            }
             Note::CanariesStored { stored } => {
                 if let Some((_, seen)) = &mut self.canaries {
                     *seen = Some(*stored);

@@ -27,6 +27,12 @@ pub trait Procedure: Send {
     }
     /// What the drive is doing, or did last.
     fn status(&self, path: &mut dyn Transport) -> State;
+    /// The drive's words, where it says that a sanitize failed, after which it takes nothing but another one. Asked
+    /// where the status is a failure.
+    fn shut(&self, path: &mut dyn Transport) -> Option<String> {
+        let _ = path;
+        None
+    }
     /// Whether the drive names its serial number by a command of this path.
     fn tells_serial(&self) -> bool {
         true

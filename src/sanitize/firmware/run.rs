@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::area::{self, AreaBlocks, AreaErasure, AreaKnown};
+use super::area::{self, AreaBlocks, AreaErasure};
+use super::bond::Bond;
 use super::canary::{Blocks, Canaries};
+use super::known::Known;
 use super::note::{Diary, DiaryError, Note, Past};
 use super::procedure::{Look, Procedure, Started, State};
-use super::sample::Samples;
 use super::survey::Survey;
 use crate::device::transport::Transport;
 use crate::overwrite::{quick_extents, sample_extents};
@@ -45,8 +46,8 @@ pub struct Session<'a> {
     pub identity: &'a mut dyn FnMut() -> Result<(), String>,
     /// Looks once more whether the command reaches what was confirmed, and nothing else.
     pub reached: &'a mut dyn FnMut(&mut dyn Transport) -> Result<(), String>,
-    /// Serial number by the kernel's view.
-    pub serial: Option<&'a str>,
+    /// What the drive's own word on who it is has to agree with.
+    pub bond: &'a Bond,
     /// How much is read after the erase.
     pub verification: VerificationLevel,
     /// Draws the places that are sampled before and read after.
@@ -180,30 +181,23 @@ fn begin_or_go_on(session: &mut Session<'_>, past: &Past, fresh: Canaries, ours:
             None => return Ok(End::Interrupted),
         }
     }
-    let stored = past.canaries.clone().and_then(|(canaries, stored)| Some((canaries, stored?)));
-    // Without canaries nothing tells an older end from the one that was meant.
-    let kept = stored.or_else(|| past.without_canaries.as_ref().map(|_| (Canaries::none(), 0)));
-    let known = |canaries, stored| {
-        let samples = past.samples.clone().unwrap_or_default();
-        Known { canaries, stored, samples, areas: past.areas.clone() }
-    };
-    match (&state, kept) {
+    match (&state, Known::noted(past)) {
         (State::Unknown(why), _) => return Err(Refusal::NoStatus(why.clone())),
         (State::Running(_), _) if !ours => return Err(Refusal::Busy),
-        (State::Running(_), Some((canaries, stored))) => {
+        (State::Running(_), Some(known)) => {
             // Another drive may hang in its place. One that formats answers no Identify: who it is by its own
             // word is asked again when it has ended.
             match identify(session) {
                 Ok(_) | Err(Refusal::NoStatus(_)) => {}
                 Err(another) => return Err(another),
             }
-            return finish(session, &known(canaries, stored), Started::Accepted, LONGEST);
+            return finish(session, &known, Started::Accepted, LONGEST);
         }
         (State::Running(_), None) => return Err(Refusal::Canaries("the journal knows of none".to_owned())),
-        (State::Completed(words), Some((canaries, stored))) if ours => {
+        (State::Completed(words), Some(known)) if ours => {
             identify(session)?;
-            if canaries.find(session.blocks).all_gone() {
-                return judge(session, &known(canaries, stored), words.clone());
+            if known.canaries.find(session.blocks).all_gone() {
+                return judge(session, &known, words.clone());
             }
             // The status is of an older one: this run's command never reached the drive.
         }
@@ -223,22 +217,11 @@ fn begin_or_go_on(session: &mut Session<'_>, past: &Past, fresh: Canaries, ours:
     if !look.supported {
         return Err(Refusal::Unsupported(technique.to_string()));
     }
-    if let Some(obstacle) = look.obstacle {
+    if let Some(obstacle) = look.obstacle.clone() {
         return Err(Refusal::Obstacle(obstacle));
     }
     area::all_here(session, &look.areas)?;
-    let known = match look.without_canaries {
-        Some(why) => {
-            session.diary.note(Note::WithoutCanaries { why })?;
-            Known { canaries: Canaries::none(), stored: 0, samples: Samples::default(), areas: Vec::new() }
-        }
-        None => {
-            let samples = sample(session, past, &fresh)?;
-            let stored = store(session, &fresh)?;
-            let areas = area::store(session, &past.areas, &fresh.key)?;
-            Known { canaries: fresh, stored, samples, areas }
-        }
-    };
+    let known = Known::make(session, past, fresh, &look, &state)?;
     // The last look before what cannot be undone.
     identify(session)?;
     (session.reached)(session.path).map_err(Refusal::Reached)?;
@@ -256,14 +239,6 @@ fn begin_or_go_on(session: &mut Session<'_>, past: &Past, fresh: Canaries, ours:
     }
     let deadline = look.estimate.map_or(LONGEST, |time| time * 3 + session.stall);
     finish(session, &known, started, deadline)
-}
-
-/// What was on the medium before the command.
-struct Known {
-    canaries: Canaries,
-    stored: u32,
-    samples: Samples,
-    areas: Vec<AreaKnown>,
 }
 
 /// The drive is still at what a cut start told it; its state after that. `None`: asked to stop.
@@ -305,34 +280,10 @@ fn ask_again(session: &mut Session<'_>, state: State, longest: Duration) -> Opti
 fn identify(session: &mut Session<'_>) -> Result<Look, Refusal> {
     (session.identity)().map_err(Refusal::Identity)?;
     let look = session.procedure.look(session.path).map_err(Refusal::NoStatus)?;
-    match session.serial.filter(|_| session.procedure.tells_serial()).map(str::trim) {
-        Some(kernel) if look.serial.as_deref() != Some(kernel) => {
-            let drive = look.serial.as_deref().unwrap_or("nothing");
-            Err(Refusal::Identity(format!("the kernel says serial {kernel:?}, the drive itself {drive:?}")))
-        }
-        _ => Ok(look),
+    if session.procedure.tells_serial() {
+        session.bond.check(look.serial.as_deref()).map_err(Refusal::Identity)?;
     }
-}
-
-fn sample(session: &mut Session<'_>, past: &Past, canaries: &Canaries) -> Result<Samples, Refusal> {
-    if let Some(samples) = &past.samples {
-        return Ok(samples.clone());
-    }
-    let (size, block) = session.blocks.geometry();
-    let samples = Samples::take(session.blocks, size, block, session.seed, canaries);
-    session.diary.note(Note::SamplesTaken { samples: samples.clone() })?;
-    Ok(samples)
-}
-
-fn store(session: &mut Session<'_>, canaries: &Canaries) -> Result<u32, Refusal> {
-    session.diary.note(Note::CanariesPlanned { canaries: canaries.clone() })?;
-    let stored = canaries.store(session.blocks).map_err(|error| Refusal::Canaries(error.to_string()))?;
-    if stored == 0 || stored as usize != canaries.lbas.len() {
-        let wanted = canaries.lbas.len();
-        return Err(Refusal::Canaries(format!("{stored} of {wanted} blocks gave back what was written to them")));
-    }
-    session.diary.note(Note::CanariesStored { stored })?;
-    Ok(stored)
+    Ok(look)
 }
 
 fn clean_up(session: &mut Session<'_>) -> Result<Option<String>, Refusal> {

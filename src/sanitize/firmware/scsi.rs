@@ -92,6 +92,13 @@ impl Procedure for ScsiSanitize {
         }
     }
 
+    fn shut(&self, path: &mut dyn Transport) -> Option<String> {
+        match self.status(path) {
+            State::Failed(words) => Some(words),
+            _ => None,
+        }
+    }
+
     fn leaves(&self) -> Option<u8> {
         (self.erase == Erase::Overwrite).then_some(0)
     }

@@ -153,10 +153,16 @@ fn path_facts(state: &RunState) -> PathFacts {
     let procedure = procedure_for(state.rung().technique, &state.plan.medium, &Psids::default(), boot);
     let tells = procedure.is_some_and(|procedure| procedure.tells_serial());
     let unknown = done.past.without_canaries.as_ref().map(|why| format!("no known content was written before: {why}"));
+    let before = done.past.known_from.as_ref().map(|(technique, why)| {
+        format!(
+            "the known content was written before {technique} and none since: {why}; that it is gone shows what both did \
+             together"
+        )
+    });
     PathFacts {
         set,
         identity_agrees: state.plan.medium.identity.serial.as_ref().filter(|_| believed && tells).map(|_| true),
         returns_status: believed,
-        notes: state.rung().notes.iter().cloned().chain(unknown).collect(),
+        notes: state.rung().notes.iter().cloned().chain(unknown).chain(before).collect(),
     }
 }

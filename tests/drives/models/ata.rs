@@ -80,6 +80,8 @@ pub struct Ata {
     pub rotation: u16,
     pub erase: Erase,
     pub erase_time: Duration,
+    /// The first sanitize fails, whatever `erase` says.
+    pub fails_first: bool,
     /// IDENTIFY word 59 bits 15:12: block erase, overwrite, crypto scramble, the feature set.
     pub word59: u16,
     /// The sum over IDENTIFY is wrong.
@@ -122,6 +124,7 @@ impl Ata {
             rotation: 1,
             erase: Erase::Whole,
             erase_time: Duration::from_millis(1200),
+            fails_first: false,
             word59: 0xf000,
             bad_checksum: false,
             read_only: false,

@@ -48,7 +48,8 @@ impl Ata {
             && since.elapsed() >= self.erase_time
             && self.erase != Erase::Stalls
         {
-            let good = self.medium.erase(self.erase);
+            let erase = if std::mem::take(&mut self.fails_first) { Erase::Fails } else { self.erase };
+            let good = self.medium.erase(erase);
             self.sanitize.completed = good;
             self.sanitize.state = if good { State::Idle } else { State::Failed };
         }

@@ -33,6 +33,8 @@ pub struct UsbDrive {
 pub struct Bridge {
     pub disk: Ata,
     pub sat: Sat,
+    /// ATA PASS-THROUGH goes to this disk in another bay, and not to the one that is read and written.
+    pub across: Option<Ata>,
     sense: Vec<u8>,
     /// How long the last command takes.
     after: Duration,
@@ -42,7 +44,7 @@ impl UsbDrive {
     /// `serial` is the bridge's own, which is all that the host sees without SAT.
     pub fn new(disk: Ata, sat: Sat, serial: &str) -> UsbDrive {
         let identity = Identity { vendor: 0x152d, product: 0x0578, serial: serial.into() };
-        let bridge = Bridge { disk, sat, sense: sense(0, 0, 0), after: Duration::ZERO };
+        let bridge = Bridge { disk, sat, across: None, sense: sense(0, 0, 0), after: Duration::ZERO };
         UsbDrive { bridge: Arc::new(Mutex::new(bridge)), supply: Arc::new(Supply::default()), identity }
     }
 
@@ -171,7 +173,7 @@ impl Bridge {
             Sat::Pretends => return (true, vec![0; if cdb[2] & 8 != 0 { 512 } else { 0 }]),
             Sat::Whole | Sat::LosesRegisters => {}
         }
-        let reply = self.disk.command(&task, sent);
+        let reply = self.across.as_mut().unwrap_or(&mut self.disk).command(&task, sent);
         self.after = reply.after;
         let data = reply.data.clone().unwrap_or_default();
         if self.sat == Sat::LosesRegisters {

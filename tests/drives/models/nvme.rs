@@ -67,6 +67,8 @@ pub struct Nvme {
     pub model: String,
     pub erase: Erase,
     pub erase_time: Duration,
+    /// The first sanitize fails, whatever `erase` says.
+    pub fails_first: bool,
     /// Identify Controller byte 328: which sanitize operations there are.
     pub sanicap: u32,
     /// Identify Controller byte 524.
@@ -116,6 +118,7 @@ impl Nvme {
             model: "RIG NVME".into(),
             erase: Erase::Whole,
             erase_time: Duration::from_millis(1200),
+            fails_first: false,
             sanicap: 7,
             fna: 4,
             oacs: 2,
@@ -141,10 +144,11 @@ impl Nvme {
             && since.elapsed() >= self.erase_time
             && self.erase != Erase::Stalls
         {
-            self.sanitize = if self.medium.erase(self.erase) { Sanitize::Done } else { Sanitize::Failed };
+            let erase = if std::mem::take(&mut self.fails_first) { Erase::Fails } else { self.erase };
+            self.sanitize = if self.medium.erase(erase) { Sanitize::Done } else { Sanitize::Failed };
             // Whoever is attached to it.
             if let Some(second) = &mut self.second {
-                second.medium.erase(self.erase);
+                second.medium.erase(erase);
             }
         }
         if let Some(tper) = self.tper.as_mut().filter(|tper| tper.is_due(self.erase_time))

@@ -62,6 +62,8 @@ pub struct Scsi {
     pub rotation: u16,
     pub erase: Erase,
     pub erase_time: Duration,
+    /// The first sanitize fails, whatever `erase` says.
+    pub fails_first: bool,
     /// SANITIZE service actions that there are: bits 1 overwrite, 2 block erase, 3 cryptographic.
     pub sanitizes: u8,
     pub formats: bool,
@@ -105,6 +107,7 @@ impl Scsi {
             rotation: 1,
             erase: Erase::Whole,
             erase_time: Duration::from_millis(1200),
+            fails_first: false,
             sanitizes: 0b1110,
             formats: true,
             reports_opcodes: true,
@@ -155,7 +158,8 @@ impl Scsi {
             _ => return,
         };
         if since.elapsed() >= self.erase_time && self.erase != Erase::Stalls {
-            self.work = if self.medium.erase(self.erase) { Work::None } else { failed };
+            let erase = if std::mem::take(&mut self.fails_first) { Erase::Fails } else { self.erase };
+            self.work = if self.medium.erase(erase) { Work::None } else { failed };
             if self.forbids_reads {
                 self.unwritten = (0..self.medium.sectors).collect();
             }

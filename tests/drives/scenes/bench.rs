@@ -13,6 +13,8 @@ use crate::common;
 use crate::rig::plug::{Drive, Plug};
 use crate::rig::{Guest, guest::Ran};
 
+const FAILS_ONCE: &str = "fails one sanitize, and takes nothing but another one until that succeeds";
+
 /// One drive of a bench.
 pub struct Case<'a> {
     pub drive: &'a dyn Drive,
@@ -95,6 +97,39 @@ impl Bench {
             self.judge(case, asked, result);
         }
         results
+    }
+
+    /// The first sanitize of the drive fails, which shuts it: the run steps down to the next.
+    #[track_caller]
+    pub fn steps_down_once(&mut self, drive: &dyn Drive, serial: &str, kind: &str, technique: &str) {
+        let words = ["--method", "purge", "--step-down", "same-method"];
+        let case = case(drive, serial, kind, Truth::Honest, FAILS_ONCE);
+        let result = self.wipe(&[case], &format!("`{technique}`, `--step-down same-method`"), &words);
+        let document = payload(&self.on_host(&result[0]["certificate"]));
+        let facts = &document["facts"];
+        assert_eq!(facts["steps_down"][0]["failure"]["code"], "drive_failed", "{facts:#}");
+        assert_eq!(
+            (&facts["steps_down"][0]["from"], facts["steps_down"].as_array().unwrap().len()),
+            (&technique.into(), 1)
+        );
+        assert!(facts["technique"].as_str().unwrap().ends_with("-crypto"), "{facts:#}");
+        let known = &facts["firmware"]["canaries"];
+        assert!(known["known"].as_u64().unwrap() > 10 && known["known"] == known["gone"], "{known}");
+        assert!(facts["firmware"]["path"]["notes"].to_string().contains("was written before"), "{facts:#}");
+    }
+
+    /// The same; a run is begun anew on the drive that is shut, and one more on the drive that is open again.
+    #[track_caller]
+    pub fn begins_anew(&mut self, drive: &dyn Drive, serial: &str, kind: &str, technique: &str) {
+        let (asked, words) = (format!("`{technique}`"), ["--technique", technique]);
+        self.wipe(&[case(drive, serial, kind, Truth::Faulty, FAILS_ONCE)], &asked, &words);
+        let again = [case(drive, serial, kind, Truth::Honest, "has failed a sanitize of the run before")];
+        let result = self.wipe(&again, &asked, &words);
+        let document = payload(&self.on_host(&result[0]["certificate"]));
+        assert_eq!(document["grade"]["mark"], "D", "{document:#}");
+        let again = [case(drive, serial, kind, Truth::Honest, "is honest, and has had a sanitize that failed")];
+        let result = self.wipe(&again, &asked, &words);
+        assert_ne!(payload(&self.on_host(&result[0]["certificate"]))["grade"]["mark"], "D");
     }
 
     /// What was reported against what is on the medium, and against the documents.

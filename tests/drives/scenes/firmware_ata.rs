@@ -43,6 +43,7 @@ fn ata_sanitize() {
     let unsupported = drive("B-UNSUPPORTED", |d| d.word59 = 0);
     let stalls = erasing("B-STALLS", Erase::Stalls);
     let frozen = drive("B-FROZEN", |d| d.sanitize.frozen_at_start = true);
+    let shut = drive("D-SHUT", |d| d.fails_first = true);
     let (crypto, overwrite) = (erasing("X-HONEST", Erase::Whole), erasing("O-HONEST", Erase::Whole));
     let all = [
         &honest,
@@ -55,6 +56,7 @@ fn ata_sanitize() {
         &unsupported,
         &stalls,
         &frozen,
+        &shut,
         &crypto,
         &overwrite,
     ];
@@ -83,6 +85,8 @@ fn ata_sanitize() {
     bench.wipe(&cases, "`ata-sanitize-crypto`", &["--technique", "ata-sanitize-crypto"]);
     let cases = [case(&overwrite, "O-HONEST", KIND, Honest, "is honest")];
     bench.wipe(&cases, "`ata-sanitize-overwrite`", &["--technique", "ata-sanitize-overwrite"]);
+    // No run is begun anew on it here: the kernel drops an ATA disk that refuses everything udev reads of it.
+    bench.steps_down_once(&shut, "D-SHUT", KIND, "ata-sanitize-block");
     bench.end();
 }
 
@@ -155,7 +159,11 @@ fn ata_behind_usb() {
     let loses = behind("U-LOSES", Sat::LosesRegisters, "U-LOSES", Erase::Nothing);
     let pretends = behind("I-PRETENDS", Sat::Pretends, "U-PRETENDS", Erase::Nothing);
     let none = behind("I-NONE", Sat::None, "U-NONE", Erase::Nothing);
-    let all = [&whole, &lying, &renames, &loses, &pretends, &none];
+    // These name no serial number, so that udev asks the disk by the very commands that are in doubt.
+    let bare = behind("I-BARE", Sat::Whole, "", Erase::Whole);
+    let across = behind("I-HERE", Sat::Whole, "", Erase::Whole);
+    across.lock().across = Some(model("I-THERE", |_| {}));
+    let all = [&whole, &lying, &renames, &loses, &pretends, &none, &bare, &across];
     let plugs: Vec<_> = all.iter().map(|d| *d as &dyn Plug).collect();
     let Some(mut bench) = Bench::start("usb-sat", &plugs) else { return };
     let cases = [
@@ -165,7 +173,26 @@ fn ata_behind_usb() {
         case(&loses, "U-LOSES", "USB bridge with SAT", Faulty, "never returns registers, and its disk erases nothing"),
         case(&pretends, "U-PRETENDS", "USB bridge with SAT", Faulty, "says GOOD to pass-through, and carries nothing"),
         case(&none, "U-NONE", "USB bridge without SAT", Faulty, "carries no ATA commands"),
+        case(&bare, "I-BARE", "USB bridge with SAT", Faulty, "names no serial number of its own"),
+        case(
+            &across,
+            "I-THERE",
+            "USB dock with SAT",
+            Faulty,
+            "names no serial number, and hands ATA commands to the disk in another bay",
+        ),
     ];
     bench.wipe(&cases, "`ata-sanitize-block`", &["--technique", "ata-sanitize-block"]);
+    assert!(bench.said.contains("names no serial number"), "{}", bench.said);
+    let (path, token) = bench.guest.drive("I-THERE");
+    let erase = ["--technique", "ata-security-erase"];
+    let ran = bench.guest.lastwrite(&["--json", "wipe", &path, "--confirm", &token, erase[0], erase[1]]);
+    assert_eq!(ran.json().pop().unwrap()["outcome"], "refused", "{}", ran.stdout);
+    let there = across.lock().across.take().unwrap();
+    assert!(!there.seen.is_empty() && there.medium.left() == there.medium.all(), "the disk in the other bay is whole");
+    for task in there.seen.iter().chain(&bare.lock().disk.seen) {
+        let erases = matches!(task.command, 0xf1..=0xf6) || task.command == 0xb4 && task.features != 0;
+        assert!(!erases, "{task:x?}");
+    }
     bench.end();
 }

@@ -40,6 +40,7 @@ fn nvme_sanitize() {
     let stalls = erasing("B-STALLS", Erase::Stalls);
     let (crypto, overwrite) = (erasing("X-HONEST", Erase::Whole), erasing("O-HONEST", Erase::Whole));
     let lying_crypto = erasing("X-NOTHING", Erase::Nothing);
+    let (shut, shut_again) = (drive("D-SHUT", |d| d.fails_first = true), drive("D-AGAIN", |d| d.fails_first = true));
     let all = [
         &honest,
         &slow,
@@ -58,6 +59,8 @@ fn nvme_sanitize() {
         &crypto,
         &overwrite,
         &lying_crypto,
+        &shut,
+        &shut_again,
     ];
     let plugs: Vec<_> = all.iter().map(|d| *d as &dyn Plug).collect();
     let Some(mut bench) = Bench::start("nvme-sanitize", &plugs) else { return };
@@ -91,6 +94,8 @@ fn nvme_sanitize() {
     bench.wipe(&cases, "`nvme-sanitize-crypto`", &["--technique", "nvme-sanitize-crypto"]);
     let cases = [case(&overwrite, "O-HONEST", KIND, Honest, "is honest")];
     bench.wipe(&cases, "`nvme-sanitize-overwrite`", &["--technique", "nvme-sanitize-overwrite"]);
+    bench.steps_down_once(&shut, "D-SHUT", KIND, "nvme-sanitize-block");
+    bench.begins_anew(&shut_again, "D-AGAIN", KIND, "nvme-sanitize-block");
     bench.end();
 }
 

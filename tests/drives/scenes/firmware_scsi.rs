@@ -42,6 +42,7 @@ fn scsi_sanitize() {
     let forbids = drive("B-FORBIDS", |d| d.forbids_reads = true);
     let announces = drive("B-ANNOUNCES", |d| (d.forbids_reads, d.announces_it) = (true, true));
     let (crypto, overwrite) = (erasing("X-HONEST", Erase::Whole), erasing("O-HONEST", Erase::Whole));
+    let shut = drive("D-SHUT", |d| d.fails_first = true);
     let all = [
         &honest,
         &slow,
@@ -58,6 +59,7 @@ fn scsi_sanitize() {
         &announces,
         &crypto,
         &overwrite,
+        &shut,
     ];
     let plugs: Vec<_> = all.iter().map(|d| *d as &dyn Plug).collect();
     let Some(mut bench) = Bench::start("scsi-sanitize", &plugs) else { return };
@@ -93,6 +95,8 @@ fn scsi_sanitize() {
     bench.wipe(&cases, "`scsi-sanitize-crypto`", &["--technique", "scsi-sanitize-crypto"]);
     let cases = [case(&overwrite, "O-HONEST", KIND, Honest, "is honest")];
     bench.wipe(&cases, "`scsi-sanitize-overwrite`", &["--technique", "scsi-sanitize-overwrite"]);
+    // No run is begun anew on it here: the kernel shows a disk without capacity.
+    bench.steps_down_once(&shut, "D-SHUT", KIND, "scsi-sanitize-block");
     bench.end();
 }
 

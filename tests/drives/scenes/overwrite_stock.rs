@@ -17,7 +17,8 @@ fn stock_drives() {
     let pair = stock::multipath("Q-PAIR", 4);
     let unreadable = stock::scsi_with_error("Q-UNREADABLE", 4, "read", 4096);
     let unwritable = stock::scsi_with_error("Q-UNWRITABLE", 4, "write", 4096);
-    let all = [&nvme, &zoned, &virtio, &card, &ufs, &pair, &unreadable, &unwritable];
+    let auto = stock::zoned_nvme("Q-AUTO", 16);
+    let all = [&nvme, &zoned, &auto, &virtio, &card, &ufs, &pair, &unreadable, &unwritable];
     let plugs: Vec<_> = all.iter().map(|d| *d as &dyn Plug).collect();
     let Some(mut bench) = Bench::start("overwrite-stock", &plugs) else { return };
     // Neither the hidden path nodes of the NVMe subsystem nor the second path are drives of their own.
@@ -38,5 +39,11 @@ fn stock_drives() {
     ];
     bench.wipe(&cases, "overwrite", &["--method", "clear", "--scheme", "zero", "--retries", "1"]);
     assert_eq!((second.left(), second.all()), (10240, 10240), "the other namespace is whole");
+
+    let (path, _) = bench.guest.drive("Q-AUTO");
+    let refused = bench.guest.lastwrite(&["plan", &path, "--technique", "nvme-format-user"]).expect(3);
+    assert!(refused.stderr.contains("can only be written in order"), "{}", refused.stderr);
+    let cases = [case(&auto, "Q-AUTO", "zoned NVMe SSD", Honest, "is honest, and host-managed zoned")];
+    bench.wipe(&cases, "the strongest there is (`--method auto`)", &["--method", "auto"]);
     bench.end();
 }
