@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::fuse_disk::{Effect, Fault, FaultyDisk, On};
@@ -224,4 +224,33 @@ fn a_drive_that_hangs_holds_up_nobody_and_is_given_up() {
     let shown = station.json(0, &["certificate", "show", results[1]["failure_report"].as_str().unwrap()]);
     assert_eq!(shown[0]["document"]["failure"]["code"], "stalled");
     station.ok(&["custody", "audit"]);
+}
+
+/// Ctrl-Z and `fg`, or a frozen cgroup: the drive answered long ago, and nobody was there to hear it.
+#[test]
+fn a_process_that_was_stopped_does_not_blame_the_drive() {
+    let stopped = |io: &str, on: On| {
+        let station = Station::new();
+        let Some(disk) = disk(Vec::new()) else { return };
+        let token = token(&station, &disk);
+        disk.set_faults(vec![Fault::new(on, 0..SIZE as u64, Effect::Delay(Duration::from_millis(600)))]);
+        let args = ["wipe", text(disk.loop_path()), "--confirm", &token, "--io", io, "--stall-timeout", "3"];
+        let mut child = station.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let under_way = || disk.seen().iter().any(|seen| seen.op == on && !seen.effects.is_empty());
+        while !under_way() {
+            assert!(child.try_wait().unwrap().is_none(), "{io}, {on:?}: it ended before");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let tell = |signal: &str| Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+        assert!(tell("STOP").success());
+        std::thread::sleep(Duration::from_secs(5));
+        assert!(tell("CONT").success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{io}, {on:?}: {}", both(&output));
+    };
+    std::thread::scope(|scope| {
+        for (io, on) in [("uring", On::Write), ("uring", On::Read), ("uring", On::Flush), ("plain", On::Write)] {
+            scope.spawn(move || stopped(io, on));
+        }
+    });
 }
