@@ -79,7 +79,7 @@ fn fifty_kills_at_random_instants_and_every_run_ends_once() {
         in_the_middle += taken_up.iter().filter(|place| place["offset"] != "0").count();
     }
     eprintln!("{kills} kills over {runs} runs of {whole:?}: {resumed} resumed, {in_the_middle} times in the middle");
-    assert!(resumed >= 3 && in_the_middle >= 5, "{resumed} runs were resumed, {in_the_middle} times within a pass");
+    assert!(resumed >= 3 && in_the_middle >= 3, "{resumed} runs were resumed, {in_the_middle} times within a pass");
 }
 
 /// A kill while one is written may leave its temporary file.
