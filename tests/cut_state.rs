@@ -5,45 +5,74 @@
 
 mod common;
 
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use common::crash_fs::{Crash, CrashFs};
-use common::station::{Station, both, marked, marks_in, text};
+use common::fuse_disk::{Effect, Fault, FaultyDisk, On};
+use common::station::{MARK, Station, both, json_lines, marked, text};
 
-const SIZE: usize = 300_000;
+/// Two requests a pass.
+const SIZE: usize = 8 << 20;
 
 /// A station whose state folder lies on the mount, or on what a cut left of it.
-fn run(state: &std::path::Path, args: &[&str]) -> std::process::Output {
+fn run(state: &Path, args: &[&str]) -> std::process::Output {
     Command::new(env!("CARGO_BIN_EXE_lastwrite")).args(args).arg("--state").arg(state).output().unwrap()
+}
+
+/// The first pass stands in the middle for so long that a checkpoint tells of it.
+fn slow() -> Vec<Fault> {
+    let size = SIZE as u64;
+    vec![Fault::new(On::Write, size / 2..size, Effect::Delay(Duration::from_millis(250))).times(1)]
 }
 
 #[test]
 fn a_cut_at_every_step_ends_with_one_certificate() {
     let prepared = Station::new();
-    let image = prepared.image("disk.img", SIZE);
-    let wipe = ["wipe", text(&image), "--yes", "--scheme", "dod-e", "--io", "plain", "--checkpoint", "0.1"];
+    let content = marked(SIZE);
+    let Some(disk) = FaultyDisk::new(SIZE as u64, Vec::new()) else { return };
+    let path = text(disk.loop_path()).to_owned();
+    let token = prepared.json(0, &["plan", &path])[0]["confirm_token"].as_str().unwrap().to_owned();
+    let wipe = ["wipe", &path, "--confirm", &token, "--scheme", "dod-e", "--io", "plain", "--checkpoint", "0.1"];
     let Some(whole) = CrashFs::from_dir(&prepared.state()) else { return };
+    disk.set_faults(slow());
     let output = run(whole.path(), &wipe);
     assert_eq!(output.status.code(), Some(0), "{}", both(&output));
     let steps = whole.steps();
     assert!(steps > 30, "{steps}");
     drop(whole);
+    let (mut with_checkpoint, mut in_the_middle) = (0, 0);
     for crash in [Crash::SYNCED_ONLY, Crash::NAMES_AHEAD_TORN] {
         for step in 0..steps {
-            std::fs::write(&image, marked(SIZE)).unwrap();
+            disk.poke(0, &content);
+            disk.set_faults(slow());
             let fs = CrashFs::from_dir(&prepared.state()).unwrap();
             fs.cut_at(step);
             let output = run(fs.path(), &wipe);
             let code = output.status.code();
-            let touched = marks_in(&image) < SIZE / 512;
+            let touched = disk.backing() != content;
             let left = fs.after_crash(crash);
             drop(fs);
-            ends_well(left.path(), &image, &wipe, touched, &format!("cut at step {step} of {steps}, exit {code:?}"));
+            disk.set_faults(Vec::new());
+            with_checkpoint += usize::from(has_checkpoint(left.path()));
+            let what = format!("cut at step {step} of {steps}, exit {code:?}");
+            in_the_middle += usize::from(ends_well(left.path(), &disk, &wipe, touched, &what));
         }
     }
+    eprintln!("{steps} steps: {with_checkpoint} cuts with a checkpoint, {in_the_middle} resumed in the middle");
+    assert!(with_checkpoint > 10, "{with_checkpoint} of the cuts had a checkpoint in their journal");
+    assert!(in_the_middle > 1, "{in_the_middle} runs went on in the middle of a pass");
 }
 
-fn ends_well(state: &std::path::Path, image: &std::path::Path, wipe: &[&str], touched: bool, what: &str) {
+fn has_checkpoint(state: &Path) -> bool {
+    let journals = std::fs::read_dir(state.join("journal")).into_iter().flatten().flatten();
+    let mut texts = journals.filter_map(|entry| std::fs::read(entry.path()).ok());
+    texts.any(|text| String::from_utf8_lossy(&text).contains("\"entry\":\"checkpoint\""))
+}
+
+/// Whether the run went on in the middle of a pass.
+fn ends_well(state: &Path, disk: &FaultyDisk, wipe: &[&str], touched: bool, what: &str) -> bool {
     let journals = || count(&state.join("journal"));
     let certificates = || count(&state.join("certificates"));
     if touched {
@@ -63,7 +92,7 @@ fn ends_well(state: &std::path::Path, image: &std::path::Path, wipe: &[&str], to
     }
     assert_eq!(certificates(), 1, "{what}");
     assert_eq!(journals(), 0, "{what}");
-    assert_eq!(marks_in(image), 0, "{what}");
+    assert!(disk.backing().chunks(512).all(|block| !block.starts_with(MARK.as_bytes())), "{what}");
     let audit = run(state, &["custody", "audit"]);
     assert_eq!(audit.status.code(), Some(0), "{what}: audit\n{}", both(&audit));
     // A cut can leave a half-written file under a name of its own beside it.
@@ -71,11 +100,14 @@ fn ends_well(state: &std::path::Path, image: &std::path::Path, wipe: &[&str], to
     let certificate = files.into_iter().find(|path| path.extension().is_some_and(|e| e == "json")).unwrap();
     let verified = run(state, &["certificate", "verify", text(&certificate)]);
     assert_eq!(verified.status.code(), Some(0), "{what}\n{}", both(&verified));
-    let read = run(state, &["verify-media", text(image), "--certificate", text(&certificate)]);
+    let read = run(state, &["verify-media", text(disk.loop_path()), "--certificate", text(&certificate)]);
     assert_eq!(read.status.code(), Some(0), "{what}\n{}", both(&read));
+    let shown = run(state, &["--json", "certificate", "show", text(&certificate)]);
+    let facts = &json_lines(&shown.stdout)[0]["document"]["facts"];
+    facts["resumed"].as_array().is_some_and(|places| places.iter().any(|place| place["offset"] != "0"))
 }
 
-fn count(folder: &std::path::Path) -> usize {
+fn count(folder: &Path) -> usize {
     let json = |p: &std::path::PathBuf| p.extension().is_some_and(|e| e == "json" || e == "jsonl");
     std::fs::read_dir(folder).map_or(0, |entries| entries.flatten().filter(|e| json(&e.path())).count())
 }

@@ -4,11 +4,13 @@
 
 mod common;
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::fuse_disk::{Effect, Fault, FaultyDisk, On};
-use common::station::{Station, both, json_lines, marked, text};
+use common::station::{MARK, Station, both, json_lines, marked, text};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 
 const SIZE: usize = 8 << 20;
@@ -224,4 +226,99 @@ fn a_drive_that_hangs_holds_up_nobody_and_is_given_up() {
     let shown = station.json(0, &["certificate", "show", results[1]["failure_report"].as_str().unwrap()]);
     assert_eq!(shown[0]["document"]["failure"]["code"], "stalled");
     station.ok(&["custody", "audit"]);
+}
+
+/// Ctrl-Z and `fg`, or a frozen cgroup: the drive answered long ago, and nobody was there to hear it.
+#[test]
+fn a_process_that_was_stopped_does_not_blame_the_drive() {
+    let stopped = |io: &str, on: On| {
+        let station = Station::new();
+        let Some(disk) = disk(Vec::new()) else { return };
+        let token = token(&station, &disk);
+        disk.set_faults(vec![Fault::new(on, 0..SIZE as u64, Effect::Delay(Duration::from_millis(600)))]);
+        let args = ["wipe", text(disk.loop_path()), "--confirm", &token, "--io", io, "--stall-timeout", "3"];
+        let mut child = station.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let under_way = || disk.seen().iter().any(|seen| seen.op == on && !seen.effects.is_empty());
+        while !under_way() {
+            assert!(child.try_wait().unwrap().is_none(), "{io}, {on:?}: it ended before");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let tell = |signal: &str| Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+        assert!(tell("STOP").success());
+        std::thread::sleep(Duration::from_secs(5));
+        assert!(tell("CONT").success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{io}, {on:?}: {}", both(&output));
+    };
+    std::thread::scope(|scope| {
+        for (io, on) in [("uring", On::Write), ("uring", On::Read), ("uring", On::Flush), ("plain", On::Write)] {
+            scope.spawn(move || stopped(io, on));
+        }
+    });
+}
+
+/// Up to four things that go wrong, each at some place for some time.
+fn faults(size: u64) -> impl Strategy<Value = Vec<Fault>> {
+    let effect = prop_oneof![
+        3 => Just((On::Write, Effect::Drop)),
+        2 => (0..size / 512).prop_map(|to| (On::Write, Effect::Misdirect { to: to * 512 })),
+        2 => Just((On::Write, Effect::Error(EIO))),
+        2 => Just((On::Read, Effect::Error(EIO))),
+        1 => Just((On::Flush, Effect::Error(EIO))),
+        1 => (0u64..300).prop_map(|blocks| (On::Write, Effect::Short { keep: blocks * 512 })),
+        1 => (0u64..300).prop_map(|blocks| (On::Read, Effect::Short { keep: blocks * 512 })),
+        // None that makes of the old content what has to be there.
+        1 => Just((On::Read, Effect::Rot { flip: 0x01 })),
+    ];
+    let times = prop_oneof![Just(1), Just(3), Just(u64::MAX)];
+    let fault = (effect, 0..size / 512, 1u64..200, 0u64..6, times);
+    let fault = fault.prop_map(move |((on, effect), first, blocks, skip, times)| {
+        let range = first * 512..((first + blocks) * 512).min(size);
+        Fault::new(on, range, effect).after(skip).times(times)
+    });
+    prop::collection::vec(fault, 0..4)
+}
+
+/// The whole program over io_uring on disks that fail, shorten, drop and misdirect: what passes is true, and what
+/// went well passes.
+#[test]
+fn a_certificate_over_a_disk_that_lies_at_random_is_true() {
+    const SIZE: usize = 4 << 20;
+    let station = Station::new();
+    let Some(disk) = FaultyDisk::new(SIZE as u64, Vec::new()) else { return };
+    let content = marked(SIZE);
+    disk.poke(0, &content);
+    let token = token(&station, &disk);
+    let results = std::cell::RefCell::new([0, 0]);
+    let mut runner = TestRunner::new(Config { cases: 24, max_shrink_iters: 20, ..Config::default() });
+    let scheme = prop_oneof![Just("zero"), Just("random"), Just("dod-e")];
+    let outcome = runner.run(&(faults(SIZE as u64), scheme), |(faults, scheme)| {
+        disk.poke(0, &content);
+        disk.set_faults(faults);
+        let before = disk.seen().len();
+        let args = ["--json", "wipe", text(disk.loop_path()), "--confirm", &token, "--io", "uring", "--scheme", scheme];
+        let output = station.run(&[args.as_slice(), &["--retry-budget", "20"]].concat());
+        let result = json_lines(&output.stdout).pop().ok_or_else(|| TestCaseError::fail(both(&output)))?;
+        let harmed = disk.seen()[before..].iter().any(|seen| !seen.effects.is_empty());
+        disk.set_faults(Vec::new());
+        if output.status.code() == Some(0) {
+            prop_assert_eq!(&result["outcome"], "pass");
+            let left = disk.backing();
+            prop_assert!(left.chunks(512).all(|block| !block.starts_with(MARK.as_bytes())), "content is left");
+            prop_assert!(scheme != "zero" || left.iter().all(|byte| *byte == 0), "not what was certified");
+            let read =
+                ["verify-media", text(disk.loop_path()), "--certificate", result["certificate"].as_str().unwrap()];
+            let read = station.run(&read);
+            prop_assert_eq!(read.status.code(), Some(0), "{}", both(&read));
+        } else {
+            prop_assert_eq!(output.status.code(), Some(4), "{}", both(&output));
+            prop_assert!(harmed && result["certificate"].is_null(), "{}", result);
+        }
+        results.borrow_mut()[usize::from(output.status.code() == Some(0))] += 1;
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    let [failed, passed] = results.into_inner();
+    eprintln!("{failed} failed, {passed} passed");
+    assert!(failed > 0 && passed > 0, "{failed} failed, {passed} passed");
 }

@@ -5,36 +5,56 @@
 mod common;
 
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use common::fuse_disk::{Effect, Fault, FaultyDisk, On};
 use common::loopdev::{LoopDevice, attach, detach};
-use common::station::{Station, both, marked, marks_in, text};
+use common::station::{MARK, Station, both, marked, marks_in, text};
 
 const KILLS: usize = 50;
+const SIZE: usize = 8 << 20;
+
+/// Each pass stands in the middle for most of its time.
+fn slow() -> Vec<Fault> {
+    let size = SIZE as u64;
+    vec![Fault::new(On::ReadWrite, size / 2..size, Effect::Delay(Duration::from_millis(250)))]
+}
+
+fn confirm_token(station: &Station, path: &std::path::Path) -> String {
+    station.json(0, &["plan", text(path)])[0]["confirm_token"].as_str().unwrap().to_owned()
+}
 
 #[test]
 fn fifty_kills_at_random_instants_and_every_run_ends_once() {
     let station = Station::new();
-    let image = station.image("disk.img", 40 << 20);
+    let Some(disk) = FaultyDisk::new(SIZE as u64, Vec::new()) else { return };
+    let token = confirm_token(&station, disk.loop_path());
+    let fresh = ["wipe", text(disk.loop_path()), "--confirm", &token, "--scheme", "dod-e", "--checkpoint", "0.1"];
+    let again = ["resume", "--yes", "--checkpoint", "0.1"];
+    let content = marked(SIZE);
+    // Once without a kill, to know how long a run takes.
+    disk.set_faults(slow());
+    let began = Instant::now();
+    station.ok(&fresh);
+    let whole = began.elapsed();
+    let (mut kills, mut runs, mut resumed, mut in_the_middle) = (0, 1, 0, 0);
     let mut random = 0x2545_F491_4F6C_DD1D_u64;
-    let (mut kills, mut runs) = (0, 0);
     while kills < KILLS {
-        std::fs::write(&image, marked(40 << 20)).unwrap();
+        disk.poke(0, &content);
         let mut first = true;
-        // The longer a run survives, the later it is killed: all stages get their share.
-        let mut patience = 4;
+        // A run that was killed has less before it: half of its length reaches all of it, and in time its end.
+        let mut patience = whole / 2;
         loop {
-            let fresh = ["wipe", text(&image), "--yes", "--scheme", "dod-e", "--checkpoint", "0.1"];
-            let again = ["resume", "--yes", "--checkpoint", "0.1"];
             let begun = !station.files("journal").is_empty();
             let mut child = spawn(&station, if first || !begun { &fresh } else { &again });
             first = false;
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            std::thread::sleep(Duration::from_millis((random >> 33) % patience));
-            patience += 4;
+            std::thread::sleep(patience.mul_f64((random >> 33) as f64 / f64::from(1u32 << 31)));
+            patience += whole / 20;
             let killed = matches!(child.try_wait(), Ok(None));
             child.kill().unwrap();
             child.wait().unwrap();
+            disk.wait_until_free();
             kills += usize::from(killed);
             // Killed between creating the journal and its first line, a run leaves nothing to resume: it
             // begins anew.
@@ -45,15 +65,21 @@ fn fifty_kills_at_random_instants_and_every_run_ends_once() {
         runs += 1;
         let open = station.json(0, &["resume"]);
         assert!(open.is_empty(), "{open:?}");
-        assert_eq!(marks_in(&image), 0);
+        let left = disk.backing();
+        assert!(left.chunks(512).all(|block| !block.starts_with(MARK.as_bytes())));
         let certificates = certificates(&station);
         assert_eq!(certificates.len(), runs, "exactly one certificate a run");
         let newest = newest(&certificates);
         station.ok(&["certificate", "verify", text(&newest)]);
-        station.ok(&["verify-media", text(&image), "--certificate", text(&newest)]);
+        station.ok(&["verify-media", text(disk.loop_path()), "--certificate", text(&newest)]);
         station.ok(&["custody", "audit"]);
+        let shown = station.json(0, &["certificate", "show", text(&newest)]);
+        let taken_up = shown[0]["document"]["facts"]["resumed"].as_array().cloned().unwrap_or_default();
+        resumed += usize::from(!taken_up.is_empty());
+        in_the_middle += taken_up.iter().filter(|place| place["offset"] != "0").count();
     }
-    eprintln!("{kills} kills over {runs} runs");
+    eprintln!("{kills} kills over {runs} runs of {whole:?}: {resumed} resumed, {in_the_middle} times in the middle");
+    assert!(resumed >= 3 && in_the_middle >= 3, "{resumed} runs were resumed, {in_the_middle} times within a pass");
 }
 
 /// A kill while one is written may leave its temporary file.
@@ -181,25 +207,31 @@ impl Drop for Detach {
 #[test]
 fn a_medium_that_was_written_to_since_is_not_taken_for_the_same() {
     let station = Station::new();
-    let image = station.image("disk.img", 100 << 20);
-    let mut child = spawn(&station, &["wipe", text(&image), "--yes", "--scheme", "gutmann", "--checkpoint", "0.1"]);
-    wait_for_progress(&station);
+    let Some(disk) = FaultyDisk::new(SIZE as u64, Vec::new()) else { return };
+    disk.poke(0, &marked(SIZE));
+    let token = confirm_token(&station, disk.loop_path());
+    // In the third pass: what lies below the cut is not what an earlier one wrote either.
+    disk.set_faults(vec![Fault::new(On::Write, 5_000_192..5_000_704, Effect::Hang).after(2)]);
+    let wipe = ["wipe", text(disk.loop_path()), "--confirm", &token, "--scheme", "gutmann", "--checkpoint", "0.1"];
+    let mut child = spawn(&station, &wipe);
+    assert!(disk.wait_for_hang(1, Duration::from_secs(60)));
+    let journal = || std::fs::read_to_string(&station.files("journal")[0]).unwrap();
+    let is_saved = || journal().lines().any(|line| line.contains("\"checkpoint\"") && line.contains("\"pass\":3"));
+    (0..6000).take_while(|_| !is_saved()).for_each(|_| std::thread::sleep(Duration::from_millis(10)));
+    assert!(is_saved(), "{}", journal());
     child.kill().unwrap();
+    disk.release();
     child.wait().unwrap();
+    disk.wait_until_free();
     let id = station.json(0, &["resume"])[0]["run_id"].as_str().unwrap().to_owned();
-    // The same file by every mark of identity, with the content of another medium.
-    let other = marked(100 << 20);
-    std::fs::write(&image, &other).unwrap();
-    let output = station.run(&["--json", "resume", &id]);
-    let results = common::station::json_lines(&output.stdout);
-    // Cut before the first checkpoint of a pass there is nothing below to compare with.
-    if results[0]["outcome"] == "fail" {
-        assert!(both(&output).contains("another medium of the same identity"), "{}", both(&output));
-        assert!(station.files("certificates").is_empty());
-        assert_eq!(std::fs::read(&image).unwrap(), other, "nothing more was written");
-    } else {
-        assert_eq!(marks_in(&image), 0);
-    }
+    // The same device by every mark of identity, with the content of another medium.
+    let other = marked(SIZE);
+    disk.poke(0, &other);
+    let output = station.expect(4, &["--json", "resume", &id]);
+    assert_eq!(common::station::json_lines(&output.stdout)[0]["outcome"], "fail");
+    assert!(both(&output).contains("another medium of the same identity"), "{}", both(&output));
+    assert!(station.files("certificates").is_empty());
+    assert!(disk.backing() == other, "nothing more was written");
     station.ok(&["custody", "audit"]);
 }
 

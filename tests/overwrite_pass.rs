@@ -109,3 +109,24 @@ fn only_what_was_read_this_time_is_compared() {
     pass.complete(rest, Ok(0), &data, Duration::ZERO);
     assert_eq!(pass.settled(), 1024, "nothing read is an error, not a match");
 }
+
+/// The process was stopped for ten hours while one request was out. Longer than the patience with a silent
+/// medium it cannot have been the medium that took the time.
+#[test]
+fn time_that_the_process_stood_still_is_not_lost_on_errors() {
+    let limits = FaultLimits::default();
+    let mut pass = Pass::new(PassOp::Write, &ZERO, Bytes(4096), SectorSize::B512, vec![0..4096], limits);
+    let mut now = Duration::ZERO;
+    let mut first_of_trouble = true;
+    while let Poll::Ready(_) = pass.poll() {
+        let request = pass.take(4096, now).unwrap();
+        let bad = request.offset() <= 1024 && request.offset() + request.len() as u64 > 1024;
+        let stopped = bad && request.len() < 4096 && std::mem::take(&mut first_of_trouble);
+        now += if stopped { Duration::from_secs(10 * 3600) } else { Duration::from_secs(1) };
+        let answer = if bad { Err(eio()) } else { Ok(request.len()) };
+        pass.complete(request, answer, &[], now);
+    }
+    let outcome = pass.outcome();
+    assert!(!first_of_trouble && outcome.ledger.unreached.is_empty(), "{outcome:?}");
+    assert_eq!((outcome.ledger.blocks(), outcome.done), (1, Bytes(4096 - 512)));
+}

@@ -341,6 +341,37 @@ fn nothing_stays_behind_a_panic() {
     assert!(!folder.exists());
 }
 
+#[test]
+fn a_volatile_cache_loses_what_was_not_flushed() {
+    let hangs = Fault::new(On::Write, 3 * 4096..4 * 4096, Effect::Hang);
+    let Some(disk) = FaultyDisk::new(MIB, vec![hangs]) else { return };
+    let device = Direct::open(disk.loop_path());
+    disk.set_volatile();
+    device.write(0, &[1; 4096]).unwrap();
+    device.flush().unwrap();
+    device.write(4096, &[2; 4096]).unwrap();
+    assert!(all(part(&disk.backing(), 4096..8192), 2) && all(&device.read(4096..8192).unwrap(), 2));
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| device.write(3 * 4096, &[3; 4096]));
+        assert!(disk.wait_for_hang(1, Duration::from_secs(10)));
+        disk.cut_power();
+        assert_eq!(errno(writer.join().unwrap()), libc::EIO, "under way at the cut: not done");
+    });
+    for dead in [device.write(0, &[4; 4096]).map(drop), device.read(0..4096).map(drop), device.flush()] {
+        assert_eq!(errno(dead), libc::EIO);
+    }
+    disk.power_on();
+    let medium = disk.backing();
+    assert!(all(part(&medium, 0..4096), 1) && all(part(&medium, 4096..MIB), 0));
+    device.write(4096, &[5; 4096]).unwrap();
+    device.flush().unwrap();
+    disk.cut_power();
+    assert!(all(part(&disk.backing(), 4096..8192), 5));
+    disk.power_on();
+    drop(device);
+    disk.wait_until_free();
+}
+
 /// Not a test by itself: what the next one kills.
 #[test]
 fn victim() {

@@ -418,7 +418,9 @@ impl Pass {
     fn failed(&mut self, request: &Request, error: io::Error, now: Duration) {
         self.note_error(request, &error);
         if self.returning {
-            self.lost = self.lost.saturating_add(now.saturating_sub(request.issued));
+            // More was none of the medium's: the process itself was stopped.
+            let took = now.saturating_sub(request.issued).min(self.limits.stall_timeout);
+            self.lost = self.lost.saturating_add(took);
         }
         let attempts = match request.origin {
             Origin::Sweep { leap } => {

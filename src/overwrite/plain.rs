@@ -10,7 +10,7 @@ use super::disk::Disk;
 use super::engine::Shared;
 use super::job::{CANCEL_PATIENCE, Link, PassEnd, Reporter};
 use super::pass::{FaultLimits, Pass, PassOp, Poll, Request};
-use crate::sys::{Buffer, Run};
+use crate::sys::{Buffer, Presence, Run};
 
 /// Starts a pass on a thread of its own.
 pub(super) fn start(
@@ -58,6 +58,16 @@ impl Call {
     fn waiting_since(&self) -> Option<Duration> {
         let since = self.since.load(Ordering::Acquire);
         (since != NO_CALL).then(|| Duration::from_millis(since))
+    }
+
+    /// The whole process stood still: the call may have ended long ago, and its thread not have said so yet.
+    fn begin_anew(&self) {
+        let since = self.since.load(Ordering::Acquire);
+        if since != NO_CALL {
+            let now = self.link.now().as_millis() as u64;
+            // Another value by now: it has said so.
+            let _ = self.since.compare_exchange(since, now, Ordering::AcqRel, Ordering::Relaxed);
+        }
     }
 
     /// Ends the pass although its thread may be inside a call.
@@ -183,6 +193,7 @@ impl Watchdog {
 }
 
 fn guard(shared: &Weak<Shared>) {
+    let mut presence = Presence::new();
     while let Some(shared) = shared.upgrade() {
         let calls: Vec<Arc<Call>> = {
             let mut watched = shared.watchdog.watched.lock().unwrap_or_else(PoisonError::into_inner);
@@ -193,7 +204,11 @@ fn guard(shared: &Weak<Shared>) {
             }
             watched.calls.iter().filter_map(Weak::upgrade).collect()
         };
+        let was_away = presence.look().is_some();
         for call in calls {
+            if was_away {
+                call.begin_anew();
+            }
             look_at(&shared, &call);
         }
         drop(shared);

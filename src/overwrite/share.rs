@@ -2,7 +2,7 @@
 //! drives small ones, all together never more than the arena.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::engine::Tuning;
 use crate::sys::{Arena, GRANULE, Run};
@@ -10,6 +10,9 @@ use crate::sys::{Arena, GRANULE, Run};
 /// What the kernel issues as one piece (256 pages). Anything larger it hands to a helper thread first,
 /// which is cheaper for one drive, and a thread too many for several.
 const ONE_PIECE: usize = 1 << 20;
+/// The part of the arena that all blocks of constant patterns together may take: each drive of a job has bytes
+/// of its own, and one that hangs keeps its block.
+const CONSTANTS: usize = 5;
 
 /// The size of a drive's requests and how many of them are in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +65,8 @@ impl Memory {
     /// have requests of more than one piece. Unregistered memory may be many segments, and is better
     /// moved in one.
     pub(super) fn shape(&self, large: bool) -> Shape {
-        let free = self.arena.bytes().saturating_sub(self.stuck.load(Ordering::Relaxed));
+        let taken = self.stuck.load(Ordering::Relaxed) + in_use(&self.constants());
+        let free = self.arena.bytes().saturating_sub(taken);
         let jobs = self.jobs.load(Ordering::Relaxed);
         let Shape { request, depth } = shape(free, jobs, &self.tuning);
         Shape { request: if large && jobs <= 1 { request } else { request.min(ONE_PIECE) }, depth }
@@ -78,20 +82,39 @@ impl Memory {
         Shape { request: if self.is_for_one() { block } else { block.min(ONE_PIECE) }, depth: self.tuning.depth }
     }
 
-    /// The shared block of a constant pattern, `None` while there is no room for it.
+    /// The shared block of a constant pattern, `None` while there is no room for it: then the pass fills memory
+    /// of its own.
     pub(super) fn constant(&self, byte: u8) -> Option<Arc<Run>> {
-        let mut constants = self.constants.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut constants = self.constants();
         constants.retain(|(_, run)| run.strong_count() > 0);
         if let Some(run) = constants.iter().find(|(of, _)| *of == byte).and_then(|(_, run)| run.upgrade()) {
             return Some(run);
         }
-        let bytes = self.tuning.constant_request.min(self.arena.bytes() / 4).max(GRANULE);
+        let most = if self.is_for_one() { self.tuning.constant_request } else { self.constant_of_several() };
+        let bytes = most.min(self.arena.bytes() / 4).max(GRANULE);
+        let used = in_use(&constants);
+        if used > 0 && used + bytes > self.arena.bytes() / CONSTANTS {
+            return None;
+        }
         let mut run = self.arena.take(bytes)?;
         run.bytes_mut().fill(byte);
         let run = Arc::new(run);
         constants.push((byte, Arc::downgrade(&run)));
         Some(run)
     }
+
+    fn constant_of_several(&self) -> usize {
+        self.tuning.constant_request.min(ONE_PIECE)
+    }
+
+    fn constants(&self) -> MutexGuard<'_, Vec<(u8, Weak<Run>)>> {
+        self.constants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Bytes of the blocks that somebody still uses, be it a drive that was given up long ago.
+fn in_use(constants: &[(u8, Weak<Run>)]) -> usize {
+    constants.iter().filter_map(|(_, run)| run.upgrade()).map(|run| run.len()).sum()
 }
 
 /// A lone drive may have four fifths of what is free in flight, one of several half of it, so that there
@@ -144,5 +167,31 @@ mod tests {
         let free = memory.arena.free();
         drop((a, b));
         assert!(memory.arena.free() > free);
+    }
+
+    #[test]
+    fn many_constant_patterns_leave_memory_for_the_rest() {
+        for jobs in [1, 5, 16, 64] {
+            let memory = Memory::new(Arena::new(BUFFERS).unwrap(), Tuning::default());
+            (0..jobs).for_each(|_| memory.join());
+            let held: Vec<_> = (0..16).map(|byte| memory.constant(byte)).collect();
+            assert!(held[0].is_some() && held[15].is_none(), "{jobs} jobs");
+            assert!(memory.arena.free() >= memory.arena.bytes() / 2, "{jobs} jobs: {:?}", memory.arena);
+            // What they hold is nobody else's share.
+            let Shape { request, depth } = memory.shape(false);
+            assert!(request * depth * jobs <= memory.arena.free(), "{jobs}: {request} x {depth}");
+            // The first to end makes room for the next.
+            drop(held);
+            assert!(memory.constant(15).is_some());
+        }
+    }
+
+    #[test]
+    fn a_lone_drive_has_its_large_constant_block() {
+        let memory = Memory::new(Arena::new(BUFFERS).unwrap(), Tuning::default());
+        memory.join();
+        assert_eq!(memory.constant(0).unwrap().len(), Tuning::default().constant_request);
+        memory.join();
+        assert_eq!(memory.constant(0).unwrap().len(), ONE_PIECE);
     }
 }

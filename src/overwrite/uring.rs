@@ -21,7 +21,7 @@ use super::pace::Pace;
 use super::pass::{FaultLimits, Pass, PassOp, Poll, Request};
 use super::plain;
 use super::share::Shape;
-use crate::sys::{Buffer, Completion, Moved, Ring, RingOptions, Run};
+use crate::sys::{Buffer, Completion, Moved, Presence, Ring, RingOptions, Run};
 
 /// Starts a worker. `index` is its place among those that take new passes, `None` for one that is
 /// there for a single stalled drive.
@@ -166,7 +166,7 @@ struct Worker {
     retired: bool,
     /// Nobody can send new passes any more.
     closed: bool,
-    looked: Instant,
+    presence: Presence,
     stop_at: Option<Instant>,
     ring_errors: u32,
 }
@@ -183,7 +183,7 @@ impl Worker {
             starved: Vec::new(),
             retired: index.is_none(),
             closed: false,
-            looked: Instant::now(),
+            presence: Presence::new(),
             stop_at: None,
             ring_errors: 0,
         }
@@ -343,10 +343,14 @@ impl Worker {
 
     /// Cancelled passes and drives that give no answer.
     fn look_after(&mut self) {
-        if self.looked.elapsed() < LOOK_EVERY {
+        if self.presence.elapsed() < LOOK_EVERY {
             return;
         }
-        self.looked = Instant::now();
+        if let Some(away) = self.presence.look() {
+            // This thread stood still, and what came meanwhile is not reaped yet: no drive is to blame.
+            self.works.values_mut().for_each(|work| work.last_answer = work.reporter.link.now());
+            self.stop_at = self.stop_at.map(|at| at + away);
+        }
         let mut given_up = Vec::new();
         let mut new_suspects = Vec::new();
         for (id, work) in &mut self.works {

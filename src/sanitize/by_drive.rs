@@ -13,6 +13,7 @@ use super::run::Claimed;
 use super::rung::{RungEnd, known_content};
 use super::state::{JournalEntry, RunPlan};
 use crate::policy::Technique;
+use crate::sys::Presence;
 use crate::units::{Bytes, now};
 use thread::{Left, Work};
 
@@ -136,11 +137,17 @@ async fn drive(
     let mut tick = tokio::time::interval(Duration::from_millis(500));
     let mut stop = bench.stop.clone();
     let mut stopping: Option<Instant> = None;
+    let mut presence = Presence::new();
     loop {
         tokio::select! {
             left = &mut call => return Ok(left?),
             _ = tick.tick() => {
                 snapshot(false);
+                if let Some(away) = presence.look() {
+                    // This process stood still, its helper thread too.
+                    pulse.beat(|beat| beat.patience_until += away);
+                    stopping = stopping.map(|since| since + away);
+                }
                 let silent_since = pulse.beat(|beat| beat.patience_until);
                 if silent_since.elapsed() >= bench.faults.stall_timeout {
                     return Ok(Left::Failed(silent(technique, silent_since.elapsed())));

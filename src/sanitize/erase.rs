@@ -22,7 +22,7 @@ use super::state::{JournalEntry, RunPlan, Stage, StageWork};
 use crate::device::{Claim, Roots};
 use crate::overwrite::{Disk as _, Engine, Extents, FaultLimits, IoMode, Ledger, PassEnd, PassJob, PassOp};
 use crate::policy::VerificationLevel;
-use crate::sys::{Blocking, HelperGone};
+use crate::sys::{Blocking, HelperGone, within};
 use crate::units::{Bytes, SectorSize, now};
 
 /// What all runs of a process share.
@@ -109,7 +109,7 @@ impl Run<Intended> {
             Err(stopped) => {
                 // Closing may wait for the medium: not here, among the tasks of all the others.
                 let closing = bench.blocking.call(move || drop(claimed));
-                let _ = tokio::time::timeout(bench.faults.stall_timeout.min(STOP_PATIENCE), closing).await;
+                let _ = within(bench.faults.stall_timeout.min(STOP_PATIENCE), closing).await;
                 Err(stopped)
             }
         }
@@ -308,7 +308,7 @@ async fn prepare(claimed: &Claimed, stage: Stage, bench: &Bench) -> Result<Optio
             advice: "the read-back could have come from memory; wipe the medium again".to_owned(),
         })
     };
-    match tokio::time::timeout(bench.faults.stall_timeout, bench.blocking.call(look)).await {
+    match within(bench.faults.stall_timeout, bench.blocking.call(look)).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Ok(Some(silent("the identity check", bench))),
     }
@@ -352,7 +352,7 @@ async fn checkpoint_now(
     let entry = JournalEntry::Checkpoint { stage, watermark, ledger: settled(ledger, watermark, block) };
     let (journal, disk) = (claimed.journal.clone(), disk.clone());
     let call = bench.blocking.call(move || write_checkpoint(&journal, &disk, stage, &entry));
-    match tokio::time::timeout(bench.faults.stall_timeout, call).await {
+    match within(bench.faults.stall_timeout, call).await {
         Ok(written) => written?.map(|_| ()).map_err(Stopped::from),
         // The medium does not answer: the last checkpoint stands.
         Err(_) => Ok(()),
@@ -375,7 +375,7 @@ pub(super) fn apply(claimed: &mut Claimed, entry: &JournalEntry) -> Result<(), S
 
 async fn flush(disk: &Arc<ClaimedDisk>, bench: &Bench) -> Result<Option<String>, Stopped> {
     let disk = disk.clone();
-    match tokio::time::timeout(bench.faults.stall_timeout, bench.blocking.call(move || disk.flush())).await {
+    match within(bench.faults.stall_timeout, bench.blocking.call(move || disk.flush())).await {
         Ok(answer) => Ok(answer?.err().map(|e| e.to_string())),
         Err(_) => Ok(Some(silent("the flush", bench).message)),
     }
@@ -385,7 +385,7 @@ async fn flush(disk: &Arc<ClaimedDisk>, bench: &Bench) -> Result<Option<String>,
 pub(super) async fn gone(claim: &Arc<Claim>, bench: &Bench) -> Result<Option<String>, HelperGone> {
     let claim = claim.clone();
     let look = bench.blocking.call(move || claim.gone());
-    match tokio::time::timeout(bench.faults.stall_timeout, look).await {
+    match within(bench.faults.stall_timeout, look).await {
         Ok(answer) => answer,
         Err(_) => Ok(None),
     }

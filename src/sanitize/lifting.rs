@@ -14,6 +14,7 @@ use super::record::{Failure, ForceRo};
 use super::run::Claimed;
 use super::state::{JournalEntry, RunState};
 use crate::device::{self, Claim, Roots};
+use crate::sys::within;
 use crate::units::now;
 
 /// A durable note.
@@ -153,7 +154,7 @@ fn held(claimed: &Claimed) -> Vec<Arc<Claim>> {
 async fn switch(claim: &Arc<Claim>, bench: &Bench, on: bool) -> Result<Result<(), String>, Stopped> {
     let claim = claim.clone();
     let call = bench.blocking.call(move || claim.set_force_ro(on).map_err(|error| error.to_string()));
-    match tokio::time::timeout(bench.faults.stall_timeout, call).await {
+    match within(bench.faults.stall_timeout, call).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Ok(Err(format!("no answer for {} s", bench.faults.stall_timeout.as_secs()))),
     }

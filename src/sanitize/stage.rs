@@ -16,7 +16,7 @@ use super::state::{JournalEntry, RunPlan, Stage, StageWork};
 use crate::device::Claim;
 use crate::overwrite::{Disk, Ledger, PassJob, PassOutcome};
 use crate::policy::VerificationLevel;
-use crate::sys::HelperGone;
+use crate::sys::{HelperGone, within};
 use crate::units::{Bytes, Lba, SectorSize};
 
 /// One stage under way: watches it, checkpoints it, passes a stop on.
@@ -30,6 +30,9 @@ pub(super) struct StageRun<'a> {
     disk: Arc<ClaimedDisk>,
     bench: &'a Bench,
 }
+
+/// How often a stage is looked at, unless its checkpoints are to be closer.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A look at whether the medium is still attached.
 type Look = Pin<Box<dyn Future<Output = Result<Option<String>, HelperGone>>>>;
@@ -72,7 +75,8 @@ impl<'a> StageRun<'a> {
         let mut ended = std::pin::pin!(pass.wait());
         let began = Instant::now();
         let mut pace = Pace::new(Duration::ZERO, handle.progress().done.0);
-        let mut tick = tokio::time::interval(Duration::from_millis(500));
+        let every = LOOK_EVERY.min(self.bench.checkpoint_every).max(Duration::from_millis(10));
+        let mut tick = tokio::time::interval(every);
         let mut stop = self.bench.stop.clone();
         let mut stopping = false;
         let (mut saved, mut settled_at) = (self.from, self.from);
@@ -90,7 +94,7 @@ impl<'a> StageRun<'a> {
                         // A flush that never returns must not hold the result back.
                         let patience = self.bench.faults.stall_timeout;
                         let patience = if stopping { patience.min(STOP_PATIENCE) } else { patience };
-                        match tokio::time::timeout(patience, pending).await {
+                        match within(patience, pending).await {
                             Ok(written) => match written?? {
                                 None => settled_at = saved,
                                 error => flush_error = flush_error.or(error),

@@ -26,7 +26,7 @@ use crate::sanitize::journal::Journal;
 use crate::sanitize::state::{RunPlan, RunState};
 use crate::sanitize::{AfterRestore, Bench, Claimed, Confirmed, Held, Intended, Run, Sealed, StartError, Stopped};
 use crate::signed::StationKey;
-use crate::sys::{Blocking, HelperGone, clock};
+use crate::sys::{Blocking, HelperGone, clock, within};
 use crate::units::now;
 
 /// How a batch is executed.
@@ -235,7 +235,7 @@ impl Desk<'_> {
         let name = Named::of(&ready);
         let plan = &name.plan;
         let claimed = match ready {
-            Ready::Fresh(run) => match tokio::time::timeout(self.bench.faults.stall_timeout, self.claim(*run)).await {
+            Ready::Fresh(run) => match within(self.bench.faults.stall_timeout, self.claim(*run)).await {
                 Ok(Ok(run)) => Ok(run),
                 Ok(Err(Cut::Start(error))) => Err(result_of_start(plan, error)),
                 Ok(Err(cut)) => Err(cut_result(plan, cut)),
@@ -245,7 +245,7 @@ impl Desk<'_> {
                 let TakenUp { medium, also, journal, state } = *taken;
                 let roots = self.bench.roots.clone();
                 let open = self.blocking(move || Run::resume(&roots, medium, &also, journal, state, now()));
-                match tokio::time::timeout(self.bench.faults.stall_timeout, open).await {
+                match within(self.bench.faults.stall_timeout, open).await {
                     Ok(Ok(Ok(run))) => Ok(run),
                     Ok(Ok(Err(error))) => Err(result_of_start(plan, error)),
                     Ok(Err(cut)) => Err(cut_result(plan, cut)),
@@ -327,7 +327,7 @@ impl Desk<'_> {
             run.restore(&roots).map_err(Cut::Stopped)
         });
         let patience = self.bench.faults.stall_timeout + GIVE_BACK;
-        let restored = tokio::time::timeout(patience, work).await.map_err(|_| {
+        let restored = within(patience, work).await.map_err(|_| {
             let why = format!("drive or kernel gave no answer for {} s", patience.as_secs());
             Cut::Stopped(Stopped::Unclear { why })
         })???;

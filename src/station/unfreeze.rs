@@ -18,6 +18,7 @@ use crate::sanitize::record::Frozen;
 use crate::sanitize::rung::Rung;
 use crate::sanitize::state::RunState;
 use crate::sanitize::{BeforeSuspend, Intended, Run, Stopped, UnfreezePlan};
+use crate::sys::within;
 
 /// The clock's alarm counts from before the machine begins to be suspended, and disks take their time to
 /// stop.
@@ -253,7 +254,7 @@ impl Desk<'_> {
 
     async fn patiently<T>(&self, work: impl Future<Output = Result<Result<T, Cut>, Cut>>) -> Result<T, Cut> {
         let patience = self.bench.faults.stall_timeout + START;
-        tokio::time::timeout(patience, work).await.map_err(|_| {
+        within(patience, work).await.map_err(|_| {
             let why = format!("the drive gave no answer for {} s", patience.as_secs());
             Cut::Stopped(Stopped::NotUnfrozen { why })
         })??

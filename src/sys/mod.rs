@@ -14,6 +14,8 @@ pub mod memory;
 #[cfg(feature = "erase")]
 pub mod passthrough;
 #[cfg(feature = "erase")]
+mod presence;
+#[cfg(feature = "erase")]
 mod ring;
 #[cfg(feature = "erase")]
 pub mod vaes;
@@ -22,5 +24,7 @@ pub mod vaes;
 pub use arena::{Arena, GRANULE, Run};
 #[cfg(feature = "erase")]
 pub use blocking::{Blocking, HelperGone};
+#[cfg(feature = "erase")]
+pub use presence::{Presence, Silent, within};
 #[cfg(feature = "erase")]
 pub use ring::{Buffer, BufferRegistration, Completion, Moved, Ring, RingOptions, Waker};

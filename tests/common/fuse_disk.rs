@@ -18,6 +18,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -205,6 +206,42 @@ impl FaultyDisk {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
+    /// From now on it has a cache that is gone with the power; what it holds is on the medium.
+    pub fn set_volatile(&self) {
+        let mut state = self.disk.lock();
+        state.flushed = Some(state.medium.clone());
+    }
+
+    /// The power goes: what was written since the last flush is lost, and what hangs fails and is never done.
+    /// So does everything else until [`FaultyDisk::power_on`].
+    pub fn cut_power(&self) {
+        {
+            let mut state = self.disk.lock();
+            state.off = true;
+            if let Some(flushed) = state.flushed.clone() {
+                state.medium = flushed;
+            }
+        }
+        self.release();
+    }
+
+    /// The power is back, without faults.
+    pub fn power_on(&self) {
+        self.set_faults(Vec::new());
+        self.disk.lock().off = false;
+    }
+
+    /// Waits until nobody holds the device: the kernel lets go of a killed program's last requests a moment
+    /// after the program.
+    pub fn wait_until_free(&self) {
+        let free = || fs::OpenOptions::new().read(true).custom_flags(libc::O_EXCL).open(&self.loop_path).is_ok();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !free() {
+            assert!(Instant::now() < deadline, "{} is still held", self.loop_path.display());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Every request since the device was ready, in order of arrival.
     pub fn seen(&self) -> Vec<Seen> {
         self.disk.lock().seen.clone()
@@ -251,6 +288,10 @@ struct Disk {
 
 struct State {
     medium: Vec<u8>,
+    /// What a cut leaves, where the cache is volatile: the medium at the last flush.
+    flushed: Option<Vec<u8>>,
+    /// Without power.
+    off: bool,
     faults: Vec<Armed>,
     seen: Vec<Seen>,
     parked: Vec<Box<dyn FnOnce() + Send>>,
@@ -272,7 +313,8 @@ struct Verdict {
 impl Disk {
     fn new(size: u64) -> Disk {
         let medium = vec![0; usize::try_from(size).unwrap()];
-        let state = State { medium, faults: Vec::new(), seen: Vec::new(), parked: Vec::new(), offloads: 0 };
+        let (faults, seen, parked) = (Vec::new(), Vec::new(), Vec::new());
+        let state = State { medium, flushed: None, off: false, faults, seen, parked, offloads: 0 };
         Disk { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -316,10 +358,25 @@ impl Disk {
         }
     }
 
+    fn powered(&self) -> Result<MutexGuard<'_, State>, i32> {
+        let state = self.lock();
+        if state.off { Err(libc::EIO) } else { Ok(state) }
+    }
+
+    /// What is in the cache is on the medium now.
+    fn flush(&self, verdict: &Verdict) -> Result<(), i32> {
+        verdict.error()?;
+        let mut state = self.powered()?;
+        if state.flushed.is_some() {
+            state.flushed = Some(state.medium.clone());
+        }
+        Ok(())
+    }
+
     /// The bytes a read returns.
     fn read(&self, verdict: &Verdict) -> Result<Vec<u8>, i32> {
         verdict.error()?;
-        let state = self.lock();
+        let state = self.powered()?;
         let start = verdict.range.start.min(state.medium.len() as u64);
         let end = (verdict.range.start + verdict.transferred()).clamp(start, state.medium.len() as u64);
         let mut bytes = state.medium[start as usize..end as usize].to_vec();
@@ -334,7 +391,7 @@ impl Disk {
     /// How many bytes a write says it has stored.
     fn write(&self, verdict: &Verdict, data: &[u8]) -> Result<u64, i32> {
         verdict.error()?;
-        let mut state = self.lock();
+        let mut state = self.powered()?;
         let transferred = verdict.transferred();
         let start = verdict.range.start;
         let written = start..start + transferred;

@@ -145,8 +145,8 @@ impl Filesystem for Server {
 
     fn fsync(&self, _: &Request, _: INodeNo, _: FileHandle, _datasync: bool, reply: ReplyEmpty) {
         let verdict = self.disk.judge(On::Flush, 0..0);
-        let asked = verdict.clone();
-        self.disk.serve(&verdict, move || match asked.error() {
+        let (disk, asked) = (self.disk.clone(), verdict.clone());
+        self.disk.serve(&verdict, move || match disk.flush(&asked) {
             Ok(()) => reply.ok(),
             Err(errno) => reply.error(Errno::from_i32(errno)),
         });
