@@ -463,9 +463,14 @@ pub fn refusal(refused: &Refused) -> Failure {
         Refused::Target(_) => failure,
         Refused::NotText { .. } => failure.hint("rename the file or its folder"),
         Refused::Protected { .. } => failure.hint("undo what stands against it (umount, swapoff, vgchange -an, mdadm --stop), then try again"),
-        Refused::Unfinished { run_id, .. } => failure.hint(format!(
-            "go on with: lastwrite resume {run_id}; or give it up with: lastwrite resume --abandon {run_id} --reason TEXT"
-        )),
+        Refused::Unfinished { busy: true, .. } => failure.hint("another process is at it: wait until that has ended"),
+        Refused::Unfinished { run_id, twins, .. } => {
+            let first = if twins.is_empty() { "" } else { "unplug the others, so that it is clear which one is meant; then " };
+            failure.hint(format!(
+                "{first}go on with: lastwrite resume {run_id}; or give it up with: lastwrite resume --abandon {run_id} \
+                 --reason TEXT"
+            ))
+        }
         Refused::Twice { .. } => failure.hint("name it once"),
         Refused::Hidden { .. } => failure.hint(
             "nothing was touched; attach the drive directly and not behind a bridge, cut its power and try again. \
