@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use common::loopdev::{LoopDevice, attach, detach};
 use common::station::{Station, both, marked, marks_in, text};
+use sha2::{Digest, Sha256};
 
 const KILLS: usize = 50;
 
@@ -234,4 +235,41 @@ fn a_run_whose_journal_rots_can_be_given_up() {
         // And the medium is free again.
         station.ok(&["wipe", text(&image), "--yes"]);
     }
+}
+
+/// The file system of an image has another device number after a reboot; the image is where it was.
+#[test]
+fn an_image_on_a_file_system_with_another_number_goes_on() {
+    let station = Station::new();
+    let image = station.image("disk.img", 100 << 20);
+    let mut child = spawn(&station, &["wipe", text(&image), "--yes", "--scheme", "gutmann", "--checkpoint", "0.1"]);
+    wait_for_progress(&station);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let journal = station.files("journal").remove(0);
+    let written = std::fs::read_to_string(&journal).unwrap();
+    let lines: Vec<&str> = written.split_inclusive('\n').filter(|line| line.ends_with('\n')).collect();
+    let mut entries: Vec<String> = lines.iter().map(|line| line[17..].trim_end().to_owned()).collect();
+    assert_eq!(chained(&entries), lines.concat(), "the test chains as the journal does");
+    let mut opened: serde_json::Value = serde_json::from_str(&entries[0]).unwrap();
+    let device = &mut opened["plan"]["medium"]["identity"]["backing"]["device"];
+    *device = (device.as_str().unwrap().parse::<u64>().unwrap() + 1).to_string().into();
+    entries[0] = opened.to_string();
+    std::fs::write(&journal, chained(&entries)).unwrap();
+
+    let result = &station.json(0, &["resume", "--yes"])[0];
+    assert_eq!(result["outcome"], "pass");
+    assert_eq!(marks_in(&image), 0);
+    station.ok(&["verify-media", text(&image), "--certificate", result["certificate"].as_str().unwrap()]);
+}
+
+/// A journal of these entries: each line begins with the digest of all before it.
+fn chained(entries: &[String]) -> String {
+    let mut chain = [0; 32];
+    let line = |json: &String| {
+        chain = Sha256::new().chain_update(chain).chain_update(json).finalize().into();
+        let mark: String = chain[..8].iter().map(|b| format!("{b:02x}")).collect();
+        format!("{mark} {json}\n")
+    };
+    entries.iter().map(line).collect()
 }
