@@ -273,3 +273,40 @@ fn chained(entries: &[String]) -> String {
     };
     entries.iter().map(line).collect()
 }
+
+/// Cut between two passes there is nothing of the second one to know the medium again by, but all of the first one.
+#[test]
+fn a_run_that_was_cut_between_two_passes_knows_its_medium_by_the_one_before() {
+    const SIZE: usize = 100 << 20;
+    // What the image holds when the run is taken up: bytes of the first pass (00), of the second (FF), or others.
+    let mixed: Vec<u8> = (0..SIZE / 4096).flat_map(|block| [if block % 3 == 0 { 0xFF } else { 0 }; 4096]).collect();
+    for (content, passes) in [(vec![0; SIZE], true), (mixed, true), (marked(SIZE), false)] {
+        let station = Station::new();
+        let image = station.image("disk.img", SIZE);
+        let mut child = spawn(&station, &["wipe", text(&image), "--yes", "--scheme", "vsitr", "--checkpoint", "0.1"]);
+        let first_ended = || {
+            let journal = std::fs::read_to_string(station.files("journal").first()?).ok()?;
+            let end = journal.find("\"entry\":\"stage_ended\"")?;
+            Some(journal[..end + journal[end..].find('\n')? + 1].to_owned())
+        };
+        let cut = (0..4000).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(5));
+            first_ended()
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        std::fs::write(&station.files("journal")[0], cut.unwrap()).unwrap();
+        std::fs::write(&image, &content).unwrap();
+        let output = station.run(&["--json", "resume", "--yes"]);
+        let result = &common::station::json_lines(&output.stdout)[0];
+        if passes {
+            assert_eq!((output.status.code(), &result["outcome"]), (Some(0), &"pass".into()), "{}", both(&output));
+            assert!(std::fs::read(&image).unwrap().iter().all(|byte| *byte == 0xAA));
+        } else {
+            assert_eq!(output.status.code(), Some(4), "{}", both(&output));
+            let report = station.json(0, &["certificate", "show", result["failure_report"].as_str().unwrap()]);
+            assert_eq!(report[0]["document"]["failure"]["code"], "other_content", "{report:?}");
+            assert_eq!(std::fs::read(&image).unwrap(), content, "nothing more was written");
+        }
+    }
+}
