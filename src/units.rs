@@ -121,6 +121,14 @@ pub struct LbaRange {
     pub count: Sectors,
 }
 
+impl LbaRange {
+    /// Whether all of `other` lies in it.
+    pub fn covers(self, other: LbaRange) -> bool {
+        let end = |range: LbaRange| range.first.0.saturating_add(range.count.0);
+        self.first <= other.first && end(other) <= end(self)
+    }
+}
+
 impl fmt::Display for LbaRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.count.0 {

@@ -219,6 +219,50 @@ fn a_mount_table_that_makes_no_sense_protects_everything() {
     assert!(media.iter().all(|m| m.protections.iter().any(|p| matches!(p, Protection::CannotTell { .. }))));
 }
 
+/// Some models bear one EUI-64 and NGUID on every drive (kernels before 5.18 take them as they are); so do bridges
+/// and disks with their WWN. What is done to one of the two must never be done to the other.
+#[test]
+fn drives_with_one_bogus_name_and_serial_numbers_of_their_own_are_two() {
+    let nvme = |n: u32, serial: &str| {
+        format!(
+            "[sys/devices/pci0000:00/0000:0{n}:00.0/nvme/nvme{n}]\ntransport = pcie\nmodel = ADATA SX8200PNP\n\
+             serial = {serial}\n[sys/devices/pci0000:00/0000:0{n}:00.0/nvme/nvme{n}/block/nvme{n}n1]\n\
+             dev = 259:{n}\nsize = 2000409264\ndevice -> ../../../nvme{n}\nnsid = 1\n\
+             eui = 00 00 00 00 00 00 00 01\nnguid = 00000000-0000-0001-0000-000000000001\n"
+        )
+    };
+    let disk = |n: u32, serial: &str| {
+        let folder = format!("sys/devices/pci0000:00/0000:04:00.0/host0/target0:0:{n}/0:0:{n}:0");
+        let serial: String = serial.bytes().map(|b| format!("{b:02x}")).collect();
+        format!(
+            "[{folder}/block/sd{}]\ndev = 8:{}\nsize = 1000215216\ndevice -> ../../../0:0:{n}:0\n/{folder}/vendor = SAMPLE\n\
+             /{folder}/model = CHEAP\n/{folder}/vpd_pg80 := 0080 0004 {serial}\n/{folder}/wwid = naa.5000000000000001\n",
+            if n == 0 { "a" } else { "b" },
+            n * 16,
+        )
+    };
+    let machine = |serials: [&str; 2]| {
+        let mounts = "/proc/self/mountinfo <<\n22 1 0:2 / / rw - rootfs rootfs rw\n>>\n".to_owned();
+        let [first, second] = serials;
+        FixtureTree::parse(&[nvme(0, first), nvme(1, second), disk(0, first), disk(1, second), mounts].concat())
+    };
+    let tree = machine(["K7Q1", "K7Q2"]);
+    let media = inventory(&tree.roots()).unwrap();
+    let paths: Vec<_> = media.iter().map(|medium| medium.path.to_str().unwrap()).collect();
+    assert_eq!(paths, ["/dev/nvme0n1", "/dev/nvme1n1", "/dev/sda", "/dev/sdb"]);
+    assert_eq!(media[0].identity.eui64, media[1].identity.eui64);
+    assert!(media[2].identity.wwn.is_some() && media[2].identity.wwn == media[3].identity.wwn);
+    for medium in &media {
+        assert!(medium.other_paths.is_empty(), "{medium:?}");
+        assert_eq!(&resolve(&tree.roots(), &medium.path, TargetRule::WholeDiskOnly).unwrap(), medium);
+        assert_eq!(&find_by_identity(&tree.roots(), &medium.identity).unwrap(), std::slice::from_ref(medium));
+    }
+    // With one serial number they are two paths to one drive.
+    let media = inventory(&machine(["K7Q1", "K7Q1"]).roots()).unwrap();
+    assert_eq!(media.len(), 2);
+    assert!(media.iter().all(|medium| medium.other_paths.len() == 1));
+}
+
 /// As a program would: what `drives --json --quick` prints, a drive a line.
 fn json(media: Vec<Medium>) -> String {
     let reports = media.iter().map(|_| None).collect();

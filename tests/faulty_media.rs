@@ -322,3 +322,49 @@ fn a_certificate_over_a_disk_that_lies_at_random_is_true() {
     eprintln!("{failed} failed, {passed} passed");
     assert!(failed > 0 && passed > 0, "{failed} failed, {passed} passed");
 }
+
+/// The worst of several targets decides what the shell sees, whatever stands first.
+#[test]
+fn of_several_targets_the_worst_decides_the_exit_code() {
+    let station = Station::new();
+    let disk = || disk(Vec::new());
+    let (Some(fails), Some(goes), Some(sound)) = (disk(), disk(), disk()) else { return };
+    let missing = station.path("missing");
+    let wipe = |targets: &[&std::path::Path], code: i32| {
+        fails.set_faults(Vec::new());
+        goes.set_faults(Vec::new());
+        let found: Vec<_> = targets.iter().filter(|target| target.exists()).collect();
+        let tokens: Vec<String> = found
+            .iter()
+            .map(|target| station.json(0, &["plan", text(target)])[0]["confirm_token"].as_str().unwrap().to_owned())
+            .collect();
+        fails.set_faults(vec![Fault::new(On::Write, 0..4096, Effect::Drop)]);
+        goes.set_faults(vec![Fault::gone(19).after(4)]);
+        fails.poke(0, &marked(4096));
+        let mut args = vec!["wipe", "--scheme", "zero"];
+        args.extend(targets.iter().map(|target| text(target)));
+        tokens.iter().for_each(|token| args.extend(["--confirm", token]));
+        let mut told: Vec<String> =
+            station.json(code, &args).iter().map(|result| result["outcome"].as_str().unwrap().to_owned()).collect();
+        told.sort();
+        goes.set_faults(Vec::new());
+        fails.set_faults(Vec::new());
+        told
+    };
+    let resume_all = || station.expect(0, &["resume", "--yes"]);
+    let (fails_at, goes_at, sound_at) = (fails.loop_path(), goes.loop_path(), sound.loop_path());
+    assert_eq!(wipe(&[sound_at, &missing], 3), ["pass", "refused"]);
+    assert_eq!(wipe(&[&missing, goes_at, sound_at], 6), ["interrupted", "pass", "refused"]);
+    resume_all();
+    assert_eq!(wipe(&[goes_at, sound_at, fails_at, &missing], 4), ["fail", "interrupted", "pass", "refused"]);
+    resume_all();
+    // A failure whose report cannot be kept is none yet: the run stays open.
+    let (failures, aside) = (station.state().join("failures"), station.state().join("aside"));
+    std::fs::rename(&failures, &aside).unwrap();
+    std::fs::write(&failures, "").unwrap();
+    assert_eq!(wipe(&[goes_at, &missing, fails_at, sound_at], 1), ["error", "interrupted", "pass", "refused"]);
+    std::fs::remove_file(&failures).unwrap();
+    std::fs::rename(&aside, &failures).unwrap();
+    station.expect(4, &["resume", "--yes"]);
+    station.ok(&["custody", "audit"]);
+}

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use common::fuse_disk::{Effect, Fault, FaultyDisk, On};
 use common::loopdev::{LoopDevice, attach, detach};
 use common::station::{MARK, Station, both, marked, marks_in, text};
+use sha2::{Digest, Sha256};
 
 const KILLS: usize = 50;
 const SIZE: usize = 8 << 20;
@@ -265,5 +266,79 @@ fn a_run_whose_journal_rots_can_be_given_up() {
         assert!(!audit.contains("no_outcome"), "{audit}");
         // And the medium is free again.
         station.ok(&["wipe", text(&image), "--yes"]);
+    }
+}
+
+/// The file system of an image has another device number after a reboot; the image is where it was.
+#[test]
+fn an_image_on_a_file_system_with_another_number_goes_on() {
+    let station = Station::new();
+    let image = station.image("disk.img", 100 << 20);
+    let mut child = spawn(&station, &["wipe", text(&image), "--yes", "--scheme", "gutmann", "--checkpoint", "0.1"]);
+    wait_for_progress(&station);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let journal = station.files("journal").remove(0);
+    let written = std::fs::read_to_string(&journal).unwrap();
+    let lines: Vec<&str> = written.split_inclusive('\n').filter(|line| line.ends_with('\n')).collect();
+    let mut entries: Vec<String> = lines.iter().map(|line| line[17..].trim_end().to_owned()).collect();
+    assert_eq!(chained(&entries), lines.concat(), "the test chains as the journal does");
+    let mut opened: serde_json::Value = serde_json::from_str(&entries[0]).unwrap();
+    let device = &mut opened["plan"]["medium"]["identity"]["backing"]["device"];
+    *device = (device.as_str().unwrap().parse::<u64>().unwrap() + 1).to_string().into();
+    entries[0] = opened.to_string();
+    std::fs::write(&journal, chained(&entries)).unwrap();
+
+    let result = &station.json(0, &["resume", "--yes"])[0];
+    assert_eq!(result["outcome"], "pass");
+    assert_eq!(marks_in(&image), 0);
+    station.ok(&["verify-media", text(&image), "--certificate", result["certificate"].as_str().unwrap()]);
+}
+
+/// A journal of these entries: each line begins with the digest of all before it.
+fn chained(entries: &[String]) -> String {
+    let mut chain = [0; 32];
+    let line = |json: &String| {
+        chain = Sha256::new().chain_update(chain).chain_update(json).finalize().into();
+        let mark: String = chain[..8].iter().map(|b| format!("{b:02x}")).collect();
+        format!("{mark} {json}\n")
+    };
+    entries.iter().map(line).collect()
+}
+
+/// Cut between two passes there is nothing of the second one to know the medium again by, but all of the first one.
+#[test]
+fn a_run_that_was_cut_between_two_passes_knows_its_medium_by_the_one_before() {
+    const SIZE: usize = 100 << 20;
+    // What the image holds when the run is taken up: bytes of the first pass (00), of the second (FF), or others.
+    let mixed: Vec<u8> = (0..SIZE / 4096).flat_map(|block| [if block % 3 == 0 { 0xFF } else { 0 }; 4096]).collect();
+    for (content, passes) in [(vec![0; SIZE], true), (mixed, true), (marked(SIZE), false)] {
+        let station = Station::new();
+        let image = station.image("disk.img", SIZE);
+        let mut child = spawn(&station, &["wipe", text(&image), "--yes", "--scheme", "vsitr", "--checkpoint", "0.1"]);
+        let first_ended = || {
+            let journal = std::fs::read_to_string(station.files("journal").first()?).ok()?;
+            let end = journal.find("\"entry\":\"stage_ended\"")?;
+            Some(journal[..end + journal[end..].find('\n')? + 1].to_owned())
+        };
+        let cut = (0..4000).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(5));
+            first_ended()
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        std::fs::write(&station.files("journal")[0], cut.unwrap()).unwrap();
+        std::fs::write(&image, &content).unwrap();
+        let output = station.run(&["--json", "resume", "--yes"]);
+        let result = &common::station::json_lines(&output.stdout)[0];
+        if passes {
+            assert_eq!((output.status.code(), &result["outcome"]), (Some(0), &"pass".into()), "{}", both(&output));
+            assert!(std::fs::read(&image).unwrap().iter().all(|byte| *byte == 0xAA));
+        } else {
+            assert_eq!(output.status.code(), Some(4), "{}", both(&output));
+            let report = station.json(0, &["certificate", "show", result["failure_report"].as_str().unwrap()]);
+            assert_eq!(report[0]["document"]["failure"]["code"], "other_content", "{report:?}");
+            assert_eq!(std::fs::read(&image).unwrap(), content, "nothing more was written");
+        }
     }
 }

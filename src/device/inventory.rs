@@ -244,7 +244,9 @@ fn is_same_medium(world: &World, drive: &Drive, node: &Node, facts: &DiskFacts) 
         return false;
     }
     let names = [(&a.wwn, &b.wwn), (&a.eui64, &b.eui64), (&a.nguid, &b.nguid)];
-    if names.iter().any(|(x, y)| x.is_some() && y.is_some() && x != y) {
+    // Some models bear one EUI-64, NGUID or WWN on every drive; both paths to one drive tell one serial number.
+    let told_apart = |x: &Option<String>, y: &Option<String>| x.is_some() && y.is_some() && x != y;
+    if told_apart(&a.serial, &b.serial) || names.iter().any(|(x, y)| told_apart(x, y)) {
         return false;
     }
     let equal_name = names.iter().any(|(x, y)| x.is_some() && x == y);

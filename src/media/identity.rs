@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::MediumClass;
 use crate::units::{Bytes, hex};
 
 /// The stable identity of a medium: serial + WWN/EUI/NGUID + model + size, or, for a loop device
@@ -60,6 +61,21 @@ pub struct Difference {
     pub before: String,
     /// What it is now.
     pub now: String,
+}
+
+impl Difference {
+    /// What is written here can be one medium all the same: one side tells of nothing, or only the file differs
+    /// that an image or a virtual disk is.
+    fn is_of_place(&self) -> bool {
+        self.field.starts_with("backing ") || self.before.is_empty() || self.now.is_empty()
+    }
+}
+
+/// Whether media of these classes can be one although they differ like this. An image or a virtual disk is another
+/// file on another machine; a serial number or name of its own that is another one makes it another one there too.
+pub fn may_be_one(differences: &[Difference], classes: [MediumClass; 2]) -> bool {
+    let is_virtual = !classes.contains(&MediumClass::Physical);
+    differences.iter().all(|difference| is_virtual && difference.is_of_place())
 }
 
 impl Identity {
@@ -156,6 +172,39 @@ mod tests {
         let b = drive("B");
         assert_eq!(a.differences(&b)[0].field, "serial");
         assert_ne!(a.digest(), b.digest());
+    }
+
+    #[test]
+    fn a_virtual_disk_with_another_serial_number_is_another_one_and_in_another_file_it_is_not() {
+        let stored = |serial: &str, inode: u64| {
+            let backing = Backing { device: Bytes(1), inode: Bytes(inode), offset: Bytes(0), path: "/a".into() };
+            Identity { backing: Some(backing), ..drive(serial) }
+        };
+        let may_be = |a: &Identity, b: &Identity, class| may_be_one(&a.differences(b), [MediumClass::Virtual, class]);
+        let a = stored("A", 1);
+        for (b, same) in [
+            (stored("A", 2), true),
+            (drive("A"), true),
+            (Identity { serial: None, ..stored("A", 2) }, true),
+            (stored("B", 1), false),
+            (drive("B"), false),
+            (Identity { model: Some("N".into()), ..a.clone() }, false),
+            (Identity { size: Bytes(1 << 29), ..a.clone() }, false),
+        ] {
+            assert_eq!(may_be(&a, &b, MediumClass::Virtual), same, "{b:?}");
+            assert_eq!(may_be(&b, &a, MediumClass::Image), same, "{b:?}");
+            assert!(!may_be(&a, &b, MediumClass::Physical), "{b:?}");
+        }
+        for name in ["wwn", "eui64", "nguid"] {
+            let named = |value: &str| {
+                let mut json = serde_json::to_value(&a).unwrap();
+                json[name] = value.into();
+                serde_json::from_value::<Identity>(json).unwrap()
+            };
+            assert!(!may_be(&named("1"), &named("2"), MediumClass::Virtual), "{name}");
+            assert!(may_be(&named("1"), &a, MediumClass::Virtual), "{name}");
+        }
+        assert!(may_be_one(&[], [MediumClass::Physical; 2]));
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod report;
 
 pub use exchange::{CommandSet, Exchange, Reply};
 pub use health::Health;
-pub use identity::{Backing, Difference, Identity};
+pub use identity::{Backing, Difference, Identity, may_be_one};
 pub use medium::{Geometry, Kind, Medium, MediumClass, Partition, Signature, Transport, Zoned};
 pub use protection::Protection;
 pub use report::{AreaOutcome, HiddenArea, PlannedCommand, Reach, namespace_words};

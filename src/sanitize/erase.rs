@@ -13,7 +13,7 @@ use super::event::Event;
 use super::firmware::Psids;
 use super::journal::JournalError;
 use super::lifting;
-use super::recheck::recheck;
+use super::recheck::{Known, recheck};
 use super::record::{Failure, StepTaken};
 use super::run::{Claimed, Erased, Intended, Run};
 use super::rung::{RungEnd, allows_a_step_down};
@@ -196,7 +196,8 @@ async fn run_stage(
     let earlier = claimed.progress.next_stage().map(|s| (s.watermark, settled(&s.ledger, s.watermark, plan.block)));
     let (from, earlier) = earlier.unwrap_or_default();
     let disk = Arc::new(ClaimedDisk(claimed.claim.clone()));
-    if let Some(failure) = recheck(plan, stage, from, &earlier, disk.clone(), bench).await? {
+    let known = Known::of(&claimed.progress, stage, from, &earlier);
+    if let Some(failure) = recheck(plan, stage, known, disk.clone(), bench).await? {
         return Ok(Some(failure));
     }
     let job = job(plan, stage, from, disk.clone(), bench);

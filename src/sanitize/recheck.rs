@@ -7,38 +7,91 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::erase::{Bench, Stopped};
-use super::record::Failure;
-use super::state::{RunPlan, Stage};
+use super::record::{Failure, ResumeFacts};
+use super::state::{RunPlan, RunState, Stage, StageWork};
 use crate::overwrite::{Disk, Extents, Ledger, PassEnd, PassJob, PassOp, PassOutcome};
+use crate::scheme::Pattern;
 use crate::units::Bytes;
 
 /// How many blocks are compared, the first one among them.
 const SPOTS: u64 = 17;
 
-/// Compares some blocks below `from` with the pass of this stage. A difference ends the run before anything
+/// What a medium must still hold when a stage is taken up again.
+pub(super) struct Known {
+    /// Whole blocks, not known to be bad.
+    spots: Vec<Range<u64>>,
+    /// Each of them holds one of these.
+    patterns: Vec<Pattern>,
+    /// Where the stage goes on.
+    from: Bytes,
+}
+
+impl Known {
+    /// Below `from` stands the pass of this stage. A stage that was cut at its very beginning goes on over what the
+    /// stages before it left everywhere, but for what it had written itself and not yet flushed.
+    pub fn of(progress: &RunState, stage: Stage, from: Bytes, known_bad: &Ledger) -> Known {
+        let plan = &progress.plan;
+        let pattern = |pass: Option<u32>| Some(plan.passes.get(pass?.checked_sub(1)? as usize)?.pattern.clone());
+        let own = pattern(Some(stage.pass));
+        let below = spots(plan, from, known_bad);
+        if from.0 >= plan.block.bytes() {
+            return Known { spots: below, patterns: own.into_iter().collect(), from };
+        }
+        let is_here = |facts: &ResumeFacts| facts.pass == stage.pass && facts.stage == stage.work.word();
+        let before = match stage.work {
+            StageWork::Write => pattern(stage.pass.checked_sub(1)),
+            StageWork::Verify { .. } => own.clone(),
+        };
+        let (true, Some(before)) = (progress.resumed.last().is_some_and(is_here), before) else {
+            return Known { spots: Vec::new(), patterns: Vec::new(), from };
+        };
+        let mut bad = known_bad.clone();
+        progress.stages.iter().filter(|earlier| earlier.ended.is_some()).for_each(|earlier| bad.merge(&earlier.ledger));
+        let mut patterns = vec![before];
+        patterns.extend(own.filter(|own| !patterns.contains(own)));
+        Known { spots: spots(plan, plan.medium.geometry.size, &bad), patterns, from }
+    }
+}
+
+/// Compares some blocks with what the run had written there. A difference ends the run before anything
 /// more is written, and so does a medium that shows nothing of what the run wrote: it is not known to be the
 /// same. That one is then wiped anew also where it is the same and all of these places went bad.
 pub(super) async fn recheck(
     plan: &RunPlan,
     stage: Stage,
-    from: Bytes,
-    known_bad: &Ledger,
+    known: Known,
     disk: Arc<dyn Disk>,
     bench: &Bench,
 ) -> Result<Option<Failure>, Stopped> {
-    let spots = spots(plan, from, known_bad);
-    let Some(pass) = plan.passes.get(stage.pass as usize - 1).filter(|_| !spots.is_empty()) else { return Ok(None) };
-    let count = spots.len();
-    let job = PassJob {
-        disk,
-        size: plan.medium.geometry.size,
-        block: plan.block,
-        op: PassOp::Verify,
-        pattern: pass.pattern.clone(),
-        extents: Extents::Sample(spots),
-        faults: bench.faults,
-    };
-    let outcome = bench.engine.submit(job).wait().await;
+    let Known { mut spots, patterns, from } = known;
+    if spots.is_empty() {
+        return Ok(None);
+    }
+    let (count, block) = (spots.len(), plan.block.bytes());
+    let mut found: Option<PassOutcome> = None;
+    let last = patterns.len().saturating_sub(1);
+    for (at, pattern) in patterns.into_iter().enumerate() {
+        let job = PassJob {
+            disk: disk.clone(),
+            size: plan.medium.geometry.size,
+            block: plan.block,
+            op: PassOp::Verify,
+            pattern,
+            extents: Extents::Sample(spots),
+            faults: bench.faults,
+        };
+        let mut outcome = bench.engine.submit(job).wait().await;
+        outcome.done.0 += found.map_or(0, |earlier| earlier.done.0);
+        // What does not hold this pattern may hold the next one.
+        let others = if at < last { std::mem::take(&mut outcome.ledger.mismatched) } else { Vec::new() };
+        spots = others.iter().map(|r| r.first.0 * block..r.first.0.saturating_add(r.count.0) * block).collect();
+        let goes_on = !spots.is_empty() && matches!(outcome.end, PassEnd::Complete);
+        found = Some(outcome);
+        if !goes_on {
+            break;
+        }
+    }
+    let Some(outcome) = found else { return Ok(None) };
     // A stop waits some seconds only for the answers that are out.
     let patience = if *bench.stop.borrow() { bench.faults.stall_timeout.as_secs() } else { 0 };
     let Some((code, what)) = judge(&outcome, count, patience)? else { return Ok(None) };
@@ -102,7 +155,8 @@ fn spots(plan: &RunPlan, from: Bytes, known_bad: &Ledger) -> Vec<Range<u64>> {
 mod tests {
     use std::io;
 
-    use super::super::samples::{SIZE, bad, plan};
+    use super::super::samples::{SIZE, at, bad, journal, plan};
+    use super::super::state::JournalEntry;
     use super::*;
     use crate::policy::VerificationLevel;
     use crate::units::{Lba, LbaRange, Sectors};
@@ -132,6 +186,42 @@ mod tests {
         assert!(matches!(stopped, Err(Stopped::Asked)), "{stopped:?}");
         let gone = judged(PassEnd::DeviceGone { error: io::Error::other("x") }, 0, Ledger::default(), 0);
         assert!(matches!(gone, Err(Stopped::MediumGone { .. })), "{gone:?}");
+    }
+
+    /// A stage that is taken up at its very beginning goes on over all that the one before it left.
+    #[test]
+    fn at_the_beginning_of_a_stage_the_one_before_it_is_known() {
+        let plan = plan(&[0, 255], VerificationLevel::Full);
+        let whole = journal(&plan, |stage| if stage == 0 { bad(0, 4) } else { Ledger::default() });
+        let known = |ended: usize, resumed: Option<(u32, &str)>| {
+            let mut entries = whole[..2 + 2 * ended].to_vec();
+            entries.extend(resumed.map(|(pass, stage)| JournalEntry::Resumed {
+                facts: ResumeFacts { at: at(5), path: "/dev/sdz".into(), pass, stage: stage.into(), offset: Bytes(0) },
+            }));
+            let state = RunState::fold(&entries).unwrap().unwrap();
+            Known::of(&state, state.next_stage().unwrap().stage, Bytes(0), &Ledger::default())
+        };
+        let bytes = |known: &Known| -> Vec<u8> {
+            let byte = |pattern: &Pattern| match pattern {
+                Pattern::Byte { byte } => *byte,
+                other => panic!("{other:?}"),
+            };
+            known.patterns.iter().map(byte).collect()
+        };
+        // Nothing was written before the first pass, and what this process itself has just ended needs no look.
+        for (ended, resumed) in [(0, Some((1, "write"))), (1, None), (1, Some((1, "write"))), (2, Some((2, "write")))] {
+            assert!(known(ended, resumed).spots.is_empty(), "{ended}, {resumed:?}");
+        }
+        for (ended, resumed, expected) in [(1, (2, "write"), vec![0, 255]), (2, (2, "verify"), vec![255])] {
+            let known = known(ended, Some(resumed));
+            assert_eq!(bytes(&known), expected, "{resumed:?}");
+            assert!(known.spots.len() > 8 && known.spots.iter().all(|s| s.start >= 4 * 512 && s.end <= SIZE));
+            assert!(known.spots.iter().any(|s| s.start > SIZE / 2));
+        }
+        let state = RunState::fold(&whole[..4]).unwrap().unwrap();
+        let below = Known::of(&state, state.next_stage().unwrap().stage, Bytes(4096), &Ledger::default());
+        assert_eq!(bytes(&below), [255]);
+        assert!(below.spots.iter().all(|s| s.end <= 4096) && !below.spots.is_empty());
     }
 
     #[test]

@@ -263,12 +263,10 @@ impl RunFacts {
 
 impl LedgerFacts {
     /// Blocks that could not be written or read back, each counted once; `None` when others went wrong
-    /// too: blocks that read back as something else although they were written, or were not reached.
+    /// too: blocks that read back as something else although they were written, or were not reached. The lists are
+    /// those of all passes: in which one a block could not be written, the verdict has seen.
     pub fn exceptions(&self) -> Option<u64> {
-        let covered = |range: &LbaRange| {
-            let end = range.first.0.saturating_add(range.count.0);
-            self.unwritten.iter().any(|u| u.first <= range.first && end <= u.first.0.saturating_add(u.count.0))
-        };
+        let covered = |range: &LbaRange| self.unwritten.iter().any(|unwritten| unwritten.covers(*range));
         if !self.unreached.is_empty() || !self.mismatched.iter().all(covered) {
             return None;
         }

@@ -12,7 +12,7 @@ use super::rung::Rung;
 use super::state::{Incoherent, JournalEntry, RunPlan, RunState, Sealed as SealedResult};
 use super::verdict;
 use crate::device::{self, Claim, ClaimError, ClaimMode, ReachError, Roots, claim};
-use crate::media::{Medium, Reach};
+use crate::media::{Identity, Kind, Medium, Reach};
 use crate::units::Bytes;
 
 /// One run in one state. The irreversible part is only reachable through all states before it.
@@ -171,7 +171,7 @@ impl Run<Planned> {
         let error = match word {
             Confirmation::Token(given) if given == wanted => None,
             Confirmation::Token(given) => Some(NotConfirmed::WrongToken { given: given.to_owned(), path, wanted }),
-            Confirmation::Yes if medium.kind == crate::media::Kind::Image => None,
+            Confirmation::Yes if medium.kind == Kind::Image => None,
             Confirmation::Yes => Some(NotConfirmed::NeedsToken { path, wanted }),
         };
         match error {
@@ -190,6 +190,23 @@ impl Run<Confirmed> {
         let also = also.collect::<Result<_, _>>()?;
         check_reached(roots, &self.plan.ladder, &self.plan.medium, &self.plan.also)?;
         Ok(Run { plan: self.plan, state: Held { medium, also } })
+    }
+}
+
+/// By which identity the medium of an interrupted run is held now. Among the sizes that it may have while hidden
+/// areas are given back it has one. What is anything else than that is refused when it is held.
+fn identity_now(progress: &RunState, medium: &Medium) -> Identity {
+    let known = progress.identities();
+    // The file system of an image has another number than before the reboot; the file is found by path, inode and size.
+    let elsewhere = |known: &Identity| {
+        let differences = known.differences(&medium.identity);
+        medium.kind == Kind::Image && differences.iter().all(|difference| difference.field == "backing device")
+    };
+    let same = known.iter().find(|known| known.differences(&medium.identity).is_empty());
+    match same {
+        Some(same) => same.clone(),
+        None if known.iter().any(elsewhere) => medium.identity.clone(),
+        None => progress.plan.medium.identity.clone(),
     }
 }
 
@@ -249,9 +266,7 @@ impl Run<Claimed> {
         mut progress: RunState,
         at: DateTime<Utc>,
     ) -> Result<Run<Claimed>, StartError> {
-        // Among the sizes that it may have while hidden areas are given back it has one.
-        let known = progress.identities().into_iter().find(|known| known.differences(&medium.identity).is_empty());
-        let identity = known.unwrap_or_else(|| progress.plan.medium.identity.clone());
+        let identity = identity_now(&progress, &medium);
         let now = Medium { identity, ..medium };
         let others = also.iter().map(|other| device::claim(roots, other, ClaimMode::Write).map(Arc::new));
         let held = others.collect::<Result<Vec<_>, _>>()?;

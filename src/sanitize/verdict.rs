@@ -92,20 +92,34 @@ fn find_failure(state: &RunState, ledger: &LedgerFacts) -> Option<Failure> {
         ));
     }
     let allowed = state.plan.policy.as_ref().map_or(0, |policy| policy.bad_blocks_allowed);
-    if ledger.exceptions().is_some_and(|blocks| blocks <= u64::from(allowed)) {
+    let lost = lost_what_was_written(state);
+    if !lost && ledger.exceptions().is_some_and(|blocks| blocks <= u64::from(allowed)) {
         return None;
     }
     let destroy = "the medium still holds data at these places: wipe it again, or destroy it";
-    let problems = [
+    let mut problems = [
         ("write_errors", "could not be written", &ledger.unwritten),
         ("mismatch", "read back other bytes than were written", &ledger.mismatched),
         ("read_errors", "could not be read back", &ledger.unread),
         ("unreached", "were not reached in the time allowed for errors", &ledger.unreached),
     ];
+    if lost {
+        problems.swap(0, 1);
+    }
     let found: Vec<_> = problems.iter().filter(|(_, _, ranges)| !ranges.is_empty()).collect();
     let (code, _, _) = found.first()?;
     let message = found.iter().map(|(_, what, ranges)| format!("{} {what}", describe(ranges))).collect::<Vec<_>>();
     Some(failure(code, message.join("; "), destroy))
+}
+
+/// A block reads back as something else although its pass had written it. That it could not be written in another
+/// pass excuses nothing.
+fn lost_what_was_written(state: &RunState) -> bool {
+    state.stages.iter().any(|read| {
+        let written = stage_of(state, read.stage.pass, |work| work == StageWork::Write);
+        let unwritten = written.map_or(&[][..], |stage| &stage.ledger.unwritten);
+        read.ledger.mismatched.iter().any(|range| !unwritten.iter().any(|bad| bad.covers(*range)))
+    })
 }
 
 /// `3 blocks (LBA 7, LBA 4096-4097)`, with the first few ranges only.
@@ -317,6 +331,30 @@ mod tests {
             assert!(failure.message.contains("LBA 7-8"), "{}", failure.message);
             assert_eq!((facts.attained, facts.proven), (None, Proven::Nothing));
         }
+    }
+
+    /// A bad block is excused by what its own pass could not write, and by no other one.
+    #[test]
+    fn a_block_that_was_written_and_reads_back_wrong_is_no_allowed_exception() {
+        let mut plan = plan(&[0, 255], VerificationLevel::Full);
+        let policy = serde_json::json!({
+            "id": "example", "version": "1", "digest": "ab", "signed_by": null, "category": null, "route": null,
+            "assumed": [], "minimum": null, "least_verification": "none", "validation": false,
+            "second_person_percent": 0, "bad_blocks_allowed": 1, "hidden_areas": "recorded", "operator": "anybody",
+            "step_down": "never", "ladder": [], "before_destruction": false, "retention_years": 3,
+        });
+        plan.policy = Some(serde_json::from_value(policy).unwrap());
+        let unwritten = || Ledger { unwritten: bad(7, 1).mismatched, ..Ledger::default() };
+        let judged = |ledgers: [Ledger; 3]| {
+            let (facts, failure) = judged(&journal(&plan, |stage| ledgers[stage].clone()), None);
+            failure.map_or(Ok(facts.proven), |failure| Err(failure.code))
+        };
+        let clean = Ledger::default;
+        assert_eq!(judged([unwritten(), clean(), bad(7, 1)]), Err("mismatch".to_owned()));
+        assert_eq!(judged([unwritten(), unwritten(), bad(7, 1)]), Ok(Proven::ReadbackWithExceptions));
+        assert_eq!(judged([clean(), unwritten(), bad(7, 1)]), Ok(Proven::ReadbackWithExceptions));
+        assert_eq!(judged([unwritten(), clean(), clean()]), Ok(Proven::ReadbackWithExceptions));
+        assert_eq!(judged([clean(), unwritten(), bad(7, 2)]), Err("mismatch".to_owned()));
     }
 
     #[test]

@@ -26,9 +26,25 @@ pub(super) struct Hidden {
 const BRIDGE: &str = "what is behind a USB bridge cannot be told: an ATA disk may hide an HPA or a DCO there";
 
 impl Hidden {
+    /// Whether there is anything that could be asked.
+    pub fn is_asked(medium: &Medium) -> bool {
+        let on_bus = match medium.transport {
+            Bus::Ata | Bus::Sas | Bus::Scsi | Bus::Usb | Bus::NvmePcie | Bus::NvmeFabrics => true,
+            Bus::Mmc => medium.kind == Kind::Emmc && medium.identity.unit.is_none(),
+            _ => false,
+        };
+        on_bus && medium.class == MediumClass::Physical && medium.partition.is_none()
+    }
+
+    /// Of a drive that was not asked, or gave no answer.
+    pub fn unasked(medium: &Medium, why: &str) -> Hidden {
+        let found = Hidden::is_asked(medium).then(|| HiddenAreas::NotExamined { why: why.to_owned() });
+        Hidden { found, drive: None }
+    }
+
     /// Asks the drive.
     pub fn ask(roots: &Roots, medium: &Medium) -> Hidden {
-        if medium.class != MediumClass::Physical || medium.partition.is_some() {
+        if !Hidden::is_asked(medium) {
             return Hidden::default();
         }
         match medium.transport {
@@ -44,7 +60,7 @@ impl Hidden {
                     .and_then(|mut path| NvmeCapacity::examine(&mut path));
                 Hidden { found: Some(of_subsystem(medium, asked)), drive: None }
             }
-            Bus::Mmc if medium.kind == Kind::Emmc && medium.identity.unit.is_none() => {
+            Bus::Mmc => {
                 let asked = Linux::to_ask(roots, medium)
                     .map_err(|error| format!("the card could not be asked: {error}"))
                     .and_then(|mut path| MmcAreas::examine(&mut path));

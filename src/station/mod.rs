@@ -1,6 +1,10 @@
 //! The station: configuration and the order of the steps. The only place that knows the whole flow.
 
+#[cfg(feature = "erase")]
+mod asking;
 mod audit;
+#[cfg(feature = "erase")]
+mod conflicts;
 mod documents;
 mod durability;
 #[cfg(feature = "erase")]

@@ -25,6 +25,14 @@ pub(super) struct Answers {
 }
 
 impl Answers {
+    /// Of a drive that was not asked, or gave no answer.
+    pub fn unasked(medium: &Medium, techniques: &[Technique], why: &str) -> Answers {
+        let looks = techniques.iter().map(|technique| (*technique, Err(why.to_owned()))).collect();
+        let host_cannot = (medium.zoned == Zoned::HostManaged)
+            .then(|| "its zones can only be written from their start (zone-reset-overwrite)".to_owned());
+        Answers { looks, host_cannot, ..Answers::default() }
+    }
+
     /// Asks the drive for each technique, and the host for everything that each would reach. A person has named the
     /// namespaces `unattached` here to be erased along.
     pub fn ask(
@@ -35,20 +43,14 @@ impl Answers {
         boot: BootPartitions,
         unattached: &[u32],
     ) -> Answers {
-        let mut answers = Answers::default();
-        if medium.zoned == Zoned::HostManaged {
-            answers.host_cannot =
-                Some("its zones can only be written from their start (zone-reset-overwrite)".to_owned());
-        }
+        let mut answers = Answers::unasked(medium, &[], "");
         if techniques.is_empty() {
             return answers;
         }
         let mut path = match Linux::to_ask(roots, medium) {
             Ok(path) => path,
             Err(error) => {
-                let why = format!("the drive could not be asked: {error}");
-                answers.looks = techniques.iter().map(|technique| (*technique, Err(why.clone()))).collect();
-                return answers;
+                return Answers::unasked(medium, techniques, &format!("the drive could not be asked: {error}"));
             }
         };
         let own = LazyCell::new(|| device::own_serial(roots, medium));

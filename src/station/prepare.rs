@@ -1,11 +1,12 @@
 //! From what a person asked for to planned runs. Reads, decides, touches nothing.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use rand::RngExt as _;
 
+use super::asking::{Asked, ask_all};
+use super::conflicts::{OpenRuns, check, refuse_what_others_erase};
 use super::folder::{Station, StationError};
 use super::hidden::Hidden;
 use super::offers::Answers;
@@ -14,14 +15,13 @@ use crate::custody::{Log, LogError};
 use crate::device::{self, InventoryError, ResolveError, Roots, TargetRule};
 use crate::media::{Medium, MediumClass, Reach};
 use crate::policy::{
-    self, Decision, HiddenAreaState, InForce, Method, Offer, OperatorStanding, PolicyRequest, Refusal, Route, Scope,
-    StepDown, Storage, Technique, VerificationLevel, Wanted, Way,
+    self, Decision, HiddenAreaState, InForce, Offer, OperatorStanding, PolicyRequest, Refusal, Route, Scope, StepDown,
+    Storage, VerificationLevel, Wanted,
 };
-use crate::sanitize::firmware::{BootPartitions, Psids, RestorePlan, candidates};
-use crate::sanitize::journal::{self, Journal};
+use crate::sanitize::firmware::{BootPartitions, Psids, RestorePlan};
 use crate::sanitize::record::{EarlierAttempt, Operator, Otherwise, SchemeFacts};
 use crate::sanitize::rung::Rung;
-use crate::sanitize::state::{RunPlan, RunState};
+use crate::sanitize::state::RunPlan;
 use crate::sanitize::{Planned, Run};
 use crate::scheme::Scheme;
 use crate::units::SectorSize;
@@ -147,7 +147,8 @@ pub enum Refused {
         other: PathBuf,
     },
     /// An earlier run on it is not finished.
-    #[error("{path}: run {run_id} on this medium was interrupted at {percent:.0} % and is not finished", path = path.display())]
+    #[error("{path}: run {run_id} on {what} {how} {percent:.0} % and is not finished",
+        path = path.display(), what = on_which(twins), how = if *busy { "is at" } else { "was interrupted at" })]
     Unfinished {
         /// Where.
         path: PathBuf,
@@ -155,6 +156,10 @@ pub enum Refused {
         run_id: String,
         /// How far it came.
         percent: f64,
+        /// Another process is at it now.
+        busy: bool,
+        /// Other media of the same identity: the run may be on one of them.
+        twins: Vec<PathBuf>,
     },
 }
 
@@ -181,85 +186,36 @@ pub fn prepare(
     wish: &Wish,
     now: DateTime<Utc>,
 ) -> Result<Vec<Result<Preparation, Refused>>, StationError> {
+    // A log that cannot be read cannot take the intent either: nothing may begin.
     let log = station.map(Station::log).transpose()?;
-    let mut named: HashMap<String, PathBuf> = HashMap::new();
-    let open_runs = station.map(open_runs).unwrap_or_default();
+    let open_runs = station.map(OpenRuns::of).unwrap_or_default();
     let targets: Vec<&PathBuf> = orders.iter().map(|order| &order.target).collect();
     // One look at the host for all of them: it reads every drive there is.
     let media = device::resolve_all(roots, &targets, wish.targets)
         .unwrap_or_else(|_| targets.iter().map(|target| device::resolve(roots, target, wish.targets)).collect());
+    let media = ask_all(roots, check(roots, media, &open_runs), wish);
     let mut prepare_one = |(order, medium): (&Order, _)| -> Result<Result<Preparation, Refused>, StationError> {
-        let medium = match check(medium, &mut named, &open_runs) {
-            Ok(medium) => medium,
+        let (medium, Asked { hidden, answers }): (Medium, _) = match medium {
+            Ok(asked) => asked,
             Err(refused) => return Ok(Err(refused)),
         };
-        // A log that cannot be read cannot take the intent either: nothing may begin.
-        let hidden = Hidden::ask(roots, &medium);
         let restore = match hidden.restore(&medium, wish.restore_hidden) {
             Ok(restore) => restore,
             Err(why) => return Ok(Err(Refused::Hidden { path: medium.path, why })),
         };
         let media = with_sizes(&medium, restore.as_ref());
         let earlier = log.as_ref().map(|log| earlier_attempts(log, &media)).transpose()?.unwrap_or_default();
-        Ok(plan_one((roots, station), medium, (hidden, restore), earlier, order, wish, now))
+        Ok(plan_one((roots, station), medium, (hidden, restore, answers), earlier, order, wish, now))
     };
     let mut prepared: Vec<_> = orders.iter().zip(media).map(&mut prepare_one).collect::<Result<_, _>>()?;
-    refuse_what_others_erase(&mut prepared, &open_runs);
+    refuse_what_others_erase(roots, &mut prepared, &open_runs);
     Ok(prepared)
-}
-
-/// Of two targets that one command erases only the first can be meant, and an unfinished run on a
-/// medium stands against erasing it along with another.
-fn refuse_what_others_erase(prepared: &mut [Result<Preparation, Refused>], open_runs: &HashMap<String, (String, f64)>) {
-    let mut reached: HashMap<String, PathBuf> = HashMap::new();
-    for one in prepared {
-        let Ok(preparation) = &*one else { continue };
-        let plan = preparation.run.plan();
-        let path = plan.medium.path.clone();
-        if let Some(other) = reached.get(&plan.medium.identity.digest()) {
-            *one = Err(Refused::ErasedAlong { path, other: other.clone() });
-            continue;
-        }
-        let open = plan.also.iter().find_map(|m| Some((m.path.clone(), open_runs.get(&m.identity.digest())?.clone())));
-        if let Some((path, (run_id, percent))) = open {
-            *one = Err(Refused::Unfinished { path, run_id, percent });
-            continue;
-        }
-        reached.extend(plan.also.iter().map(|medium| (medium.identity.digest(), path.clone())));
-        // Also the other way round: a first target that the second one's command would reach.
-        reached.insert(plan.medium.identity.digest(), path);
-    }
-}
-
-/// The medium of an order, if nothing stands against wiping it.
-fn check(
-    medium: Result<Medium, ResolveError>,
-    named: &mut HashMap<String, PathBuf>,
-    open_runs: &HashMap<String, (String, f64)>,
-) -> Result<Medium, Refused> {
-    let medium = medium?;
-    if medium.path.to_str().is_none() {
-        return Err(Refused::NotText { path: medium.path });
-    }
-    let key = format!("{} {:?}", medium.identity.digest(), medium.partition);
-    if medium.identity.is_distinctive()
-        && let Some(other) = named.insert(key, medium.path.clone())
-    {
-        return Err(Refused::Twice { path: medium.path, other });
-    }
-    if !medium.may_be_wiped() {
-        return Err(Refused::Protected { medium: Box::new(medium) });
-    }
-    if let Some((run_id, percent)) = open_runs.get(&medium.identity.digest()) {
-        return Err(Refused::Unfinished { path: medium.path, run_id: run_id.clone(), percent: *percent });
-    }
-    Ok(medium)
 }
 
 fn plan_one(
     (roots, station): (&Roots, Option<&Station>),
     medium: Medium,
-    (hidden, restore): (Hidden, Option<RestorePlan>),
+    (hidden, restore, answers): (Hidden, Option<RestorePlan>, Answers),
     earlier_attempts: Vec<EarlierAttempt>,
     order: &Order,
     wish: &Wish,
@@ -267,17 +223,6 @@ fn plan_one(
 ) -> Result<Preparation, Refused> {
     let bytes = medium.geometry.logical_block;
     let block = SectorSize::new(bytes).ok_or_else(|| Refused::BlockSize { path: medium.path.clone(), bytes })?;
-    let ask = |techniques: &[Technique]| {
-        Answers::ask(roots, &medium, techniques, &wish.psids, wish.boot_partitions, &wish.also_unattached)
-    };
-    let answers = match wish.wanted {
-        // What the host writes itself needs no answer of the drive, but for its zones.
-        Wanted::Method(Method::Clear) | Wanted::Technique(Technique::Overwrite) => {
-            let by_host: Vec<_> = candidates(&medium).into_iter().filter(|t| t.way() == Way::Host).collect();
-            ask(&by_host)
-        }
-        _ => ask(&candidates(&medium)),
-    };
     let hidden_state = hidden.state_with(&medium, restore.as_ref());
     let mut decision = decide(&medium, &answers.offers(wish.unfreeze, &hidden), hidden_state, order, wish)
         .map_err(|refusal| Refused::Policy { path: medium.path.clone(), refusal })?;
@@ -390,21 +335,6 @@ fn also(rungs: &[Rung], answers: &Answers) -> Vec<Medium> {
     also
 }
 
-/// Unfinished runs by the identity of their medium. A journal that cannot be read stands in nobody's
-/// way here; `resume` shows it.
-fn open_runs(station: &Station) -> HashMap<String, (String, f64)> {
-    let mut found = HashMap::new();
-    for path in journal::unfinished(&station.journals()).unwrap_or_default() {
-        let Ok(entries) = Journal::peek(&path) else { continue };
-        if let Ok(Some(state)) = RunState::fold(&entries) {
-            let percent = state.fraction() * 100.0;
-            let digests = state.identities().into_iter().map(|identity| identity.digest());
-            found.extend(digests.map(|digest| (digest, (state.plan.run_id.clone(), percent))));
-        }
-    }
-    found
-}
-
 /// A medium as it is now, and as it will be when hidden areas were given back.
 pub(super) fn with_sizes(medium: &Medium, restore: Option<&RestorePlan>) -> Vec<Medium> {
     let mut all = vec![medium.clone()];
@@ -454,6 +384,16 @@ pub(super) fn subject(medium: &Medium) -> String {
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn on_which(twins: &[PathBuf]) -> String {
+    match twins {
+        [] => "this medium".to_owned(),
+        _ => {
+            let twins: Vec<String> = twins.iter().map(|path| path.display().to_string()).collect();
+            format!("a medium of the same identity (this one or {})", twins.join(" or "))
+        }
+    }
 }
 
 fn join(protections: &[crate::media::Protection]) -> String {

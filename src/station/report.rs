@@ -1,11 +1,11 @@
 //! What each drive says of itself when it is asked by its own commands: what it can do, what stands in
 //! the way, how it is. Changes nothing. What was not answered is said to be unknown.
 
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 
+use super::asking::side_by_side;
 use super::hidden::{UNREACHED, area_words};
 use super::offers::Answers;
 use crate::device::Roots;
@@ -71,28 +71,14 @@ pub struct SecurityReport {
 /// Asks all drives side by side. `None` for what has no commands of its own; a drive that does not
 /// answer in time holds up nobody.
 pub fn reports(roots: &Roots, media: &[Medium]) -> Vec<Option<DriveReport>> {
-    let (sender, receiver) = mpsc::channel();
     let mut reports: Vec<Option<DriveReport>> = media.iter().map(|_| None).collect();
-    let mut asked = Vec::new();
-    for (at, medium) in media.iter().enumerate().filter(|(_, medium)| !candidates(medium).is_empty()) {
-        let (sender, roots, medium) = (sender.clone(), roots.clone(), medium.clone());
-        // Without an answer its thread stays behind with the drive.
-        let thread = std::thread::Builder::new().name("lw-ask".into());
-        let started = thread.spawn(move || {
-            let _ = sender.send((at, ask(&roots, &medium)));
-        });
-        match started {
-            Ok(_) => asked.push(at),
-            Err(error) => reports[at] = Some(unknown(format!("it could not be asked: {error}"))),
-        }
-    }
-    drop(sender);
-    let until = Instant::now() + PATIENCE;
-    while let Ok((at, report)) = receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
-        reports[at] = Some(report);
-    }
-    for at in asked {
-        reports[at].get_or_insert_with(|| unknown(format!("it gave no answer within {} s", PATIENCE.as_secs())));
+    let asked: Vec<usize> = (0..media.len()).filter(|at| !candidates(&media[*at]).is_empty()).collect();
+    let jobs = asked.iter().map(|at| {
+        let (roots, medium) = (roots.clone(), media[*at].clone());
+        move || ask(&roots, &medium)
+    });
+    for (at, report) in asked.iter().zip(side_by_side(jobs, PATIENCE)) {
+        reports[*at] = Some(report.unwrap_or_else(unknown));
     }
     reports
 }

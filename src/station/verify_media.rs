@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use crate::certificate::CertificatePayload;
 use crate::device::{self, Claim, ClaimError, ClaimMode, ResolveError, Roots, TargetRule};
-use crate::media::{Difference, Medium, MediumClass};
+use crate::media::{Difference, Medium, may_be_one};
 use crate::overwrite::{
     Disk, Engine, EngineConfig, EngineError, Extents, FaultLimits, Ledger, PassEnd, PassJob, PassOp, Progress,
     sample_extents,
@@ -112,9 +112,8 @@ pub fn verify_media(
     let medium = device::resolve(&roots, target, rule)?;
     let facts = &certificate.facts;
     let differences = facts.medium.identity.differences(&medium.identity);
-    let virtual_both = facts.medium.class != MediumClass::Physical && medium.class != MediumClass::Physical;
-    let comparable = virtual_both && facts.medium.geometry.size == medium.geometry.size;
-    if !differences.is_empty() && !comparable {
+    let one = may_be_one(&differences, [facts.medium.class, medium.class]);
+    if !one || facts.medium.geometry.size != medium.geometry.size {
         return Err(VerifyMediaError::OtherMedium { path: medium.path, differences });
     }
     let bytes = medium.geometry.logical_block;

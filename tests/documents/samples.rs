@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use lastwrite::certificate::document::*;
 use lastwrite::certificate::{CertificatePayload, DocumentKind, IssueContext, id_of};
+use lastwrite::media::{Kind, MediumClass, Transport};
 use lastwrite::policy::{Method, VerificationLevel};
 use lastwrite::sanitize::record::{ClockQuality, LedgerFacts, Proven, RunFacts, ToolFacts};
 use lastwrite::signed::{Jws, Role, StationKey, TrustStore, TrustedKey, sign};
@@ -70,6 +71,14 @@ pub fn before_destruction() -> RunFacts {
         "retention_years": 3,
     });
     facts.policy = Some(serde_json::from_value(policy).unwrap());
+    facts
+}
+
+/// The disk of a virtual machine.
+pub fn virtual_disk() -> RunFacts {
+    let mut facts = facts();
+    let medium = &mut facts.medium;
+    (medium.class, medium.kind, medium.transport) = (MediumClass::Virtual, Kind::Virtual, Transport::Virtio);
     facts
 }
 

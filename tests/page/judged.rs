@@ -1,6 +1,7 @@
 //! What judges a certificate, on the page and in the program: who may lift what, and of which document.
 
 use lastwrite::certificate::document::*;
+use lastwrite::media::{Backing, Identity, MediumClass};
 
 use super::bundles::{Case, World, compare};
 use super::*;
@@ -51,6 +52,22 @@ fn who_lifts_what_is_judged_as_the_program_judges_it() {
     });
     let of_both = read_again(|v| v.certificate_signers.push(key(WITNESS).kid().to_owned()));
     let before = certificate_of(&before_destruction());
+    let of_virtual = certificate_of(&virtual_disk());
+    let read_virtual = |change: fn(&mut Identity)| {
+        let reading = read_again(|v| {
+            let identity = virtual_disk().medium.identity;
+            (v.certificate, v.medium.class) = (reference(&of_virtual), MediumClass::Virtual);
+            v.medium.identity = identity.clone();
+            change(&mut v.medium.identity);
+            v.medium.differences = identity.differences(&v.medium.identity);
+            v.medium.identity_digest = v.medium.identity.digest();
+        });
+        vec![of_virtual.clone(), reading]
+    };
+    let elsewhere: fn(&mut Identity) = |identity| {
+        let (device, inode) = (Bytes(1), Bytes(2));
+        identity.backing = Some(Backing { device, inode, offset: Bytes(0), path: "/a".into() });
+    };
     let cases: Vec<(&str, Vec<Vec<u8>>)> = vec![
         ("valid", vec![certificate.clone(), lifted.clone()]),
         ("invalid", vec![certificate.clone(), rejected.clone()]),
@@ -79,6 +96,10 @@ fn who_lifts_what_is_judged_as_the_program_judges_it() {
         ("invalid", vec![certificate.clone(), of_both]),
         ("invalid", vec![certificate.clone(), read_again(|v| v.certificate_signers.clear())]),
         ("valid", vec![before]),
+        ("valid", read_virtual(elsewhere)),
+        ("valid", read_virtual(|identity| identity.serial = None)),
+        ("invalid", read_virtual(|identity| identity.serial = Some("OTHER".into()))),
+        ("invalid", read_virtual(|identity| identity.wwn = Some("0x5".into()))),
     ];
     for (i, (expected, files)) in cases.iter().enumerate() {
         assert_eq!(by_program(files, &trust), *expected, "case {i}");

@@ -9,7 +9,7 @@ use super::kind::DocumentType;
 use super::part::{DocumentRef, Signatory};
 use super::signers::Demand;
 use crate::certificate::CertificatePayload;
-use crate::media::{Difference, Identity, MediumClass};
+use crate::media::{Difference, Identity, MediumClass, may_be_one};
 use crate::policy::VerificationLevel;
 use crate::sanitize::record::{ClockQuality, LedgerFacts, ToolFacts};
 use crate::signed::{Check, Role};
@@ -81,7 +81,7 @@ pub struct ReadMedium {
     /// Logical block size in bytes.
     pub logical_block: u32,
     /// How it differs from the certificate's: only with virtual media, which are other files on
-    /// other machines.
+    /// other machines, and tell more of themselves on one than on another.
     pub differences: Vec<Difference>,
 }
 
@@ -138,8 +138,8 @@ impl MediaVerification {
         require(signed, || "it names other signers of the certificate".to_owned())?;
         let differences = facts.medium.identity.differences(&self.medium.identity);
         require(self.medium.differences == differences, || "it tells other differences of identity".to_owned())?;
-        let virtual_both = facts.medium.class != MediumClass::Physical && self.medium.class != MediumClass::Physical;
-        require(differences.is_empty() || virtual_both, || "it is about another medium".to_owned())?;
+        let one = may_be_one(&differences, [facts.medium.class, self.medium.class]);
+        require(one, || "it is about another medium".to_owned())?;
         require(self.medium.identity.size == facts.medium.identity.size, || "the media differ in size".to_owned())
     }
 

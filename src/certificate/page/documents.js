@@ -271,6 +271,8 @@ function contradictionOf(reading, document) {
   const told = of("medium.differences").map((d) => ({ field: d.get("field"), before: d.get("before"), now: d.get("now") }));
   if (!same(told, differences)) return "it tells other differences of identity";
   const tangible = get(facts, "medium.class") === "physical" || of("medium.class") === "physical";
-  if (differences.length > 0 && tangible) return "it is about another medium";
+  // Only the file that an image or a virtual disk is may be another one, or one side tells of nothing.
+  const ofPlace = ({ field, before, now }) => field.startsWith("backing ") || before === "" || now === "";
+  if (!differences.every((difference) => !tangible && ofPlace(difference))) return "it is about another medium";
   return of("medium.identity.size") === get(facts, "medium.identity.size") ? null : "the media differ in size";
 }

@@ -1,0 +1,114 @@
+//! What stands against a target besides the medium itself: another target of the same call, a run that is open.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::folder::Station;
+use super::prepare::{Preparation, Refused};
+use crate::device::{self, ResolveError, Roots};
+use crate::media::Medium;
+use crate::sanitize::journal::{self, Journal};
+use crate::sanitize::state::RunState;
+
+/// Unfinished runs by the identity of their medium. A journal that cannot be read stands in nobody's
+/// way here; `resume` shows it.
+#[derive(Default)]
+pub(super) struct OpenRuns(HashMap<String, OpenRun>);
+
+struct OpenRun {
+    run_id: String,
+    percent: f64,
+    busy: bool,
+}
+
+impl OpenRuns {
+    /// Those of a station.
+    pub fn of(station: &Station) -> OpenRuns {
+        let mut found = HashMap::new();
+        for path in journal::unfinished(&station.journals()).unwrap_or_default() {
+            let Ok(entries) = Journal::peek(&path) else { continue };
+            if let Ok(Some(state)) = RunState::fold(&entries) {
+                let (percent, busy) = (state.fraction() * 100.0, Journal::is_busy(&path));
+                for identity in state.identities() {
+                    let run_id = state.plan.run_id.clone();
+                    found.insert(identity.digest(), OpenRun { run_id, percent, busy });
+                }
+            }
+        }
+        OpenRuns(found)
+    }
+
+    /// Why nothing may begin on a medium. A run is known by its medium's identity, which twins share.
+    fn against(&self, roots: &Roots, medium: &Medium) -> Option<Refused> {
+        let OpenRun { run_id, percent, busy } = self.0.get(&medium.identity.digest())?;
+        let alike = match &medium.identity.backing {
+            Some(_) => Vec::new(),
+            None => device::find_by_identity(roots, &medium.identity).unwrap_or_default(),
+        };
+        let path = medium.path.clone();
+        let twins = alike.into_iter().map(|other| other.path).filter(|other| *other != path).collect();
+        Some(Refused::Unfinished { path, run_id: run_id.clone(), percent: *percent, busy: *busy, twins })
+    }
+}
+
+/// Each medium against which nothing stands. Of one that was named twice the first name counts.
+pub(super) fn check(
+    roots: &Roots,
+    media: Vec<Result<Medium, ResolveError>>,
+    open_runs: &OpenRuns,
+) -> Vec<Result<Medium, Refused>> {
+    let mut named: HashMap<String, PathBuf> = HashMap::new();
+    let mut check_one = |medium: Result<Medium, ResolveError>| -> Result<Medium, Refused> {
+        let medium = medium?;
+        if medium.path.to_str().is_none() {
+            return Err(Refused::NotText { path: medium.path });
+        }
+        if let Some(other) = named.insert(place(&medium), medium.path.clone()) {
+            return Err(Refused::Twice { path: medium.path, other });
+        }
+        if !medium.may_be_wiped() {
+            return Err(Refused::Protected { medium: Box::new(medium) });
+        }
+        match open_runs.against(roots, &medium) {
+            Some(refused) => Err(refused),
+            None => Ok(medium),
+        }
+    };
+    media.into_iter().map(&mut check_one).collect()
+}
+
+/// Of two targets that one command erases only the first can be meant, and an unfinished run on a
+/// medium stands against erasing it along with another.
+pub(super) fn refuse_what_others_erase(
+    roots: &Roots,
+    prepared: &mut [Result<Preparation, Refused>],
+    open_runs: &OpenRuns,
+) {
+    let mut reached: HashMap<String, PathBuf> = HashMap::new();
+    for one in prepared {
+        let Ok(preparation) = &*one else { continue };
+        let plan = preparation.run.plan();
+        let path = plan.medium.path.clone();
+        if let Some(other) = reached.get(&place(&plan.medium)) {
+            *one = Err(Refused::ErasedAlong { path, other: other.clone() });
+            continue;
+        }
+        if let Some(refused) = plan.also.iter().find_map(|medium| open_runs.against(roots, medium)) {
+            *one = Err(refused);
+            continue;
+        }
+        reached.extend(plan.also.iter().map(|medium| (place(medium), path.clone())));
+        // Also the other way round: a first target that the second one's command would reach.
+        reached.insert(place(&plan.medium), path);
+    }
+}
+
+/// What makes a target the same as another one here and now. An identity does not: sticks of one batch share their
+/// serial number, and only one of two would be wiped. The paths to a whole disk are put together already, so its
+/// own is enough; behind a file, and behind a partition that is reached on several paths, nodes differ.
+fn place(medium: &Medium) -> String {
+    match (&medium.identity.backing, &medium.partition) {
+        (None, None) => medium.path.display().to_string(),
+        (_, partition) => format!("{} {partition:?}", medium.identity.digest()),
+    }
+}
