@@ -135,6 +135,7 @@ fn sorts() -> Vec<(String, Vec<u8>)> {
     found.push(("certificate".into(), certificate_of(&facts_with(&|f| f["operator"] = operator.clone()))));
     found.push(("hidden".into(), certificate_of(&facts_with(&|f| f["hidden_areas"] = hidden.clone()))));
     found.push(("unseen".into(), certificate_of(&facts_with(&|f| f["hidden_areas"] = unseen.clone()))));
+    found.push(("before-destruction".into(), certificate_of(&before_destruction())));
     found.push(("failure-report".into(), failure_report()));
     let accepted = serde_json::to_vec(&validation(Decision::Accepted)).unwrap();
     found.push(("accepted".into(), signed(&accepted, DocumentType::Validation.typ(), &[(VALIDATOR, Role::Validator)])));
@@ -177,13 +178,47 @@ fn every_sort_of_document_is_one_page_in_every_language() {
             let keys =
                 shown.split_whitespace().filter(|word| word.contains('_') && word.trim_end_matches(',').len() != 43);
             assert_eq!(keys.collect::<Vec<_>>(), [""; 0], "{name} {code}: {shown}");
-            let run = ["certificate", "hidden", "unseen", "failure-report"].contains(&name.as_str());
+            let run =
+                ["certificate", "hidden", "unseen", "before-destruction", "failure-report"].contains(&name.as_str());
             if code == "en" || run {
                 continue;
             }
             for (key, word) in english.all().iter().filter(|(key, word)| !word.is_empty() && german.get(key) != *word) {
                 assert!(!shown.lines().any(|line| line.trim() == word), "{name}: {key} = {word}: {shown}");
             }
+        }
+    }
+}
+
+/// It is a good certificate, and releases nothing: alone, and beside others in a table.
+#[test]
+fn pages_of_a_run_before_destruction_say_that_it_releases_nothing() {
+    use samples::*;
+    let folder = tempfile::tempdir().unwrap();
+    let other = RunFacts { run_id: "ab".repeat(16), ..before_destruction() };
+    let (one, two) = (certificate_of(&before_destruction()), certificate_of(&other));
+    for (code, releases_nothing, passed) in
+        [("en", "releases nothing", "Passed"), ("de", "gibt nichts frei", "Bestanden")]
+    {
+        let look = Look {
+            brand: Brand::plain("Example GmbH"),
+            words: Words::of(code).unwrap(),
+            paper: Paper::A4,
+            template: None,
+        };
+        // In a table each has its line, and so has what they come to.
+        for (name, documents, least) in [
+            ("one", vec![one.clone()], 2),
+            ("two", vec![one.clone(), two.clone()], 3),
+            ("proven", vec![one.clone(), certificate()], 2),
+            ("good", vec![certificate()], 0),
+        ] {
+            let path = folder.path().join(format!("{name}.{code}.pdf"));
+            std::fs::write(&path, pdf(&documents, &look).unwrap().bytes).unwrap();
+            let Some(shown) = tool("pdftotext", &[path.as_os_str(), OsStr::new("-")]) else { return };
+            let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert_eq!(shown.matches(releases_nothing).count(), least, "{name}, {code}: {shown}");
+            assert!(!shown.contains(passed), "{name}, {code}: {shown}");
         }
     }
 }

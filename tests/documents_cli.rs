@@ -2,6 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "documents_cli/handover.rs"]
+mod handover;
+#[path = "documents_cli/lots.rs"]
+mod lots;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

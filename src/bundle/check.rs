@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Bundle, BundleError, BundledLog, Scope, document_of};
 use crate::certificate::Verdict;
 use crate::certificate::document::{
-    Document, DocumentType, GatheredMedium, Gathering, Related, Standing, Verified, gather, gather_from,
+    Document, DocumentType, GatheredMedium, Gathering, Related, Standing, Verified, gather_from, gather_listed,
     verify_any_with,
 };
 use crate::custody::{
@@ -91,7 +91,7 @@ pub fn verify_bundle(
     // By the documents of the bundle alone, each judged by all that is known.
     let ids: HashSet<&str> = documents.iter().filter_map(|v| v.id.as_deref()).collect();
     let inside = |id: &str| ids.contains(id);
-    let media: Vec<MediumState> = gather_from(&related, &[], &inside)
+    let media: Vec<MediumState> = gather_from(&related, &inside)
         .into_iter()
         .map(|state| MediumState { medium: state.medium.label(), state })
         .collect();
@@ -306,15 +306,28 @@ fn check_gathering(verified: &Verified, related: &Related) -> Option<Check> {
     let Some(Document::Gathering(gathering)) = &verified.document else { return None };
     let name = "gathered media";
     let label = gathering.of.label();
-    Some(match contradiction(gathering, related) {
-        None => Check::new(name, Outcome::Passed, format!("{label}: each medium stands as its document says")),
-        Some(why) => Check::new(name, Outcome::Failed, format!("{label}: {why}")),
-    })
+    let listed = gathering.media.len();
+    let counted = gathering.expected.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    let (outcome, why) = match (contradiction(gathering, related), counted) {
+        (Some(why), _) => (Outcome::Failed, why),
+        // Media that nobody lists may be anywhere.
+        (None, Some(counted)) if counted != listed => {
+            (Outcome::Failed, format!("{counted} media were counted, {listed} are listed"))
+        }
+        (None, None) => {
+            (Outcome::Unknown, "nobody counted its media, so it is not known whether all are listed".into())
+        }
+        (None, Some(_)) => (Outcome::Passed, "each medium stands as its document says".to_owned()),
+    };
+    Some(Check::new(name, outcome, format!("{label}: {why}")))
 }
 
 fn contradiction(gathering: &Gathering, related: &Related) -> Option<String> {
     let expected: Vec<_> = gathering.media.iter().map(|m| m.medium.clone()).collect();
-    let now = gather(related, &expected);
+    let now = gather_listed(related, &expected);
+    if now.len() != expected.len() {
+        return Some(format!("{} media are listed, and they are {}: one is listed twice", expected.len(), now.len()));
+    }
     gathering.media.iter().zip(&now).find_map(|(told, found)| {
         let label = told.medium.label();
         if told.document.as_ref().is_some_and(|d| related.find(&d.id).is_none()) {

@@ -175,6 +175,11 @@ impl Library {
         self.documents.is_empty()
     }
 
+    /// All of them, as they lie in the folders.
+    pub fn documents(&self) -> impl Iterator<Item = &[u8]> {
+        self.documents.iter().map(|(_, bytes)| bytes.as_slice())
+    }
+
     /// The document with that id.
     pub fn find(&self, id: &str) -> Option<&[u8]> {
         self.documents.iter().find(|(known, _)| known == id).map(|(_, bytes)| bytes.as_slice())

@@ -262,14 +262,14 @@ fn a_run_that_precedes_destruction_is_no_proof() {
     let verified = verify_any(&before, None, Some(&trust));
     assert_eq!((verified.verdict, verified.certifies()), (Verdict::Valid, false));
     let related = Related::new([before.as_slice()], Some(&trust));
-    let media = gather(&related, &[]);
+    let media = gather(&related, &[], &|_| true);
     assert_eq!((media.len(), media[0].standing), (1, Standing::WithoutProof));
     // It takes nothing from what is one.
     let (certificate, record) = (certificate(), destruction());
     let signers = [(OPERATOR, Role::Operator), (WITNESS, Role::Witness)];
     let record = signed(&serde_json::to_vec(&record).unwrap(), DocumentType::Destruction.typ(), &signers);
     for (proof, standing) in [(certificate, Standing::Sanitized), (record, Standing::Destroyed)] {
-        let media = gather(&Related::new([before.as_slice(), &proof], Some(&trust)), &[]);
+        let media = gather(&Related::new([before.as_slice(), &proof], Some(&trust)), &[], &|_| true);
         assert_eq!((media.len(), media[0].standing), (1, standing));
     }
 }
@@ -324,7 +324,7 @@ fn a_drive_that_grew_is_one_medium_and_one_with_another_name_is_another() {
     let gathered = |files: &[&Vec<u8>], expected: &[MediumName]| {
         let related = Related::new(files.iter().map(|file| file.as_slice()), Some(&trust));
         assert!(related.documents().iter().all(|v| v.verdict == Verdict::Valid));
-        gather(&related, expected)
+        gather(&related, expected, &|_| true)
     };
     let (old, grown, later) = (
         certificate_of(&run(SMALL, 0, None)),
@@ -364,6 +364,60 @@ fn a_certificate_meets_the_later_failure_of_a_run_that_made_the_medium_larger_fi
     assert_eq!(judged(&old, &[failed(Some(SMALL))]), (Verdict::Invalid, vec!["later run"]));
     assert_eq!(judged(&old, &[failed(None)]).0, Verdict::Valid, "nothing says that it is the same drive");
     assert_eq!(judged(&old, &[failed(Some(SMALL - 512))]).0, Verdict::Valid);
+}
+
+/// Another dock, another vendor's name: the digest is another one, and the drive the same.
+#[test]
+fn a_failure_ends_what_certificates_before_it_say_whatever_the_dock_calls_the_drive() {
+    let trust = trust();
+    let docked = |hours: i64| {
+        let mut facts = facts();
+        facts.medium.identity.vendor = Some("Dock".into());
+        facts.medium.identity_digest = facts.medium.identity.digest();
+        facts.ended += chrono::TimeDelta::hours(hours);
+        facts
+    };
+    let certificate = certificate();
+    let failed = |hours| failure_report_of(docked(hours));
+    let standing = |files: &[&Vec<u8>], counts: &dyn Fn(&str) -> bool| {
+        let related = Related::new(files.iter().map(|file| file.as_slice()), Some(&trust));
+        assert!(related.documents().iter().all(|v| v.verdict == Verdict::Valid));
+        gather(&related, &[], counts).into_iter().map(|m| (m.standing, m.document.map(|d| d.id))).collect::<Vec<_>>()
+    };
+    let own = id(&certificate);
+    let proven = vec![(Standing::Sanitized, Some(own.clone()))];
+    assert_eq!(standing(&[&certificate, &failed(-1)], &|_| true), proven);
+    // In the same second nobody knows which was first.
+    for hours in [0, 1] {
+        let failed = failed(hours);
+        let told = vec![(Standing::Failed, Some(id(&failed)))];
+        assert_eq!(standing(&[&certificate, &failed], &|_| true), told);
+        // Also where it only lies beside; and of itself it is about no medium of the list.
+        assert_eq!(standing(&[&certificate, &failed], &|id| id == own), told);
+        assert!(standing(&[&failed], &|id| id == own).is_empty());
+        let again = certificate_of(&docked(2));
+        assert_eq!(standing(&[&certificate, &failed, &again], &|_| true), [(Standing::Sanitized, Some(id(&again)))]);
+    }
+}
+
+/// Nothing is proven while it is not established whether somebody rejects it; who judges that apart is told of the rest.
+#[test]
+fn a_list_that_is_signed_has_no_proof_that_is_in_doubt() {
+    let certificate = certificate();
+    let rejected = validated(|v| v.decision = Decision::Rejected);
+    let mut doubt = trust();
+    doubt.find_mut(key(VALIDATOR).kid()).unwrap().revoked_at = Some(at(22));
+    for (trust, firm, apart) in
+        [(trust(), Standing::Rejected, Standing::Rejected), (doubt, Standing::WithoutProof, Standing::Sanitized)]
+    {
+        let related = Related::new([certificate.as_slice(), &rejected], Some(&trust));
+        let own = id(&certificate);
+        let counting: [&dyn Fn(&str) -> bool; 2] = [&|_| true, &|id| id == own];
+        for counts in counting {
+            assert_eq!(gather(&related, &[], counts)[0].standing, firm);
+            assert_eq!(gather_from(&related, counts)[0].standing, apart);
+        }
+    }
 }
 
 #[test]

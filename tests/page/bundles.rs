@@ -299,3 +299,77 @@ fn a_bundle_changed_in_one_place_is_judged_as_the_program_judges_it() {
     assert!(counts["valid"] >= 1 && counts["refused"] > 100, "{counts:?}");
     eprintln!("{} bundles compared: {counts:?}", cases.len());
 }
+
+/// A world with another list of its lot.
+fn with_lot(number: usize, change: impl FnOnce(&mut Gathering, &[Vec<u8>])) -> World {
+    let mut world = World::new(number);
+    let (_, kind, document) = Document::read(&world.documents[5]).unwrap();
+    let Document::Gathering(mut lot) = document else { panic!("no lot") };
+    change(&mut lot, &world.documents);
+    lot.counts = GatheredCounts::of(&lot.media);
+    lot.complete = Gathering::judge(&lot.media, lot.expected);
+    world.documents[5] = signed(&serde_json::to_vec(&lot).unwrap(), kind.typ(), &[(STATION, Role::Station)]);
+    world
+}
+
+/// A world where the run that failed saw the drive by another vendor's name, so many minutes after the certificate's.
+fn with_failure(number: usize, minutes: i64) -> World {
+    let mut world = World::new(number);
+    let read = |bytes: &[u8]| match Document::read(bytes).unwrap() {
+        (_, _, Document::Run(run)) => run.facts,
+        _ => panic!("no run"),
+    };
+    let mut facts = read(&world.documents[6]);
+    facts.medium.identity.vendor = Some("Dock".into());
+    facts.medium.identity_digest = facts.medium.identity.digest();
+    facts.ended = read(&world.documents[0]).ended + chrono::TimeDelta::minutes(minutes);
+    world.documents[6] = failure_report_of(facts);
+    world
+}
+
+/// Every medium that is listed has its proof, and the list is not the whole lot; or the last word on a medium is another.
+#[test]
+fn a_bundle_of_a_list_is_as_whole_as_the_program_says() {
+    let Some(browser) = Browser::start() else { return };
+    let station = super::super::Station::new();
+    let page = super::super::page(&station);
+    let twice = |lot: &mut Gathering, documents: &[Vec<u8>]| {
+        let first = lot.media[0].clone();
+        let label = MediumName { serial: first.medium.serial, model: first.medium.model, ..MediumName::default() };
+        let record = destruction();
+        lot.media.push(GatheredMedium {
+            medium: label,
+            standing: Standing::Destroyed,
+            document: Some(reference(&documents[4])),
+            attained: Some(record.attained),
+            verification: None,
+            ended: Some(record.destroyed),
+            against: None,
+        });
+        lot.expected = Some(2);
+    };
+    let worlds: Vec<(&str, World, Vec<usize>, &str)> = vec![
+        ("whole", with_lot(3001, |_, _| {}), vec![0, 5], "valid"),
+        ("three were counted", with_lot(3002, |lot, _| lot.expected = Some(3)), vec![0, 5], "invalid"),
+        ("nobody counted", with_lot(3003, |lot, _| lot.expected = None), vec![0, 5], "consistent"),
+        ("one drive is two", with_lot(3004, twice), vec![0, 4, 5], "invalid"),
+        ("it failed in another dock", with_failure(3005, 1), vec![0, 6], "invalid"),
+        ("at the same time", with_failure(3006, 0), vec![0, 6], "invalid"),
+        ("it had failed before", with_failure(3007, -1), vec![0, 6], "valid"),
+    ];
+    let mut cases = Vec::new();
+    for (name, world, inside, _) in &worlds {
+        cases.push(Case::new(*name, world.bundle(|i| inside.contains(&i), |i| inside.contains(&i)), Vec::new()));
+    }
+    // The failure lies beside the bundle.
+    let world = with_failure(3008, 1);
+    cases.push(Case::new("beside", world.bundle(|i| i == 0, |i| i == 0), vec![world.documents[6].clone()]));
+    let trust = trusted();
+    for (case, expected) in cases.iter().zip(worlds.iter().map(|world| world.3).chain(["invalid"])) {
+        let verified = case.by_program(&trust);
+        let verdict = verified.as_ref().map(|verified| word(verified.verdict));
+        assert_eq!(verdict, Ok(expected), "{}: {verified:#?}", case.name);
+    }
+    let (differ, _) = compare(&browser, &page, &trust, &cases);
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+}

@@ -109,6 +109,21 @@ fn who_lifts_what_is_judged_as_the_program_judges_it() {
     }
 }
 
+/// The card says valid, so what it is not good for stands beside that.
+#[test]
+fn the_card_of_a_run_before_destruction_says_that_it_releases_nothing() {
+    let Some(browser) = Browser::start() else { return };
+    let station = super::super::Station::new();
+    let page = super::super::page(&station);
+    for (facts, said) in [(before_destruction(), true), (facts(), false)] {
+        open(&browser, &page, &trusted());
+        let told = on_the_page(&browser, &[("a.json".to_owned(), certificate_of(&facts))]);
+        assert_eq!(told["a.json"], "valid");
+        let text = super::super::results(&browser);
+        assert_eq!(text.contains("It releases nothing"), said, "{text}");
+    }
+}
+
 /// Good in itself, and no proof of its medium: alone, beside a proof of another one, and before the destruction.
 #[test]
 fn a_bundle_with_a_run_before_destruction_proves_as_much_as_the_program_says() {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use chrono::{DateTime, Utc};
+
 use super::gathering::{GatheredMedium, Standing};
 use super::part::{DocumentRef, MediumName};
 use super::relation::{Related, Relation};
@@ -11,16 +13,38 @@ use crate::certificate::verify::Verdict;
 use crate::policy::VerificationLevel;
 use crate::sanitize::record::Proven;
 
-/// Every medium that the documents or the list of expected ones name, each once: the expected ones
-/// first, in their order. Only valid documents are proof, and one that another speaks against is
-/// none.
-pub fn gather(related: &Related, expected: &[MediumName]) -> Vec<GatheredMedium> {
-    gather_from(related, expected, &|_| true)
+/// What makes a list: which documents are proof, and how sure they must be.
+#[derive(Clone, Copy)]
+struct Rule<'a> {
+    /// By their ids: the others speak for and against these, and are no proof.
+    counts: &'a dyn Fn(&str) -> bool,
+    /// What somebody speaks against who is not established is no proof either.
+    firm: bool,
 }
 
-/// The same by the documents alone whose id `counts`: the others speak for and against them, and are no proof. A
-/// medium of which only they speak is left out.
-pub fn gather_from(related: &Related, expected: &[MediumName], counts: &dyn Fn(&str) -> bool) -> Vec<GatheredMedium> {
+/// Every medium that the documents or the list of expected ones name, each once: the expected ones
+/// first, in their order. By the documents alone whose id `counts`: the others speak for and against them, and are no
+/// proof, and a medium of which only they speak is left out. Only valid documents are proof, and one that another
+/// speaks against is none, nor one of which it is not established whether another does.
+pub fn gather(related: &Related, expected: &[MediumName], counts: &dyn Fn(&str) -> bool) -> Vec<GatheredMedium> {
+    all_media(related, expected)
+        .into_iter()
+        .filter_map(|found| told(related, found, Rule { counts, firm: true }))
+        .collect()
+}
+
+/// The same of no expected ones, for who judges apart whether it is established who speaks.
+pub fn gather_from(related: &Related, counts: &dyn Fn(&str) -> bool) -> Vec<GatheredMedium> {
+    all_media(related, &[]).into_iter().filter_map(|found| told(related, found, Rule { counts, firm: false })).collect()
+}
+
+/// The same of the expected ones alone, by all documents. Fewer than were expected: several of them are one medium.
+pub fn gather_listed(related: &Related, expected: &[MediumName]) -> Vec<GatheredMedium> {
+    let listed = all_media(related, expected).into_iter().filter(|found| found.expected);
+    listed.filter_map(|found| told(related, found, Rule { counts: &|_| true, firm: false })).collect()
+}
+
+fn all_media<'a>(related: &'a Related, expected: &[MediumName]) -> Vec<Gathered<'a>> {
     let mut media = Media::default();
     expected.iter().map(Gathered::expected).for_each(|medium| media.add(medium));
     for verified in related.documents().iter().filter(|v| v.verdict == Verdict::Valid) {
@@ -33,12 +57,12 @@ pub fn gather_from(related: &Related, expected: &[MediumName], counts: &dyn Fn(&
             Some(at) => media.join(at, found),
         }
     }
-    let proof = |verified: &&Verified| verified.id.as_deref().is_some_and(counts);
-    let stand = |found: Gathered<'_>| {
-        let documents: Vec<_> = found.documents.into_iter().filter(proof).collect();
-        (found.expected || !documents.is_empty()).then(|| stand(related, found.medium, documents))
-    };
-    media.found.into_iter().flatten().filter_map(stand).collect()
+    media.found.into_iter().flatten().collect()
+}
+
+fn told(related: &Related, found: Gathered<'_>, rule: Rule<'_>) -> Option<GatheredMedium> {
+    let counts = |verified: &Verified| verified.id.as_deref().is_some_and(rule.counts);
+    (found.expected || found.documents.iter().any(|verified| counts(verified))).then(|| stand(related, found, rule))
 }
 
 /// Media in the order in which they were found, and where those are that have a name in common.
@@ -146,9 +170,27 @@ fn names(name: &MediumName, verified: &Verified) -> Vec<MediumName> {
     std::iter::once(name.clone()).chain(before).collect()
 }
 
+/// When the run ended that failed.
+fn failed(verified: &Verified) -> Option<DateTime<Utc>> {
+    match &verified.document {
+        Some(Document::Run(run)) if verified.kind == Some(DocumentType::FailureReport) => Some(run.facts.ended),
+        _ => None,
+    }
+}
+
 /// Of several documents the best counts, and of equal ones the latest.
-fn stand(related: &Related, medium: MediumName, documents: Vec<&Verified>) -> GatheredMedium {
-    let entries = documents.into_iter().filter_map(|verified| entry(related, &medium, verified));
+fn stand(related: &Related, found: Gathered<'_>, rule: Rule<'_>) -> GatheredMedium {
+    let (medium, documents) = (found.medium, found.documents);
+    // A failure is no proof, whoever brings it. It ends what certificates before it say, also where the run saw the
+    // medium by another vendor's name or unit, and so with another digest.
+    let last_failure = documents.iter().filter_map(|verified| failed(verified)).max();
+    let holds = |verified: &Verified| match &verified.document {
+        Some(Document::Run(_)) if failed(verified).is_some() => true,
+        Some(Document::Run(run)) if last_failure.is_some_and(|failed| run.facts.ended <= failed) => false,
+        _ => verified.id.as_deref().is_some_and(rule.counts),
+    };
+    let holding = documents.into_iter().filter(|verified| holds(verified));
+    let entries = holding.filter_map(|verified| entry(related, &medium, verified, rule.firm));
     let rank = |standing: Standing| match standing {
         Standing::Destroyed => 5,
         Standing::Sanitized => 4,
@@ -169,9 +211,13 @@ fn stand(related: &Related, medium: MediumName, documents: Vec<&Verified>) -> Ga
     entries.max_by_key(|e| (rank(e.standing), e.ended)).unwrap_or(nothing)
 }
 
-fn entry(related: &Related, medium: &MediumName, verified: &Verified) -> Option<GatheredMedium> {
+fn entry(related: &Related, medium: &MediumName, verified: &Verified, firm: bool) -> Option<GatheredMedium> {
     let document = DocumentRef { id: verified.id.clone()?, kind: verified.kind? };
-    let against = related.about(verified).into_iter().find(|r| r.speaks_for == Some(false));
+    let said = related.about(verified);
+    let against = said.iter().find(|r| r.speaks_for == Some(false));
+    if firm && against.is_none() && said.iter().any(|r| r.speaks_for.is_none()) {
+        return None;
+    }
     let of = |standing, attained, verification, ended, against: Option<&Relation>| GatheredMedium {
         medium: sized(medium, verified),
         standing,
@@ -181,7 +227,7 @@ fn entry(related: &Related, medium: &MediumName, verified: &Verified) -> Option<
         ended: Some(ended),
         against: against.map(|r| DocumentRef { id: r.document.clone(), kind: r.kind }),
     };
-    let opposed = against.as_ref().map(|r| match r.kind {
+    let opposed = against.map(|r| match r.kind {
         DocumentType::Revocation => Standing::Revoked,
         DocumentType::FailureReport => Standing::Failed,
         _ => Standing::Rejected,
@@ -205,10 +251,10 @@ fn entry(related: &Related, medium: &MediumName, verified: &Verified) -> Option<
                 return None;
             }
             let standing = opposed.unwrap_or(Standing::Sanitized);
-            Some(of(standing, facts.attained, level, facts.ended, against.as_ref()))
+            Some(of(standing, facts.attained, level, facts.ended, against))
         }
         Document::Destruction(d) => {
-            Some(of(opposed.unwrap_or(Standing::Destroyed), Some(d.attained), None, d.destroyed, against.as_ref()))
+            Some(of(opposed.unwrap_or(Standing::Destroyed), Some(d.attained), None, d.destroyed, against))
         }
         _ => None,
     }

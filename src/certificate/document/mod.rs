@@ -28,7 +28,7 @@ use crate::signed::{Check, JsonError, Jws, JwsError, parse_json_exact};
 pub use destruction::{
     Confidentiality, DESTRUCTION_SCHEMA, Destruction, DestructionTechnique, Equipment, Material, Particle, attainable,
 };
-pub use gather::{gather, gather_from};
+pub use gather::{gather, gather_from, gather_listed};
 pub use gathering::{GATHERING_SCHEMA, GatheredCounts, GatheredMedium, GatheredUnit, Gathering, Standing};
 pub use handover::{
     Arrival, Container, DISCREPANCY_SCHEMA, Differences, Discrepancy, HandedOver, Recipient, SealDiscrepancy,

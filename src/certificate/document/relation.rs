@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::handover::Discrepancy;
 use super::judgement::Decision;
 use super::media_verification::VerificationResult;
 use super::verified::{Verified, verify_any};
@@ -126,6 +127,18 @@ impl Related {
         };
         let check = |r: Relation| Check::new(name(r.kind), outcome(r.speaks_for), r.detail);
         self.about(verified).into_iter().map(check).collect()
+    }
+
+    /// The valid discrepancy reports of a transfer that are settled, beyond doubt.
+    pub fn settled_reports(&self, transfer: &str) -> Vec<&Discrepancy> {
+        let mut found = Vec::new();
+        for verified in self.naming(transfer).filter(|verified| verified.verdict == Verdict::Valid) {
+            let (Some(Document::Discrepancy(report)), Some(id)) = (&verified.document, &verified.id) else { continue };
+            if self.settled(verified, id) == Undone::Yes {
+                found.push(report);
+            }
+        }
+        found
     }
 
     fn relation(&self, other: &Verified, id: &str, of: &Verified) -> Option<Relation> {

@@ -117,7 +117,7 @@ async function judgeBundle(bundle, others) {
   bundle.checks = [...logs.flatMap((log) => log.checks), checkComplete(documents, related, logs)];
   for (const document of gatherings) bundle.checks.push(await checkGathered(document.payload, related));
   const ids = new Set(documents.map((document) => document.id));
-  bundle.media = await gather(related, [], (id) => ids.has(id));
+  bundle.media = await gather(related, (id) => ids.has(id));
   bundle.checks.push(checkMedia(bundle.media, documents, gatherings));
   const own = documents.flatMap((document) => [...document.checks, ...document.others]);
   const counts = (check) => check.outcome === "unknown" || !SAID_BY_OTHERS.includes(check.name);
@@ -149,12 +149,15 @@ const unitOf = (payload) => (get(payload, "of.unit") === "lot" ? `lot ${get(payl
 
 // A gathering against the documents that it names.
 async function checkGathered(payload, related) {
-  const [name, listed] = ["gathered media", payload.get("media")];
-  const now = await gather(related, listed.map((told) => mediumName(told.get("medium"))));
+  const [name, listed, counted] = ["gathered media", payload.get("media"), payload.get("expected")];
+  const now = await gatherListed(related, listed.map((told) => mediumName(told.get("medium"))));
+  if (now.length !== listed.length) {
+    return failed(name, `${unitOf(payload)}: ${listed.length} media are listed, and they are ${now.length}: one is listed twice`);
+  }
   for (const [i, told] of listed.entries()) {
     const [found, document, label] = [now[i], told.get("document"), labelOf(mediumName(told.get("medium")))];
     // What is missing, another check tells.
-    if (found === undefined || (document !== null && !related.has(document.get("id")))) continue;
+    if (document !== null && !related.has(document.get("id"))) continue;
     if (isProof(told.get("standing")) && !isProof(found.standing)) {
       return failed(name, `${unitOf(payload)}: ${label} is told ${STANDINGS[told.get("standing")]}, and now is ${STANDINGS[found.standing]}`);
     }
@@ -162,6 +165,9 @@ async function checkGathered(payload, related) {
     const agrees = ["attained", "ended", "verification"].every((fact) => told.get(fact) === found[fact]);
     if (same && !agrees) return failed(name, `${unitOf(payload)}: ${label}: what is told of its document is not what that says`);
   }
+  // Media that nobody lists may be anywhere.
+  if (counted === null) return unknown(name, `${unitOf(payload)}: nobody counted its media, so it is not known whether all are listed`);
+  if (counted !== listed.length) return failed(name, `${unitOf(payload)}: ${counted} media were counted, ${listed.length} are listed`);
   return passed(name, `${unitOf(payload)}: each medium stands as its document says`);
 }
 

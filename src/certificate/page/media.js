@@ -43,11 +43,22 @@ function labelOf(name) {
   return name.size === null ? label : `${label} (${humanBytes(name.size)})`;
 }
 
-// Every medium that the documents or the expected names name, each once: the expected ones first, in their order. Only
-// valid documents are proof, and one that another speaks against is none.
+// Every medium that the documents name, each once. Only valid documents are proof, and one that another speaks against
+// is none.
 // By the documents alone whose id `counts`: the others speak for and against them, and are no proof. A medium of which
 // only they speak is left out.
-async function gather(related, expected, counts = () => true) {
+async function gather(related, counts) {
+  const told = (await allMedia(related, [])).filter(({ documents }) => documents.some(({ document }) => counts(document.id)));
+  return told.map((found) => standOf(related, found, counts));
+}
+
+// The same of the listed media alone, in their order, by all documents. Fewer than were listed: several are one medium.
+async function gatherListed(related, listed) {
+  const told = (await allMedia(related, listed)).filter((medium) => medium.expected);
+  return told.map((found) => standOf(related, found, () => true));
+}
+
+async function allMedia(related, expected) {
   let media = expected.map((medium) => ({ medium: { ...medium }, names: [medium], keys: keysOf([medium]), documents: [], expected: true }));
   for (const document of related.valid) {
     if (!["certificate", "failure_report", "destruction"].includes(document.kind)) continue;
@@ -66,9 +77,7 @@ async function gather(related, expected, counts = () => true) {
     same.forEach((again) => takeIn(medium, again));
     media.splice(at, 0, medium);
   }
-  const counted = media.map((found) => ({ ...found, documents: found.documents.filter(({ document }) => counts(document.id)) }));
-  const told = counted.filter(({ expected: listed, documents }) => listed || documents.length > 0);
-  return told.map(({ medium, documents }) => standOf(related, medium, documents));
+  return media;
 }
 
 const knownNames = new WeakMap();
@@ -105,10 +114,19 @@ function takeIn(known, more) {
   known.expected ||= more.expected;
 }
 
-// Of several documents the best counts, and of equal ones the latest.
-function standOf(related, medium, documents) {
+// Of several documents the best counts, and of equal ones the latest. A failure is no proof, whoever brings it. It ends
+// what certificates before it say, also where the run saw the medium by another vendor's name or unit.
+function standOf(related, { medium, documents }, counts) {
+  const ended = ({ payload }) => instant(get(payload, "facts.ended"));
+  const isFailure = ({ kind }) => kind === "failure_report";
+  const failures = documents.map(({ document }) => document).filter(isFailure).map(ended);
+  const holds = ({ document }) => {
+    if (isFailure(document)) return true;
+    if (document.kind === "certificate" && failures.some((failed) => ended(document) <= failed)) return false;
+    return counts(document.id);
+  };
   const nothing = { medium, standing: "without_proof", document: null, attained: null, verification: null, ended: null, against: null };
-  const entries = documents.map((found) => entryOf(related, medium, found)).filter((entry) => entry !== null);
+  const entries = documents.filter(holds).map((found) => entryOf(related, medium, found)).filter((entry) => entry !== null);
   const rank = (entry) => STANDING_RANK.indexOf(entry.standing);
   const isBetter = (a, b) => rank(a) > rank(b) || (rank(a) === rank(b) && instant(a.ended) >= instant(b.ended));
   return entries.reduce((best, entry) => (best === null || isBetter(entry, best) ? entry : best), null) ?? nothing;

@@ -148,6 +148,7 @@ function card(document) {
     el("header", {}, el("span", { class: "stamp" }, word), el("h2", {}, document.typ?.name ?? "Unknown document")),
     el("p", { class: "file" }, `${document.fileName}${document.inPdf ? " (the document inside the PDF; its visible pages were not compared)" : ""}`),
     el("p", { class: "meaning" }, meaning),
+    precedesDestruction(document) ? el("p", { class: "note warn" }, "It releases nothing: the run precedes the destruction of the medium.") : null,
     open.length > 0 ? el("ul", { class: "open" }, ...open.slice(0, 8).map(line)) : null,
     rows.length > 0 ? el("dl", {}, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))])) : null,
     el("details", {}, el("summary", {}, "All checks"), el("ul", {}, ...document.checks.concat(document.others).map(line))),
@@ -208,6 +209,8 @@ function signersOf(document) {
     .map((s) => `${state.trust.find(s.kid)?.name ?? "unknown key"} as ${s.role ?? "?"}${s.iat === null ? "" : `, ${when(s.iat)}`}`)
     .join("; ");
 }
+
+const precedesDestruction = ({ kind, payload }) => kind === "certificate" && get(payload, "facts.policy.before_destruction") === true;
 
 function facts(document) {
   const { payload } = document;

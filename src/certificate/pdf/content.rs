@@ -46,7 +46,12 @@ pub fn data(shown: &[Shown], look: &Look) -> Value {
         [one] => page_of(&one.document, words),
         many => {
             let good = many.iter().filter(|s| is_proof(&s.document)).count();
-            let (tone, line) = if good == many.len() { ("good", "passed") } else { ("bad", "failed") };
+            let before = many.iter().filter(|s| is_before_destruction(&s.document)).count();
+            let (tone, line) = match (good == many.len(), good + before == many.len()) {
+                (true, _) => ("good", "passed"),
+                (false, true) => ("plain", "before_destruction"),
+                (false, false) => ("bad", "failed"),
+            };
             let verdict = verdict(words, &format!("{good} / {}", many.len()), tone, line);
             Page { table: table::of_documents(many, words), ..Page::new("title_several", verdict, Vec::new()) }
         }
@@ -145,8 +150,16 @@ pub fn proven_word(proven: Proven) -> &'static str {
 /// Whether it says that a medium is empty or gone.
 pub fn is_proof(document: &Document) -> bool {
     match document {
-        Document::Run(run) => run.kind == DocumentKind::Certificate,
+        Document::Run(run) => run.kind == DocumentKind::Certificate && !run.facts.precedes_destruction(),
         Document::Destruction(_) => true,
+        _ => false,
+    }
+}
+
+/// A certificate that releases nothing: its medium goes to be destroyed.
+pub fn is_before_destruction(document: &Document) -> bool {
+    match document {
+        Document::Run(run) => run.kind == DocumentKind::Certificate && run.facts.precedes_destruction(),
         _ => false,
     }
 }
@@ -160,7 +173,10 @@ fn verdict_of_run(run: &CertificatePayload, words: &Words) -> Value {
         DocumentKind::FailureReport => verdict(words, words.get("failed"), "bad", "nothing"),
         DocumentKind::Certificate => {
             let attained = run.facts.attained.map_or("?", method_name);
-            verdict(words, attained, "good", proven_word(run.facts.proven))
+            match run.facts.precedes_destruction() {
+                true => verdict(words, attained, "plain", "before_destruction"),
+                false => verdict(words, attained, "good", proven_word(run.facts.proven)),
+            }
         }
     }
 }
@@ -247,6 +263,9 @@ fn done_section(run: &CertificatePayload, words: &Words) -> Section {
         rows.row("operator", format!("{} ({})", operator.name, words.get(standing)));
     }
     rows.optional("policy", facts.policy.as_ref().map(|p| p.label()).as_deref());
+    if facts.precedes_destruction() {
+        rows.row("release", words.get("before_destruction"));
+    }
     rows.section("sanitization")
 }
 
@@ -388,4 +407,31 @@ fn signed(jws: &Jws, words: &Words) -> Vec<String> {
         format!("{role}: {} {kid}{at}", words.get("key"))
     };
     jws.signatures().iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::IssueContext;
+
+    /// Green is for what releases a medium.
+    #[test]
+    fn only_what_releases_a_medium_is_shown_as_good() {
+        let mut facts: RunFacts = serde_json::from_str(include_str!("../../../tests/data/facts.json")).unwrap();
+        let words = Words::of("en").unwrap();
+        let tone = |facts: &RunFacts| {
+            let run = CertificatePayload::from_facts(facts, None, &IssueContext::default());
+            let proof = is_proof(&Document::Run(run.clone()));
+            (verdict_of_run(&run, &words)["tone"].as_str().map(str::to_owned), proof)
+        };
+        assert_eq!(tone(&facts), (Some("good".into()), true));
+        let policy = json!({
+            "id": "example", "version": "1", "digest": "ab".repeat(32), "signed_by": null, "category": "high",
+            "route": "resale", "assumed": [], "minimum": "destroy", "least_verification": "none", "validation": false,
+            "second_person_percent": 0, "bad_blocks_allowed": 0, "hidden_areas": "recorded", "operator": "anybody",
+            "step_down": "never", "ladder": [], "before_destruction": true, "retention_years": 3,
+        });
+        facts.policy = Some(serde_json::from_value(policy).unwrap());
+        assert_eq!(tone(&facts), (Some("plain".into()), false));
+    }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Shown;
-use super::content::{dated, is_proof, method_name, proven_word};
+use super::content::{dated, is_before_destruction, is_proof, method_name, proven_word};
 use super::words::Words;
 use crate::certificate::document::{Document, Gathering, MediumName, Standing};
 
@@ -38,6 +38,9 @@ pub fn of_documents(shown: &[Shown], words: &Words) -> Value {
         let (result, attained) = match &s.document {
             Document::Run(run) if is_proof(&s.document) => {
                 (words.get(proven_word(run.facts.proven)), run.facts.attained.map_or("", method_name))
+            }
+            Document::Run(run) if is_before_destruction(&s.document) => {
+                (words.get("before_destruction"), run.facts.attained.map_or("", method_name))
             }
             Document::Destruction(d) => (words.get("standing_destroyed"), method_name(d.attained)),
             _ => (words.get("failed"), ""),

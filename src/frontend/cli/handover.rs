@@ -11,13 +11,13 @@ use super::document::{
     Judge, OutArgs, PersonArgs, attachments, hand_out, keep_failure, media_list, read_file, seal_failure,
 };
 use super::{Common, output};
+use crate::certificate::Issued;
 use crate::certificate::document::{
     Arrival, Container, DISCREPANCY_SCHEMA, Differences, Discrepancy, Document, DocumentRef, DocumentType, HandedOver,
-    MediumName, Recipient, TRANSFER_SCHEMA, Transfer, seal,
+    MediumName, Recipient, SealDiscrepancy, TRANSFER_SCHEMA, Transfer, seal,
 };
-use crate::certificate::{Issued, Verdict};
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::{Check, CosignError, MAX_DOCUMENT, Outcome, Role, StationKey, cosign_file};
+use crate::signed::{Check, CosignError, Jws, MAX_DOCUMENT, Outcome, Role, StationKey, cosign_file};
 use crate::station::keep_document;
 use crate::units::now;
 
@@ -164,14 +164,19 @@ pub fn receive(common: &Common, args: &ReceiveArgs) -> Result<Exit, Failure> {
     }
     let arrival = arrival(args)?;
     let differences = transfer.compare(&arrival);
-    if !args.settled.is_empty() {
-        return settled(common, args, &key, &differences, &open);
+    let id = verified.id.clone().unwrap_or_default();
+    let related = judge.related(&verified);
+    let settled = if args.settled.is_empty() { Vec::new() } else { related.settled_reports(&id) };
+    if !args.settled.is_empty() && !(differences.missing.is_empty() && differences.extra.is_empty()) {
+        tell(&differences);
+        return Err(Failure::words(Exit::Refused, "NOT RECEIVED: the list is not true, and nobody signs it")
+            .hint("the sender makes a new transfer of what is really there, and explains the rest in --notes"));
     }
-    if !differences.is_empty() || args.remarks.is_some() {
+    if !covered(&differences, args.remarks.as_deref(), &settled) {
         let report = Discrepancy {
             schema: DISCREPANCY_SCHEMA.to_owned(),
             version: 1,
-            transfer: DocumentRef { id: verified.id.unwrap_or_default(), kind: DocumentType::Transfer },
+            transfer: DocumentRef { id, kind: DocumentType::Transfer },
             by,
             place: args.place.clone(),
             seals: differences.seals.clone(),
@@ -192,13 +197,34 @@ pub fn receive(common: &Common, args: &ReceiveArgs) -> Result<Exit, Failure> {
         return Err(Failure::words(Exit::Refused, format!("NOT RECEIVED: {}", open.join("; ")))
             .hint("settle it first: lastwrite certificate validate DISCREPANCY --accept, then --settled DISCREPANCY VALIDATION"));
     }
-    agree(common, args, &key)
+    if !args.settled.is_empty() && settled.is_empty() {
+        let why = "NOT RECEIVED: among the files of --settled and of the station is no discrepancy report of this \
+                   transfer that a valid validation settles";
+        return Err(Failure::words(Exit::Refused, why)
+            .hint("name the report and its validation, or leave --settled out where nothing was to be settled"));
+    }
+    agree(common, args, &key, &id, differences.is_empty() && settled.is_empty())
 }
 
-/// Signs the very bytes that the sender signed.
-fn agree(common: &Common, args: &ReceiveArgs, key: &StationKey) -> Result<Exit, Failure> {
-    let jws = cosign_file(&args.file, key, Role::Receiver, now(), |_, _| Ok(())).map_err(|e| match &e {
+/// Whether reports that are settled tell everything that differs today: a seal that broke since, or a remark of today, is
+/// another discrepancy.
+fn covered(differences: &Differences, remarks: Option<&str>, settled: &[&Discrepancy]) -> bool {
+    let told = |seal: &SealDiscrepancy| settled.iter().any(|report| report.seals.contains(seal));
+    differences.missing.is_empty()
+        && differences.extra.is_empty()
+        && differences.seals.iter().all(told)
+        && remarks.is_none_or(|remark| settled.iter().any(|report| report.remarks.as_deref() == Some(remark)))
+}
+
+/// Signs the very bytes that the sender signed, and that were verified as the document `id`.
+fn agree(common: &Common, args: &ReceiveArgs, key: &StationKey, id: &str, whole: bool) -> Result<Exit, Failure> {
+    let same = |_: &[u8], jws: &Jws| match crate::certificate::id_of(jws.payload()) == id {
+        true => Ok(()),
+        false => Err("it was replaced while it was looked at, and holds another document now".to_owned()),
+    };
+    let jws = cosign_file(&args.file, key, Role::Receiver, now(), same).map_err(|e| match &e {
         CosignError::Sign { .. } => Failure::new(Exit::Refused, &e),
+        CosignError::Refused { .. } => Failure::new(Exit::Refused, &e).hint("receive it once more: custody receive"),
         _ => Failure::new(Exit::Other, &e),
     })?;
     let mut bytes = jws.to_bytes();
@@ -219,38 +245,11 @@ fn agree(common: &Common, args: &ReceiveArgs, key: &StationKey) -> Result<Exit, 
             "received": true, "id": issued.id, "file": args.file.to_string_lossy(), "custody_entry": entry,
         }));
     } else {
-        output::line(&format!("RECEIVED     {}: everything is as it was handed over", args.file.display()));
+        let how = if whole { "everything is as it was handed over" } else { "what differed is settled" };
+        output::line(&format!("RECEIVED     {}: {how}", args.file.display()));
         output::line("  Give the file back to the sender; it has both signatures now.");
     }
     Ok(Exit::Done)
-}
-
-/// A broken seal can be accepted. A list that is not true is signed by nobody, whoever accepts it.
-fn settled(
-    common: &Common,
-    args: &ReceiveArgs,
-    key: &StationKey,
-    differences: &Differences,
-    open: &[String],
-) -> Result<Exit, Failure> {
-    if !differences.missing.is_empty() || !differences.extra.is_empty() {
-        tell(differences);
-        return Err(Failure::words(Exit::Refused, "NOT RECEIVED: the list is not true, and nobody signs it")
-            .hint("the sender makes a new transfer of what is really there, and explains the rest in --notes"));
-    }
-    let trust = args.trust.load(common)?;
-    let mut accepted = false;
-    for file in &args.settled {
-        let bytes = read_file(file, MAX_DOCUMENT)?;
-        let verified = crate::certificate::document::verify_any(&bytes, None, trust.as_ref());
-        accepted |= verified.verdict == Verdict::Valid && verified.kind == Some(DocumentType::Validation);
-    }
-    if !accepted || !open.is_empty() {
-        let why = if open.is_empty() { "no valid validation is among the files".to_owned() } else { open.join("; ") };
-        return Err(Failure::words(Exit::Refused, format!("NOT RECEIVED: the discrepancy is not settled: {why}"))
-            .hint("a validator settles it: lastwrite certificate validate DISCREPANCY --accept --reason TEXT"));
-    }
-    agree(common, args, key)
 }
 
 fn tell(differences: &Differences) {

@@ -1,16 +1,19 @@
 //! `lastwrite certificate gather`
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 
-use super::{Common, OutArgs, TrustArgs, files_of, need_trust, output, read_file, seal_failure};
+use super::{Common, OutArgs, TrustArgs, files_of, need_trust, output, read_file, seal_failure, station_failure};
+use crate::certificate::Verdict;
 use crate::certificate::document::{
-    DocumentType, GATHERING_SCHEMA, GatheredCounts, GatheredUnit, Gathering, MediumName, Related,
-    gather as gather_media, seal,
+    Document, DocumentType, GATHERING_SCHEMA, GatheredCounts, GatheredUnit, Gathering, MediumName, Related, Verified,
+    gather as gather_media, seal, verify_any,
 };
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::{MAX_DOCUMENT, Role};
+use crate::signed::{MAX_DOCUMENT, Outcome, Role};
+use crate::station::Library;
 use crate::units::{Bytes, now};
 
 #[derive(Debug, Args)]
@@ -54,20 +57,22 @@ pub fn gather(common: &Common, args: &GatherArgs) -> Result<Exit, Failure> {
     let trust = need_trust(common, &args.trust)?;
     let station = common.station()?;
     let expected = args.media.as_deref().map(media_list).transpose()?.unwrap_or_default();
-    let mut bytes = Vec::new();
+    let mut named = Vec::new();
     for path in files_of(&args.files)? {
-        bytes.push((path.clone(), read_file(&path, MAX_DOCUMENT)?));
-    }
-    let related = Related::new(bytes.iter().map(|(_, b)| b.as_slice()), Some(&trust));
-    for (path, bytes) in &bytes {
-        let verified = crate::certificate::document::verify_any(bytes, None, Some(&trust));
-        if verified.verdict != crate::certificate::Verdict::Valid {
-            let why = verified.checks.iter().filter(|c| c.outcome != crate::signed::Outcome::Passed);
+        let verified = verify_any(&read_file(&path, MAX_DOCUMENT)?, None, Some(&trust));
+        if verified.verdict != Verdict::Valid {
+            let why = verified.checks.iter().filter(|c| c.outcome != Outcome::Passed);
             let why = why.map(|c| c.detail.clone()).next().unwrap_or_default();
             output::line_err(&format!("NOTE: {} is not valid and counts for nothing: {why}", path.display()));
         }
+        named.push(verified);
     }
-    let media = gather_media(&related, &expected);
+    let library = Library::load(&station, false).map_err(|e| station_failure(&e))?;
+    let said = said_of(&library, &named, &expected).into_iter().map(|bytes| verify_any(bytes, None, Some(&trust)));
+    let ids: BTreeSet<String> = named.iter().filter_map(|verified| verified.id.clone()).collect();
+    let said: Vec<Verified> = said.collect();
+    let related = Related::of(named.into_iter().chain(said));
+    let media = gather_media(&related, &expected, &|id| ids.contains(id));
     let listed = u32::try_from(expected.len()).ok().filter(|n| *n > 0);
     let counted = args.counted.or(listed);
     let key = common.key(&station)?;
@@ -92,6 +97,32 @@ pub fn gather(common: &Common, args: &GatherArgs) -> Result<Exit, Failure> {
     super::hand_out(common, &args.out, kind, &issued)?;
     report(common, &gathering);
     Ok(if gathering.complete { Exit::Done } else { Exit::Evidence })
+}
+
+/// What the station has about the documents and their media: nobody has to name what speaks against them.
+fn said_of<'a>(library: &'a Library, named: &[Verified], expected: &[MediumName]) -> Vec<&'a [u8]> {
+    let mut said: BTreeMap<*const u8, &[u8]> = BTreeMap::new();
+    let mut names: BTreeSet<String> = expected.iter().flat_map(names_of).collect();
+    for verified in named {
+        let (Some(id), Some(document)) = (&verified.id, &verified.document) else { continue };
+        let medium = document.medium();
+        let about = library.about(id, medium.as_ref().and_then(|m| m.digest.as_deref()));
+        said.extend(about.into_iter().map(|bytes| (bytes.as_ptr(), bytes)));
+        names.extend(medium.iter().flat_map(names_of));
+    }
+    // A failed run may have seen the medium with another identity, and so with another digest.
+    for bytes in library.documents() {
+        let Ok((_, DocumentType::FailureReport, document)) = Document::read(bytes) else { continue };
+        if document.medium().iter().flat_map(names_of).any(|name| names.contains(&name)) {
+            said.insert(bytes.as_ptr(), bytes);
+        }
+    }
+    said.into_values().collect()
+}
+
+fn names_of(medium: &MediumName) -> Vec<String> {
+    let names = [&medium.serial, &medium.wwn, &medium.digest].into_iter().flatten();
+    names.map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty()).collect()
 }
 
 fn report(common: &Common, gathering: &Gathering) {

@@ -256,16 +256,23 @@ impl Judge<'_> {
 
     fn judged(&self, document: Result<Jws, JwsError>, name: Option<&str>, evidence: &[TimeEvidence]) -> Verified {
         let mut verified = verify_parsed(document, name, self.trust, evidence);
-        if self.library.is_empty() && self.with.is_empty() {
-            return verified;
+        let checks = self.related(&verified).checks(&verified);
+        if !checks.is_empty() {
+            verified.add(checks);
         }
-        let Some(id) = verified.id.clone() else { return verified };
-        let digest = verified.document.as_ref().and_then(Document::medium).and_then(|m| m.digest);
-        let known = self.library.about(&id, digest.as_deref()).into_iter();
-        let others = known.chain(self.with.iter().map(Vec::as_slice));
-        let alone = |bytes| verify_any_with(bytes, None, self.trust, &self.evidence);
-        verified.add(Related::of(others.map(alone)).checks(&verified));
         verified
+    }
+
+    /// What the station has about a document, and the files named.
+    pub fn related(&self, verified: &Verified) -> Related {
+        if self.library.is_empty() && self.with.is_empty() {
+            return Related::default();
+        }
+        let Some(id) = verified.id.as_deref() else { return Related::default() };
+        let digest = verified.document.as_ref().and_then(Document::medium).and_then(|m| m.digest);
+        let known = self.library.about(id, digest.as_deref()).into_iter();
+        let others = known.chain(self.with.iter().map(Vec::as_slice));
+        Related::of(others.map(|bytes| verify_any_with(bytes, None, self.trust, &self.evidence)))
     }
 
     /// Evidence of time for documents inside another file: it bears their ids, and lies beside that

@@ -1,0 +1,115 @@
+//! Lots: who is counted, and what the station knows against a medium.
+
+use lastwrite::certificate::document::Document;
+use lastwrite::certificate::{CertificatePayload, DocumentKind, IssueContext, id_of};
+use lastwrite::sanitize::record::RunFacts;
+use lastwrite::signed::{Jws, Role, StationKey, sign};
+
+use super::*;
+
+/// The lot that is made of these, and how its media stand.
+fn gathered(bench: &Bench, code: i32, args: &[&str]) -> (String, Vec<String>) {
+    let line = bench.station.json(code, &[&["certificate", "gather"][..], args].concat()).remove(0);
+    let file = line["files"][0].as_str().unwrap().to_owned();
+    let (_, _, document) = Document::read(&std::fs::read(&file).unwrap()).unwrap();
+    let Document::Gathering(gathering) = document else { panic!("{file} is no lot") };
+    let standing = gathering.media.iter().map(|medium| medium.standing.words().to_owned());
+    (file, standing.collect())
+}
+
+#[test]
+fn a_lot_that_is_not_whole_is_not_whole_in_a_bundle() {
+    let bench = Bench::new();
+    let station = &bench.station;
+    let (a, b) = (bench.wiped("a.img"), bench.wiped("b.img"));
+    for (name, counted, why) in [
+        ("three", &["--counted", "3"][..], "3 media were counted, 2 are listed"),
+        ("nobody", &[][..], "nobody counted its media"),
+    ] {
+        let (lot, standing) = gathered(&bench, 5, &[&["--lot", name, &a, &b][..], counted].concat());
+        assert_eq!(standing, ["sanitized", "sanitized"]);
+        let bundle = station.path(&format!("{name}.bundle.json"));
+        station.ok(&["certificate", "bundle", &lot, "--out", text(&bundle)]);
+        let told = bench.stranger(&["certificate", "verify", text(&bundle), "--trust", &bench.trust()]);
+        assert_eq!(code(&told), Some(5), "{}", both(&told));
+        assert!(both(&told).contains(why), "{}", both(&told));
+    }
+}
+
+#[test]
+fn a_lot_is_made_by_what_the_station_knows_against_its_media() {
+    let bench = Bench::new();
+    let station = &bench.station;
+    let (a, b) = (bench.wiped("a.img"), bench.wiped("b.img"));
+    bench.validated(&a, "--reject", &[]);
+    let (lot, standing) = gathered(&bench, 5, &["--lot", "L-1", "--counted", "2", &a, &b]);
+    assert_eq!(standing, ["REJECTED", "sanitized"]);
+    station.expect(5, &["certificate", "verify", &lot]);
+    // Whether she said so before her key was revoked is not established, and neither is the certificate.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    station.ok(&["key", "revoke", &bench.kid("vera")]);
+    assert!(both(&station.expect(5, &["certificate", "verify", &a])).contains("NOT ESTABLISHED"));
+    let (_, standing) = gathered(&bench, 5, &["--lot", "L-2", "--counted", "2", &a, &b]);
+    assert_eq!(standing, ["WITHOUT PROOF", "sanitized"]);
+}
+
+/// Signed by the bench itself.
+fn of_run(bench: &Bench, facts: &RunFacts, failed: bool) -> Vec<u8> {
+    let failure = lastwrite::sanitize::record::Failure {
+        code: "write_errors".into(),
+        message: "2 blocks could not be written".into(),
+        advice: "destroy it".into(),
+    };
+    let context =
+        IssueContext { organization: "Example Org".into(), station: "bench 1".into(), ..IssueContext::default() };
+    let payload = CertificatePayload::from_facts(facts, failed.then_some(&failure), &context);
+    let kind = if failed { DocumentKind::FailureReport } else { DocumentKind::Certificate };
+    let key = StationKey::load(&bench.station.state().join("keys/station.pem"), None).unwrap();
+    let payload = serde_json::to_vec(&payload).unwrap();
+    sign(&payload, kind.typ(), &key, Role::Station, lastwrite::units::now()).unwrap().to_bytes()
+}
+
+/// Nobody has to name the failure, and another dock may have shown the drive by another vendor's name.
+#[test]
+fn a_failure_after_the_certificate_is_found_among_those_of_the_station() {
+    let bench = Bench::new();
+    let mut facts: RunFacts = serde_json::from_str(include_str!("../data/facts.json")).unwrap();
+    facts.medium.identity_digest = facts.medium.identity.digest();
+    let certificate = bench.station.path("certificate.json");
+    std::fs::write(&certificate, of_run(&bench, &facts, false)).unwrap();
+    let standing = || {
+        let made =
+            bench.station.run(&["--json", "certificate", "gather", "--lot", "L", "--counted", "1", text(&certificate)]);
+        let file = json_lines(&made.stdout).remove(0)["files"][0].as_str().unwrap().to_owned();
+        let (_, _, document) = Document::read(&std::fs::read(&file).unwrap()).unwrap();
+        let Document::Gathering(gathering) = document else { panic!("{file} is no lot") };
+        (code(&made), gathering.media.iter().map(|medium| medium.standing.words()).collect::<Vec<_>>())
+    };
+    assert_eq!(standing(), (Some(0), vec!["sanitized"]));
+    let folder = bench.station.state().join("failures");
+    std::fs::create_dir_all(&folder).unwrap();
+    let fails = |vendor: Option<&str>, hours: i64| {
+        let mut facts = facts.clone();
+        facts.run_id = "ab".repeat(16);
+        facts.ended += chrono::TimeDelta::hours(hours);
+        facts.medium.identity.vendor = vendor.map(str::to_owned);
+        facts.medium.identity_digest = facts.medium.identity.digest();
+        (facts.attained, facts.proven) = (None, lastwrite::sanitize::record::Proven::Nothing);
+        facts.passes[0].written = lastwrite::units::Bytes(512);
+        let report = of_run(&bench, &facts, true);
+        let id = id_of(Jws::parse(&report).unwrap().payload());
+        let file = folder.join(format!("{id}.json"));
+        std::fs::write(&file, report).unwrap();
+        file
+    };
+    // What failed before it passed is over.
+    for (vendor, hours, expected) in [
+        (Some("Other dock"), -1, (Some(0), vec!["sanitized"])),
+        (Some("Other dock"), 1, (Some(5), vec!["FAILED"])),
+        (None, 1, (Some(5), vec!["FAILED"])),
+    ] {
+        let file = fails(vendor, hours);
+        assert_eq!(standing(), expected, "{vendor:?}, {hours}");
+        std::fs::remove_file(file).unwrap();
+    }
+}
