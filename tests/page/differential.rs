@@ -5,6 +5,7 @@
 mod beside;
 mod bundles;
 mod judged;
+mod roots;
 mod runs;
 mod tokens;
 

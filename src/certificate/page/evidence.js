@@ -59,7 +59,7 @@ function demand(holds, why) {
 
 // How a key stands at a time: within its window, and never revoked.
 const standsAt = (trust, key, at) =>
-  trust.revocation(key) === null && (key.validFrom === null || at >= key.validFrom) && (key.validUntil === null || at <= key.validUntil);
+  trust.revocation(key) === null && isWithin(key, at);
 
 const COUNTERSIGNED = object({ schema: word, version: u32, document: word, signatures: list(word), received: word });
 

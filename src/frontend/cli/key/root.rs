@@ -172,6 +172,10 @@ pub fn rotate(common: &Common, args: &RotateArgs) -> Result<Exit, Failure> {
         Failure::words(Exit::Refused, format!("key {} has no entry of its own in {}", old.kid(), at.0.display()))
             .hint("a key that a root vouches for is replaced by: key generate, then key delegate --replaces KID")
     })?;
+    let trusted = args.trust.load(common)?.ok_or_else(store::no_store)?;
+    trusted.check_rotates(old.kid(), now()).map_err(|e| {
+        store::trust_failure(e).hint("make a key (key generate); whoever trusts its person takes it in (key trust)")
+    })?;
     let key = make_key(&out, &name, new.as_ref())?;
     at.1.rotate(old.kid(), key.public(), now()).and_then(|()| at.1.save(&at.0)).map_err(store::trust_failure)?;
     told(common, old.kid(), &key, &out)
