@@ -111,6 +111,9 @@ struct Line {
     statement: Statement,
 }
 
+/// Lines of whoever was ever made a root, and those of strangers.
+type Parted = (Vec<Arc<Line>>, Vec<Arc<Line>>);
+
 impl Line {
     /// Whether it takes the place of another delegation of its key. In one second the one that makes no root does;
     /// else any, as long as it is the same whatever the order.
@@ -179,9 +182,8 @@ impl TrustStore {
         &self.delegated.lines
     }
 
-    /// Parts lines into those of whoever was ever made a root here, and those of strangers. An error where one was not
-    /// signed by whom it names.
-    fn part(&self, lines: Vec<Arc<Line>>) -> Result<(Vec<Arc<Line>>, Vec<Arc<Line>>), BundleError> {
+    /// Tells the lines of roots from those of strangers. An error where one was not signed by whom it names.
+    fn part(&self, lines: Vec<Arc<Line>>) -> Result<Parted, BundleError> {
         let mut of: HashMap<&str, Vec<usize>> = HashMap::new();
         lines.iter().enumerate().for_each(|(at, line)| of.entry(&line.root).or_default().push(at));
         let made = |line: &Arc<Line>| match &line.statement {
