@@ -78,6 +78,56 @@ fn the_house_keeps_its_plan() {
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
+/// What stands against an attack is shown by a test, or it is a word.
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let house = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let table = fs::read_to_string(house.join("docs/threat-model.md")).unwrap();
+    let (named, missing) = named_tests(&table, house);
+    assert!(missing.is_empty(), "\n{}", missing.join("\n"));
+    assert!(named > 60, "{named} tests are named");
+    for (text, word) in [
+        ("`tests/architecture.rs` (`no_such_test`)", "no test no_such_test"),
+        ("`tests/architecture.rs` (`named_tests`)", "no test named_tests"),
+        ("`tests/no_such_file.rs` (`a`)", "is not there"),
+        ("see `tests/architecture.rs`.", "names no test"),
+    ] {
+        let (_, missing) = named_tests(text, house);
+        assert!(missing.len() == 1 && missing[0].contains(word), "{text}: {missing:?}");
+    }
+}
+
+/// How many tests a text names, and what is wrong with what it names: each file is followed by its tests, as
+/// `file.rs` (`test`, `test`).
+fn named_tests(text: &str, house: &Path) -> (usize, Vec<String>) {
+    let (mut named, mut missing) = (0, Vec::new());
+    let mut pieces = text.split('`').skip(1).step_by(2).zip(text.split('`').skip(2).step_by(2));
+    while let Some((file, mut between)) = pieces.next() {
+        if !(file.ends_with(".rs") && file.contains('/')) {
+            continue;
+        }
+        let Ok(code) = fs::read_to_string(house.join(file)) else {
+            missing.push(format!("{file} is not there"));
+            continue;
+        };
+        let tests: Vec<&str> = code.split("#[test]").skip(1).collect();
+        let mut any = false;
+        while matches!((any, between), (false, " (") | (true, ", ")) {
+            let Some((test, after)) = pieces.next() else { break };
+            (between, any, named) = (after, true, named + 1);
+            let begins =
+                |rest: &&str| rest.split_once("fn ").is_some_and(|(_, rest)| rest.starts_with(&format!("{test}(")));
+            if !tests.iter().any(begins) {
+                missing.push(format!("{file} has no test {test}"));
+            }
+        }
+        if !any {
+            missing.push(format!("{file} names no test"));
+        }
+    }
+    (named, missing)
+}
+
 /// Every broken rule under a `src` folder, each with its place.
 fn check(src: &Path) -> Vec<String> {
     let mut broken = Vec::new();

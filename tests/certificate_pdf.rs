@@ -58,6 +58,7 @@ fn what_is_inside_is_the_certificate_and_the_pages_are_its_own() {
         let Some(shown) = tool("pdftotext", &[pdf.as_os_str(), OsStr::new("-")]) else { return };
         // Where a line ends is the layout's affair.
         let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains("letterhead"), "{told}");
         for word in [title, "A-1", "Zoë Müller", "1 Example Street"] {
             assert!(shown.contains(word), "{word}: {shown}");
         }
@@ -97,6 +98,48 @@ fn a_pdf_that_was_changed_is_no_proof() {
     std::fs::write(&tampered, document.replacen("\"payload\":\"eyJ", "\"payload\":\"eyK", 1)).unwrap();
     station.expect(5, &["certificate", "pdf", text(&tampered), "--out", text(&station.path("t.pdf"))]);
     assert!(!station.path("t.pdf").exists());
+}
+
+/// Whoever chooses the words chooses what the pages say: a good document inside does not make them its own.
+#[test]
+fn pages_in_words_of_their_makers_own_do_not_pass_for_those_of_the_document() {
+    let station = Station::new();
+    let certificate = wiped(&station, "A-3");
+    let words = station.path("xx.toml");
+    let english = include_str!("../src/certificate/pdf/words/en.toml");
+    let grade = english.lines().find(|line| line.starts_with("grade_c = ")).unwrap();
+    let promised = "A: attained as requested, proven by reading everything";
+    let promising = english.replacen(grade, &format!("grade_c = \"{promised}\""), 1);
+    // The program's own words under another name are somebody's own as well.
+    for (name, text_of) in [("own.pdf", promising.as_str()), ("copied.pdf", english)] {
+        std::fs::write(&words, text_of).unwrap();
+        let pdf = made(&station, name, &[text(&certificate), "--language", text(&words)]);
+        let said = &station.json(5, &["certificate", "verify", text(&pdf)])[0]["verification"];
+        assert_eq!(said["verdict"], "consistent_signer_unknown", "{said:#}");
+        let pages = said["checks"].as_array().unwrap().iter().find(|check| check["name"] == "pages").unwrap();
+        assert_eq!(pages["outcome"], "unknown", "{pages}");
+        assert!(pages["detail"].as_str().unwrap().contains("words of its maker's own"), "{pages}");
+    }
+    // The document itself is good.
+    verify(&station, 0, &certificate);
+    // What says that the program's words were used and holds others is not what they make.
+    let view = |own: &str| json!(own).to_string();
+    let pdf = std::fs::read(station.path("own.pdf")).unwrap();
+    let document = lopdf::Document::load_mem(&pdf).unwrap();
+    let hidden = document.objects.iter().find_map(|(id, object)| {
+        let stream = object.as_stream().ok()?;
+        let content = stream.decompressed_content().unwrap_or_else(|_| stream.content.clone());
+        let said = String::from_utf8(content).ok().filter(|said| said.contains(&view(&promising)))?;
+        Some((*id, said.replace(&view(&promising), "null").replace("\"language\":\"xx\"", "\"language\":\"en\"")))
+    });
+    let (id, said) = hidden.expect("view.json holds the words");
+    let mut document = document;
+    let lopdf::Object::Stream(stream) = document.objects.get_mut(&id).unwrap() else { panic!("no stream") };
+    stream.dict.remove(b"Filter");
+    stream.set_plain_content(said.into_bytes());
+    let forged = station.path("forged.pdf");
+    document.save(&forged).unwrap();
+    assert!(verify(&station, 5, &forged).contains("NOT those"));
 }
 
 #[test]

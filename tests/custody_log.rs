@@ -2,8 +2,6 @@
 //! crashed, truncated, edited, forked.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod common;
-
 use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -411,24 +409,4 @@ fn checkpoints_are_cosigned_by_witnesses() {
     assert_eq!(signers.iter().map(|s| s.1).collect::<Vec<_>>(), [None, Some(at)]);
     let changed = note.replace("\n5\n", "\n6\n");
     assert!(read_checkpoint(changed.as_bytes(), &[log_key]).is_err());
-}
-
-/// A reader written without us, out of docs/verify-without-lastwrite.md, finds the same root.
-#[test]
-fn the_python_script_of_the_page_follows_the_log_to_the_same_root() {
-    let Some(python) = common::python_with_joserfc() else { return };
-    let dir = tempfile::tempdir().unwrap();
-    let (log, _) = log_with(dir.path(), 37);
-    let path = |name: &str| dir.path().join(name);
-    fs::write(path("verify-log.py"), common::block_of_page("# verify-log.py")).unwrap();
-    fs::write(path("trust.jwks.json"), trust().to_bytes()).unwrap();
-    let run = || {
-        let arguments = [path("verify-log.py"), path(LOG_FILE), path("trust.jwks.json")];
-        std::process::Command::new(&python).args(arguments).output().unwrap()
-    };
-    let found = run();
-    let said = String::from_utf8_lossy(&found.stdout).into_owned();
-    assert!(said.contains(&format!("37 entries, root {}", log.head().unwrap().1)), "{found:?}");
-    edit(dir.path(), |lines| lines.swap(3, 4));
-    assert!(!run().status.success());
 }

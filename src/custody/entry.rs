@@ -14,6 +14,9 @@ use crate::units::Bytes;
 /// `typ` of an entry: media type `application/vnd.lastwrite.custody-entry+json`.
 pub const ENTRY_TYP: &str = "vnd.lastwrite.custody-entry+json";
 
+/// What the `source` of an entry begins with; the thumbprint of the key follows.
+const SOURCE: &str = "urn:lastwrite:station:";
+
 /// The largest line, in bytes.
 pub(super) const MAX_LINE: usize = 4 * 1024 * 1024;
 
@@ -67,6 +70,9 @@ pub enum EntryError {
     /// Another sort of document.
     #[error("its typ is {0:?}, not {ENTRY_TYP}")]
     Typ(Option<String>),
+    /// Somebody else than a station, or several, signed it.
+    #[error("it must have one signature, that of a station{0}")]
+    Signer(String),
     /// The payload is not an entry.
     #[error("its payload is no custody entry: {0}")]
     Payload(#[from] crate::signed::JsonError),
@@ -86,7 +92,8 @@ pub enum EntryError {
 }
 
 impl Entry {
-    /// Reads a line without its newline, strictly. Says nothing about signatures.
+    /// Reads a line without its newline, strictly: it claims to be signed by a station, which is its source. Says
+    /// nothing about whether that is so.
     pub fn read(line: &[u8]) -> Result<(Jws, Entry), EntryError> {
         if line.len() > MAX_LINE {
             return Err(EntryError::TooLong(line.len()));
@@ -96,10 +103,11 @@ impl Entry {
             return Err(EntryError::Typ(jws.typ().map(str::to_owned)));
         }
         let entry: Entry = parse_json_exact(jws.payload())?;
-        match entry.specversion.as_str() {
-            "1.0" => Ok((jws, entry)),
-            other => Err(EntryError::Version(other.to_owned())),
+        if entry.specversion != "1.0" {
+            return Err(EntryError::Version(entry.specversion));
         }
+        check_signer(&jws, &entry.source)?;
+        Ok((jws, entry))
     }
 
     /// Whether it stands where it says: log, index, line before.
@@ -123,10 +131,31 @@ impl Entry {
         self.data.get("run_id").and_then(Value::as_str)
     }
 
+    /// The `source` of what a station with this key says.
+    pub fn source_of(kid: &str) -> String {
+        format!("{SOURCE}{kid}")
+    }
+
     /// The signed line, without newline.
     pub(super) fn line(&self, signer: &StationKey) -> Result<Vec<u8>, LogError> {
         let payload = serde_json::to_vec(self).map_err(|e| LogError::Json(e.to_string()))?;
         let jws = sign(&payload, ENTRY_TYP, signer, Role::Station, self.time);
         Ok(jws.map_err(|e| LogError::Key(Arc::new(e)))?.to_bytes())
+    }
+}
+
+/// The log is the station's alone: a key that may sign something else may not sign here.
+fn check_signer(jws: &Jws, source: &str) -> Result<(), EntryError> {
+    let wrong = |why: String| Err(EntryError::Signer(why));
+    let [signature] = jws.signatures() else {
+        return wrong(format!("; it has {}", jws.signatures().len()));
+    };
+    let header = signature.header();
+    match (header.role, header.kid.as_deref()) {
+        (Some(Role::Station), Some(kid)) if source.strip_prefix(SOURCE) == Some(kid) => Ok(()),
+        (Some(Role::Station), Some(kid)) => wrong(format!(", who is its source; {source:?} is not {SOURCE}{kid}")),
+        (Some(Role::Station), None) => wrong("; no key is named".to_owned()),
+        (Some(role), _) => wrong(format!("; it is signed as {role}")),
+        (None, _) => wrong("; it is not said in which role it is signed".to_owned()),
     }
 }

@@ -322,7 +322,7 @@ impl Log {
         let entry = Entry {
             specversion: "1.0".to_owned(),
             id: random_id()?,
-            source: format!("urn:lastwrite:station:{}", waiting.signer.kid()),
+            source: Entry::source_of(waiting.signer.kid()),
             typ: waiting.event.typ,
             subject: waiting.event.subject,
             time: waiting.at,

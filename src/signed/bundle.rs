@@ -1,6 +1,6 @@
 //! A bundle: what a root signed, one document a line, beside a trust store that holds the root.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use super::delegation::{DELEGATION_TYP, Delegation, REVOCATION_LIST_TYP, Reason,
 use super::durable::{DurableError, atomic_write};
 use super::header::Role;
 use super::jws::{Jws, JwsError};
+use super::public::PublicKey;
 use super::time;
 use super::trust::{TrustStore, TrustedKey};
 
@@ -20,16 +21,31 @@ const MAX_FILE: u64 = 64 * 1024 * 1024;
 /// What was taken from bundles: keys that roots of the store vouch for, and revocations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Delegated {
-    /// By thumbprint; of several delegations of one key the newest counts.
+    /// By thumbprint, with the date of the delegation that counts.
     pub keys: BTreeMap<String, (DateTime<Utc>, TrustedKey)>,
     /// By thumbprint, the earliest time that any list names.
     pub revoked: BTreeMap<String, (DateTime<Utc>, Reason)>,
     /// The newest list of each root.
     pub lists: BTreeMap<String, RevocationList>,
-    /// Lines that no root of the store has signed.
-    pub foreign: usize,
-    /// All other lines as they came, so that they can be handed on.
-    pub lines: Vec<Arc<str>>,
+    /// What other stores know against keys.
+    pub against: BTreeMap<String, Against>,
+    /// Lines that count for nothing.
+    foreign: usize,
+    /// Lines of whoever was ever made a root, as they came, so that they can be handed on.
+    lines: Vec<Arc<str>>,
+    /// The same, read.
+    signed: Vec<Arc<Line>>,
+    /// Lines of strangers; what comes later may make a root of one.
+    strangers: Vec<Arc<Line>>,
+}
+
+/// What another store knows against a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Against {
+    /// From when on it is not believed.
+    pub revoked: Option<DateTime<Utc>>,
+    /// Its end.
+    pub until: Option<DateTime<Utc>>,
 }
 
 /// A bundle that is refused as a whole.
@@ -78,11 +94,14 @@ pub enum BundleError {
     },
 }
 
+#[derive(Debug, PartialEq, Eq)]
 enum Statement {
-    Delegation(Box<Delegation>),
+    /// Of the key with this thumbprint.
+    Delegation(String, Box<Delegation>),
     Revocations(RevocationList),
 }
 
+#[derive(Debug, PartialEq, Eq)]
 struct Line {
     number: usize,
     text: Arc<str>,
@@ -92,34 +111,38 @@ struct Line {
     statement: Statement,
 }
 
+/// Lines of whoever was ever made a root, and those of strangers.
+type Parted = (Vec<Arc<Line>>, Vec<Arc<Line>>);
+
+impl Line {
+    /// Whether it takes the place of another delegation of its key. In one second the one that makes no root does;
+    /// else any, as long as it is the same whatever the order.
+    fn supersedes(&self, other: &Line) -> bool {
+        let rank = |line: &Line| (line.at, !line.makes_root());
+        (rank(self), &self.text) > (rank(other), &other.text)
+    }
+
+    fn makes_root(&self) -> bool {
+        matches!(&self.statement, Statement::Delegation(_, d) if d.roles.contains(&Role::Root))
+    }
+}
+
 impl TrustStore {
-    /// Takes in what roots of this store have signed: keys that they delegate to, keys that they
-    /// disown. What other roots signed is counted and otherwise left alone; a line that names a root
-    /// of the store and was not signed by it refuses the whole bundle. Roots may delegate to roots.
+    /// Takes in what roots of this store have signed: keys that they delegate to, keys that they disown. Roots may
+    /// delegate to roots. What others signed is counted and otherwise left alone; a line that names a root and was not
+    /// signed by it refuses the whole bundle. In which order lines come makes no difference.
     pub fn take_bundle(&mut self, bytes: &[u8]) -> Result<(), BundleError> {
         if bytes.len() as u64 > MAX_FILE {
             return Err(BundleError::TooLarge);
         }
         let lines = bytes.split(|b| *b == b'\n').zip(1..).filter(|(line, _)| !line.is_empty());
-        let mut open = lines.map(|(line, number)| read_line(line, number)).collect::<Result<Vec<_>, _>>()?;
-        // What revokes a root must be known before anything is believed because of it.
-        open.sort_by_key(|line| matches!(line.statement, Statement::Delegation(_)));
-        loop {
-            let before = open.len();
-            let mut left = Vec::new();
-            for line in open {
-                match self.root_of(&line)? {
-                    true => self.accept(line),
-                    false => left.push(line),
-                }
-            }
-            open = left;
-            if open.is_empty() || open.len() == before {
-                break;
-            }
-        }
-        self.delegated.foreign += open.len();
-        self.drop_what_revoked_roots_said();
+        let new = lines.map(|(line, number)| read_line(line, number).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+        let open: Vec<_> = self.delegated.strangers.iter().cloned().chain(new).collect();
+        let (signed, strangers) = self.part(open)?;
+        self.delegated.lines.extend(signed.iter().map(|line| Arc::clone(&line.text)));
+        self.delegated.signed.extend(signed);
+        self.delegated.strangers = strangers;
+        self.settle();
         Ok(())
     }
 
@@ -133,6 +156,11 @@ impl TrustStore {
         self.delegated.keys.values().map(|(_, key)| key)
     }
 
+    /// The delegation of a key that counts, with its date.
+    pub fn delegation(&self, kid: &str) -> Option<(DateTime<Utc>, &TrustedKey)> {
+        self.delegated.keys.get(kid).map(|(at, key)| (*at, key))
+    }
+
     /// The newest revocation list of a root.
     pub fn revocation_list(&self, root: &str) -> Option<&RevocationList> {
         self.delegated.lists.get(root)
@@ -143,7 +171,8 @@ impl TrustStore {
         self.delegated.lists.values()
     }
 
-    /// Lines of bundles that no root of this store has signed.
+    /// Lines of bundles that count for nothing: of strangers, of roots that are none any more or were revoked, or from
+    /// outside of a root's time.
     pub fn foreign_statements(&self) -> usize {
         self.delegated.foreign
     }
@@ -153,71 +182,121 @@ impl TrustStore {
         &self.delegated.lines
     }
 
-    /// Whether a known root signed it. An error when it names a known root and that is not so.
-    fn root_of(&self, line: &Line) -> Result<bool, BundleError> {
-        let Some(root) = self.find(&line.root) else { return Ok(false) };
-        let wrong = |why: String| Err(BundleError::Signature { line: line.number, why });
-        if !root.may(Role::Root) {
-            return wrong(format!("is signed by {}, who is trusted as {}, not as root", root.name, root.roles_text()));
-        }
-        if !line.jws.verifies(0, &root.key) {
-            return wrong(format!("was not signed by the root {} that it names: it was changed", root.kid));
-        }
-        let at = line.at.timestamp();
-        if root.valid_from.is_some_and(|from| at < from.timestamp()) {
-            return wrong(format!("was signed before the root {} became valid", root.kid));
-        }
-        if root.valid_until.is_some_and(|until| at > until.timestamp()) {
-            return wrong(format!("was signed after the root {} expired", root.kid));
-        }
-        Ok(true)
-    }
-
-    fn accept(&mut self, line: Line) {
-        self.delegated.lines.push(line.text);
-        match line.statement {
-            Statement::Delegation(delegation) => {
-                let key = delegation.trusted(&line.root);
-                let newer = self.delegated.keys.get(&key.kid).is_none_or(|(at, _)| line.at >= *at);
-                if newer {
-                    self.delegated.keys.insert(key.kid.clone(), (line.at, key));
+    /// Tells the lines of roots from those of strangers. An error where one was not signed by whom it names.
+    fn part(&self, lines: Vec<Arc<Line>>) -> Result<Parted, BundleError> {
+        let mut of: HashMap<&str, Vec<usize>> = HashMap::new();
+        lines.iter().enumerate().for_each(|(at, line)| of.entry(&line.root).or_default().push(at));
+        let made = |line: &Arc<Line>| match &line.statement {
+            Statement::Delegation(kid, d) if d.roles.contains(&Role::Root) => Some((kid.clone(), d.key.clone())),
+            _ => None,
+        };
+        let own = self.keys().iter().map(|key| (key.kid.clone(), key.key.clone()));
+        let mut roots: Vec<(String, PublicKey)> = self.delegated.signed.iter().filter_map(made).chain(own).collect();
+        let mut is_signed = vec![false; lines.len()];
+        while let Some((kid, key)) = roots.pop() {
+            for at in of.remove(kid.as_str()).unwrap_or_default() {
+                let Some(line) = lines.get(at) else { continue };
+                self.check_line(line, &kid, &key)?;
+                roots.extend(made(line));
+                if let Some(signed) = is_signed.get_mut(at) {
+                    *signed = true;
                 }
             }
-            Statement::Revocations(list) => {
-                for revocation in &list.revoked {
-                    let entry = self.delegated.revoked.entry(revocation.kid.clone());
-                    let there = entry.or_insert((revocation.revoked_at, revocation.reason));
-                    if revocation.revoked_at < there.0 {
-                        *there = (revocation.revoked_at, revocation.reason);
+        }
+        drop(of);
+        let (signed, strangers): (Vec<_>, Vec<_>) = lines.into_iter().zip(is_signed).partition(|(_, signed)| *signed);
+        let lines = |parted: Vec<(Arc<Line>, bool)>| parted.into_iter().map(|(line, _)| line).collect();
+        Ok((lines(signed), lines(strangers)))
+    }
+
+    /// Refuses a line that names a root and is not its own. What the store itself says of a root is the same for all
+    /// lines; what other lines say of one is weighed with them, in [`Self::settle`].
+    fn check_line(&self, line: &Line, kid: &str, key: &PublicKey) -> Result<(), BundleError> {
+        let wrong = |why: String| Err(BundleError::Signature { line: line.number, why });
+        let own = self.keys().iter().find(|own| own.kid == kid);
+        if let Some(own) = own.filter(|own| !own.may(Role::Root)) {
+            return wrong(format!("is signed by {}, who is trusted as {}, not as root", own.name, own.roles_text()));
+        }
+        if !line.jws.verifies(0, key) {
+            return wrong(format!("was not signed by the root {kid} that it names: it was changed"));
+        }
+        match own.map(|own| (own.began(line.at), own.lasts(line.at))) {
+            Some((false, _)) => wrong(format!("was signed before the root {kid} became valid")),
+            Some((_, false)) => wrong(format!("was signed after the root {kid} expired")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Weighs all that was taken in, whatever its order. Of several delegations of a key the newest counts, of those
+    /// that somebody signed who is a root by now and was within its time then: whoever is none any more could make
+    /// delegations of any date. What is said of a root counts from the store's own roots, else from the roots that are
+    /// fewest steps away from them; so no root can hold itself, or those that it depends on, against them. Revocations
+    /// of whoever was ever made a root count: they can only take trust away.
+    pub(super) fn settle(&mut self) {
+        let signed = std::mem::take(&mut self.delegated.signed);
+        (self.delegated.revoked, self.delegated.lists) = Default::default();
+        let mut said: HashMap<&str, Vec<(&str, &Line)>> = HashMap::new();
+        for line in &signed {
+            match &line.statement {
+                Statement::Delegation(kid, _) => said.entry(&line.root).or_default().push((kid, line)),
+                Statement::Revocations(list) => self.note_list(&line.root, list),
+            }
+        }
+        let mut nothing = said.values().map(Vec::len).sum::<usize>();
+        let mut newest: BTreeMap<&str, &Line> = BTreeMap::new();
+        let mut roots: BTreeSet<&str> = BTreeSet::new();
+        let mut speak: Vec<TrustedKey> = self.keys().iter().filter(|key| key.may(Role::Root)).cloned().collect();
+        while !speak.is_empty() {
+            let mut told = BTreeSet::new();
+            for root in std::mem::take(&mut speak) {
+                if self.revocation(&root).is_some() {
+                    continue;
+                }
+                for (kid, line) in said.remove(root.kid.as_str()).unwrap_or_default() {
+                    if !root.began(line.at) || !root.lasts(line.at) || roots.contains(kid) {
+                        continue;
+                    }
+                    nothing -= 1;
+                    told.insert(kid);
+                    let there = newest.entry(kid).or_insert(line);
+                    if line.supersedes(there) {
+                        *there = line;
                     }
                 }
-                let newest = self.delegated.lists.get(&line.root).is_none_or(|l| l.number <= list.number);
-                if newest {
-                    self.delegated.lists.insert(line.root, list);
+            }
+            for kid in told {
+                let Some(key) = newest.get(kid).and_then(|line| self.told_by(line)) else { continue };
+                if key.may(Role::Root) && !self.keys().iter().any(|own| own.kid == kid) {
+                    roots.insert(kid);
+                    speak.push(key);
                 }
             }
         }
+        let keys = newest.into_iter().filter_map(|(kid, line)| Some((kid.to_owned(), (line.at, self.told_by(line)?))));
+        self.delegated.keys = keys.collect();
+        self.delegated.foreign = nothing + self.delegated.strangers.len();
+        self.delegated.signed = signed;
     }
 
-    /// Whoever has a revoked root can make delegations of any date, so none of its own counts any
-    /// more. Its revocations do: they can only take trust away.
-    pub(super) fn drop_what_revoked_roots_said(&mut self) {
-        loop {
-            let gone: Vec<String> = self
-                .delegated
-                .keys
-                .values()
-                .filter(|(_, key)| {
-                    let root = key.delegated_by.as_deref().and_then(|root| self.find(root));
-                    root.is_none_or(|root| self.revocation(root).is_some())
-                })
-                .map(|(_, key)| key.kid.clone())
-                .collect();
-            if gone.is_empty() {
-                return;
+    /// The key of a delegation, with what other stores know against it.
+    fn told_by(&self, line: &Line) -> Option<TrustedKey> {
+        let Statement::Delegation(kid, delegation) = &line.statement else { return None };
+        let key = delegation.trusted(&line.root);
+        let against = self.delegated.against.get(kid).copied().unwrap_or_default();
+        let valid_until = key.valid_until.into_iter().chain(against.until).min();
+        Some(TrustedKey { valid_until, revoked_at: against.revoked, ..key })
+    }
+
+    fn note_list(&mut self, root: &str, list: &RevocationList) {
+        for revocation in &list.revoked {
+            let entry = self.delegated.revoked.entry(revocation.kid.clone());
+            let there = entry.or_insert((revocation.revoked_at, revocation.reason));
+            if revocation.revoked_at < there.0 {
+                *there = (revocation.revoked_at, revocation.reason);
             }
-            self.delegated.foreign += gone.len();
-            gone.iter().for_each(|kid| drop(self.delegated.keys.remove(kid)));
+        }
+        if self.delegated.lists.get(root).is_none_or(|there| there.number <= list.number) {
+            self.delegated.lists.insert(root.to_owned(), list.clone());
         }
     }
 }
@@ -281,7 +360,10 @@ fn read_line(line: &[u8], number: usize) -> Result<Line, BundleError> {
         return Err(wrong("is not signed as root, with its key's name and a date".to_owned()));
     };
     let read = match jws.typ() {
-        Some(DELEGATION_TYP) => Statement::Delegation(Box::new(Delegation::read(&jws).map_err(statement)?)),
+        Some(DELEGATION_TYP) => {
+            let delegation = Delegation::read(&jws).map_err(statement)?;
+            Statement::Delegation(delegation.key.kid(), Box::new(delegation))
+        }
         Some(REVOCATION_LIST_TYP) => Statement::Revocations(RevocationList::read(&jws).map_err(statement)?),
         other => return Err(wrong(format!("is a {}, which does not belong there", other.unwrap_or("document")))),
     };
@@ -312,3 +394,7 @@ impl TrustStore {
         ))
     }
 }
+
+#[cfg(test)]
+#[path = "bundle_tests.rs"]
+mod tests;

@@ -114,6 +114,14 @@ pub enum TrustError {
         /// Its thumbprint.
         kid: String,
     },
+    /// A key that does not stand is not rotated.
+    #[error("key {kid} {how}, so it cannot be rotated; nothing was changed")]
+    Over {
+        /// Its thumbprint.
+        kid: String,
+        /// Why.
+        how: String,
+    },
     /// A key stands twice.
     #[error("key {kid} stands in the trust store already")]
     Twice {
@@ -186,17 +194,30 @@ impl TrustStore {
         &self.authorities
     }
 
-    /// Ends an entry of its own now and lets another key go on under the same name and roles.
+    /// Ends an entry of its own now and lets another key go on under the same name and roles, until it would have ended.
+    /// Refused where the key does not stand: whoever holds one that ended or was disowned passes nothing on.
     pub fn rotate(&mut self, old: &str, new: &PublicKey, now: DateTime<Utc>) -> Result<(), TrustError> {
-        let missing = || TrustError::Missing { kid: old.to_owned() };
-        let ended = self.find_mut(old).ok_or_else(missing)?;
-        let until = ended.valid_until.map_or(now, |until| until.min(now));
-        let before = std::mem::replace(ended, TrustedKey { valid_until: Some(until), ..ended.clone() });
+        self.check_rotates(old, now)?;
+        let ended = self.find_mut(old).ok_or_else(|| TrustError::Missing { kid: old.to_owned() })?;
+        let before = std::mem::replace(ended, TrustedKey { valid_until: Some(now), ..ended.clone() });
         let next = TrustedKey {
-            valid_until: before.valid_until.filter(|until| *until > now),
+            valid_until: before.valid_until,
             ..TrustedKey::new(new.clone(), before.name, Role::Witness, Some(now)).with_roles(&before.roles)
         };
         self.add(next)
+    }
+
+    /// Whether a key of its own stands, so that it can be rotated.
+    pub fn check_rotates(&self, old: &str, now: DateTime<Utc>) -> Result<(), TrustError> {
+        let missing = || TrustError::Missing { kid: old.to_owned() };
+        let known = self.keys.iter().find(|key| key.kid == old).ok_or_else(missing)?;
+        let over = |how: &str, at| TrustError::Over { kid: old.to_owned(), how: format!("{how} {}", time::format(at)) };
+        match self.standing(known, now) {
+            Standing::Valid => Ok(()),
+            Standing::NotYetValid(at) => Err(over("is not valid before", at)),
+            Standing::Expired(at) => Err(over("expired on", at)),
+            Standing::Revoked(at) | Standing::RevokedLater(at) => Err(over("is revoked from", at)),
+        }
     }
 
     /// Reads a trust store file and nothing beside it.
@@ -275,15 +296,18 @@ impl TrustStore {
     /// What another store knows against keys counts here too: revocations and earlier ends. That can only take
     /// trust away.
     pub fn heed(&mut self, other: &TrustStore) {
-        let delegated = self.delegated.keys.values_mut().map(|(_, key)| key);
-        for key in self.keys.iter_mut().chain(delegated) {
-            let there = other.find(&key.kid);
-            let listed = other.delegated.revoked.get(&key.kid).map(|(at, _)| *at);
-            let revoked = [key.revoked_at, listed, there.and_then(|there| there.revoked_at)];
-            key.revoked_at = revoked.into_iter().flatten().min();
-            key.valid_until = key.valid_until.into_iter().chain(there.and_then(|there| there.valid_until)).min();
+        let known = other.all_keys().map(|key| (&key.kid, other.revocation(key), key.valid_until));
+        let listed = other.delegated.revoked.iter().map(|(kid, (at, _))| (kid, Some(*at), None));
+        for (kid, revoked, until) in known.chain(listed) {
+            if let Some(key) = self.keys.iter_mut().find(|key| key.kid == *kid) {
+                key.revoked_at = key.revoked_at.into_iter().chain(revoked).min();
+                key.valid_until = key.valid_until.into_iter().chain(until).min();
+            }
+            let against = self.delegated.against.entry(kid.clone()).or_default();
+            against.revoked = against.revoked.into_iter().chain(revoked).min();
+            against.until = against.until.into_iter().chain(until).min();
         }
-        self.drop_what_revoked_roots_said();
+        self.settle();
     }
 
     /// Whether every key that stands in another store is known here, for each of its roles. An error names the
@@ -337,6 +361,16 @@ impl TrustedKey {
     /// Its roles, for a sentence.
     pub fn roles_text(&self) -> String {
         self.roles.iter().map(|r| r.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether its time has begun by `at`. Compared in whole seconds, as `iat` has them.
+    pub(super) fn began(&self, at: DateTime<Utc>) -> bool {
+        self.valid_from.is_none_or(|from| at.timestamp() >= from.timestamp())
+    }
+
+    /// Whether its time lasts until `at`.
+    pub(super) fn lasts(&self, at: DateTime<Utc>) -> bool {
+        self.valid_until.is_none_or(|until| at.timestamp() <= until.timestamp())
     }
 
     /// How it stands for a signature dated `at`. Compared in whole seconds, as `iat` has them.

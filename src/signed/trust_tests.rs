@@ -89,3 +89,33 @@ fn doubtful_stores_are_refused() {
         assert!(TrustStore::parse(bad.as_bytes()).is_err(), "{bad}");
     }
 }
+
+/// Whoever holds a key that ended or was disowned names no heir.
+#[test]
+fn only_a_key_that_stands_is_rotated() {
+    let next = StationKey::from_seed(&[2; 32]).public().clone();
+    let now = at(2000);
+    let rotated = |change: &dyn Fn(&mut TrustedKey)| {
+        let mut store = store();
+        let kid = store.keys()[0].kid.clone();
+        change(store.find_mut(&kid).unwrap());
+        let before = store.clone();
+        match store.rotate(&kid, &next, now) {
+            Ok(()) => Ok(store),
+            Err(e) => {
+                assert_eq!(store, before, "{e}");
+                Err(e.to_string())
+            }
+        }
+    };
+    let of = |store: &TrustStore, i: usize| (store.keys()[i].valid_from, store.keys()[i].valid_until);
+    let endless = rotated(&|_| {}).unwrap();
+    assert_eq!((of(&endless, 0), of(&endless, 1)), ((Some(at(1000)), Some(now)), (Some(now), None)));
+    let ending = rotated(&|key| key.valid_until = Some(at(3000))).unwrap();
+    assert_eq!((of(&ending, 0), of(&ending, 1)), ((Some(at(1000)), Some(now)), (Some(now), Some(at(3000)))));
+    assert!(rotated(&|key| key.valid_until = Some(at(1999))).unwrap_err().contains("expired"));
+    assert!(rotated(&|key| key.valid_from = Some(at(2001))).unwrap_err().contains("is not valid before"));
+    for revoked in [1500, 2000, 2500] {
+        assert!(rotated(&|key| key.revoked_at = Some(at(revoked))).unwrap_err().contains("is revoked"));
+    }
+}

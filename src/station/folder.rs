@@ -258,6 +258,8 @@ impl Station {
         }
         let trust_path = self.trust_path();
         let mut trust = TrustStore::load_alone(&trust_path)?;
+        // Also by what roots say of it.
+        TrustStore::load(&trust_path)?.check_rotates(old.kid(), now)?;
         let next = self.folder.join("keys").join("station.next.pem");
         // Left by an attempt that was cut off before anybody was told of it.
         match fs::remove_file(&next) {

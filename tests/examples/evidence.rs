@@ -125,7 +125,7 @@ fn log(state: &Path, count: u64) -> Result<(), Box<dyn Error>> {
         let entry = Entry {
             specversion: "1.0".to_owned(),
             id: format!("{index:032x}"),
-            source: format!("urn:lastwrite:station:{}", key.kid()),
+            source: Entry::source_of(key.kid()),
             typ: if outcome { "run.passed" } else { "run.intended" }.to_owned(),
             subject: medium,
             time: start + TimeDelta::seconds(index.try_into()?),

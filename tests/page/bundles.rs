@@ -21,7 +21,7 @@ impl Growing {
         let entry = Entry {
             specversion: "1.0".into(),
             id: format!("{:032x}", self.lines.len()),
-            source: "urn:x".into(),
+            source: Entry::source_of(key(STATION).kid()),
             typ: typ.into(),
             subject: subject.into(),
             time: at(20),
@@ -61,6 +61,13 @@ impl Growing {
             data["run_id"] = json!(run.facts.run_id);
         }
         self.add(kind.event(), "s", data);
+    }
+
+    /// The last entry as somebody else's word, or signed by others.
+    fn last_by(&mut self, source: u8, signers: &[(u8, Role)]) {
+        let last = self.lines.last_mut().unwrap();
+        last.entry.source = Entry::source_of(key(source).kid());
+        last.bytes = signed(&serde_json::to_vec(&last.entry).unwrap(), ENTRY_TYP, signers);
     }
 
     fn extract(&self) -> (Extract, String) {
@@ -140,8 +147,19 @@ impl World {
 
     /// A bundle of some of the documents, with a log that names `logged`.
     pub fn bundle(&self, inside: impl Fn(usize) -> bool, logged: impl Fn(usize) -> bool) -> Vec<u8> {
+        self.bundle_with(inside, logged, |_| {})
+    }
+
+    /// The same, where the log was changed.
+    fn bundle_with(
+        &self,
+        inside: impl Fn(usize) -> bool,
+        logged: impl Fn(usize) -> bool,
+        change: impl FnOnce(&mut Growing),
+    ) -> Vec<u8> {
         let mut log = Growing { lines: self.log.lines.clone() };
         self.documents.iter().enumerate().filter(|(i, _)| logged(*i)).for_each(|(_, document)| log.name(document));
+        change(&mut log);
         let files = self.documents.iter().enumerate().filter(|(i, _)| inside(*i));
         let files: Vec<_> = files.map(|(i, bytes)| (i.to_string(), bytes.clone())).collect();
         let (extract, note) = log.extract();
@@ -372,4 +390,33 @@ fn a_bundle_of_a_list_is_as_whole_as_the_program_says() {
     }
     let (differ, _) = compare(&browser, &page, &trust, &cases);
     assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
+
+/// The log is the station's alone: what a key signs that is known for something else is no entry, here and there.
+#[test]
+fn an_entry_that_somebody_else_than_a_station_signed_spoils_a_bundle() {
+    let Some(browser) = Browser::start() else { return };
+    let station = super::super::Station::new();
+    let page = super::super::page(&station);
+    let (by_station, by_operator) = ((STATION, Role::Station), (OPERATOR, Role::Operator));
+    let cases: [(&str, u8, &[(u8, Role)], &str); 7] = [
+        ("as it should be", STATION, &[by_station], "valid"),
+        ("another station's", OTHER_STATION, &[(OTHER_STATION, Role::Station)], "valid"),
+        ("the operator's", OPERATOR, &[by_operator], "refused"),
+        ("the operator's, as the station's word", STATION, &[by_operator], "refused"),
+        ("the operator's, as a station", OPERATOR, &[(OPERATOR, Role::Station)], "invalid"),
+        ("the station's, as somebody else's word", OPERATOR, &[by_station], "refused"),
+        ("the station's, and the operator agrees", STATION, &[by_station, by_operator], "refused"),
+    ];
+    let mut all = Vec::new();
+    for (number, (name, source, signers, expected)) in cases.into_iter().enumerate() {
+        let change = |log: &mut Growing| log.last_by(source, signers);
+        let bundle = World::new(4000 + number).bundle_with(|i| i == 0, |i| i == 0, change);
+        let case = Case::new(name, bundle, Vec::new());
+        assert_eq!(case.by_program(&trusted()).map_or("refused", |v| word(v.verdict)), expected, "{name}");
+        all.push(case);
+    }
+    let (differ, counts) = compare(&browser, &page, &trusted(), &all);
+    assert!(differ.is_empty(), "{} differ: {}", differ.len(), differ.join("\n"));
+    assert_eq!((counts["valid"], counts["refused"], counts["invalid"]), (2, 4, 1), "{counts:?}");
 }

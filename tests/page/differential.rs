@@ -5,6 +5,7 @@
 mod beside;
 mod bundles;
 mod judged;
+mod roots;
 mod runs;
 mod tokens;
 
@@ -402,7 +403,7 @@ fn inclusion(document: &Jws, station: u8, witnesses: &[(u8, u32)], change: bool)
     let entry = Entry {
         specversion: "1.0".into(),
         id: "1".into(),
-        source: "urn:x".into(),
+        source: Entry::source_of(key(station).kid()),
         typ: "run.passed".into(),
         subject: "s".into(),
         time: at(20),

@@ -59,7 +59,7 @@ function demand(holds, why) {
 
 // How a key stands at a time: within its window, and never revoked.
 const standsAt = (trust, key, at) =>
-  trust.revocation(key) === null && (key.validFrom === null || at >= key.validFrom) && (key.validUntil === null || at <= key.validUntil);
+  trust.revocation(key) === null && isWithin(key, at);
 
 const COUNTERSIGNED = object({ schema: word, version: u32, document: word, signatures: list(word), received: word });
 
@@ -91,7 +91,8 @@ const ENTRY_SHAPE = object({
 
 const MAX_LINE = 4 * 1024 * 1024;
 
-// An entry of a custody log, read strictly. Nothing is verified yet.
+// An entry of a custody log, read strictly: it claims to be signed by a station, which is its source. Nothing is
+// verified yet.
 function readEntry(line) {
   demand(line.length <= MAX_LINE, "its entry is longer than any");
   const jws = parseJws(line);
@@ -99,6 +100,9 @@ function readEntry(line) {
   const entry = parseJson(text(jws.payload));
   ENTRY_SHAPE(entry, "");
   demand(entry.get("specversion") === "1.0", "its entry is of an unknown version");
+  const [signature, ...more] = jws.signatures;
+  const byStation = more.length === 0 && signature.role === "station" && signature.kid !== null && entry.get("source") === `urn:lastwrite:station:${signature.kid}`;
+  demand(byStation, "its entry is not signed by one station, which is its source");
   return { jws, entry };
 }
 

@@ -35,19 +35,36 @@ async function readKey(jwk, what) {
   return { bytes, kid };
 }
 
+// A machine, a register and a root stand alone, persons hold several roles.
+const ALONE = ["station", "register", "root"];
+
 function readRoles(single, several, what) {
   const roles = several ?? (single === undefined ? undefined : [single]);
-  const fine = Array.isArray(roles) && roles.length > 0 && roles.every((role) => ROLES.includes(role));
-  if (!fine) throw new Refused(`${what} has no known role`);
+  const known = Array.isArray(roles) && roles.length > 0 && roles.every((role) => ROLES.includes(role));
+  if (!known || (single !== undefined && several !== undefined)) throw new Refused(`${what} has no known role`);
+  const fits = roles.length === 1 || !roles.some((role, i) => ALONE.includes(role) || roles.indexOf(role) !== i);
+  if (!fits) throw new Refused(`${what} has roles that no key holds together`);
   return roles;
 }
+
+const makesRoot = (statement) => statement.key !== undefined && statement.key.roles.includes("root");
+
+// Whether it takes the place of another delegation of its key. In one second the one that makes no root does; else any,
+// as long as it is the same whatever the order.
+function supersedes(statement, other) {
+  if (statement.at !== other.at) return statement.at > other.at;
+  if (makesRoot(statement) !== makesRoot(other)) return makesRoot(other);
+  return statement.text > other.text;
+}
+
+const isWithin = (key, at) => (key.validFrom === null || at >= key.validFrom) && (key.validUntil === null || at <= key.validUntil);
 
 class TrustStore {
   constructor() {
     this.keys = new Map();
     this.delegated = new Map();
     this.revoked = new Map();
-    this.pending = [];
+    this.statements = [];
     this.authorities = [];
     this.sources = [];
   }
@@ -95,9 +112,15 @@ class TrustStore {
         revokedAt: time("revoked_at"),
       });
     }
-    taken.forEach((key) => this.keys.set(key.kid, key));
+    const before = this.keys;
+    this.keys = new Map([...before, ...taken.map((key) => [key.kid, key])]);
+    try {
+      await this.settle();
+    } catch (error) {
+      this.keys = before;
+      throw error;
+    }
     this.sources.push(`${source}: ${taken.length} ${taken.length === 1 ? "key" : "keys"}`);
-    await this.settle();
   }
 
   // Certificates of time-stamping authorities that are believed.
@@ -107,14 +130,20 @@ class TrustStore {
     this.sources.push(`${source}: ${taken.length} time-stamping ${taken.length === 1 ? "authority" : "authorities"}`);
   }
 
-  // One signed statement a line. What no known root has signed waits for a trust store that knows it.
+  // One signed statement a line. What no known root has signed waits for what tells of it.
   async takeStatements(bytes, source) {
     const lines = text(bytes).split("\n").filter((line) => line !== "");
     const read = [];
     for (const [i, line] of lines.entries()) read.push(await this.readStatement(line, i + 1));
-    this.pending.push(...read);
+    const before = this.statements;
+    this.statements = [...before, ...read];
+    try {
+      await this.settle();
+    } catch (error) {
+      this.statements = before;
+      throw error;
+    }
     this.sources.push(`${source}: ${read.length} ${read.length === 1 ? "statement" : "statements"} of roots`);
-    await this.settle();
   }
 
   async readStatement(line, number) {
@@ -126,7 +155,7 @@ class TrustStore {
     }
     const payload = parseJson(text(jws.payload));
     if (!(payload instanceof Map) || payload.get("version") !== 1) throw new Refused(`${what} is of an unknown version`);
-    const statement = { number, jws, root: signature.kid, at: signature.iat };
+    const statement = { number, text: line, jws, root: signature.kid, at: signature.iat };
     if (signature.typ === DELEGATION && payload.get("schema") === "lastwrite-delegation") {
       const known = ["schema", "version", "organization", "key", "name", "roles", "valid_from", "valid_until", "replaces"];
       members(payload, known, what);
@@ -154,53 +183,67 @@ class TrustStore {
     return statement;
   }
 
-  // Takes in what known roots have signed, until nothing new is understood.
+  // Weighs all that was taken in, whatever its order. Of several delegations of a key the newest counts, of those that
+  // somebody signed who is a root by now and was within its time then: whoever is none any more could make delegations of
+  // any date. What is said of a root counts from the store's own roots, else from the roots that are fewest steps away
+  // from them; so no root can hold itself, or those that it depends on, against them. Revocations of whoever was ever
+  // made a root count: they can only take trust away.
   async settle() {
-    this.pending.sort((a, b) => Number(b.revoked !== undefined) - Number(a.revoked !== undefined));
-    for (let before = -1; before !== this.pending.length; ) {
-      before = this.pending.length;
-      const left = [];
-      for (const statement of this.pending) {
-        if (await this.isByRoot(statement)) this.accept(statement);
-        else left.push(statement);
-      }
-      this.pending = left;
+    const signed = await this.signedByRoots();
+    const [said, newest, roots] = [new Map(), new Map(), new Set()];
+    this.revoked = new Map();
+    for (const statement of signed) {
+      if (!said.has(statement.root)) said.set(statement.root, []);
+      if (statement.key) said.get(statement.root).push(statement);
+      for (const [kid, at] of statement.revoked ?? []) this.revoked.set(kid, Math.min(at, this.revoked.get(kid) ?? at));
     }
-    // Whoever has a revoked root can make delegations of any date.
-    for (let dropped = true; dropped; ) {
-      dropped = false;
-      for (const [kid, { key }] of this.delegated) {
-        const root = this.find(key.delegatedBy);
-        if (root === undefined || this.revocation(root) !== null) {
-          this.delegated.delete(kid);
-          dropped = true;
+    let speak = [...this.keys.values()].filter((key) => key.roles.includes("root"));
+    while (speak.length > 0) {
+      const told = new Set();
+      for (const root of speak.filter((key) => this.revocation(key) === null)) {
+        for (const statement of said.get(root.kid) ?? []) {
+          const { kid } = statement.key;
+          if (!isWithin(root, statement.at) || roots.has(kid)) continue;
+          told.add(kid);
+          const there = newest.get(kid);
+          if (there === undefined || supersedes(statement, there)) newest.set(kid, statement);
         }
       }
+      speak = [...told].filter((kid) => makesRoot(newest.get(kid)) && !this.keys.has(kid)).map((kid) => newest.get(kid).key);
+      speak.forEach((key) => roots.add(key.kid));
     }
+    this.delegated = newest;
   }
 
-  async isByRoot(statement) {
-    const root = this.find(statement.root);
-    if (root === undefined) return false;
-    const what = `line ${statement.number} of the trust bundle`;
-    if (!root.roles.includes("root")) throw new Refused(`${what} is signed by ${root.name}, who is not trusted as root`);
-    if (!(await verifySignature(statement.jws, 0, root))) {
-      throw new Refused(`${what} was not signed by the root that it names: it was changed`);
+  // What anybody has signed who was ever made a root here. Refused where a line is not by the root that it names.
+  async signedByRoots() {
+    const [of, known, signed] = [new Map(), [...this.keys.values()], []];
+    for (const statement of this.statements) {
+      if (!of.has(statement.root)) of.set(statement.root, []);
+      of.get(statement.root).push(statement);
     }
-    if (root.validFrom !== null && statement.at < root.validFrom) throw new Refused(`${what} is older than its root`);
-    if (root.validUntil !== null && statement.at > root.validUntil) throw new Refused(`${what} is younger than its root`);
-    return true;
-  }
-
-  accept(statement) {
-    if (statement.key) {
-      const there = this.delegated.get(statement.key.kid);
-      if (there === undefined || statement.at >= there.at) {
-        this.delegated.set(statement.key.kid, { at: statement.at, key: statement.key });
+    const made = new Set(this.keys.keys());
+    // It grows on the way.
+    for (const root of known) {
+      for (const statement of of.get(root.kid) ?? []) {
+        await this.checkStatement(statement, root);
+        signed.push(statement);
+        if (!makesRoot(statement) || made.has(statement.key.kid)) continue;
+        made.add(statement.key.kid);
+        known.push(statement.key);
       }
-      return;
     }
-    for (const [kid, at] of statement.revoked) this.revoked.set(kid, Math.min(at, this.revoked.get(kid) ?? at));
+    return signed;
+  }
+
+  // What the store itself says of a root is the same for all lines; what lines say of one is weighed with them.
+  async checkStatement(statement, root) {
+    const [what, own] = [`line ${statement.number} of the trust bundle`, this.keys.get(root.kid)];
+    if (own && !own.roles.includes("root")) throw new Refused(`${what} is signed by ${own.name}, who is not trusted as root`);
+    statement.genuine ??= await verifySignature(statement.jws, 0, root);
+    if (!statement.genuine) throw new Refused(`${what} was not signed by the root that it names: it was changed`);
+    if (own && own.validFrom !== null && statement.at < own.validFrom) throw new Refused(`${what} is older than its root`);
+    if (own && own.validUntil !== null && statement.at > own.validUntil) throw new Refused(`${what} is younger than its root`);
   }
 }
 

@@ -12,7 +12,8 @@ const MAX_PDF: usize = 256 << 20;
 /// Whether the visible pages are those that the documents inside make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Appearance {
-    /// Made again from the documents inside, the file is the same, byte for byte.
+    /// Made again from the documents inside, in the program's own words, the file is the same, byte for byte. The
+    /// letterhead says what its maker wants.
     Identical,
     /// Made again it is another: the pages may say what the documents do not.
     Differs,
@@ -52,6 +53,10 @@ pub fn appearance(bytes: &[u8]) -> Result<Appearance, ExtractError> {
     if view["template"] != "lastwrite" {
         return cannot("it was made with a template of its maker's own");
     }
+    // Whoever chooses the words chooses what the pages say.
+    if !view["words"].is_null() {
+        return cannot("it was made with words of its maker's own");
+    }
     let Some(look) = look_of(&view) else { return cannot("it does not say how it was made") };
     match pdf(&documents, &look) {
         Ok(again) if again.bytes == bytes => Ok(Appearance::Identical),
@@ -65,11 +70,7 @@ pub fn appearance(bytes: &[u8]) -> Result<Appearance, ExtractError> {
 }
 
 fn look_of(view: &Value) -> Option<Look> {
-    let code = view["language"].as_str()?;
-    let words = match &view["words"] {
-        Value::Null => Words::of(code).ok()?,
-        own => Words::from_file(code, own.as_str()?).ok()?,
-    };
+    let words = Words::of(view["language"].as_str()?).ok()?;
     let paper = Paper::of_typst(view["paper"].as_str()?)?;
     Some(Look { brand: Brand::from_value(&view["brand"])?, words, paper, template: None })
 }

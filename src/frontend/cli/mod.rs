@@ -43,7 +43,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::exit::{Exit, Failure};
 use crate::custody::LogError;
-use crate::signed::Passphrase;
+use crate::signed::{Passphrase, TrustError};
 use crate::station::{Station, StationError, default_folder};
 
 /// The last write a drive ever gets: sanitizes storage media, proves it, and lets anybody check it.
@@ -265,6 +265,10 @@ fn station_failure(error: &StationError) -> Failure {
         StationError::Custody(LogError::Io { .. } | LogError::Random) => failure(Exit::Other),
         StationError::Custody(_) => failure(Exit::Evidence).hint("lastwrite custody audit says more"),
         StationError::Rotation(_) => failure(Exit::Refused),
+        StationError::Trust(TrustError::Over { .. }) => failure(Exit::Refused).hint(
+            "whoever has lost trust does not name the next key: lastwrite init in another folder (--state DIR) makes a \
+             station of its own; a key is rotated first and revoked then",
+        ),
         StationError::Trust(_) | StationError::Config { .. } => failure(Exit::Evidence),
         StationError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
             failure(Exit::Other).hint("run it as the user who owns the state folder, or name another with --state DIR")

@@ -208,7 +208,8 @@ fn pdf(
     })?;
     let (outcome, pages) = match &appearance {
         Appearance::Identical => {
-            (Outcome::Passed, "the visible pages are exactly those of the documents inside".into())
+            let own = "the letterhead (name, address, logo, colour, footer, address in the QR code) is what its maker put there";
+            (Outcome::Passed, format!("the visible pages are exactly those of the documents inside; {own}"))
         }
         Appearance::Differs => {
             (Outcome::Failed, "the visible pages are NOT those that the documents inside make".to_owned())

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use serde_json::json;
 
@@ -13,8 +13,8 @@ use crate::frontend::cli::certificate::TrustArgs;
 use crate::frontend::cli::{Common, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::signed::{
-    BundleError, Delegation, Jws, PublicCard, Reason, Revocation, RevocationList, Role, StatementError, StationKey,
-    TrustStore, append_to_bundle, check_roles, format_time,
+    BundleError, Delegation, Jws, PublicCard, Reason, Revocation, RevocationList, Role, Standing, StatementError,
+    StationKey, TrustStore, TrustedKey, append_to_bundle, check_roles, format_time,
 };
 use crate::units::now;
 
@@ -29,7 +29,8 @@ pub struct DelegateArgs {
     /// Another name than the file says
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Signatures dated before are not accepted [default: now]
+    /// Signatures dated before are not accepted [default: now; for a key that this root vouches for already, with no
+    /// role more, the time since when it does]
     #[arg(long, value_name = "TIME", value_parser = time)]
     valid_from: Option<DateTime<Utc>>,
     /// Signatures dated after are not accepted
@@ -98,29 +99,65 @@ pub fn delegate(common: &Common, args: &DelegateArgs) -> Result<Exit, Failure> {
     let trust = args.trust.load(common)?.ok_or_else(store::no_store)?;
     let root = args.root.load(common)?;
     let known = is_root(&trust, &root)?;
+    let bundle = bundle(common, args.to.as_deref(), &args.trust)?;
+    let trust = with_bundle(trust, &bundle)?;
+    let kid = card.key.kid();
+    let before = trust.delegation(&kid);
+    let ours = |key: &&TrustedKey| key.delegated_by.as_deref() == Some(root.kid()) && trust.revocation(key).is_none();
+    let ours = before.map(|(_, key)| key).filter(ours);
+    // The newest delegation counts for all that the key ever signed, so a renewal begins where the one before it did.
+    // No role is given for the past unasked.
+    let renewed = ours.filter(|key| args.role.iter().all(|role| key.may(*role))).and_then(|key| key.valid_from);
     let delegation = Delegation {
         organization: args.organization.clone().unwrap_or(known),
         key: card.key,
         name: args.name.clone().unwrap_or(card.name),
         roles: args.role.clone(),
-        valid_from: args.valid_from.unwrap_or_else(now),
+        valid_from: args.valid_from.or(renewed).unwrap_or_else(now),
         valid_until: args.valid_until,
         replaces: args.replaces.clone(),
     };
-    let jws = delegation.sign(&root, now()).map_err(|e| not_signed(&e))?;
-    let bundle = bundle(common, args.to.as_deref(), &args.trust)?;
-    add(&trust, &bundle, &jws)?;
-    let kid = delegation.key.kid();
+    // Later than the one that it takes the place of, by whatever clock that was made.
+    let after = before.and_then(|(at, _)| at.checked_add_signed(TimeDelta::seconds(1)));
+    let at = after.map_or_else(now, |after| after.max(now()));
+    let jws = delegation.sign(&root, at).map_err(|e| not_signed(&e))?;
+    let with = with_statement(&trust, &bundle, &jws)?;
+    let counts = |(dated, key): (DateTime<Utc>, &TrustedKey)| {
+        dated.timestamp() == at.timestamp() && key.delegated_by.as_deref() == Some(root.kid())
+    };
+    if !with.delegation(&kid).is_some_and(counts) {
+        let why = "a root says nothing of itself, nor of one that stands nearer to the trust store than it does";
+        return Err(Failure::words(Exit::Refused, format!("it would count for nothing: {why}")).hint(left(&bundle)));
+    }
+    append(&bundle, &jws)?;
+    let from = format_time(delegation.valid_from);
     if common.json {
         output::json(&json!({
             "kid": kid, "name": delegation.name, "roles": delegation.roles, "bundle": bundle.to_string_lossy(),
-            "valid_from": format_time(delegation.valid_from),
-            "valid_until": delegation.valid_until.map(format_time),
+            "valid_from": from, "valid_until": delegation.valid_until.map(format_time), "renews": renewed.is_some(),
         }));
     } else {
+        let since = if args.valid_from.is_none() && renewed.is_some() { ", as before" } else { "" };
+        let until = delegation.valid_until.map(|until| format!(" until {}", format_time(until))).unwrap_or_default();
         output::line(&format!("{kid} ({}) is vouched for in {}", delegation.name, bundle.display()));
+        output::line(&format!("Valid from {from}{since}{until}"));
+    }
+    let earlier = ours.and_then(|key| key.valid_from).filter(|earlier| *earlier < delegation.valid_from);
+    if let Some(earlier) = earlier.map(format_time) {
+        output::line_err(&format!(
+            "NOTE: what it signed from {earlier} until {from} is not believed any more, because the newest delegation \
+             counts. If it should be: the same with --valid-from {earlier}"
+        ));
     }
     Ok(Exit::Done)
+}
+
+/// With what stands in the bundle already, should it not lie beside the trust store.
+fn with_bundle(mut trust: TrustStore, bundle: &Path) -> Result<TrustStore, Failure> {
+    match trust.take_bundle_file(bundle) {
+        Err(BundleError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(trust),
+        result => result.map(|()| trust).map_err(|e| Failure::new(Exit::Evidence, &e)),
+    }
 }
 
 /// Revokes by a signed list, where a root key was named. `false`: it was not.
@@ -142,7 +179,8 @@ pub fn revoke(
     let list = RevocationList::after(before, &organization, revocation, now(), args.next_update);
     let jws = list.sign(&root).map_err(|e| not_signed(&e))?;
     let bundle = bundle(common, args.to.as_deref(), trust_args)?;
-    add(&trust, &bundle, &jws)?;
+    with_statement(&trust, &bundle, &jws)?;
+    append(&bundle, &jws)?;
     if common.json {
         output::json(&json!({
             "kid": kid, "revoked_at": format_time(at), "reason": reason, "list": list.number,
@@ -172,6 +210,10 @@ pub fn rotate(common: &Common, args: &RotateArgs) -> Result<Exit, Failure> {
         Failure::words(Exit::Refused, format!("key {} has no entry of its own in {}", old.kid(), at.0.display()))
             .hint("a key that a root vouches for is replaced by: key generate, then key delegate --replaces KID")
     })?;
+    let trusted = args.trust.load(common)?.ok_or_else(store::no_store)?;
+    trusted.check_rotates(old.kid(), now()).map_err(|e| {
+        store::trust_failure(e).hint("make a key (key generate); whoever trusts its person takes it in (key trust)")
+    })?;
     let key = make_key(&out, &name, new.as_ref())?;
     at.1.rotate(old.kid(), key.public(), now()).and_then(|()| at.1.save(&at.0)).map_err(store::trust_failure)?;
     told(common, old.kid(), &key, &out)
@@ -192,9 +234,10 @@ fn told(common: &Common, old: &str, new: &StationKey, path: &Path) -> Result<Exi
 
 /// The root's name, if this key is trusted as one and stands.
 fn is_root(trust: &TrustStore, key: &StationKey) -> Result<String, Failure> {
-    let known = trust.find(key.kid()).filter(|known| known.may(Role::Root) && trust.revocation(known).is_none());
+    let stands = |known: &&TrustedKey| known.may(Role::Root) && trust.standing(known, now()) == Standing::Valid;
+    let known = trust.find(key.kid()).filter(stands);
     known.map(|known| known.name.clone()).ok_or_else(|| {
-        Failure::words(Exit::Refused, format!("key {} is not trusted as a root here", key.kid()))
+        Failure::words(Exit::Refused, format!("key {} is not trusted as a root here, now", key.kid()))
             .hint("whoever verifies takes the root in with: lastwrite key trust ROOT.pub.json --role root")
     })
 }
@@ -206,14 +249,22 @@ fn bundle(common: &Common, to: Option<&Path>, trust: &TrustArgs) -> Result<PathB
     }
 }
 
-/// What a verifier would refuse is not put into the bundle.
-fn add(trust: &TrustStore, bundle: &Path, jws: &Jws) -> Result<(), Failure> {
-    let failed = |e: BundleError| match e {
+/// The trust with one more statement. What a verifier would refuse is not put into the bundle.
+fn with_statement(trust: &TrustStore, bundle: &Path, jws: &Jws) -> Result<TrustStore, Failure> {
+    let mut with = trust.clone();
+    with.take_bundle(&jws.to_bytes()).map_err(|e| Failure::new(Exit::Evidence, &e).hint(left(bundle)))?;
+    Ok(with)
+}
+
+fn append(bundle: &Path, jws: &Jws) -> Result<(), Failure> {
+    append_to_bundle(bundle, jws).map_err(|e| match e {
         BundleError::Read { .. } | BundleError::Store(_) => Failure::new(Exit::Other, &e),
-        _ => Failure::new(Exit::Evidence, &e).hint(format!("{} was left as it is", bundle.display())),
-    };
-    trust.clone().take_bundle(&jws.to_bytes()).map_err(failed)?;
-    append_to_bundle(bundle, jws).map_err(failed)
+        _ => Failure::new(Exit::Evidence, &e).hint(left(bundle)),
+    })
+}
+
+fn left(bundle: &Path) -> String {
+    format!("{} was left as it is", bundle.display())
 }
 
 fn not_signed(error: &StatementError) -> Failure {

@@ -186,7 +186,9 @@ fn standing(store: &TrustStore, key: &TrustedKey) -> String {
 /// How an error of a trust store is told.
 pub fn trust_failure(e: TrustError) -> Failure {
     match e {
-        TrustError::Twice { .. } | TrustError::Missing { .. } => Failure::new(Exit::Refused, &e),
+        TrustError::Twice { .. } | TrustError::Missing { .. } | TrustError::Over { .. } => {
+            Failure::new(Exit::Refused, &e)
+        }
         TrustError::Read { .. } | TrustError::Store(_) => Failure::new(Exit::Other, &e),
         _ => Failure::new(Exit::Evidence, &e),
     }
