@@ -74,7 +74,7 @@ fn a_policy_of_ones_own_needs_an_approver() {
     station.ok(&["policy", "use", text(&signed)]);
 
     let image = station.image("a.img", 1 << 20);
-    let told = both(&station.expect(3, &["wipe", text(&image), "--yes"]));
+    let told = both(&station.expect(3, &["wipe", text(&image), "--yes", "--route", "internal-reuse"]));
     assert!(told.contains("clinic version 1 wants to know who does it"), "{told}");
     let args = ["wipe", text(&image), "--yes", "--operator", "Kim", "--route", "internal-reuse", "--category", "phi"];
     let certificate = station.json(0, &args)[0]["certificate"].as_str().unwrap().to_owned();
@@ -137,6 +137,40 @@ fn the_situation_decides_and_the_refusal_says_what_would_help() {
     // It is what it says, and no proof that the medium may go.
     station.ok(&["certificate", "verify", "--any", text(&certificate)]);
     station.expect(5, &["certificate", "verify", text(&certificate)]);
+}
+
+/// Leaving the route out does not leave the policy out.
+#[test]
+fn a_policy_with_rules_of_its_own_does_nothing_without_a_route() {
+    let station = Station::new();
+    let image = station.image("a.img", 1 << 20);
+    let (key, _) = person(&station, "Kim", "operator");
+    for id in ["r2v3", "hipaa", "gdpr", "pci-dss", "government-high"] {
+        station.ok(&["policy", "use", id]);
+        let base = ["wipe", text(&image), "--yes", "--verify", "none", "--operator-key", &key];
+        for more in [&[][..], &["--category", "high"], &["--category", "high", "--before-destruction"]] {
+            let told = both(&station.expect(3, &[&base[..], more].concat()));
+            let needed = "--route (internal-reuse, resale, donation, lease-return, recycling, destruction)";
+            assert!(
+                told.contains(&format!("{id} version 1 decides nothing without")) && told.contains(needed),
+                "{told}"
+            );
+        }
+    }
+    assert_eq!(common::station::marks_in(&image), 2048, "nothing was touched");
+    // With the route the category that the policy assumes counts.
+    station.ok(&["policy", "use", "pci-dss"]);
+    let routed = ["wipe", text(&image), "--yes", "--operator-key", &key, "--route", "internal-reuse"];
+    assert!(both(&station.expect(3, &routed)).contains("Purge is demanded by the policy pci-dss"));
+    station.ok(&["policy", "use", "hipaa"]);
+    let certificate = station.json(0, &routed)[0]["certificate"].as_str().unwrap().to_owned();
+    let facts = &station.json(0, &["certificate", "show", &certificate])[0]["document"]["facts"];
+    assert_eq!((&facts["policy"]["category"], &facts["policy"]["assumed"]), (&json!("moderate"), &json!(["category"])));
+    // A policy of one's own can still be laxer, and is told so.
+    let lax = own_policy(&station, |toml| toml.replace("nothing = true\n", ""));
+    assert!(station.ok(&["policy", "check", text(&lax)]).contains("where nobody says the route"));
+    let strict = own_policy(&station, |toml| toml);
+    assert!(!station.ok(&["policy", "check", text(&strict)]).contains("where nobody says the route"));
 }
 
 #[test]
