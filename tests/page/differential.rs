@@ -72,6 +72,8 @@ fn samples() -> Vec<(DocumentType, Value, Signers)> {
     for facts in [facts(), sampled(), erased(), reverted(), given_back(), lengthened(), suspended()] {
         found.push((DocumentType::Certificate, payload(certificate_of(&facts)), station.clone()));
     }
+    let signers = vec![(STATION, Role::Station), (OPERATOR, Role::Operator), (WITNESS, Role::Witness)];
+    found.push((DocumentType::Certificate, payload(certificate_by(OPERATOR, "Otto Ort", &[])), signers));
     found
 }
 

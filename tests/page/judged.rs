@@ -8,14 +8,22 @@ use super::*;
 fn validated(change: impl FnOnce(&mut Validation)) -> Vec<u8> {
     let mut validation = validation(Decision::Accepted);
     change(&mut validation);
-    signed(&serde_json::to_vec(&validation).unwrap(), DocumentType::Validation.typ(), &[(VALIDATOR, Role::Validator)])
+    signed(
+        &serde_json::to_vec(&validation).unwrap(),
+        DocumentType::Validation.typ(),
+        &[(seed_of(&validation.by.kid), Role::Validator)],
+    )
 }
 
 fn revoked(of: &[u8], change: impl FnOnce(&mut Revocation)) -> Vec<u8> {
     let mut revocation = revocation();
     revocation.document = reference(of);
     change(&mut revocation);
-    signed(&serde_json::to_vec(&revocation).unwrap(), DocumentType::Revocation.typ(), &[(VALIDATOR, Role::Validator)])
+    signed(
+        &serde_json::to_vec(&revocation).unwrap(),
+        DocumentType::Revocation.typ(),
+        &[(seed_of(&revocation.by.kid), Role::Validator)],
+    )
 }
 
 fn read_again(change: impl FnOnce(&mut MediaVerification)) -> Vec<u8> {
@@ -37,7 +45,10 @@ fn by_program(files: &[Vec<u8>], trust: &TrustStore) -> &'static str {
 fn who_lifts_what_is_judged_as_the_program_judges_it() {
     let Some(browser) = Browser::start() else { return };
     let station = super::super::Station::new();
-    let (page, trust) = (super::super::page(&station), trusted());
+    let (page, mut trust) = (super::super::page(&station), trusted());
+    for seed in [OPERATOR, OTTO] {
+        trust.find_mut(key(seed).kid()).unwrap().roles.push(Role::Witness);
+    }
     let certificate = certificate();
     let cosigned = |seed, role| {
         let mut jws = Jws::parse(&certificate).unwrap();
@@ -51,19 +62,28 @@ fn who_lifts_what_is_judged_as_the_program_judges_it() {
         lifting(v);
         v.document = reference(&failure_report());
     });
-    let own = |v: &mut Validation| v.by.name = "ADA LOVELACE".into();
+    let own = |v: &mut Validation| v.by = person(ADA, "ADA LOVELACE");
     let own_lifted = validated(|v| {
         lifting(v);
         own(v);
     });
     let revocation = revoked(&certificate, |_| {});
-    let own_revoked = |of: &[u8]| revoked(of, |r| r.by.name = "ADA LOVELACE".into());
+    let own_revoked = |of: &[u8]| revoked(of, |r| r.by = person(ADA, "ADA LOVELACE"));
     let mismatched = read_again(|v| {
         v.matched.0 -= 512;
         v.result = VerificationResult::Mismatched;
     });
     let of_both = read_again(|v| v.certificate_signers.push(key(WITNESS).kid().to_owned()));
     let before = certificate_of(&before_destruction());
+    // By an operator with a key: who else is who, and who accepts it.
+    let witness = [(WITNESS, Role::Witness)];
+    let by_otto = |name: &str| certificate_by(OPERATOR, name, &witness);
+    let signed_for = by_otto("Otto Ort");
+    let accepted_by =
+        |of: &[u8], seed: u8, name: &str| validated(|v| (v.document, v.by) = (reference(of), person(seed, name)));
+    let own_accepted = accepted_by(&signed_for, OTTO, "Otto Ort");
+    let instead = validated(|v| (v.document, v.replaces) = (reference(&signed_for), Some(id(&own_accepted))));
+    let own_witness = |seed, role| certificate_by(OPERATOR, "Otto Ort", &[(seed, role)]);
     let cases: Vec<(&str, Vec<Vec<u8>>)> = vec![
         ("valid", vec![certificate.clone(), lifted.clone()]),
         ("invalid", vec![certificate.clone(), rejected.clone()]),
@@ -92,6 +112,16 @@ fn who_lifts_what_is_judged_as_the_program_judges_it() {
         ("invalid", vec![certificate.clone(), of_both]),
         ("invalid", vec![certificate.clone(), read_again(|v| v.certificate_signers.clear())]),
         ("valid", vec![before]),
+        ("valid", vec![by_otto("\u{2003}otto ORT\u{85}")]),
+        ("invalid", vec![by_otto("\u{feff}Otto Ort")]),
+        ("invalid", vec![by_otto("Ada Lovelace")]),
+        ("invalid", vec![own_witness(OPERATOR, Role::Witness)]),
+        ("invalid", vec![own_witness(OTTO, Role::Witness)]),
+        ("valid", vec![signed_for.clone(), accepted_by(&signed_for, VALIDATOR, "Vera Vogt")]),
+        ("valid", vec![signed_for.clone(), accepted_by(&signed_for, VALIDATOR, "Somebody Else")]),
+        ("invalid", vec![signed_for.clone(), own_accepted.clone()]),
+        ("valid", vec![signed_for.clone(), own_accepted, instead]),
+        ("invalid", vec![accepted_by(&signed_for, VALIDATOR, "Somebody Else")]),
     ];
     for (i, (expected, files)) in cases.iter().enumerate() {
         assert_eq!(by_program(files, &trust), *expected, "case {i}");
