@@ -5,6 +5,8 @@
 mod common;
 
 use common::station::{Station, both, text};
+use lastwrite::policy::Ready;
+use lastwrite::signed::{Jws, Role, StationKey, sign};
 use serde_json::{Value, json};
 
 /// A person with a key of their own, whom the station trusts in that role.
@@ -171,6 +173,68 @@ fn a_policy_with_rules_of_its_own_does_nothing_without_a_route() {
     assert!(station.ok(&["policy", "check", text(&lax)]).contains("where nobody says the route"));
     let strict = own_policy(&station, |toml| toml);
     assert!(!station.ok(&["policy", "check", text(&strict)]).contains("where nobody says the route"));
+}
+
+/// The rules of a ready-made policy as a certificate says them, of a medium of low category that stays inside.
+fn said_of(id: &str) -> Value {
+    let ready = Ready::find(id).unwrap();
+    let policy = ready.policy().unwrap();
+    json!({
+        "id": id, "version": policy.version, "digest": ready.digest(), "signed_by": null, "category": "low",
+        "route": "internal_reuse", "assumed": [], "minimum": "clear", "least_verification": policy.verification.clear,
+        "validation": false, "second_person_percent": policy.second_person.percent, "bad_blocks_allowed": 0,
+        "hidden_areas": policy.hidden_areas.rule, "operator": policy.operator.rule, "step_down": "never",
+        "ladder": [{ "technique": "overwrite", "method": "clear" }], "before_destruction": false,
+        "retention_years": policy.retention.years,
+    })
+}
+
+/// A station that signs what no honest program would: the rules that it names are not those of the policy it names.
+#[test]
+fn a_certificate_does_not_make_up_the_rules_of_a_ready_made_policy() {
+    let station = Station::new();
+    let image = station.image("a.img", 1 << 20);
+    let wipe = ["wipe", text(&image), "--yes", "--operator", "Kim", "--verify", "full"];
+    let certificate = station.json(0, &wipe)[0]["certificate"].as_str().unwrap().to_owned();
+    let jws = Jws::parse(&std::fs::read(&certificate).unwrap()).unwrap();
+    let good: Value = serde_json::from_slice(jws.payload()).unwrap();
+    let key = StationKey::load(&station.state().join("keys/station.pem"), None).unwrap();
+    let verified = |code: i32, id: &str, change: &dyn Fn(&mut Value)| {
+        let mut payload = good.clone();
+        payload["facts"]["policy"] = said_of(id);
+        change(&mut payload["facts"]["policy"]);
+        let at = lastwrite::units::now();
+        let signed = sign(payload.to_string().as_bytes(), jws.typ().unwrap(), &key, Role::Station, at).unwrap();
+        let file = station.path("forged.json");
+        std::fs::write(&file, signed.to_bytes()).unwrap();
+        let told = station.json(code, &["certificate", "verify", text(&file)]).remove(0);
+        let checks = told["verification"]["checks"].as_array().unwrap().clone();
+        let failed: Vec<_> = checks.iter().filter(|c| c["outcome"] == "failed").map(|c| c["name"].clone()).collect();
+        assert_eq!(failed, if code == 0 { vec![] } else { vec![json!("policy")] }, "{id}: {told:#}");
+    };
+    for id in ["nist-800-88r2", "r2v3", "hipaa", "gdpr", "pci-dss"] {
+        verified(0, id, &|_| {});
+        verified(5, id, &|policy| policy["least_verification"] = json!("none"));
+        verified(5, id, &|policy| policy["assumed"] = json!(["route"]));
+        let undecided = |members: &'static [&str]| {
+            move |policy: &mut Value| {
+                members.iter().for_each(|member| policy[*member] = json!(null));
+                (policy["minimum"], policy["least_verification"]) = (json!(null), json!("none"));
+            }
+        };
+        let code = if id == "nist-800-88r2" { 0 } else { 5 };
+        verified(code, id, &undecided(&["category", "route"]));
+        verified(code, id, &undecided(&["category"]));
+        verified(code, id, &undecided(&["route"]));
+        // Nothing is counted for more than the policy counts it for on this medium, also where it was not used.
+        for technique in ["nvme-format-user", "nvme-sanitize-block"] {
+            let more = json!({ "technique": technique, "method": "purge" });
+            verified(5, id, &|policy| policy["ladder"].as_array_mut().unwrap().push(more.clone()));
+        }
+    }
+    verified(0, "hipaa", &|policy| {
+        (policy["category"], policy["assumed"]) = (json!("moderate"), json!(["category"]));
+    });
 }
 
 #[test]

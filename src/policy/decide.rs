@@ -339,7 +339,7 @@ fn reaching_all(request: &PolicyRequest<'_>) -> Result<Vec<Offer>, Refusal> {
 }
 
 /// The least read-back whichever rung is taken.
-fn least_verification(policy: &Policy, ladder: &[Rung]) -> VerificationLevel {
+pub(super) fn least_verification(policy: &Policy, ladder: &[Rung]) -> VerificationLevel {
     ladder.iter().map(|rung| policy.verification(rung.method)).max().unwrap_or(VerificationLevel::Full)
 }
 

@@ -249,7 +249,7 @@ fn holds(request: &PolicyRequest<'_>, decision: &Decision) {
     let policy = &request.policy.policy;
     let applied = &decision.applied;
     let told = || format!("{request:?} -> {decision:?}");
-    assert_eq!(applied.contradiction(), None, "{}", told());
+    assert_eq!(applied.contradiction(request.storage), None, "{}", told());
     assert_eq!(decision.attainable, decision.ladder[0].method);
     let category = request.category.or(policy.assume.category);
     let route = request.route.or(policy.assume.route);

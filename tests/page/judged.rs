@@ -1,8 +1,10 @@
 //! What judges a certificate, on the page and in the program: who may lift what, and of which document.
 
 use lastwrite::certificate::document::*;
+use lastwrite::sanitize::record::RunFacts;
 
 use super::bundles::{Case, World, compare};
+use super::runs::{governed, sampled};
 use super::*;
 
 fn validated(change: impl FnOnce(&mut Validation)) -> Vec<u8> {
@@ -151,4 +153,84 @@ fn a_bundle_with_a_run_before_destruction_proves_as_much_as_the_program_says() {
     }
     let (differ, _) = compare(&browser, &page, &trust, &cases);
     assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
+
+/// Rules that a certificate says it was under, against the text of the policy that it names.
+#[test]
+fn what_a_ready_made_policy_says_is_known_to_the_page() {
+    let Some(browser) = Browser::start() else { return };
+    let station = super::super::Station::new();
+    let (page, trust) = (super::super::page(&station), trusted());
+    let by = |facts: RunFacts, change: &dyn Fn(&mut Value)| {
+        let mut facts = serde_json::to_value(facts).unwrap();
+        change(&mut facts);
+        certificate_of(&serde_json::from_value(facts).unwrap())
+    };
+    let digest = |id: &str| json!(lastwrite::policy::Ready::find(id).unwrap().digest());
+    let named = |facts: &mut Value, id: &str| {
+        facts["policy"]["id"] = json!(id);
+        facts["policy"]["digest"] = digest(id);
+    };
+    let undecided = |facts: &mut Value, members: &[&str]| {
+        members.iter().for_each(|member| facts["policy"][*member] = json!(null));
+        facts["policy"]["minimum"] = json!(null);
+        facts["policy"]["least_verification"] = json!("none");
+    };
+    let rung = |technique: &str, method: &str| json!({"technique": technique, "method": method});
+    let cases = [
+        ("valid", by(sampled(), &|_| {})),
+        ("valid", by(governed(), &|_| {})),
+        ("valid", by(sampled(), &|f| undecided(f, &["category", "route"]))),
+        ("valid", by(sampled(), &|f| undecided(f, &["route"]))),
+        // Nobody assumed anything; the read-back is not for the certificate to choose.
+        ("invalid", by(sampled(), &|f| f["policy"]["assumed"] = json!(["route"]))),
+        ("invalid", by(sampled(), &|f| f["policy"]["least_verification"] = json!("quick"))),
+        ("invalid", by(sampled(), &|f| f["policy"]["least_verification"] = json!("full"))),
+        ("invalid", by(governed(), &|f| f["policy"]["least_verification"] = json!("none"))),
+        // Policies that assume a category and do nothing without a route.
+        ("invalid", by(governed(), &|f| undecided(f, &["category"]))),
+        ("invalid", by(governed(), &|f| undecided(f, &["route"]))),
+        ("invalid", by(governed(), &|f| f["policy"]["assumed"] = json!(["category", "category"]))),
+        ("invalid", by(governed(), &|f| f["policy"]["assumed"] = json!(["route"]))),
+        ("invalid", by(governed(), &|f| f["policy"]["category"] = json!("low"))),
+        (
+            "invalid",
+            by(governed(), &|f| {
+                named(f, "r2v3");
+                undecided(f, &["category", "route"]);
+                (f["policy"]["assumed"], f["policy"]["second_person_percent"]) = (json!([]), json!(5));
+                f["policy"]["retention_years"] = json!(3);
+            }),
+        ),
+        // What counts for what, on which medium.
+        ("invalid", by(sampled(), &|f| f["policy"]["ladder"][0] = rung("nvme-format-user", "purge"))),
+        ("valid", by(sampled(), &|f| f["policy"]["ladder"][0] = rung("nvme-format-user", "clear"))),
+        ("invalid", by(sampled(), &|f| f["policy"]["ladder"][0] = rung("ata-sanitize-block", "clear"))),
+        ("invalid", by(sampled(), &|f| f["policy"]["ladder"][0] = rung("degauss", "purge"))),
+        ("invalid", by(sampled(), &|f| f["policy"]["ladder"][0] = rung("ata-security-erase-enhanced", "purge"))),
+        (
+            "valid",
+            by(sampled(), &|f| {
+                f["policy"]["ladder"][0] = rung("ata-security-erase-enhanced", "purge");
+                f["medium"]["kind"] = json!("hdd");
+            }),
+        ),
+        (
+            "invalid",
+            by(sampled(), &|f| {
+                f["policy"]["ladder"][0] = rung("ata-security-erase-enhanced", "purge");
+                f["medium"]["kind"] = json!("usb");
+            }),
+        ),
+        ("invalid", by(sampled(), &|f| f["medium"]["class"] = json!("virtual"))),
+    ];
+    open(&browser, &page, &trust);
+    let files: Vec<_> = cases.iter().enumerate().map(|(i, (_, bytes))| (format!("{i}.json"), bytes.clone())).collect();
+    let said = on_the_page(&browser, &files);
+    for ((name, bytes), (expected, _)) in files.iter().zip(&cases) {
+        let verified = verify_any_with(bytes, None, Some(&trust), &[]);
+        let failed: Vec<_> = verified.failed().collect();
+        assert_eq!((word(verified.verdict), said[name].as_str()), (*expected, *expected), "{name}: {failed:?}");
+        assert!(failed.iter().all(|check| check.name == "policy"), "{name}: {failed:?}");
+    }
 }
