@@ -302,6 +302,55 @@ fn destruction_is_recorded_where_it_destroys_and_needs_its_witness() {
     station.ok(&["custody", "audit"]);
 }
 
+/// A key signs under its owner's name and under no other, and nobody accepts their own work.
+#[test]
+fn nobody_signs_under_the_name_of_somebody_else() {
+    let bench = Bench::new();
+    let station = &bench.station;
+    let kim = bench.key("Kim");
+    station.ok(&["key", "generate", "--name", "Kim", "--unprotected", "--out", &kim]);
+    let roles = ["--role", "operator", "--role", "validator", "--role", "verifier", "--role", "transferor"];
+    station.ok(&[&["key", "trust", &kim.replace(".pem", ".pub.json")], &roles[..]].concat());
+    let refused = |args: &[&str]| {
+        let told = both(&station.expect(3, args));
+        assert!(told.contains("is that of \"Kim\" in the trust store, and not of \"Ada Byron\""), "{told}");
+    };
+    let ada = ["--key", &kim, "--name", "Ada Byron"];
+    let image = station.image("a.img", 64 << 10);
+    let wipe = ["wipe", text(&image), "--yes", "--operator-key", &kim, "--operator"];
+    refused(&[&wipe[..], &["Ada Byron"]].concat());
+    assert!(common::station::marks_in(&image) > 0, "nothing was touched");
+    let certificate = station.json(0, &[&wipe[..], &[" kim"]].concat())[0]["certificate"].as_str().unwrap().to_owned();
+    station.ok(&["certificate", "verify", &certificate]);
+
+    let validate = ["certificate", "validate", &certificate, "--reason", "looked at it"];
+    for decision in ["--accept", "--reject"] {
+        refused(&[&validate[..], &[decision], &ada].concat());
+    }
+    let told = both(&station.expect(3, &[&validate[..], &["--accept", "--key", &kim]].concat()));
+    assert!(told.contains("it is the work of Kim") && told.contains("somebody else"), "{told}");
+    refused(&[&["certificate", "revoke", &certificate, "--cause", "error", "--reason", "r"], &ada[..]].concat());
+    let transfer = ["custody", "transfer", "--place", "P", "--reason", "R", "--serial", "S", "--to"];
+    refused(&[&transfer[..], &["Rita"], &ada].concat());
+    refused(&[&transfer[..], &["Ada Byron", "--to-key", &bench.kid("Kim"), "--key", &kim]].concat());
+    let record = station.path("reading.json");
+    let reading = ["verify-media", text(&image), "--certificate", &certificate, "--record", text(&record)];
+    refused(&[&reading[..], &["--verifier", "Ada Byron", "--key", &kim]].concat());
+    assert!(!record.exists() && !station.state().join("documents").exists(), "nothing was signed");
+    bench.validated(&certificate, "--accept", &["--name", "VERA"]);
+    station.ok(&["certificate", "verify", &certificate]);
+
+    // Who knows the key under another name does not believe the one on the certificate.
+    let other = station.path("other.jwks.json");
+    let store = std::fs::read_to_string(bench.trust()).unwrap().replace("\"Kim\"", "\"Ada Byron\"");
+    std::fs::write(&other, store).unwrap();
+    let told = bench.stranger(&["certificate", "verify", &certificate, "--trust", text(&other)]);
+    assert_eq!(code(&told), Some(5));
+    let words = "the document calls the operator \" kim\", but the trust store knows key";
+    let told = both(&told).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains(words) && told.contains("as \"Ada Byron\""), "{told}");
+}
+
 #[test]
 fn a_lot_names_every_medium_and_says_which_has_no_proof() {
     let bench = Bench::new();

@@ -5,6 +5,8 @@
 mod common;
 
 use common::station::{Station, both, text};
+use lastwrite::policy::Ready;
+use lastwrite::signed::{Jws, Role, StationKey, sign};
 use serde_json::{Value, json};
 
 /// A person with a key of their own, whom the station trusts in that role.
@@ -74,7 +76,7 @@ fn a_policy_of_ones_own_needs_an_approver() {
     station.ok(&["policy", "use", text(&signed)]);
 
     let image = station.image("a.img", 1 << 20);
-    let told = both(&station.expect(3, &["wipe", text(&image), "--yes"]));
+    let told = both(&station.expect(3, &["wipe", text(&image), "--yes", "--route", "internal-reuse"]));
     assert!(told.contains("clinic version 1 wants to know who does it"), "{told}");
     let args = ["wipe", text(&image), "--yes", "--operator", "Kim", "--route", "internal-reuse", "--category", "phi"];
     let certificate = station.json(0, &args)[0]["certificate"].as_str().unwrap().to_owned();
@@ -137,6 +139,102 @@ fn the_situation_decides_and_the_refusal_says_what_would_help() {
     // It is what it says, and no proof that the medium may go.
     station.ok(&["certificate", "verify", "--any", text(&certificate)]);
     station.expect(5, &["certificate", "verify", text(&certificate)]);
+}
+
+/// Leaving the route out does not leave the policy out.
+#[test]
+fn a_policy_with_rules_of_its_own_does_nothing_without_a_route() {
+    let station = Station::new();
+    let image = station.image("a.img", 1 << 20);
+    let (key, _) = person(&station, "Kim", "operator");
+    for id in ["r2v3", "hipaa", "gdpr", "pci-dss", "government-high"] {
+        station.ok(&["policy", "use", id]);
+        let base = ["wipe", text(&image), "--yes", "--verify", "none", "--operator-key", &key];
+        for more in [&[][..], &["--category", "high"], &["--category", "high", "--before-destruction"]] {
+            let told = both(&station.expect(3, &[&base[..], more].concat()));
+            let needed = "--route (internal-reuse, resale, donation, lease-return, recycling, destruction)";
+            assert!(
+                told.contains(&format!("{id} version 1 decides nothing without")) && told.contains(needed),
+                "{told}"
+            );
+        }
+    }
+    assert_eq!(common::station::marks_in(&image), 2048, "nothing was touched");
+    // With the route the category that the policy assumes counts.
+    station.ok(&["policy", "use", "pci-dss"]);
+    let routed = ["wipe", text(&image), "--yes", "--operator-key", &key, "--route", "internal-reuse"];
+    assert!(both(&station.expect(3, &routed)).contains("Purge is demanded by the policy pci-dss"));
+    station.ok(&["policy", "use", "hipaa"]);
+    let certificate = station.json(0, &routed)[0]["certificate"].as_str().unwrap().to_owned();
+    let facts = &station.json(0, &["certificate", "show", &certificate])[0]["document"]["facts"];
+    assert_eq!((&facts["policy"]["category"], &facts["policy"]["assumed"]), (&json!("moderate"), &json!(["category"])));
+    // A policy of one's own can still be laxer, and is told so.
+    let lax = own_policy(&station, |toml| toml.replace("nothing = true\n", ""));
+    assert!(station.ok(&["policy", "check", text(&lax)]).contains("where nobody says the route"));
+    let strict = own_policy(&station, |toml| toml);
+    assert!(!station.ok(&["policy", "check", text(&strict)]).contains("where nobody says the route"));
+}
+
+/// The rules of a ready-made policy as a certificate says them, of a medium of low category that stays inside.
+fn said_of(id: &str) -> Value {
+    let ready = Ready::find(id).unwrap();
+    let policy = ready.policy().unwrap();
+    json!({
+        "id": id, "version": policy.version, "digest": ready.digest(), "signed_by": null, "category": "low",
+        "route": "internal_reuse", "assumed": [], "minimum": "clear", "least_verification": policy.verification.clear,
+        "validation": false, "second_person_percent": policy.second_person.percent, "bad_blocks_allowed": 0,
+        "hidden_areas": policy.hidden_areas.rule, "operator": policy.operator.rule, "step_down": "never",
+        "ladder": [{ "technique": "overwrite", "method": "clear" }], "before_destruction": false,
+        "retention_years": policy.retention.years,
+    })
+}
+
+/// A station that signs what no honest program would: the rules that it names are not those of the policy it names.
+#[test]
+fn a_certificate_does_not_make_up_the_rules_of_a_ready_made_policy() {
+    let station = Station::new();
+    let image = station.image("a.img", 1 << 20);
+    let wipe = ["wipe", text(&image), "--yes", "--operator", "Kim", "--verify", "full"];
+    let certificate = station.json(0, &wipe)[0]["certificate"].as_str().unwrap().to_owned();
+    let jws = Jws::parse(&std::fs::read(&certificate).unwrap()).unwrap();
+    let good: Value = serde_json::from_slice(jws.payload()).unwrap();
+    let key = StationKey::load(&station.state().join("keys/station.pem"), None).unwrap();
+    let verified = |code: i32, id: &str, change: &dyn Fn(&mut Value)| {
+        let mut payload = good.clone();
+        payload["facts"]["policy"] = said_of(id);
+        change(&mut payload["facts"]["policy"]);
+        let at = lastwrite::units::now();
+        let signed = sign(payload.to_string().as_bytes(), jws.typ().unwrap(), &key, Role::Station, at).unwrap();
+        let file = station.path("forged.json");
+        std::fs::write(&file, signed.to_bytes()).unwrap();
+        let told = station.json(code, &["certificate", "verify", text(&file)]).remove(0);
+        let checks = told["verification"]["checks"].as_array().unwrap().clone();
+        let failed: Vec<_> = checks.iter().filter(|c| c["outcome"] == "failed").map(|c| c["name"].clone()).collect();
+        assert_eq!(failed, if code == 0 { vec![] } else { vec![json!("policy")] }, "{id}: {told:#}");
+    };
+    for id in ["nist-800-88r2", "r2v3", "hipaa", "gdpr", "pci-dss"] {
+        verified(0, id, &|_| {});
+        verified(5, id, &|policy| policy["least_verification"] = json!("none"));
+        verified(5, id, &|policy| policy["assumed"] = json!(["route"]));
+        let undecided = |members: &'static [&str]| {
+            move |policy: &mut Value| {
+                members.iter().for_each(|member| policy[*member] = json!(null));
+                (policy["minimum"], policy["least_verification"]) = (json!(null), json!("none"));
+            }
+        };
+        let code = if id == "nist-800-88r2" { 0 } else { 5 };
+        verified(code, id, &undecided(&["category", "route"]));
+        verified(code, id, &undecided(&["category"]));
+        verified(code, id, &undecided(&["route"]));
+        // Nothing is counted for more than the policy counts it for on this medium, also where it was not used.
+        for technique in ["nvme-format-user", "nvme-sanitize-block"] {
+            let more = json!({ "technique": technique, "method": "purge" });
+            verified(5, id, &|policy| policy["ladder"].as_array_mut().unwrap().push(more.clone()));
+        }
+    }
+    verified(0, "hipaa", &|policy| {
+        (policy["category"], policy["assumed"]) = (json!("moderate"), json!(["category"]));
+    });
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn revoked(of: &[u8], change: impl FnOnce(&mut Revocation)) -> Vec<u8> {
     signed(
         &serde_json::to_vec(&revocation).unwrap(),
         DocumentType::Revocation.typ(),
-        &[(VALIDATOR, SignerRole::Validator)],
+        &[(seed_of(&revocation.by.kid), SignerRole::Validator)],
     )
 }
 
@@ -119,7 +119,7 @@ fn judged(of: &[u8], decision: Decision, change: impl FnOnce(&mut Validation)) -
     signed(
         &serde_json::to_vec(&validation).unwrap(),
         DocumentType::Validation.typ(),
-        &[(VALIDATOR, SignerRole::Validator)],
+        &[(seed_of(&validation.by.kid), SignerRole::Validator)],
     )
 }
 
@@ -157,7 +157,7 @@ fn who_wiped_does_not_validate_and_a_stranger_says_nothing() {
         };
         bench.register.run(&key, made).await.unwrap();
         let record = record();
-        let own = judged(&record, Decision::Accepted, |v| v.by.name = "otto ort".into());
+        let own = judged(&record, Decision::Accepted, |v| v.by = person(OTTO, "otto ort"));
         let taken = bench.take(&[own, record.clone()]).await;
         assert_eq!((taken[0].verdict, taken[1].verdict), (Verdict::Accepted, Verdict::Accepted), "order is no matter");
         assert!(taken[0].blockers.join(" ").contains("by the one who wiped it"), "{:?}", taken[0].blockers);
@@ -265,7 +265,7 @@ fn a_rejection_is_lifted_by_somebody_else_and_for_that_very_document() {
         // The operator of the run, as validator.
         let own = judged(&certificate, Decision::Accepted, |v| {
             lifting(v);
-            v.by.name = "ada lovelace".into();
+            v.by = person(ADA, "ada lovelace");
         });
         // And another document about the medium, which proves nothing.
         let before = certificate_of(&before_destruction());

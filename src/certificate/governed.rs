@@ -1,7 +1,7 @@
 //! Whether a run kept the rules that its certificate names.
 
 use super::hidden;
-use crate::policy::{HiddenAreaRule, Method, OperatorRule, StepDown, VerificationLevel};
+use crate::policy::{HiddenAreaRule, Method, OperatorRule, StepDown, Storage, VerificationLevel};
 use crate::sanitize::record::RunFacts;
 
 /// Bytes that may be missing because the policy allows blocks that could not be written or read back.
@@ -27,7 +27,8 @@ pub(super) fn check_policy(facts: &RunFacts) -> Result<String, String> {
     let Some(policy) = &facts.policy else {
         return Ok("no policy is named: nobody decided whether this is enough".to_owned());
     };
-    if let Some(why) = policy.contradiction() {
+    let medium = &facts.medium;
+    if let Some(why) = policy.contradiction(Storage::of(medium.kind, medium.class, medium.rotational)) {
         return Err(why);
     }
     let label = policy.label();

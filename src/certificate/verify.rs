@@ -6,7 +6,8 @@ use super::payload::{CertificatePayload, DocumentKind, id_of};
 use super::semantics;
 use crate::sanitize::record::ClockQuality;
 use crate::signed::{
-    Check, Jws, Outcome, Role, TIME_EVIDENCE, TimeEvidence, TrustStore, parse_json_exact, verify_with,
+    Check, Jws, Outcome, Role, TIME_EVIDENCE, TimeEvidence, TrustStore, check_person, parse_json_exact, same_name,
+    verify_with,
 };
 
 /// What the checks come to.
@@ -99,6 +100,8 @@ pub(super) fn verify_read(
         checks.extend(semantics::check(document));
         checks.push(semantics::check_signing_time(document, jws));
         checks.extend(check_operator(document, jws));
+        checks.extend(check_operator_name(document, trust));
+        checks.extend(check_four_eyes(document, jws, trust));
         if trust.is_some() && !checks.iter().any(|c| c.name == TIME_EVIDENCE) {
             checks.push(check_clock(document));
         }
@@ -166,6 +169,39 @@ fn check_operator(document: &CertificatePayload, jws: &Jws) -> Option<Check> {
         ),
         (standing, _) => {
             Check::new(name, Outcome::Failed, format!("standing {standing:?} and key of the operator do not fit"))
+        }
+    })
+}
+
+/// The name beside an operator's key is their own. What is claimed without a key is nobody's but the station's word.
+fn check_operator_name(document: &CertificatePayload, trust: Option<&TrustStore>) -> Option<Check> {
+    let operator = document.facts.operator.as_ref()?;
+    Some(check_person("operator", operator.kid.as_deref()?, &operator.name, trust))
+}
+
+/// Who did it does not also witness it: by key, and by the names in the trust store.
+fn check_four_eyes(document: &CertificatePayload, jws: &Jws, trust: Option<&TrustStore>) -> Option<Check> {
+    let by = |role: Role| {
+        let headers = jws.signatures().iter().map(|s| s.header()).filter(move |h| h.role == Some(role));
+        headers.filter_map(|h| h.kid.as_deref()).collect::<Vec<_>>()
+    };
+    let witnesses = by(Role::Witness);
+    if witnesses.is_empty() {
+        return None;
+    }
+    let known = |kid: &str| trust.and_then(|store| store.find(kid)).map(|key| key.name.as_str());
+    let named = document.facts.operator.as_ref();
+    let operators: Vec<&str> = by(Role::Operator).into_iter().chain(named.and_then(|o| o.kid.as_deref())).collect();
+    let names: Vec<&str> =
+        operators.iter().filter_map(|kid| known(kid)).chain(named.map(|o| o.name.as_str())).collect();
+    let is_operator = |kid: &str| {
+        operators.contains(&kid) || known(kid).is_some_and(|name| names.iter().any(|other| same_name(name, other)))
+    };
+    Some(match witnesses.into_iter().find(|kid| is_operator(kid)) {
+        None => Check::new("four eyes", Outcome::Passed, "who witnessed it is not who did it"),
+        Some(kid) => {
+            let who = known(kid).map_or_else(|| format!("key {kid}"), |name| format!("{name:?}"));
+            Check::new("four eyes", Outcome::Failed, format!("{who} has witnessed what was their own work"))
         }
     })
 }

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ladder::Rung;
+use super::decide::least_verification;
+use super::ladder::{Rung, counts_for};
 use super::organization::{HiddenAreaRule, OperatorRule, Policy, PolicyError, StepDown, digest};
+use super::rating::Storage;
 use super::ready::{DEFAULT, Ready};
 use super::situation::{Category, Route};
 use super::{Method, VerificationLevel};
@@ -87,8 +89,9 @@ impl Applied {
         format!("{} version {}", self.id, self.version)
     }
 
-    /// What in it cannot be: against itself, and against the policy's text where this program knows it.
-    pub fn contradiction(&self) -> Option<String> {
+    /// What in it cannot be on a medium with that storage: against itself, and against the policy's text where this
+    /// program knows it.
+    pub fn contradiction(&self, storage: Storage) -> Option<String> {
         let decided = self.category.is_some() && self.route.is_some();
         if self.minimum.is_some() != decided {
             return Some("a minimum is decided by category and route together, and by nothing else".to_owned());
@@ -102,10 +105,34 @@ impl Applied {
             return Some(format!("{} is counted for {}", rung.technique, rung.method.name()));
         }
         let (_, policy) = Ready::known(&self.id).filter(|(digest, _)| *digest == self.digest)?;
+        let label = self.label();
+        let other = self.differs_from(policy).map(|member| format!("{member} is not what the policy {label} says"));
+        other.or_else(|| self.miscounted(policy, storage))
+    }
+
+    /// The member that is not what the policy says.
+    fn differs_from(&self, policy: &Policy) -> Option<&'static str> {
         let minimum = self.category.zip(self.route).map(|(category, route)| policy.minimum(category, route));
+        let least = match self.minimum.is_some() && !self.before_destruction {
+            true => least_verification(policy, &self.ladder),
+            false => VerificationLevel::None,
+        };
+        let assume = &policy.assume;
+        let assumed = |what: &str| match what {
+            "category" => assume.category.is_some() && assume.category == self.category,
+            "route" => assume.route.is_some() && assume.route == self.route,
+            _ => false,
+        };
+        // `category` comes before `route`, and each once.
+        let once = self.assumed.windows(2).all(|pair| pair[0] < pair[1]);
         [
             ("version", self.version == policy.version),
+            // What the policy assumes is never left open, and where it does nothing without them, neither is.
+            ("category", self.category.is_some() || assume.category.is_none() && !assume.nothing),
+            ("route", self.route.is_some() || assume.route.is_none() && !assume.nothing),
+            ("assumed", once && self.assumed.iter().all(|what| assumed(what))),
             ("minimum", self.minimum == minimum),
+            ("least_verification", self.least_verification == least),
             ("validation", self.validation == self.category.is_some_and(|c| policy.wants_validation(c))),
             ("second_person_percent", self.second_person_percent == policy.second_person.percent),
             ("bad_blocks_allowed", self.bad_blocks_allowed == policy.bad_sectors_allowed(self.category)),
@@ -116,11 +143,116 @@ impl Applied {
         ]
         .into_iter()
         .find(|(_, agrees)| !agrees)
-        .map(|(member, _)| format!("{member} is not what the policy {} says", self.label()))
+        .map(|(member, _)| member)
+    }
+
+    /// A technique that the policy does not take, or that counts for something else on such a medium.
+    fn miscounted(&self, policy: &Policy, storage: Storage) -> Option<String> {
+        self.ladder.iter().find_map(|rung| {
+            let said = match counts_for(policy, rung.technique, storage) {
+                Ok(method) if method == rung.method && !rung.technique.is_physical() => return None,
+                Ok(method) if method != rung.method => format!("it counts for {} on this medium", method.name()),
+                Ok(_) => "no software does it".to_owned(),
+                Err(why) => why.words(policy),
+            };
+            Some(format!("{} is allowed for {}, but {said}", rung.technique, rung.method.name()))
+        })
     }
 
     /// The policy's text is the one that comes with this program.
     pub fn is_known(&self) -> bool {
         Ready::known(&self.id).is_some_and(|(digest, _)| *digest == self.digest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{Kind, MediumClass};
+    use crate::policy::{
+        HiddenAreaState, Method, Offer, OperatorStanding, PolicyRequest, READY, Scope, Technique, Wanted, plan,
+    };
+    use crate::scheme::find;
+
+    /// What governs a run on an NVMe namespace of low category that stays inside.
+    fn applied(id: &str) -> Applied {
+        let offer = |technique| Offer { technique, obstacle: None, reaches_closed: false };
+        let policy = InForce::ready(id).unwrap();
+        let request = PolicyRequest {
+            policy: &policy,
+            category: Some(Category::Low),
+            route: Some(Route::InternalReuse),
+            wanted: Wanted::Strongest,
+            scheme: find("random").unwrap(),
+            verification: VerificationLevel::Full,
+            kind: Kind::Nvme,
+            class: MediumClass::Physical,
+            storage: Storage::Flash,
+            scope: Scope::WholeMedium,
+            offers: &[offer(Technique::NvmeSanitizeBlock), offer(Technique::Overwrite)],
+            hidden_areas: HiddenAreaState::Open,
+            step_down: StepDown::Never,
+            operator: OperatorStanding::OwnKey,
+            before_destruction: false,
+        };
+        plan(&request).unwrap().applied
+    }
+
+    fn told(id: &str, change: impl FnOnce(&mut Applied)) -> String {
+        let mut applied = applied(id);
+        change(&mut applied);
+        applied.contradiction(Storage::Flash).unwrap_or_default()
+    }
+
+    fn undecided(applied: &mut Applied) {
+        (applied.minimum, applied.least_verification) = (None, VerificationLevel::None);
+    }
+
+    #[test]
+    fn what_a_certificate_says_of_a_ready_made_policy_is_what_its_text_says() {
+        for ready in READY {
+            assert_eq!(told(ready.id, |_| {}), "", "{}", ready.id);
+            // The text is another one, so nothing can be held against it.
+            let foreign = |applied: &mut Applied| (applied.digest, applied.retention_years) = ("00".into(), 99);
+            assert_eq!(told(ready.id, foreign), "", "{}", ready.id);
+            let less = told(ready.id, |applied| applied.least_verification = VerificationLevel::Quick);
+            assert!(less.starts_with("least_verification is not what the policy"), "{less}");
+            let assumed = told(ready.id, |applied| applied.assumed = vec!["route".into()]);
+            assert!(assumed.starts_with("assumed is not what the policy"), "{assumed}");
+            for (member, open) in [
+                ("category", (|applied| applied.category = None) as fn(&mut Applied)),
+                ("route", |applied| applied.route = None),
+            ] {
+                let told = told(ready.id, |applied| {
+                    open(applied);
+                    undecided(applied);
+                    applied.validation &= applied.category.is_some();
+                });
+                let expected = format!("{member} is not what the policy {} version 1 says", ready.id);
+                assert_eq!(told, if ready.id == DEFAULT { String::new() } else { expected });
+            }
+        }
+    }
+
+    #[test]
+    fn a_technique_counts_for_what_the_policy_counts_it_for() {
+        let rung = |technique, method| move |applied: &mut Applied| applied.ladder.push(Rung { technique, method });
+        let crypto = told("government-high", rung(Technique::NvmeSanitizeCrypto, Method::Purge));
+        assert!(crypto.contains("lets no cryptographic erase count"), "{crypto}");
+        assert_eq!(told(DEFAULT, rung(Technique::NvmeSanitizeCrypto, Method::Purge)), "");
+        let format = told(DEFAULT, rung(Technique::NvmeFormatUser, Method::Purge));
+        assert!(format.contains("it counts for Clear on this medium"), "{format}");
+        assert_eq!(told(DEFAULT, rung(Technique::NvmeFormatUser, Method::Clear)), "");
+        let degauss = told(DEFAULT, rung(Technique::Degauss, Method::Purge));
+        assert!(degauss.contains("it counts for nothing on this medium"), "{degauss}");
+        let burnt = told(DEFAULT, rung(Technique::Incinerate, Method::Destroy));
+        assert!(burnt.contains("no software does it"), "{burnt}");
+        // The same rung on another medium.
+        let mut enhanced = applied(DEFAULT);
+        enhanced.ladder = vec![Rung { technique: Technique::AtaSecurityEraseEnhanced, method: Method::Purge }];
+        assert_eq!(enhanced.contradiction(Storage::Magnetic), None);
+        for storage in [Storage::Flash, Storage::Unknown, Storage::NoHardware] {
+            assert!(enhanced.contradiction(storage).is_some(), "{storage:?}");
+        }
     }
 }

@@ -201,12 +201,13 @@ impl Situation {
             route = policy.assume.route;
             assumed.push("route");
         }
+        if request.scope == Scope::Partition && (route.is_some() || policy.assume.nothing) {
+            let policy = policy.assume.nothing.then(|| policy.label());
+            return Err(Refusal::PartitionReleasesNothing { route, policy });
+        }
         if policy.assume.nothing && (category.is_none() || route.is_none()) {
             let (category, route) = (category.is_none(), route.is_none());
             return Err(Refusal::SituationUnknown { policy: policy.label(), category, route });
-        }
-        if let (Some(route), Scope::Partition) = (route, request.scope) {
-            return Err(Refusal::PartitionReleasesNothing { route });
         }
         let minimum = category.zip(route).map(|(category, route)| policy.minimum(category, route));
         Ok(Situation { category, route, assumed, minimum })
@@ -338,7 +339,7 @@ fn reaching_all(request: &PolicyRequest<'_>) -> Result<Vec<Offer>, Refusal> {
 }
 
 /// The least read-back whichever rung is taken.
-fn least_verification(policy: &Policy, ladder: &[Rung]) -> VerificationLevel {
+pub(super) fn least_verification(policy: &Policy, ladder: &[Rung]) -> VerificationLevel {
     ladder.iter().map(|rung| policy.verification(rung.method)).max().unwrap_or(VerificationLevel::Full)
 }
 

@@ -249,7 +249,7 @@ fn holds(request: &PolicyRequest<'_>, decision: &Decision) {
     let policy = &request.policy.policy;
     let applied = &decision.applied;
     let told = || format!("{request:?} -> {decision:?}");
-    assert_eq!(applied.contradiction(), None, "{}", told());
+    assert_eq!(applied.contradiction(request.storage), None, "{}", told());
     assert_eq!(decision.attainable, decision.ladder[0].method);
     let category = request.category.or(policy.assume.category);
     let route = request.route.or(policy.assume.route);
@@ -435,9 +435,14 @@ fn refusals_read_well() {
             storage: Storage::Magnetic,
             ..known(Category::Low, Route::InternalReuse)
         },
-        PolicyRequest { policy: of("hipaa"), operator: OperatorStanding::Nobody, ..base.clone() },
+        PolicyRequest {
+            policy: of("hipaa"),
+            operator: OperatorStanding::Nobody,
+            ..known(Category::Low, Route::InternalReuse)
+        },
         PolicyRequest { policy: of("government-high"), ..known(Category::Low, Route::InternalReuse) },
         PolicyRequest { scope: Scope::Partition, ..known(Category::None, Route::Resale) },
+        PolicyRequest { policy: of("hipaa"), scope: Scope::Partition, ..base.clone() },
     ];
     let mut page = String::new();
     for case in &cases {
@@ -446,6 +451,32 @@ fn refusals_read_well() {
     }
     page.push_str(&Refusal::from(POLICIES[0].policy.category("secret").unwrap_err()).to_string());
     insta::assert_snapshot!(page);
+}
+
+/// A category alone, said or assumed, decides no minimum: under every policy that came with rules of its own nothing is
+/// done then.
+#[test]
+fn only_the_default_does_anything_without_a_route() {
+    for policy in POLICIES.iter() {
+        for category in std::iter::once(None).chain(Category::ALL.map(Some)) {
+            for before_destruction in [false, true] {
+                let operator = OperatorStanding::OwnKey;
+                let hidden_areas = HiddenAreaState::Open;
+                let base = request("random", Nothing, Kind::Hdd);
+                let asked = PolicyRequest { policy, category, operator, hidden_areas, before_destruction, ..base };
+                let decided = plan(&asked).map(|decision| decision.applied.minimum);
+                let id = policy.policy.id.as_str();
+                match decided {
+                    Ok(minimum) => assert_eq!((id, minimum), ("nist-800-88r2", None)),
+                    Err(Refusal::SituationUnknown { category: missing, route, .. }) => {
+                        assert_ne!(id, "nist-800-88r2");
+                        assert_eq!((missing, route), (id == "r2v3" && category.is_none(), true), "{id} {category:?}");
+                    }
+                    Err(other) => panic!("{id}: {other}"),
+                }
+            }
+        }
+    }
 }
 
 #[test]

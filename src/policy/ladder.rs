@@ -123,17 +123,22 @@ pub fn rated(policy: &Policy, technique: Technique, storage: Storage, category: 
 /// Whether a technique can be used, and for what it then counts.
 pub fn usable(policy: &Policy, technique: Technique, storage: Storage, offers: &[Offer]) -> Result<Method, Excluded> {
     let offer = offers.iter().find(|offer| offer.technique == technique).ok_or(Excluded::NotOffered)?;
+    let method = counts_for(policy, technique, storage)?;
+    match &offer.obstacle {
+        Some(obstacle) => Err(Excluded::Obstacle(obstacle.clone())),
+        None => Ok(method),
+    }
+}
+
+/// What a technique that is offered counts for, if the policy takes it.
+pub fn counts_for(policy: &Policy, technique: Technique, storage: Storage) -> Result<Method, Excluded> {
     if policy.techniques.forbidden.contains(&technique) {
         return Err(Excluded::Forbidden);
     }
     if technique.is_cryptographic() && policy.techniques.crypto_erase == CryptoErase::Refused {
         return Err(Excluded::CryptoErase);
     }
-    let method = rated(policy, technique, storage, None).method.ok_or(Excluded::Unrated)?;
-    match &offer.obstacle {
-        Some(obstacle) => Err(Excluded::Obstacle(obstacle.clone())),
-        None => Ok(method),
-    }
+    rated(policy, technique, storage, None).method.ok_or(Excluded::Unrated)
 }
 
 /// The techniques for a target method, in order. `least` is what the policy demands. `Err`: nothing

@@ -14,7 +14,7 @@ mod warnings;
 
 pub use applied::{Applied, InForce};
 pub use decide::{Decision, HiddenAreaState, OperatorStanding, PolicyRequest, Scope, host_writing, plan};
-pub use ladder::{Excluded, Ladder, Offer, PassedOver, Rung, Wanted, rated, usable};
+pub use ladder::{Excluded, Ladder, Offer, PassedOver, Rung, Wanted, counts_for, rated, usable};
 pub use organization::{
     Assume, BadSectorRule, Columns, CryptoErase, FORMAT, HiddenAreaRule, HiddenAreas, Minimums, OperatorRule,
     Operators, Policy, PolicyError, Retention, SecondPerson, StepDown, TechniqueRule, VerificationRule, digest,

@@ -117,12 +117,7 @@ pub enum Refusal {
         technique: Technique,
     },
     /// The policy wants to know what was on the medium, or where it goes.
-    #[error(
-        "refused: the policy {policy} decides nothing without {}. Say it with {}", if *category && *route {
-            "the confidentiality category and the disposition route"
-        } else if *category { "the confidentiality category" } else { "the disposition route" },
-        if *category && *route { "--category and --route" } else if *category { "--category" } else { "--route" }
-    )]
+    #[error("refused: the policy {policy} decides nothing without {}. Say it with {}", unsaid(*category, *route), said_with(*category, *route))]
     SituationUnknown {
         /// Label.
         policy: String,
@@ -209,14 +204,36 @@ pub enum Refusal {
         own_key: bool,
     },
     /// A part of a disk releases nothing.
-    #[error(
-        "refused: only a partition was named, but a disk that goes the route {route} is released as a whole. Name the \
-         whole disk, or leave --route out"
-    )]
+    #[error("refused: only a partition was named, but {}. Name the whole disk{}", match (policy, route) {
+        (Some(policy), _) => format!("the policy {policy} decides of a disk as a whole and of nothing else"),
+        (None, Some(route)) => format!("a disk that goes the route {route} is released as a whole"),
+        (None, None) => "a disk is released as a whole".to_owned(),
+    }, if policy.is_some() { "" } else { ", or leave --route out" })]
     PartitionReleasesNothing {
-        /// Where it was to go.
-        route: Route,
+        /// Where it was to go, where that was said.
+        route: Option<Route>,
+        /// Label of a policy that does nothing without a route, so that leaving it out does not help.
+        policy: Option<String>,
     },
+}
+
+fn unsaid(category: bool, route: bool) -> &'static str {
+    match (category, route) {
+        (true, true) => "the confidentiality category and the disposition route",
+        (true, false) => "the confidentiality category",
+        (false, _) => "the disposition route",
+    }
+}
+
+/// The options, with what can be said.
+fn said_with(category: bool, route: bool) -> String {
+    let categories = || format!("--category ({})", Category::ALL.map(Category::name).join(", "));
+    let routes = || format!("--route ({})", Route::ALL.map(Route::name).join(", "));
+    match (category, route) {
+        (true, true) => format!("{} and {}", categories(), routes()),
+        (true, false) => categories(),
+        (false, _) => routes(),
+    }
 }
 
 fn asked_by(demanded: &Option<String>) -> String {

@@ -7,6 +7,7 @@ use super::life::{PolicyRules, day_of};
 use super::medium::Medium;
 use super::minimum::Minimum;
 use super::stage::Stage;
+use crate::signed::same_name;
 use crate::units::Bytes;
 
 /// Who would close it. Four eyes: not who wiped.
@@ -71,7 +72,7 @@ pub fn judge(
             Err(why) => blockers.push(format!("medium {label}: {why}")),
             Ok(evidence) => {
                 let wiped = evidence.signers.iter().any(|kid| kid == closer.kid)
-                    || evidence.operator.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(closer.name));
+                    || evidence.operator.as_deref().is_some_and(|name| same_name(name, closer.name));
                 if wiped {
                     blockers.push(format!("medium {label}: {} wiped it and may not close it (four eyes)", closer.name));
                 }

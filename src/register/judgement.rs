@@ -14,7 +14,7 @@ use crate::certificate::document::{
 };
 use crate::media::MediumClass;
 use crate::policy::{Category, Method, VerificationLevel};
-use crate::signed::{Outcome, TrustStore};
+use crate::signed::{Outcome, TrustStore, same_name};
 
 /// A document about a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ impl Judgement {
     /// Whether it is by somebody who signed the evidence or did what that tells of.
     fn is_own(&self, evidence: &Evidence) -> bool {
         self.signers.iter().any(|kid| evidence.signers.contains(kid))
-            || evidence.operator.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(&self.by))
+            || evidence.operator.as_deref().is_some_and(|name| same_name(name, &self.by))
     }
 }
 

@@ -17,6 +17,7 @@ mod json;
 mod jws;
 mod key;
 mod multiples;
+mod person;
 mod printable;
 mod public;
 mod time;
@@ -43,6 +44,7 @@ pub use jws::{
     Jws, JwsError, MAX_DOCUMENT, MAX_SIGNATURES, SignError, Signature, read_signing_input, sign, verify_signatures,
 };
 pub use key::{KeyError, RemoteKey, StationKey};
+pub use person::{check_person, same_name};
 pub use printable::printable;
 pub use public::{PublicKey, PublicKeyError};
 pub use time::{format as format_time, parse as parse_time};

@@ -81,7 +81,7 @@ fn nobody_lifts_what_speaks_against_their_own_work() {
         })
     };
     // The operator of the run, by name; and who has signed the certificate, by key.
-    let by_name = lifted(&|v| v.by.name = "ada lovelace".into());
+    let by_name = lifted(&|v| v.by = person(ADA, "ada lovelace"));
     let (good, invalid) = ((Verdict::Valid, vec![]), (Verdict::Invalid, vec!["validation"]));
     assert_eq!(judged(&certificate, &[rejected.clone(), by_name]), invalid);
     let mut twice = Jws::parse(&lifted(&|_| {})).unwrap();
@@ -91,7 +91,7 @@ fn nobody_lifts_what_speaks_against_their_own_work() {
     let own = |of: &[u8]| {
         revoked(|r| {
             r.document = reference(of);
-            r.by.name = "ada lovelace".into();
+            r.by = person(ADA, "ada lovelace");
         })
     };
     assert_eq!(judged(&certificate, &[rejected.clone(), own(&rejected)]), invalid);
@@ -99,6 +99,92 @@ fn nobody_lifts_what_speaks_against_their_own_work() {
     let accepted = lifted(&|_| {});
     let undone = own(&accepted);
     assert_eq!(judged(&certificate, &[rejected, accepted, undone]), invalid);
+}
+
+/// Anybody can write another's name beside their own key.
+#[test]
+fn a_key_signs_under_the_name_that_the_trust_store_gives_its_owner() {
+    let failed = |bytes: &[u8]| {
+        let verified = verify_any(bytes, None, Some(&trust()));
+        (verified.verdict, verified.failed().map(|check| check.name).collect::<Vec<_>>())
+    };
+    let mut persons = 0;
+    for (kind, payload, signers) in all() {
+        let good: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+        for who in ["by", "operator", "witness", "from", "to"] {
+            if good[who]["kid"].is_null() {
+                continue;
+            }
+            persons += 1;
+            let named = |name: &str| {
+                let mut changed = good.clone();
+                changed[who]["name"] = name.into();
+                signed(changed.to_string().as_bytes(), kind.typ(), &signers)
+            };
+            let own = good[who]["name"].as_str().unwrap();
+            assert_eq!(failed(&named(own)), (Verdict::Valid, vec![]), "{kind}, {who}");
+            let cased = format!(" {} ", own.to_uppercase());
+            assert_eq!(failed(&named(&cased)), (Verdict::Valid, vec![]), "{kind}, {who}");
+            assert_eq!(failed(&named("Somebody Else")), (Verdict::Invalid, vec!["person"]), "{kind}, {who}");
+            // Without a trust store nothing is compared.
+            let told = verify_any(&named("Somebody Else"), None, None);
+            let check = told.checks.iter().find(|check| check.name == "person").unwrap();
+            assert_eq!((check.outcome, told.verdict), (Outcome::Unknown, Verdict::ConsistentSignerUnknown));
+        }
+    }
+    assert_eq!(persons, 8);
+    // The same of a run; a name without a key is a claim and compared with nothing.
+    assert_eq!(failed(&certificate_by(OPERATOR, "otto ort", &[])), (Verdict::Valid, vec![]));
+    assert_eq!(failed(&certificate_by(OPERATOR, "Ada Lovelace", &[])), (Verdict::Invalid, vec!["person"]));
+    assert_eq!(failed(&certificate()), (Verdict::Valid, vec![]));
+}
+
+#[test]
+fn who_did_it_neither_witnesses_nor_accepts_it() {
+    let certificate = certificate_by(OPERATOR, "Otto Ort", &[]);
+    let by = |seed, name| {
+        validated(|v| {
+            v.document = reference(&certificate);
+            v.by = person(seed, name);
+        })
+    };
+    let (good, invalid) = ((Verdict::Valid, vec![]), (Verdict::Invalid, vec!["validation"]));
+    assert_eq!(judged(&certificate, &[by(VALIDATOR, "Vera Vogt")]), good);
+    // With another key of their own; with the very key, where that may validate; under another's name.
+    let own = by(OTTO, "Otto Ort");
+    assert_eq!(judged(&certificate, from_ref(&own)), invalid);
+    let mut both = trust();
+    both.find_mut(key(OPERATOR).kid()).unwrap().roles = vec![Role::Operator, Role::Validator];
+    let same_key = by(OPERATOR, "Otto Ort");
+    let mut verified = verify_any(&certificate, None, Some(&both));
+    verified.add(Related::new([same_key.as_slice()], Some(&both)).checks(&verified));
+    assert_eq!(verified.verdict, Verdict::Invalid);
+    let told = verified.failed().map(|check| check.detail.clone()).collect::<String>();
+    assert!(told.contains("accepted by Otto Ort, who did it: nobody accepts their own work"), "{told}");
+    let disguised = by(OTTO, "Somebody Else");
+    assert_eq!(judged(&certificate, &[disguised]), good, "it is no validation of anybody's, and says nothing");
+    // Somebody else puts it right. They reject their own work as they like.
+    let instead = validated(|v| (v.document, v.replaces) = (reference(&certificate), Some(id(&own))));
+    assert_eq!(judged(&certificate, &[own.clone(), instead]), good);
+    assert_eq!(judged(&certificate, &[own.clone(), revoked(|r| r.document = reference(&own))]), good);
+    let own_rejected = validated(|v| {
+        (v.document, v.decision, v.by) = (reference(&certificate), Decision::Rejected, person(OTTO, "Otto Ort"));
+    });
+    assert_eq!(judged(&certificate, &[own_rejected]), invalid);
+
+    let (kind, payload, signers) = all().into_iter().find(|(kind, ..)| *kind == DocumentType::Destruction).unwrap();
+    let record = signed(&payload, kind.typ(), &signers);
+    let about = |seed, name| validated(|v| (v.document, v.by) = (reference(&record), person(seed, name)));
+    assert_eq!(judged(&record, &[about(VALIDATOR, "Vera Vogt")]), good);
+    assert_eq!(judged(&record, &[about(OTTO, "Otto Ort")]), invalid);
+
+    for (seed, expected) in [(WITNESS, vec![]), (OPERATOR, vec!["four eyes"]), (OTTO, vec!["four eyes"])] {
+        let mut trust = trust();
+        trust.find_mut(key(seed).kid()).unwrap().roles = vec![Role::Operator, Role::Witness];
+        let seen = certificate_by(OPERATOR, "Otto Ort", &[(seed, Role::Witness)]);
+        let verified = verify_any(&seen, None, Some(&trust));
+        assert_eq!(verified.failed().map(|check| check.name).collect::<Vec<_>>(), expected);
+    }
 }
 
 /// Unknown is never success: an acceptance that was revoked by a key that is itself revoked since lifts nothing for sure.
@@ -119,7 +205,7 @@ fn while_it_is_not_established_who_undid_a_judgement_nothing_is_valid_by_it() {
     };
     let revoked_by_lost = |of: &[u8]| {
         let mut revocation = revocation();
-        (revocation.document, revocation.by.kid) = (reference(of), key(LOST).kid().to_owned());
+        (revocation.document, revocation.by) = (reference(of), person(LOST, "Vito Verlust"));
         by_lost(serde_json::to_vec(&revocation), DocumentType::Revocation)
     };
     let certificate = certificate();
@@ -142,7 +228,7 @@ fn while_it_is_not_established_who_undid_a_judgement_nothing_is_valid_by_it() {
     let settled = validated(about);
     let mut not_settled = Validation { decision: Decision::Rejected, ..validation(Decision::Accepted) };
     about(&mut not_settled);
-    not_settled.by.kid = key(LOST).kid().to_owned();
+    not_settled.by = person(LOST, "Vito Verlust");
     let not_settled = by_lost(serde_json::to_vec(&not_settled), DocumentType::Validation);
     let before = verdict(&transfer, &[]);
     assert_eq!(verdict(&transfer, &[&report]), Verdict::Invalid);
@@ -162,13 +248,13 @@ fn while_it_is_not_established_who_undid_a_judgement_nothing_is_valid_by_it() {
 fn what_a_stranger_says_is_told_and_not_believed() {
     let certificate = certificate();
     let mut by_stranger = revocation();
-    by_stranger.by.kid = key(77).kid().to_owned();
+    by_stranger.by = person(77, "Vera Vogt");
     let payload = serde_json::to_vec(&by_stranger).unwrap();
     let stranger = signed(&payload, DocumentType::Revocation.typ(), &[(77, Role::Validator)]);
     assert_eq!(judged(&certificate, &[stranger]), (Verdict::Valid, vec![]), "an unknown key revokes nothing");
     // A validator's word by a key that is trusted as operator only.
     let mut by_operator = revocation();
-    by_operator.by.kid = key(OPERATOR).kid().to_owned();
+    by_operator.by = person(OPERATOR, "Otto Ort");
     let payload = serde_json::to_vec(&by_operator).unwrap();
     let operator = signed(&payload, DocumentType::Revocation.typ(), &[(OPERATOR, Role::Validator)]);
     assert_eq!(judged(&certificate, &[operator]), (Verdict::Valid, vec![]));

@@ -5,7 +5,7 @@ use lastwrite::certificate::document::*;
 use lastwrite::certificate::{CertificatePayload, DocumentKind, IssueContext, id_of};
 use lastwrite::media::{Kind, MediumClass, Transport};
 use lastwrite::policy::{Method, VerificationLevel};
-use lastwrite::sanitize::record::{ClockQuality, LedgerFacts, Proven, RunFacts, ToolFacts};
+use lastwrite::sanitize::record::{ClockQuality, LedgerFacts, Operator, Proven, RunFacts, ToolFacts};
 use lastwrite::signed::{Jws, Role, StationKey, TrustStore, TrustedKey, sign};
 use lastwrite::units::Bytes;
 
@@ -21,6 +21,9 @@ pub const OTHER_STATION: u8 = 5;
 pub const VERIFIER: u8 = 6;
 pub const SENDER: u8 = 7;
 pub const RECEIVER: u8 = 8;
+/// The operator of the sample run, and the one of the record of destruction, each with a second key as validator.
+pub const ADA: u8 = 9;
+pub const OTTO: u8 = 10;
 
 pub fn at(hour: u32) -> DateTime<Utc> {
     format!("2026-11-25T{hour:02}:00:00Z").parse().unwrap()
@@ -37,6 +40,8 @@ pub fn trust() -> TrustStore {
         (VERIFIER, "Eva Egal", Role::Verifier),
         (SENDER, "Sam Send", Role::Transferor),
         (RECEIVER, "Rita Recht", Role::Receiver),
+        (ADA, "Ada Lovelace", Role::Validator),
+        (OTTO, "Otto Ort", Role::Validator),
     ] {
         trust.add(TrustedKey::new(key(seed).public().clone(), name, role, None)).unwrap();
     }
@@ -52,6 +57,11 @@ pub fn person(seed: u8, name: &str) -> Signatory {
         location: None,
         contact: None,
     }
+}
+
+/// Whose key has that name.
+pub fn seed_of(kid: &str) -> u8 {
+    (0..=u8::MAX).find(|seed| key(*seed).kid() == kid).unwrap()
 }
 
 pub fn facts() -> RunFacts {
@@ -94,6 +104,15 @@ pub fn certificate() -> Vec<u8> {
 pub fn certificate_of(facts: &RunFacts) -> Vec<u8> {
     let payload = serde_json::to_vec(&CertificatePayload::from_facts(facts, None, &context())).unwrap();
     signed(&payload, DocumentKind::Certificate.typ(), &[(STATION, Role::Station)])
+}
+
+/// A run by an operator with a key, to whom the document gives this name; signed by the station and by these.
+pub fn certificate_by(operator: u8, name: &str, others: &[(u8, Role)]) -> Vec<u8> {
+    let mut facts = facts();
+    facts.operator = Some(Operator::signed(name, key(operator).kid()));
+    let payload = serde_json::to_vec(&CertificatePayload::from_facts(&facts, None, &context())).unwrap();
+    let signers = [&[(STATION, Role::Station), (operator, Role::Operator)], others].concat();
+    signed(&payload, DocumentKind::Certificate.typ(), &signers)
 }
 
 /// A later run on the same medium that failed.

@@ -116,7 +116,7 @@ fn evidence_establishes_who_undid_an_acceptance() {
         let world = World::new(number);
         let inside = |i: usize| [0, 1, 7].contains(&i);
         let mut undone = revocation();
-        (undone.document, undone.by.kid) = (reference(&world.documents[1]), key(LOST).kid().to_owned());
+        (undone.document, undone.by) = (reference(&world.documents[1]), person(LOST, "Vito Verlust"));
         let undone = serde_json::to_vec(&undone).unwrap();
         let undone = signed(&undone, DocumentType::Revocation.typ(), &[(LOST, Role::Validator)]);
         let mut case = Case::new(name, world.bundle(inside, inside), vec![undone.clone()]);

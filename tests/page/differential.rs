@@ -70,9 +70,11 @@ fn samples() -> Vec<(DocumentType, Value, Signers)> {
     let payload = |bytes: Vec<u8>| serde_json::from_slice(Jws::parse(&bytes).unwrap().payload()).unwrap();
     let station = vec![(STATION, Role::Station)];
     found.push((DocumentType::FailureReport, payload(failure_report()), station.clone()));
-    for facts in [facts(), sampled(), erased(), reverted(), given_back(), lengthened(), suspended()] {
+    for facts in [facts(), sampled(), governed(), erased(), reverted(), given_back(), lengthened(), suspended()] {
         found.push((DocumentType::Certificate, payload(certificate_of(&facts)), station.clone()));
     }
+    let signers = vec![(STATION, Role::Station), (OPERATOR, Role::Operator), (WITNESS, Role::Witness)];
+    found.push((DocumentType::Certificate, payload(certificate_by(OPERATOR, "Otto Ort", &[])), signers));
     found
 }
 

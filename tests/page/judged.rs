@@ -2,8 +2,10 @@
 
 use lastwrite::certificate::document::*;
 use lastwrite::media::{Backing, Identity, MediumClass};
+use lastwrite::sanitize::record::RunFacts;
 
 use super::bundles::{Case, World, compare};
+use super::runs::{governed, sampled};
 use super::*;
 
 fn revoked_of(of: &[u8], change: impl FnOnce(&mut Revocation)) -> Vec<u8> {
@@ -25,7 +27,10 @@ fn by_program(files: &[Vec<u8>], trust: &TrustStore) -> &'static str {
 fn who_lifts_what_is_judged_as_the_program_judges_it() {
     let Some(browser) = Browser::start() else { return };
     let station = super::super::Station::new();
-    let (page, trust) = (super::super::page(&station), trusted());
+    let (page, mut trust) = (super::super::page(&station), trusted());
+    for seed in [OPERATOR, OTTO] {
+        trust.find_mut(key(seed).kid()).unwrap().roles.push(Role::Witness);
+    }
     let certificate = certificate();
     let cosigned = |seed, role| {
         let mut jws = Jws::parse(&certificate).unwrap();
@@ -39,13 +44,13 @@ fn who_lifts_what_is_judged_as_the_program_judges_it() {
         lifting(v);
         v.document = reference(&failure_report());
     });
-    let own = |v: &mut Validation| v.by.name = "ADA LOVELACE".into();
+    let own = |v: &mut Validation| v.by = person(ADA, "ADA LOVELACE");
     let own_lifted = validated(|v| {
         lifting(v);
         own(v);
     });
     let revocation = revoked_of(&certificate, |_| {});
-    let own_revoked = |of: &[u8]| revoked_of(of, |r| r.by.name = "ADA LOVELACE".into());
+    let own_revoked = |of: &[u8]| revoked_of(of, |r| r.by = person(ADA, "ADA LOVELACE"));
     let mismatched = read_again(|v| {
         v.matched.0 -= 512;
         v.result = VerificationResult::Mismatched;
@@ -68,6 +73,15 @@ fn who_lifts_what_is_judged_as_the_program_judges_it() {
         let (device, inode) = (Bytes(1), Bytes(2));
         identity.backing = Some(Backing { device, inode, offset: Bytes(0), path: "/a".into() });
     };
+    // By an operator with a key: who else is who, and who accepts it.
+    let witness = [(WITNESS, Role::Witness)];
+    let by_otto = |name: &str| certificate_by(OPERATOR, name, &witness);
+    let signed_for = by_otto("Otto Ort");
+    let accepted_by =
+        |of: &[u8], seed: u8, name: &str| validated(|v| (v.document, v.by) = (reference(of), person(seed, name)));
+    let own_accepted = accepted_by(&signed_for, OTTO, "Otto Ort");
+    let instead = validated(|v| (v.document, v.replaces) = (reference(&signed_for), Some(id(&own_accepted))));
+    let own_witness = |seed, role| certificate_by(OPERATOR, "Otto Ort", &[(seed, role)]);
     let cases: Vec<(&str, Vec<Vec<u8>>)> = vec![
         ("valid", vec![certificate.clone(), lifted.clone()]),
         ("invalid", vec![certificate.clone(), rejected.clone()]),
@@ -100,6 +114,16 @@ fn who_lifts_what_is_judged_as_the_program_judges_it() {
         ("valid", read_virtual(|identity| identity.serial = None)),
         ("invalid", read_virtual(|identity| identity.serial = Some("OTHER".into()))),
         ("invalid", read_virtual(|identity| identity.wwn = Some("0x5".into()))),
+        ("valid", vec![by_otto("\u{2003}otto ORT\u{85}")]),
+        ("invalid", vec![by_otto("\u{feff}Otto Ort")]),
+        ("invalid", vec![by_otto("Ada Lovelace")]),
+        ("invalid", vec![own_witness(OPERATOR, Role::Witness)]),
+        ("invalid", vec![own_witness(OTTO, Role::Witness)]),
+        ("valid", vec![signed_for.clone(), accepted_by(&signed_for, VALIDATOR, "Vera Vogt")]),
+        ("valid", vec![signed_for.clone(), accepted_by(&signed_for, VALIDATOR, "Somebody Else")]),
+        ("invalid", vec![signed_for.clone(), own_accepted.clone()]),
+        ("valid", vec![signed_for.clone(), own_accepted, instead]),
+        ("invalid", vec![accepted_by(&signed_for, VALIDATOR, "Somebody Else")]),
     ];
     for (i, (expected, files)) in cases.iter().enumerate() {
         assert_eq!(by_program(files, &trust), *expected, "case {i}");
@@ -144,4 +168,84 @@ fn a_bundle_with_a_run_before_destruction_proves_as_much_as_the_program_says() {
     }
     let (differ, _) = compare(&browser, &page, &trust, &cases);
     assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
+
+/// Rules that a certificate says it was under, against the text of the policy that it names.
+#[test]
+fn what_a_ready_made_policy_says_is_known_to_the_page() {
+    let Some(browser) = Browser::start() else { return };
+    let station = super::super::Station::new();
+    let (page, trust) = (super::super::page(&station), trusted());
+    let by = |facts: RunFacts, change: &dyn Fn(&mut Value)| {
+        let mut facts = serde_json::to_value(facts).unwrap();
+        change(&mut facts);
+        certificate_of(&serde_json::from_value(facts).unwrap())
+    };
+    let digest = |id: &str| json!(lastwrite::policy::Ready::find(id).unwrap().digest());
+    let named = |facts: &mut Value, id: &str| {
+        facts["policy"]["id"] = json!(id);
+        facts["policy"]["digest"] = digest(id);
+    };
+    let undecided = |facts: &mut Value, members: &[&str]| {
+        members.iter().for_each(|member| facts["policy"][*member] = json!(null));
+        facts["policy"]["minimum"] = json!(null);
+        facts["policy"]["least_verification"] = json!("none");
+    };
+    let rung = |technique: &str, method: &str| json!({"technique": technique, "method": method});
+    let cases = [
+        ("valid", by(sampled(), &|_| {})),
+        ("valid", by(governed(), &|_| {})),
+        ("valid", by(sampled(), &|f| undecided(f, &["category", "route"]))),
+        ("valid", by(sampled(), &|f| undecided(f, &["route"]))),
+        // Nobody assumed anything; the read-back is not for the certificate to choose.
+        ("invalid", by(sampled(), &|f| f["policy"]["assumed"] = json!(["route"]))),
+        ("invalid", by(sampled(), &|f| f["policy"]["least_verification"] = json!("quick"))),
+        ("invalid", by(sampled(), &|f| f["policy"]["least_verification"] = json!("full"))),
+        ("invalid", by(governed(), &|f| f["policy"]["least_verification"] = json!("none"))),
+        // Policies that assume a category and do nothing without a route.
+        ("invalid", by(governed(), &|f| undecided(f, &["category"]))),
+        ("invalid", by(governed(), &|f| undecided(f, &["route"]))),
+        ("invalid", by(governed(), &|f| f["policy"]["assumed"] = json!(["category", "category"]))),
+        ("invalid", by(governed(), &|f| f["policy"]["assumed"] = json!(["route"]))),
+        ("invalid", by(governed(), &|f| f["policy"]["category"] = json!("low"))),
+        (
+            "invalid",
+            by(governed(), &|f| {
+                named(f, "r2v3");
+                undecided(f, &["category", "route"]);
+                (f["policy"]["assumed"], f["policy"]["second_person_percent"]) = (json!([]), json!(5));
+                f["policy"]["retention_years"] = json!(3);
+            }),
+        ),
+        // What counts for what, on which medium.
+        ("invalid", by(sampled(), &|f| f["policy"]["ladder"][0] = rung("nvme-format-user", "purge"))),
+        ("valid", by(sampled(), &|f| f["policy"]["ladder"][0] = rung("nvme-format-user", "clear"))),
+        ("invalid", by(sampled(), &|f| f["policy"]["ladder"][0] = rung("ata-sanitize-block", "clear"))),
+        ("invalid", by(sampled(), &|f| f["policy"]["ladder"][0] = rung("degauss", "purge"))),
+        ("invalid", by(sampled(), &|f| f["policy"]["ladder"][0] = rung("ata-security-erase-enhanced", "purge"))),
+        (
+            "valid",
+            by(sampled(), &|f| {
+                f["policy"]["ladder"][0] = rung("ata-security-erase-enhanced", "purge");
+                f["medium"]["kind"] = json!("hdd");
+            }),
+        ),
+        (
+            "invalid",
+            by(sampled(), &|f| {
+                f["policy"]["ladder"][0] = rung("ata-security-erase-enhanced", "purge");
+                f["medium"]["kind"] = json!("usb");
+            }),
+        ),
+        ("invalid", by(sampled(), &|f| f["medium"]["class"] = json!("virtual"))),
+    ];
+    open(&browser, &page, &trust);
+    let files: Vec<_> = cases.iter().enumerate().map(|(i, (_, bytes))| (format!("{i}.json"), bytes.clone())).collect();
+    let said = on_the_page(&browser, &files);
+    for ((name, bytes), (expected, _)) in files.iter().zip(&cases) {
+        let verified = verify_any_with(bytes, None, Some(&trust), &[]);
+        let failed: Vec<_> = verified.failed().collect();
+        assert_eq!((word(verified.verdict), said[name].as_str()), (*expected, *expected), "{name}: {failed:?}");
+        assert!(failed.iter().all(|check| check.name == "policy"), "{name}: {failed:?}");
+    }
 }

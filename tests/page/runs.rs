@@ -11,7 +11,7 @@ pub fn sampled() -> RunFacts {
     let mut facts = serde_json::to_value(facts()).unwrap();
     facts["policy"] = json!({
         "id": "nist-800-88r2", "version": "1", "digest": lastwrite::policy::READY[0].digest(), "signed_by": null,
-        "category": "low", "route": "internal_reuse", "assumed": ["route"], "minimum": "clear",
+        "category": "low", "route": "internal_reuse", "assumed": [], "minimum": "clear",
         "least_verification": "sample", "validation": false, "second_person_percent": 0, "bad_blocks_allowed": 0,
         "hidden_areas": "recorded", "operator": "anybody", "step_down": "lower-method",
         "ladder": [{"technique": "ata-sanitize-block", "method": "purge"}, {"technique": "overwrite", "method": "clear"}],
@@ -75,6 +75,23 @@ pub fn erased() -> RunFacts {
         {"kind": "unallocated_capacity", "size": "4096", "note": "n", "outcome": "reached"},
         {"kind": "unattached_namespaces", "size": null, "note": "n", "outcome": "unknown"},
     ]});
+    serde_json::from_value(facts).unwrap()
+}
+
+/// The same under a policy that assumes the category and does nothing without a route.
+pub fn governed() -> RunFacts {
+    let mut facts = serde_json::to_value(erased()).unwrap();
+    let pci = lastwrite::policy::Ready::find("pci-dss").unwrap();
+    facts["policy"] = json!({
+        "id": "pci-dss", "version": "1", "digest": pci.digest(), "signed_by": null, "category": "moderate",
+        "route": "internal_reuse", "assumed": ["category"], "minimum": "purge", "least_verification": "sample",
+        "validation": false, "second_person_percent": 0, "bad_blocks_allowed": 0, "hidden_areas": "recorded",
+        "operator": "named", "step_down": "same-method",
+        "ladder": [
+            {"technique": "nvme-sanitize-crypto", "method": "purge"}, {"technique": "nvme-sanitize-block", "method": "purge"},
+        ],
+        "before_destruction": false, "retention_years": 1,
+    });
     serde_json::from_value(facts).unwrap()
 }
 

@@ -12,7 +12,7 @@ use super::part::{Attachment, DocumentRef, MediumName, Milli, Signatory};
 use super::particle::{MaterialCategory, ParticleClass};
 use super::signers::Demand;
 use crate::policy::Method;
-use crate::signed::{Check, Outcome, Role, format_time};
+use crate::signed::{Check, Outcome, Role, format_time, same_name};
 
 /// `schema` of a record of destruction.
 pub const DESTRUCTION_SCHEMA: &str = "lastwrite-destruction";
@@ -305,7 +305,7 @@ impl Payload for Destruction {
         let people = person("the operator", &self.operator)
             .and_then(|()| self.witness.as_ref().map_or(Ok(()), |w| person("the witness", w)))
             .and_then(|()| {
-                let same = self.witness.as_ref().is_some_and(|w| w.name.eq_ignore_ascii_case(&self.operator.name));
+                let same = self.witness.as_ref().is_some_and(|w| same_name(&w.name, &self.operator.name));
                 require(!same, || "operator and witness have one name".to_owned())
             });
         vec![
@@ -324,9 +324,9 @@ impl Payload for Destruction {
     }
 
     fn demands(&self) -> Vec<Demand<'_>> {
-        let mut demands = vec![Demand::must("operator", &self.operator.kid, &[Role::Operator])];
+        let mut demands = vec![Demand::must("operator", &self.operator.kid, &[Role::Operator]).of(&self.operator.name)];
         if let Some(witness) = &self.witness {
-            demands.push(Demand::may_follow("witness", &witness.kid, &[Role::Witness]));
+            demands.push(Demand::may_follow("witness", &witness.kid, &[Role::Witness]).of(&witness.name));
         }
         demands
     }

@@ -297,9 +297,9 @@ impl Payload for Transfer {
     }
 
     fn demands(&self) -> Vec<Demand<'_>> {
-        let mut demands = vec![Demand::must("sender", &self.from.kid, &[Role::Transferor])];
+        let mut demands = vec![Demand::must("sender", &self.from.kid, &[Role::Transferor]).of(&self.from.name)];
         if let Some(kid) = &self.to.kid {
-            demands.push(Demand::may_follow("receiver", kid, &[Role::Receiver]));
+            demands.push(Demand::may_follow("receiver", kid, &[Role::Receiver]).of(&self.to.name));
         }
         demands
     }
@@ -346,7 +346,7 @@ impl Payload for Discrepancy {
     }
 
     fn demands(&self) -> Vec<Demand<'_>> {
-        vec![Demand::must("receiver", &self.by.kid, &[Role::Receiver])]
+        vec![Demand::must("receiver", &self.by.kid, &[Role::Receiver]).of(&self.by.name)]
     }
 
     fn dated(&self) -> DateTime<Utc> {

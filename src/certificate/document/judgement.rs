@@ -163,7 +163,7 @@ impl Payload for Validation {
     }
 
     fn demands(&self) -> Vec<Demand<'_>> {
-        vec![Demand::must("validator", &self.by.kid, &[Role::Validator])]
+        vec![Demand::must("validator", &self.by.kid, &[Role::Validator]).of(&self.by.name)]
     }
 
     fn dated(&self) -> DateTime<Utc> {
@@ -205,7 +205,7 @@ impl Payload for Revocation {
     }
 
     fn demands(&self) -> Vec<Demand<'_>> {
-        vec![Demand::must("validator", &self.by.kid, &[Role::Validator])]
+        vec![Demand::must("validator", &self.by.kid, &[Role::Validator]).of(&self.by.name)]
     }
 
     fn dated(&self) -> DateTime<Utc> {

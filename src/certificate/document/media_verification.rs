@@ -227,7 +227,7 @@ impl Payload for MediaVerification {
     fn demands(&self) -> Vec<Demand<'_>> {
         let mut demands = vec![Demand::must("reading station", &self.station_kid, &[Role::Station])];
         if let Some(by) = &self.by {
-            demands.push(Demand::must("verifier", &by.kid, &[Role::Verifier]));
+            demands.push(Demand::must("verifier", &by.kid, &[Role::Verifier]).of(&by.name));
         }
         demands
     }

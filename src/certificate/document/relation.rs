@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::handover::Discrepancy;
-use super::judgement::Decision;
+use super::judgement::{Decision, Validation};
 use super::media_verification::VerificationResult;
-use super::verified::{Verified, verify_any};
+use super::verified::{Signer, Verified, verify_any};
 use super::{Document, DocumentType};
 use crate::certificate::verify::Verdict;
-use crate::signed::{Check, Outcome, TrustStore, format_time};
+use crate::signed::{Check, Outcome, TrustStore, format_time, same_name};
 
 /// Other documents that are at hand, each verified by itself.
 #[derive(Clone, Debug, Default)]
@@ -147,10 +147,18 @@ impl Related {
         let mut undone = Undone::No;
         let (kind, speaks_for, detail) = match other.document.as_ref()? {
             Document::Validation(v) if v.document.id == id => {
-                undone = self.lifted(other, v.decision == Decision::Accepted, of);
-                let detail =
-                    format!("{} by {} on {}: {}", v.decision.words(), v.by.name, format_time(v.decided), v.reason);
-                (DocumentType::Validation, v.decision == Decision::Accepted, detail)
+                let own = accepts_own(other, v, of);
+                let speaks_for = v.decision == Decision::Accepted && !own;
+                undone = self.lifted(other, speaks_for, of);
+                let eyes = if own { ", who did it: nobody accepts their own work" } else { "" };
+                let detail = format!(
+                    "{} by {}{eyes} on {}: {}",
+                    v.decision.words(),
+                    v.by.name,
+                    format_time(v.decided),
+                    v.reason
+                );
+                (DocumentType::Validation, speaks_for, detail)
             }
             Document::Revocation(r) if r.document.id == id => {
                 let detail = format!("revoked by {} on {}: {}", r.by.name, format_time(r.revoked), r.reason);
@@ -283,7 +291,14 @@ impl Related {
     }
 }
 
-/// Four eyes: who signed a document, or did what it tells of, lifts nothing that speaks against it.
+/// Four eyes: who did something and signed for it does not also accept it.
+fn accepts_own(by: &Verified, validation: &Validation, of: &Verified) -> bool {
+    let did_it = |signer: &Signer| of.was_done_by(&signer.kid, signer.name.as_deref());
+    validation.decision == Decision::Accepted && by.persons.iter().any(did_it)
+}
+
+/// Four eyes: who signed a document, or did what it tells of, lifts nothing that speaks against it. By key, by the
+/// names of the trust store, and by those that the documents give.
 fn may_lift(by: &Verified, speaks_for: bool, of: &Verified) -> bool {
     let name = match &by.document {
         Some(Document::Validation(v)) => Some(&v.by.name),
@@ -295,7 +310,9 @@ fn may_lift(by: &Verified, speaks_for: bool, of: &Verified) -> bool {
         Some(Document::Destruction(d)) => Some(&d.operator.name),
         _ => None,
     };
+    let theirs: Vec<&String> = of.persons.iter().filter_map(|signer| signer.name.as_ref()).chain(operator).collect();
+    let mut names = by.persons.iter().filter_map(|signer| signer.name.as_ref()).chain(name);
     let own = by.signers.iter().any(|kid| of.signers.contains(kid))
-        || matches!((name, operator), (Some(a), Some(b)) if a.eq_ignore_ascii_case(b));
+        || names.any(|name| theirs.iter().any(|other| same_name(name, other)));
     speaks_for || !own
 }

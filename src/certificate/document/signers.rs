@@ -1,7 +1,7 @@
 //! Whose signatures a document needs, and whether it has them.
 
 use super::found::{Found, named};
-use crate::signed::{Check, Jws, Outcome, Role};
+use crate::signed::{Check, Jws, Outcome, Role, TrustStore, check_person, same_name};
 
 /// A person or machine named in the document, whose signature belongs on it.
 #[derive(Clone, Debug)]
@@ -9,6 +9,8 @@ pub struct Demand<'a> {
     /// In which capacity, for a sentence and as the check's name.
     what: &'static str,
     kid: &'a str,
+    /// What the document calls a person; a station has a name of its own.
+    name: Option<&'a str>,
     roles: &'a [Role],
     /// Signs later, on another machine: missing is unknown, not wrong.
     later: bool,
@@ -17,18 +19,24 @@ pub struct Demand<'a> {
 impl<'a> Demand<'a> {
     /// Without this signature the document is invalid.
     pub(super) fn must(what: &'static str, kid: &'a str, roles: &'a [Role]) -> Demand<'a> {
-        Demand { what, kid, roles, later: false }
+        Demand { what, kid, name: None, roles, later: false }
     }
 
     /// Until this signature is there the document is not complete.
     pub(super) fn may_follow(what: &'static str, kid: &'a str, roles: &'a [Role]) -> Demand<'a> {
-        Demand { what, kid, roles, later: true }
+        Demand { what, kid, name: None, roles, later: true }
+    }
+
+    /// It is that of a person with this name.
+    pub(super) fn of(self, name: &'a str) -> Demand<'a> {
+        Demand { name: Some(name), ..self }
     }
 }
 
-/// One check for each demand. Whether a signature is genuine is another check's.
-pub(super) fn check(jws: &Jws, demands: &[Demand<'_>]) -> Vec<Check> {
+/// Checks of each demand. Whether a signature is genuine is another check's.
+pub(super) fn check(jws: &Jws, demands: &[Demand<'_>], trust: Option<&TrustStore>) -> Vec<Check> {
     let mut checks: Vec<Check> = demands.iter().map(|demand| check_one(jws, demand)).collect();
+    checks.extend(demands.iter().filter_map(|demand| Some(check_person(demand.what, demand.kid, demand.name?, trust))));
     checks.push(named("four eyes", apart(demands)));
     checks
 }
@@ -53,15 +61,22 @@ fn check_one(jws: &Jws, demand: &Demand<'_>) -> Check {
     }
 }
 
-/// Two persons are two keys.
+/// Two persons are two keys and two names.
 fn apart(demands: &[Demand<'_>]) -> Found {
-    let mut kids: Vec<&str> = demands.iter().map(|d| d.kid).collect();
-    kids.sort_unstable();
-    match kids.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(format!("key {} stands for two of the persons named", pair[0])),
-        None => Ok(match demands.len() {
-            0 | 1 => "one person is named".to_owned(),
-            n => format!("{n} persons are named, each with a key of their own"),
-        }),
+    for (i, one) in demands.iter().enumerate() {
+        for other in &demands[i + 1..] {
+            if one.kid == other.kid {
+                return Err(format!("key {} stands for two of the persons named", one.kid));
+            }
+            if let (Some(name), Some(again)) = (one.name, other.name)
+                && same_name(name, again)
+            {
+                return Err(format!("{name:?} stands for two of the persons named"));
+            }
+        }
     }
+    Ok(match demands.len() {
+        0 | 1 => "one person is named".to_owned(),
+        n => format!("{n} persons are named, each with a key of their own"),
+    })
 }

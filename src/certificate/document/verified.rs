@@ -7,7 +7,9 @@ use crate::certificate::payload::id_of;
 use crate::certificate::semantics::SIGNING_TIME;
 use crate::certificate::verify::{Verdict, check_file_name, verdict, verify_read};
 use crate::certificate::{DocumentKind, Verification};
-use crate::signed::{Check, Jws, JwsError, Outcome, TimeEvidence, TrustStore, format_time, verify_with};
+use crate::signed::{
+    Check, Jws, JwsError, Outcome, Role, TimeEvidence, TrustStore, format_time, same_name, verify_with,
+};
 
 /// The result of a verification.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,6 +27,17 @@ pub struct Verified {
     pub document: Option<Document>,
     /// The keys that have signed, as claimed by the headers.
     pub signers: Vec<String>,
+    /// The same, with role and name.
+    #[serde(skip)]
+    pub(super) persons: Vec<Signer>,
+}
+
+/// Who has signed: key and role as claimed by the header, the name as the trust store has it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Signer {
+    pub(super) kid: String,
+    role: Option<Role>,
+    pub(super) name: Option<String>,
 }
 
 impl Verified {
@@ -46,13 +59,27 @@ impl Verified {
         }
     }
 
+    /// Whether whoever has that key did what it tells of, and signs it as operator; also somebody whom the trust
+    /// store calls by that name and who has another key.
+    pub fn was_done_by(&self, kid: &str, name: Option<&str>) -> bool {
+        let named = match &self.document {
+            Some(Document::Run(run)) => run.facts.operator.as_ref().and_then(|operator| operator.kid.as_deref()),
+            Some(Document::Destruction(record)) => Some(record.operator.kid.as_str()),
+            _ => None,
+        };
+        let is_they = |signer: &Signer| {
+            signer.kid == kid || matches!((&signer.name, name), (Some(a), Some(b)) if same_name(a, b))
+        };
+        named == Some(kid) || self.persons.iter().any(|signer| signer.role == Some(Role::Operator) && is_they(signer))
+    }
+
     /// Adds checks and judges anew.
     pub fn add(&mut self, checks: Vec<Check>) {
         self.checks.extend(checks);
         self.verdict = verdict(&self.checks);
     }
 
-    fn of_run(verification: Verification, kind: DocumentType, jws: &Jws) -> Verified {
+    fn of_run(verification: Verification, kind: DocumentType, jws: &Jws, trust: Option<&TrustStore>) -> Verified {
         Verified {
             id: verification.id,
             kind: Some(kind),
@@ -60,6 +87,7 @@ impl Verified {
             checks: verification.checks,
             document: verification.document.map(Document::Run),
             signers: signers_of(jws),
+            persons: persons_of(jws, trust),
         }
     }
 }
@@ -94,6 +122,7 @@ pub fn verify_parsed(
         checks: vec![check],
         document: None,
         signers: Vec::new(),
+        persons: Vec::new(),
     };
     let jws = match document {
         Ok(jws) => jws,
@@ -117,7 +146,7 @@ pub fn verify_parsed(
         _ => None,
     };
     if let Some(run) = run {
-        return Verified::of_run(verify_read(&jws, id, run, file_name, trust, evidence), kind, &jws);
+        return Verified::of_run(verify_read(&jws, id, run, file_name, trust, evidence), kind, &jws, trust);
     }
     let mut checks =
         vec![Check::new("structure", Outcome::Passed, "a JWS in JSON general serialization, read strictly")];
@@ -135,15 +164,25 @@ pub fn verify_parsed(
     };
     if let Some(payload) = document.as_ref().and_then(Document::payload) {
         checks.extend(payload.check());
-        checks.extend(signers::check(&jws, &payload.demands()));
+        checks.extend(signers::check(&jws, &payload.demands(), trust));
         checks.extend(payload.check_signatures(&jws));
         checks.push(check_signing_time(payload.dated(), &jws));
     }
-    Verified { id: Some(id), kind: Some(kind), verdict: verdict(&checks), checks, document, signers: signers_of(&jws) }
+    let (signers, persons) = (signers_of(&jws), persons_of(&jws, trust));
+    Verified { id: Some(id), kind: Some(kind), verdict: verdict(&checks), checks, document, signers, persons }
 }
 
 pub(super) fn signers_of(jws: &Jws) -> Vec<String> {
     jws.signatures().iter().filter_map(|s| s.header().kid.clone()).collect()
+}
+
+fn persons_of(jws: &Jws, trust: Option<&TrustStore>) -> Vec<Signer> {
+    let named = |kid: &String| trust.and_then(|store| store.find(kid)).map(|key| key.name.clone());
+    let signer = |header: &crate::signed::Header| {
+        let kid = header.kid.clone()?;
+        Some(Signer { name: named(&kid), role: header.role, kid })
+    };
+    jws.signatures().iter().filter_map(|s| signer(s.header())).collect()
 }
 
 fn check_signing_time(dated: chrono::DateTime<chrono::Utc>, jws: &Jws) -> Check {

@@ -1,18 +1,19 @@
 // What the documents are, what they say, and whether it can be true.
 
-// Whose signature belongs on each, by the key that the document names; `later`: it may follow.
+// Whose signature belongs on each, by the key that the document names, and what it calls a person; `later`: it may
+// follow.
 const KINDS = new Map(
   Object.entries({
     "certificate": { name: "Certificate of sanitization", signers: [{ role: "station" }] },
     "failure-report": { name: "Failure report", signers: [{ role: "station" }] },
-    "validation": { name: "Validation", signers: [{ role: "validator", kid: "by.kid" }] },
-    "revocation": { name: "Revocation", signers: [{ role: "validator", kid: "by.kid" }] },
-    "media-verification": { name: "Second reading", signers: [{ role: "station", kid: "station_kid" }, { role: "verifier", kid: "by.kid" }] },
-    "destruction": { name: "Record of destruction", signers: [{ role: "operator", kid: "operator.kid" }, { role: "witness", kid: "witness.kid", later: true }] },
+    "validation": { name: "Validation", signers: [{ role: "validator", kid: "by.kid", name: "by.name" }] },
+    "revocation": { name: "Revocation", signers: [{ role: "validator", kid: "by.kid", name: "by.name" }] },
+    "media-verification": { name: "Second reading", signers: [{ role: "station", kid: "station_kid" }, { role: "verifier", kid: "by.kid", name: "by.name" }] },
+    "destruction": { name: "Record of destruction", signers: [{ role: "operator", kid: "operator.kid", name: "operator.name" }, { role: "witness", kid: "witness.kid", name: "witness.name", later: true }] },
     "computer-certificate": { name: "Certificate of a computer", signers: [{ role: "station", kid: "station_kid" }] },
     "lot-certificate": { name: "Certificate of a lot", signers: [{ role: "station", kid: "station_kid" }] },
-    "transfer": { name: "Transfer", signers: [{ role: "transferor", kid: "from.kid" }, { role: "receiver", kid: "to.kid", later: true }] },
-    "discrepancy": { name: "Discrepancy report", signers: [{ role: "receiver", kid: "by.kid" }] },
+    "transfer": { name: "Transfer", signers: [{ role: "transferor", kid: "from.kid", name: "from.name" }, { role: "receiver", kid: "to.kid", name: "to.name", later: true }] },
+    "discrepancy": { name: "Discrepancy report", signers: [{ role: "receiver", kid: "by.kid", name: "by.name" }] },
   }).map(([word, known]) => [`vnd.lastwrite.${word}+json`, { ...known, kind: word.replaceAll("-", "_") }]),
 );
 
@@ -30,7 +31,7 @@ function verdictOf(checks) {
 
 // Verifies one document with nothing but itself, the trust store, and what others say of the time of its signatures.
 async function verifyDocument(bytes, fileName, trust, found = NO_EVIDENCE) {
-  const document = { fileName, id: null, kind: null, typ: null, payload: null, checks: [], signatures: [], others: [] };
+  const document = { fileName, id: null, kind: null, typ: null, payload: null, checks: [], signatures: [], persons: [], others: [] };
   let jws;
   try {
     jws = parseJws(bytes);
@@ -43,6 +44,7 @@ async function verifyDocument(bytes, fileName, trust, found = NO_EVIDENCE) {
   document.jws = jws;
   document.id = hex(await sha256(jws.payload));
   document.signatures = jws.signatures;
+  document.persons = jws.signatures.filter((s) => s.kid !== null).map((s) => ({ kid: s.kid, role: s.role, name: trust.find(s.kid)?.name ?? null }));
   const typ = jws.signatures[0].typ;
   const agreed = jws.signatures.every((signature) => signature.typ === typ);
   const known = agreed ? KINDS.get(typ) : undefined;
@@ -60,7 +62,7 @@ async function verifyDocument(bytes, fileName, trust, found = NO_EVIDENCE) {
     SHAPES[document.kind](payload, "");
     document.payload = payload;
     document.checks.push(passed("content", "the payload has exactly the documented members"));
-    document.checks.push(...(await checkContent(document)));
+    document.checks.push(...(await checkContent(document, trust)));
     const told = document.checks.some((check) => check?.name === "time evidence");
     if (!trust.isEmpty && !told && payload.has("facts")) document.checks.push(checkClock(get(payload, "facts.clock")));
   } catch (error) {
@@ -91,7 +93,7 @@ function checkClock(clock) {
   return unknown("time evidence", detail + (clock === "unsynchronized" ? "was not synchronized" : "is of unknown quality"));
 }
 
-async function checkContent(document) {
+async function checkContent(document, trust) {
   const { payload, kind, typ } = document;
   const gathering = kind === "computer_certificate" || kind === "lot_certificate";
   const run = kind === "certificate" || kind === "failure_report";
@@ -112,9 +114,12 @@ async function checkContent(document) {
     if (there) checks.push(passed("signed by", `a ${role} has signed`));
     else checks.push(later ? unknown("signed by", `${missing} yet`) : failed("signed by", missing));
   }
-  const kids = named.map((signer) => signer.key).filter(Boolean);
-  if (new Set(kids).size < kids.length) checks.push(failed("four eyes", "one key stands for two of the persons named"));
-  checks.push(...(await (run ? checkRun(document) : checkOther(document))));
+  const persons = named.filter((signer) => signer.key).map(({ role, key, name }) => ({ role, key, name: name ? get(payload, name) : null }));
+  for (const { role, key, name } of persons.filter((person) => person.name !== null)) checks.push(checkPerson(role, key, name, trust));
+  const same = (a, b) => a.key === b.key || (a.name !== null && b.name !== null && sameName(a.name, b.name));
+  const twice = persons.some((a, i) => persons.slice(i + 1).some((b) => same(a, b)));
+  if (twice) checks.push(failed("four eyes", "one key or one name stands for two of the persons named"));
+  checks.push(...(await (run ? checkRun(document, trust) : checkOther(document))));
   return checks;
 }
 
@@ -122,12 +127,26 @@ async function checkContent(document) {
 const JUDGES = { validation: "document.id", revocation: "document.id", media_verification: "certificate.id", discrepancy: "transfer.id" };
 const accepts = (validation) => validation.payload.get("decision") === "accepted";
 
-// Four eyes: who signed a document, or did what it tells of, lifts nothing that speaks against it.
+// Four eyes: who signed a document, or did what it tells of, lifts nothing that speaks against it. By key, by the names
+// of the trust store, and by those that the documents give.
 function mayLift(by, speaksFor, document) {
-  const signers = document.signatures.map((signature) => signature.kid);
+  const signers = document.persons.map((person) => person.kid);
   const operator = get(document.payload, "facts.operator.name") ?? get(document.payload, "operator.name") ?? null;
-  const named = operator !== null && lower(operator) === lower(get(by.payload, "by.name"));
-  return speaksFor || !(named || by.signatures.some(({ kid }) => kid !== null && signers.includes(kid)));
+  const known = (persons) => persons.map((person) => person.name);
+  const theirs = [...known(document.persons), operator].filter((name) => name !== null);
+  const names = [...known(by.persons), get(by.payload, "by.name")].filter((name) => name !== null);
+  const named = names.some((name) => theirs.some((other) => sameName(name, other)));
+  return speaksFor || !(named || by.persons.some(({ kid }) => signers.includes(kid)));
+}
+
+// Four eyes: who did something and signed for it does not also accept it.
+function acceptsOwn(validation, document) {
+  const named = document.kind === "destruction" ? "operator.kid" : "facts.operator.kid";
+  const kid = get(document.payload, named);
+  const operators = document.persons.filter((person) => person.role === "operator");
+  const isThey = (a, b) => a.kid === b.kid || (a.name !== null && b.name !== null && sameName(a.name, b.name));
+  const didIt = (person) => person.kid === kid || operators.some((operator) => isThey(operator, person));
+  return accepts(validation) && validation.persons.some(didIt);
 }
 
 // Documents at hand that say something of others: each once, and no invalid ones. `groups`: documents, and how each is
@@ -167,8 +186,7 @@ class Related {
 
   // Whether a validation is revoked, or a valid one of the same document takes its place. One that is revoked takes
   // nobody's place, so that a rejection comes back when the acceptance after it is revoked.
-  lifted(validation, document) {
-    const speaksFor = accepts(validation);
+  lifted(validation, document, speaksFor = accepts(validation)) {
     if (this.revoked(validation, speaksFor, document) === "yes") return "yes";
     const takesPlace = (d) => get(d.payload, "document.id") === document.id && mayLift(d, speaksFor, document);
     const by = (this.replacing.get(validation.id) ?? []).filter(takesPlace);
@@ -223,8 +241,11 @@ function relation(other, document, related) {
   const of = (path) => get(payload, path);
   const said = (name, isFor, detail, undone = "no") => ({ check: (isFor ? passed : failed)(name, `${detail} (${id.slice(0, 12)})`), undone });
   if (kind === "validation" && of("document.id") === document.id) {
-    const detail = `${of("decision")} by ${of("by.name")} on ${of("decided")}: ${of("reason")}`;
-    return said("validation", of("decision") === "accepted", detail, related.lifted(other, document));
+    const own = acceptsOwn(other, document);
+    const speaksFor = accepts(other) && !own;
+    const eyes = own ? ", who did it: nobody accepts their own work" : "";
+    const detail = `${of("decision")} by ${of("by.name")}${eyes} on ${of("decided")}: ${of("reason")}`;
+    return said("validation", speaksFor, detail, related.lifted(other, document, speaksFor));
   }
   if (kind === "revocation" && of("document.id") === document.id) {
     return said("document revocation", false, `revoked by ${of("by.name")} on ${of("revoked")}: ${of("reason")}`);

@@ -265,7 +265,7 @@ function checkPolicy(facts) {
   const much = ladder.find((rung) => RANK[rung.method] > RANK[atMost(rung.technique)]);
   require(much === undefined, `${much?.technique} is counted for ${much?.method}`);
   const known = POLICIES.find((ready) => ready.id === of("id") && ready.digest === of("digest"));
-  if (known) checkKnownPolicy(known, of, label);
+  if (known) checkKnownPolicy(known, of, label, facts);
   require(attained !== null, "a certificate without an attained method");
   require(minimum === null || of("before_destruction") || RANK[attained] >= RANK[minimum], `${label} demands ${minimum}, and ${attained} was attained`);
   const rung = ladder.find(({ technique }) => technique === facts.get("technique"));
@@ -284,11 +284,22 @@ function checkPolicy(facts) {
 }
 
 // A policy whose text came with the program that made this page.
-function checkKnownPolicy(known, of, label) {
+function checkKnownPolicy(known, of, label, facts) {
   const decided = of("category") !== null && of("route") !== null;
   const steps = ["never", "same-method", "lower-method"];
+  const ladder = of("ladder").map((rung) => ({ technique: rung.get("technique"), method: rung.get("method") }));
+  // After Destroy there is nothing to read; without a technique nothing may be left out.
+  const levels = ladder.map(({ method }) => LEVELS.indexOf(known.verification[method] ?? "none"));
+  const least = levels.length === 0 ? "full" : LEVELS[Math.max(...levels)];
+  // What the policy assumes is never left open, and where it does nothing without them, neither is.
+  const open = (name) => known.assume[name] === null && !known.assume.nothing;
+  const assumed = (name) => ["category", "route"].includes(name) && known.assume[name] !== null && known.assume[name] === of(name);
   const agrees = {
     version: of("version") === known.version,
+    category: of("category") !== null || open("category"),
+    route: of("route") !== null || open("route"),
+    assumed: ascending(of("assumed"), (name) => name) && of("assumed").every(assumed),
+    least_verification: of("least_verification") === (decided && !of("before_destruction") ? least : "none"),
     minimum: of("minimum") === (decided ? known.minimum[of("category")][of("route")] : null),
     validation: of("validation") === (of("category") !== null && known.validation.includes(of("category"))),
     second_person_percent: of("second_person_percent") === known.second_person_percent,
@@ -300,4 +311,16 @@ function checkKnownPolicy(known, of, label) {
   };
   const wrong = Object.entries(agrees).find(([, holds]) => !holds);
   require(wrong === undefined, `${wrong?.[0]} is not what the policy ${label} says`);
+  const counts = known.counts[storageOf(facts.get("medium"))];
+  const rung = ladder.find(({ technique, method }) => counts[technique] !== method);
+  require(rung === undefined, `${rung?.technique} is allowed for ${rung?.method}, and the policy ${label} counts it for ${counts[rung?.technique] ?? "nothing"} on this medium`);
+}
+
+// What holds the data of a medium.
+function storageOf(medium) {
+  const [kind, sort, rotational] = ["kind", "class", "rotational"].map((name) => medium.get(name));
+  if (sort !== "physical" || kind === "virtual" || kind === "image") return "no-hardware";
+  if (kind === "hdd") return "magnetic";
+  if (["sata_ssd", "sas_ssd", "nvme", "emmc", "sd", "ufs"].includes(kind)) return "flash";
+  return kind === "unknown" && rotational === false ? "flash" : "unknown";
 }

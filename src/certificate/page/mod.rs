@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::policy::{Category, Policy, READY, Route};
+use crate::policy::{Category, Policy, READY, Route, Storage, Technique, counts_for};
 
 /// In the order they stand on the page.
 const SCRIPTS: [&str; 17] = [
@@ -57,8 +57,18 @@ fn known(policy: Policy, digest: String) -> Value {
     let cases = std::iter::once(None).chain(Category::ALL.into_iter().map(Some));
     let bad: Map<_, _> =
         cases.map(|c| (c.map_or("", Category::name).to_owned(), json!(policy.bad_sectors_allowed(c)))).collect();
+    // What each technique counts for, by what holds the data; none: the policy does not take it there.
+    let counts = |storage| {
+        let software = Technique::ALL.into_iter().filter(|technique| !technique.is_physical());
+        let of = |technique| Some((format!("{technique}"), json!(counts_for(&policy, technique, storage).ok()?)));
+        Value::Object(software.filter_map(of).collect())
+    };
+    let storages = [Storage::Magnetic, Storage::Flash, Storage::Unknown, Storage::NoHardware];
+    let counts: Map<_, _> =
+        storages.map(|s| (json!(s).as_str().unwrap_or_default().to_owned(), counts(s))).into_iter().collect();
     json!({
         "id": policy.id, "digest": digest, "version": policy.version, "minimum": by_category,
+        "assume": policy.assume, "verification": policy.verification, "counts": counts,
         "validation": Category::ALL.into_iter().filter(|c| policy.wants_validation(*c)).collect::<Vec<_>>(),
         "second_person_percent": policy.second_person.percent, "bad_blocks_allowed": bad,
         "hidden_areas": policy.hidden_areas.rule, "operator": policy.operator.rule,

@@ -116,7 +116,7 @@ function markOf(facts, isFailure) {
 }
 
 // A certificate must show success everywhere; a failure report must not claim any.
-async function checkRun(document) {
+async function checkRun(document, trust) {
   const { payload, kind } = document;
   const facts = payload.get("facts");
   const of = (path) => get(facts, path);
@@ -146,7 +146,7 @@ async function checkRun(document) {
   if (facts.has("suspensions")) checks.push(await judgedBy("suspend to RAM", () => checkSuspensions(facts, certifies)));
   checks.push(checkTimes(facts));
   checks.push(signedAfter(document, of("ended"), "the run ended"));
-  checks.push(checkOperator(document));
+  checks.push(checkOperator(document), checkOperatorName(document, trust), checkFourEyes(document, trust));
   return checks;
 }
 
@@ -372,4 +372,24 @@ function checkOperator(document) {
   return document.signatures.some((s) => s.role === "operator" && s.kid === kid)
     ? passed(name, `the operator "${who}" has signed with key ${kid}`)
     : unknown(name, `the operator "${who}" has key ${kid}, but its signature is not there yet`);
+}
+
+// The name beside an operator's key is their own. What is claimed without a key is nobody's but the station's word.
+function checkOperatorName(document, trust) {
+  const operator = get(document.payload, "facts.operator");
+  const kid = operator?.get("kid");
+  return kid === undefined ? null : checkPerson("operator", kid, operator.get("name"), trust);
+}
+
+// Who did it does not also witness it: by key, and by the names in the trust store.
+function checkFourEyes(document, trust) {
+  const by = (role) => document.persons.filter((person) => person.role === role);
+  const witnesses = by("witness");
+  if (witnesses.length === 0) return null;
+  const operator = get(document.payload, "facts.operator");
+  const kids = [...by("operator").map((person) => person.kid), operator?.get("kid")];
+  const names = [...by("operator").map((person) => person.name), trust.find(operator?.get("kid"))?.name ?? null, operator?.get("name") ?? null];
+  const isName = (name) => names.some((other) => other !== null && sameName(name, other));
+  const same = witnesses.some(({ kid, name }) => kids.includes(kid) || (name !== null && isName(name)));
+  return same ? failed("four eyes", "who did it has also witnessed it") : passed("four eyes", "who witnessed it is not who did it");
 }

@@ -257,6 +257,30 @@ const passed = (name, detail) => ({ name, outcome: "passed", detail });
 const failed = (name, detail) => ({ name, outcome: "failed", detail });
 const unknown = (name, detail) => ({ name, outcome: "unknown", detail });
 
+// Unicode white space, as the program has it; trim() has another list.
+const SPACE = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
+
+// Whether two names are one: spaces around them and the case of ASCII letters make no difference.
+function sameName(a, b) {
+  const bare = (name) => {
+    let [from, to] = [0, name.length];
+    while (from < to && SPACE.test(name[from])) from += 1;
+    while (from < to && SPACE.test(name[to - 1])) to -= 1;
+    return lower(name.slice(from, to));
+  };
+  return bare(a) === bare(b);
+}
+
+// Whether a document calls the owner of a key what the trust store calls them.
+function checkPerson(what, kid, name, trust) {
+  const key = trust.find(kid);
+  if (trust.isEmpty) return unknown("person", `no trust store was given to tell whether key ${kid} is that of the ${what} "${name}"`);
+  if (key === undefined) return unknown("person", `key ${kid} is not in the trust store, so whether it is that of the ${what} "${name}" is not known`);
+  return sameName(key.name, name)
+    ? passed("person", `the ${what} "${name}" is known by that name to the trust store`)
+    : failed("person", `the document calls the ${what} "${name}", but the trust store knows key ${kid} as "${key.name}"`);
+}
+
 const NO_EVIDENCE = { evidence: [], tokens: [] };
 
 // The checks of every signature, each on its own. `found` is evidence of time by others.

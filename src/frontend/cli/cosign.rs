@@ -12,7 +12,7 @@ use super::{Common, output};
 use crate::certificate::document::{Destruction, Document};
 use crate::certificate::{self, Verdict};
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::{CosignError, Jws, Role, StationKey, TrustStore, cosign_file};
+use crate::signed::{CosignError, Jws, Role, StationKey, TrustStore, cosign_file, same_name};
 use crate::units::now;
 
 #[derive(Debug, Args)]
@@ -113,9 +113,11 @@ fn may_sign(
     // Four eyes are two persons: who did it does not also witness it.
     let other = if role == Role::Witness { Role::Operator } else { Role::Witness };
     let same = jws.signatures().iter().map(|s| s.header()).filter(|h| h.role == Some(other)).any(|h| {
-        h.kid.as_deref().is_some_and(|kid| kid == key.kid() || trust.find(kid).is_some_and(|k| k.name == known.name))
+        h.kid
+            .as_deref()
+            .is_some_and(|kid| kid == key.kid() || trust.find(kid).is_some_and(|k| same_name(&k.name, &known.name)))
     });
-    let claimed = role == Role::Witness && operator.is_some_and(|o| o.name == known.name);
+    let claimed = role == Role::Witness && operator.is_some_and(|o| same_name(&o.name, &known.name));
     match same || claimed {
         true => Err(format!("{} is its {other} already; an operator and a witness are two persons", known.name)),
         false => Ok(()),

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::certificate::TrustArgs;
 use super::document::{
-    Judge, OutArgs, PersonArgs, attachments, hand_out, keep_failure, media_list, read_file, seal_failure,
+    Judge, OutArgs, PersonArgs, attachments, hand_out, keep_failure, media_list, own_name, read_file, seal_failure,
 };
 use super::{Common, output};
 use crate::certificate::Issued;
@@ -109,6 +109,9 @@ pub struct ReceiveArgs {
 
 pub fn transfer(common: &Common, args: &TransferArgs) -> Result<Exit, Failure> {
     let trust = args.trust.load(common)?;
+    if let Some(kid) = &args.to_key {
+        own_name(trust.as_ref(), kid, &args.to, "handed over")?;
+    }
     let (key, from) = args.person.signatory(common, trust.as_ref(), Role::Transferor)?;
     let transfer = Transfer {
         schema: TRANSFER_SCHEMA.to_owned(),

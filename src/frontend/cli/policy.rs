@@ -148,6 +148,13 @@ fn check(common: &Common, args: &CheckArgs) -> Result<Exit, Failure> {
     if taken {
         output::line("note: its id is that of a ready-made policy with another text; give it one of its own");
     }
+    let assume = &found.in_force.policy.assume;
+    if assume.category.is_some() && assume.route.is_none() && !assume.nothing {
+        output::line(
+            "note: it assumes a category, but where nobody says the route it decides no minimum and what was asked for is \
+             done; assume.nothing = true refuses that",
+        );
+    }
     if found.jws.is_none() {
         output::line("note: it is not signed yet (lastwrite policy sign)");
     }

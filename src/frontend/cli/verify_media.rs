@@ -6,8 +6,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::certificate::{TrustArgs, read_certificate};
+use super::document::own_name;
 use super::key::KeyArgs;
-use super::{Common, output};
+use super::{Common, output, station_failure};
 use crate::certificate::{CertificatePayload, Verdict, show_verification};
 use crate::frontend::exit::{Exit, Failure};
 use crate::policy::VerificationLevel;
@@ -102,7 +103,12 @@ impl VerifyMediaArgs {
         let station = common.station()?;
         let key = common.key(&station)?;
         let person = match &self.verifier {
-            Some(name) => Some((name.clone(), self.key.load(common)?)),
+            Some(name) => {
+                let own = self.key.load(common)?;
+                let trust = station.trust().map_err(|e| station_failure(&e))?;
+                own_name(Some(&trust), own.kid(), name, "read")?;
+                Some((name.clone(), own))
+            }
             None => None,
         };
         Ok(Some(Recorder { station, key, person }))

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::key::{KeyArgs, name_beside};
+use super::document::own_name;
+use super::key::KeyArgs;
 use super::plan::{self, WishArgs};
 use super::progress::Display;
 use super::refused::{refusal, refused_medium};
@@ -121,17 +122,14 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     let key = common.key(&station)?;
     let operator = args.execution.operator(common)?;
     if let Some(operator) = &operator {
-        let beside = args.execution.operator_key.as_deref().and_then(|key| name_beside(Path::new(key)));
-        let name = wish.operator.map(|o| o.name).or(beside);
-        let name = name.ok_or_else(|| {
-            Failure::words(Exit::Usage, "whose key is it?").hint("nothing was touched; name them with --operator NAME")
-        })?;
         let trust = station.trust().map_err(|e| station_failure(&e))?;
-        if !trust.find(operator.kid()).is_some_and(|known| known.may(Role::Operator)) {
-            let kid = operator.kid();
-            return Err(Failure::words(Exit::Refused, format!("key {kid} is not trusted as operator at this station"))
-                .hint("nothing was touched; take it in with: lastwrite key trust PUBLIC --role operator"));
-        }
+        let kid = operator.kid();
+        let known = trust.find(kid).filter(|known| known.may(Role::Operator)).ok_or_else(|| {
+            Failure::words(Exit::Refused, format!("key {kid} is not trusted as operator at this station"))
+                .hint("nothing was touched; take it in with: lastwrite key trust PUBLIC --role operator")
+        })?;
+        let name = wish.operator.map_or_else(|| known.name.clone(), |operator| operator.name);
+        own_name(Some(&trust), kid, &name, "touched")?;
         wish.operator = Some(Operator::signed(name, operator.kid()));
     }
     let roots = station::live();

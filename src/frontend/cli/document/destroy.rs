@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 
 use super::super::key::time;
-use super::{Common, Judge, OutArgs, PersonArgs, TrustArgs, attachments, need_trust, organization, seal_failure};
+use super::{
+    Common, Judge, OutArgs, PersonArgs, TrustArgs, attachments, need_trust, organization, own_name, seal_failure,
+};
 use crate::certificate::document::{
     Confidentiality, DESTRUCTION_SCHEMA, Destruction, DestructionTechnique, DocumentType, Equipment, Material,
     MediumName, Milli, Particle, ParticleClass, Signatory, attainable, seal,
@@ -275,6 +277,9 @@ fn witness(
     let kid = key.as_ref().map(|k| k.kid().to_owned()).or(args.witness.clone());
     let Some(kid) = kid else { return Ok((None, None)) };
     let known = trust.find(&kid).map(|k| k.name.clone());
+    if let Some(name) = &args.witness_name {
+        own_name(Some(trust), &kid, name, "recorded")?;
+    }
     let name = args.witness_name.clone().or(known).ok_or_else(|| {
         Failure::words(Exit::Usage, format!("whose key is {kid}? The trust store does not know it"))
             .hint("give the name with --witness-name")

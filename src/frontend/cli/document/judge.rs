@@ -105,6 +105,11 @@ pub fn validate(common: &Common, args: &ValidateArgs) -> Result<Exit, Failure> {
         may_accept(args, &subject)?;
     }
     let (key, by) = args.person.signatory(common, Some(&trust), Role::Validator)?;
+    if args.accept && subject.verified.was_done_by(key.kid(), Some(&by.name)) {
+        let why = format!("{} is not accepted: it is the work of {}", args.file.display(), by.name);
+        return Err(Failure::words(Exit::Refused, why)
+            .hint("nobody accepts their own work: somebody else with the role validator has to look at it"));
+    }
     let validation = Validation {
         schema: VALIDATION_SCHEMA.to_owned(),
         version: 1,

@@ -23,7 +23,7 @@ use crate::certificate::document::{
     Verified, verify_any_with, verify_parsed,
 };
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::{Jws, JwsError, MAX_DOCUMENT, Role, StationKey, TimeEvidence, TrustStore};
+use crate::signed::{Jws, JwsError, MAX_DOCUMENT, Role, StationKey, TimeEvidence, TrustStore, same_name};
 use crate::station::{self, Folders, KeepError, Library, keep_document, put_document};
 use crate::units::Bytes;
 
@@ -87,6 +87,9 @@ impl PersonArgs {
                 .hint(format!("lastwrite key trust PUBLIC --role {role}, by whoever decides that"))
         })?;
         let known = entry.map(|k| k.name.clone());
+        if let Some(name) = &self.name {
+            own_name(trust, key.kid(), name, "signed")?;
+        }
         let name = self.name.clone().or(known).ok_or_else(|| {
             Failure::words(Exit::Usage, format!("whose key is {}? No trust store knows it", key.kid()))
                 .hint("give your name with --name, or a trust store that knows your key with --trust")
@@ -101,6 +104,21 @@ impl PersonArgs {
             contact: self.contact.clone(),
         };
         Ok((key, signatory))
+    }
+}
+
+/// A key has one owner: what every verifier with this trust store would refuse is not begun.
+pub fn own_name(trust: Option<&TrustStore>, kid: &str, name: &str, not_done: &str) -> Result<(), Failure> {
+    match trust.and_then(|trust| trust.find(kid)) {
+        Some(known) if !same_name(&known.name, name) => {
+            let why = format!("key {kid} is that of {:?} in the trust store, and not of {name:?}", known.name);
+            Err(Failure::words(Exit::Refused, format!("{why}; nothing was {not_done}")).hint(format!(
+                "say {:?}, or use the key of {name:?}; where the trust store has the wrong name, whoever answers for it \
+                 gives the key the right one",
+                known.name
+            )))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -174,13 +174,6 @@ fn card_path(key: &Path) -> PathBuf {
     key.with_extension("pub.json")
 }
 
-/// The name in the public key file beside a key, where there is one.
-#[cfg(feature = "erase")]
-pub fn name_beside(key: &Path) -> Option<String> {
-    let card = PublicCard::parse(&std::fs::read(card_path(key)).ok()?).ok()?;
-    Some(card.name)
-}
-
 fn name(text: &str) -> Result<String, String> {
     check_person_name(text).map(|()| text.to_owned())
 }

@@ -6,8 +6,6 @@ mod root;
 mod session;
 mod store;
 
-#[cfg(feature = "erase")]
-pub use generate::name_beside;
 pub use person::{KeyArgs, ask_twice, new_passphrase, no_passphrase, pin, read_passphrase};
 
 use clap::Subcommand;
