@@ -17,6 +17,7 @@ use lastwrite::units::now;
 
 fn prepare(tree: &FixtureTree, station: &Station, targets: &[&str]) -> Vec<Result<Preparation, Refused>> {
     let wish = Wish {
+        also_unattached: Vec::new(),
         policy: InForce::builtin().unwrap(),
         wanted: Wanted::Method(Method::Clear),
         route: None,

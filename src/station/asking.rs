@@ -34,9 +34,10 @@ impl Asked {
 /// What the drives say of all that `wish` leaves open; a medium that is refused is not asked.
 pub(super) fn ask_all<E>(roots: &Roots, media: Vec<Result<Medium, E>>, wish: &Wish) -> Vec<Result<(Medium, Asked), E>> {
     let (roots, psids, boot) = (roots.clone(), wish.psids.clone(), wish.boot_partitions);
+    let unattached = wish.also_unattached.clone();
     ask_each(media, wish.wanted, PATIENCE, move |medium, techniques| Asked {
         hidden: Hidden::ask(&roots, medium),
-        answers: Answers::ask(&roots, medium, techniques, &psids, boot),
+        answers: Answers::ask(&roots, medium, techniques, &psids, boot, &unattached),
     })
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod content;
+mod gathered;
 mod hostile;
 #[path = "../common/places.rs"]
 mod places;

@@ -4,14 +4,13 @@ use std::slice::from_ref;
 
 use lastwrite::certificate::Verdict;
 use lastwrite::certificate::document::*;
-use lastwrite::media::{AreaOutcome, Backing, CommandSet, Exchange, HiddenArea, Identity, MediumClass, Reply};
-use lastwrite::sanitize::record::{HiddenAreas, Otherwise, Restored, RunFacts};
+use lastwrite::media::{Backing, Identity, MediumClass};
 use lastwrite::signed::{Jws, Outcome, Role, TrustedKey};
 use lastwrite::units::Bytes;
 
 use crate::samples::*;
 
-fn judged(of: &[u8], others: &[Vec<u8>]) -> (Verdict, Vec<&'static str>) {
+pub fn judged(of: &[u8], others: &[Vec<u8>]) -> (Verdict, Vec<&'static str>) {
     let trust = trust();
     let mut verified = verify_any(of, None, Some(&trust));
     let related = Related::new(others.iter().map(Vec::as_slice), Some(&trust));
@@ -339,171 +338,6 @@ fn a_certificate_that_gained_a_signature_is_the_one_that_was_read() {
     assert!(told(&gained).contains("(independent,"), "{}", told(&gained));
     let by_reader = told(&cosigned(OTHER_STATION, Role::Station));
     assert!(by_reader.contains("(NOT independent,"), "{by_reader}");
-}
-
-#[test]
-fn a_run_that_precedes_destruction_is_no_proof() {
-    let trust = trust();
-    let before = certificate_of(&before_destruction());
-    let verified = verify_any(&before, None, Some(&trust));
-    assert_eq!((verified.verdict, verified.certifies()), (Verdict::Valid, false));
-    let related = Related::new([before.as_slice()], Some(&trust));
-    let media = gather(&related, &[], &|_| true);
-    assert_eq!((media.len(), media[0].standing), (1, Standing::WithoutProof));
-    // It takes nothing from what is one.
-    let (certificate, record) = (certificate(), destruction());
-    let signers = [(OPERATOR, Role::Operator), (WITNESS, Role::Witness)];
-    let record = signed(&serde_json::to_vec(&record).unwrap(), DocumentType::Destruction.typ(), &signers);
-    for (proof, standing) in [(certificate, Standing::Sanitized), (record, Standing::Destroyed)] {
-        let media = gather(&Related::new([before.as_slice(), &proof], Some(&trust)), &[], &|_| true);
-        assert_eq!((media.len(), media[0].standing), (1, standing));
-    }
-}
-
-/// The facts of a run on the drive with this many bytes, so many hours after the first; `before`, where it gave
-/// hidden areas back first.
-fn run(bytes: u64, hours: i64, before: Option<u64>) -> RunFacts {
-    let mut facts = facts();
-    let medium = &mut facts.medium;
-    (medium.identity.size, medium.geometry.size) = (Bytes(bytes), Bytes(bytes));
-    medium.identity_digest = medium.identity.digest();
-    (facts.passes[0].written, facts.verification.matched, facts.verification.wanted) =
-        (Bytes(bytes), Bytes(bytes), Bytes(bytes));
-    facts.run_id = format!("{hours:032x}");
-    facts.ended += chrono::TimeDelta::hours(hours);
-    if let Some(before) = before {
-        let area = HiddenArea {
-            kind: "host_protected_area".into(),
-            size: Some(Bytes(bytes - before)),
-            note: "given back".into(),
-            outcome: Some(AreaOutcome::GivenBack),
-        };
-        let exchange = Exchange {
-            set: CommandSet::Ata,
-            name: "SET MAX ADDRESS EXT".into(),
-            command: String::new(),
-            data_out: None,
-            reply: Reply::NoRegisters,
-            data_in: None,
-            sent: facts.started,
-            answered: facts.started,
-        };
-        let before = Identity { size: Bytes(before), ..facts.medium.identity.clone() };
-        let restored = Restored { before, otherwise: Otherwise::Refuse, at: facts.started };
-        facts.hidden_areas = HiddenAreas::Examined {
-            by: "READ NATIVE MAX ADDRESS EXT".into(),
-            areas: vec![area],
-            exchanges: vec![exchange],
-            restored: Some(Box::new(restored)),
-        };
-    }
-    facts
-}
-
-/// Everything about a drive that grew, in every order.
-#[test]
-fn a_drive_that_grew_is_one_medium_and_one_with_another_name_is_another() {
-    const SMALL: u64 = 900 << 20;
-    const MIDDLE: u64 = 950 << 20;
-    const LARGE: u64 = 1000 << 20;
-    let trust = trust();
-    let gathered = |files: &[&Vec<u8>], expected: &[MediumName]| {
-        let related = Related::new(files.iter().map(|file| file.as_slice()), Some(&trust));
-        assert!(related.documents().iter().all(|v| v.verdict == Verdict::Valid));
-        gather(&related, expected, &|_| true)
-    };
-    let (old, grown, later) = (
-        certificate_of(&run(SMALL, 0, None)),
-        certificate_of(&run(LARGE, 1, Some(SMALL))),
-        certificate_of(&run(LARGE, 2, None)),
-    );
-    let media = gathered(&[&old, &grown, &later], &[]);
-    assert_eq!((media.len(), media[0].standing), (1, Standing::Sanitized));
-    assert_eq!(media[0].document.as_ref().unwrap().id, id(&later));
-    assert_eq!(media[0].medium.size, Some(Bytes(LARGE)));
-    assert_eq!(media[0].medium.digest, Some(run(LARGE, 2, None).medium.identity_digest));
-    // Nothing says that these two are one.
-    assert_eq!(gathered(&[&old, &later], &[]).len(), 2);
-    // In two steps.
-    let (first, second) = (certificate_of(&run(MIDDLE, 3, Some(SMALL))), certificate_of(&run(LARGE, 4, Some(MIDDLE))));
-    for files in [[&old, &first, &second, &later], [&later, &second, &first, &old]] {
-        let media = gathered(&files, &[]);
-        assert_eq!((media.len(), media[0].document.as_ref().unwrap().id.clone()), (1, id(&second)));
-    }
-    // The list has the drive as its label does.
-    let label = MediumName { digest: None, ..MediumName::of(&run(SMALL, 0, None).medium.identity, Some("A-1")) };
-    let media = gathered(&[&grown], std::slice::from_ref(&label));
-    assert_eq!((media.len(), media[0].standing), (1, Standing::Sanitized));
-    assert_eq!((media[0].medium.size, media[0].medium.asset_tag.as_deref()), (Some(Bytes(LARGE)), Some("A-1")));
-    // Another drive of the series with the serial number repeated.
-    let mut other = run(SMALL, 5, None);
-    other.medium.identity.wwn = Some("0x5002538f00000002".into());
-    other.medium.identity_digest = other.medium.identity.digest();
-    assert_eq!(gathered(&[&grown, &certificate_of(&other)], &[]).len(), 2);
-}
-
-#[test]
-fn a_certificate_meets_the_later_failure_of_a_run_that_made_the_medium_larger_first() {
-    const SMALL: u64 = 900 << 20;
-    let old = certificate_of(&run(SMALL, 0, None));
-    let failed = |before| failure_report_of(run(1000 << 20, 1, before));
-    assert_eq!(judged(&old, &[failed(Some(SMALL))]), (Verdict::Invalid, vec!["later run"]));
-    assert_eq!(judged(&old, &[failed(None)]).0, Verdict::Valid, "nothing says that it is the same drive");
-    assert_eq!(judged(&old, &[failed(Some(SMALL - 512))]).0, Verdict::Valid);
-}
-
-/// Another dock, another vendor's name: the digest is another one, and the drive the same.
-#[test]
-fn a_failure_ends_what_certificates_before_it_say_whatever_the_dock_calls_the_drive() {
-    let trust = trust();
-    let docked = |hours: i64| {
-        let mut facts = facts();
-        facts.medium.identity.vendor = Some("Dock".into());
-        facts.medium.identity_digest = facts.medium.identity.digest();
-        facts.ended += chrono::TimeDelta::hours(hours);
-        facts
-    };
-    let certificate = certificate();
-    let failed = |hours| failure_report_of(docked(hours));
-    let standing = |files: &[&Vec<u8>], counts: &dyn Fn(&str) -> bool| {
-        let related = Related::new(files.iter().map(|file| file.as_slice()), Some(&trust));
-        assert!(related.documents().iter().all(|v| v.verdict == Verdict::Valid));
-        gather(&related, &[], counts).into_iter().map(|m| (m.standing, m.document.map(|d| d.id))).collect::<Vec<_>>()
-    };
-    let own = id(&certificate);
-    let proven = vec![(Standing::Sanitized, Some(own.clone()))];
-    assert_eq!(standing(&[&certificate, &failed(-1)], &|_| true), proven);
-    // In the same second nobody knows which was first.
-    for hours in [0, 1] {
-        let failed = failed(hours);
-        let told = vec![(Standing::Failed, Some(id(&failed)))];
-        assert_eq!(standing(&[&certificate, &failed], &|_| true), told);
-        // Also where it only lies beside; and of itself it is about no medium of the list.
-        assert_eq!(standing(&[&certificate, &failed], &|id| id == own), told);
-        assert!(standing(&[&failed], &|id| id == own).is_empty());
-        let again = certificate_of(&docked(2));
-        assert_eq!(standing(&[&certificate, &failed, &again], &|_| true), [(Standing::Sanitized, Some(id(&again)))]);
-    }
-}
-
-/// Nothing is proven while it is not established whether somebody rejects it; who judges that apart is told of the rest.
-#[test]
-fn a_list_that_is_signed_has_no_proof_that_is_in_doubt() {
-    let certificate = certificate();
-    let rejected = validated(|v| v.decision = Decision::Rejected);
-    let mut doubt = trust();
-    doubt.find_mut(key(VALIDATOR).kid()).unwrap().revoked_at = Some(at(22));
-    for (trust, firm, apart) in
-        [(trust(), Standing::Rejected, Standing::Rejected), (doubt, Standing::WithoutProof, Standing::Sanitized)]
-    {
-        let related = Related::new([certificate.as_slice(), &rejected], Some(&trust));
-        let own = id(&certificate);
-        let counting: [&dyn Fn(&str) -> bool; 2] = [&|_| true, &|id| id == own];
-        for counts in counting {
-            assert_eq!(gather(&related, &[], counts)[0].standing, firm);
-            assert_eq!(gather_from(&related, counts)[0].standing, apart);
-        }
-    }
 }
 
 #[test]

@@ -382,18 +382,20 @@ pub fn all() -> Vec<(DocumentType, Vec<u8>, Signers)> {
     ]
 }
 
-/// An acceptance by the validator, changed and signed.
+/// An acceptance, changed, and signed by whom it names.
 pub fn validated(change: impl FnOnce(&mut Validation)) -> Vec<u8> {
     let mut validation = validation(Decision::Accepted);
     change(&mut validation);
-    signed(&serde_json::to_vec(&validation).unwrap(), DocumentType::Validation.typ(), &[(VALIDATOR, Role::Validator)])
+    let signers = [(seed_of(&validation.by.kid), Role::Validator)];
+    signed(&serde_json::to_vec(&validation).unwrap(), DocumentType::Validation.typ(), &signers)
 }
 
-/// A revocation by the validator, changed and signed.
+/// A revocation, changed, and signed by whom it names.
 pub fn revoked(change: impl FnOnce(&mut Revocation)) -> Vec<u8> {
     let mut revocation = revocation();
     change(&mut revocation);
-    signed(&serde_json::to_vec(&revocation).unwrap(), DocumentType::Revocation.typ(), &[(VALIDATOR, Role::Validator)])
+    let signers = [(seed_of(&revocation.by.kid), Role::Validator)];
+    signed(&serde_json::to_vec(&revocation).unwrap(), DocumentType::Revocation.typ(), &signers)
 }
 
 /// A second person's reading of the medium, changed and signed.

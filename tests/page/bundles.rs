@@ -399,7 +399,7 @@ fn an_entry_that_somebody_else_than_a_station_signed_spoils_a_bundle() {
     let station = super::super::Station::new();
     let page = super::super::page(&station);
     let (by_station, by_operator) = ((STATION, Role::Station), (OPERATOR, Role::Operator));
-    let cases: [(&str, u8, &[(u8, Role)], &str); 7] = [
+    let cases: [(_, _, &[_], _); 7] = [
         ("as it should be", STATION, &[by_station], "valid"),
         ("another station's", OTHER_STATION, &[(OTHER_STATION, Role::Station)], "valid"),
         ("the operator's", OPERATOR, &[by_operator], "refused"),

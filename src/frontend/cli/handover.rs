@@ -170,7 +170,8 @@ pub fn receive(common: &Common, args: &ReceiveArgs) -> Result<Exit, Failure> {
     let id = verified.id.clone().unwrap_or_default();
     let related = judge.related(&verified);
     let settled = if args.settled.is_empty() { Vec::new() } else { related.settled_reports(&id) };
-    if !args.settled.is_empty() && !(differences.missing.is_empty() && differences.extra.is_empty()) {
+    let lists_agree = differences.missing.is_empty() && differences.extra.is_empty();
+    if !args.settled.is_empty() && !lists_agree {
         tell(&differences);
         return Err(Failure::words(Exit::Refused, "NOT RECEIVED: the list is not true, and nobody signs it")
             .hint("the sender makes a new transfer of what is really there, and explains the rest in --notes"));

@@ -64,7 +64,7 @@ impl Procedure for NvmeSanitize {
     fn shut(&self, path: &mut dyn Transport) -> Option<String> {
         let log = NvmeSanitize::log(path).ok()?;
         // SSTAT 3: the last one failed, whichever it was.
-        (log[2] & 7 == 3).then(|| format!("SSTAT {:04x}h", u16::from_le_bytes([log[2], log[3]])))
+        (log.outcome == SanitizeOutcome::Failed).then(|| format!("SSTAT {:04x}h", log.status))
     }
 
     fn leaves(&self) -> Option<u8> {

@@ -201,12 +201,12 @@ fn begin_or_go_on(session: &mut Session<'_>, past: &Past, fresh: Canaries, ours:
             }
             // The status is of an older one: this run's command never reached the drive.
         }
-        (State::Failed(words), Some((canaries, _))) if ours => {
-            // An older one's, where nothing came back of this run's command and all is there: it never left.
-            if past.answered || !canaries.find(session.blocks).all_there() {
-                let cleaned = clean_up(session)?;
-                return Ok(End::Failed(drive_failed(words, cleaned)));
-            }
+        // An older one's, where nothing came back of this run's command and all is there: it never left.
+        (State::Failed(words), Some(known))
+            if ours && (past.answered || !known.canaries.find(session.blocks).all_there()) =>
+        {
+            let cleaned = clean_up(session)?;
+            return Ok(End::Failed(drive_failed(words, cleaned)));
         }
         _ => {}
     }
