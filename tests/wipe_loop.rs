@@ -6,6 +6,7 @@ mod common;
 
 use std::io::{Read, Seek};
 use std::os::unix::fs::FileExt;
+use std::process::Command;
 
 use common::loopdev::LoopDevice;
 use common::station::{Station, both, marked, marks_in, text};
@@ -103,22 +104,25 @@ fn the_image_behind_a_loop_device_is_refused() {
 #[test]
 fn two_processes_cannot_wipe_one_drive() {
     let (station, other) = (Station::new(), Station::new());
-    let Some(drive) = practice_drive(128 << 20, &[]) else { return };
-    let image = station.image("disk.img", 128 << 20);
+    let Some(drive) = practice_drive(32 << 20, &[]) else { return };
+    let image = station.image("disk.img", 32 << 20);
     let token = token(&station, &drive);
     for (target, word, confirmed, why) in [
         (drive.path(), "--confirm", Some(token.as_str()), "opened exclusively"),
         (image.as_path(), "--yes", None, "locked by another program"),
     ] {
-        let mut args = vec!["wipe", text(target), "--scheme", "gutmann", word];
+        let mut args = vec!["wipe", text(target), "--scheme", "dod-ece", word];
         args.extend(confirmed);
         let before = station.files("certificates").len();
-        let mut first = station.command(&args).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let first = station.command(&args).stderr(std::process::Stdio::piped()).spawn().unwrap();
         wait_for_journal(&station);
+        // It stands still, and does not end before the others have tried.
+        let tell = |signal: &str| Command::new("kill").args(["-s", signal, &first.id().to_string()]).status().unwrap();
+        assert!(tell("STOP").success());
         let second = other.run(&args);
-        assert!(first.try_wait().unwrap().is_none(), "the first one is still at it");
         // In its own station the open run stands against it as well.
         let third = station.run(&args);
+        assert!(tell("CONT").success());
         assert_eq!(
             (second.status.code(), third.status.code()),
             (Some(3), Some(3)),
@@ -127,7 +131,7 @@ fn two_processes_cannot_wipe_one_drive() {
             both(&third)
         );
         assert!(both(&second).contains(why), "{}", both(&second));
-        assert!(first.wait().unwrap().success());
+        assert!(first.wait_with_output().unwrap().status.success());
         assert_eq!(station.files("certificates").len(), before + 1);
     }
     station.ok(&["custody", "audit"]);

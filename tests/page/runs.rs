@@ -169,6 +169,7 @@ pub fn suspended() -> RunFacts {
     let firmware = &mut facts["firmware"];
     firmware["path"]["set"] = json!("ata");
     firmware["reach"] = json!("unit");
+    firmware.as_object_mut().unwrap().shift_remove("unattached");
     firmware["exchanges"] = json!([exchange("SANITIZE DEVICE (BLOCK ERASE EXT)", "12"), asked]);
     facts["technique"] = json!("ata-sanitize-block");
     facts["scheme"]["name"] = json!("ata-sanitize-block");
