@@ -122,10 +122,25 @@ pub struct LbaRange {
 }
 
 impl LbaRange {
+    fn end(self) -> u64 {
+        self.first.0.saturating_add(self.count.0)
+    }
+
     /// Whether all of `other` lies in it.
     pub fn covers(self, other: LbaRange) -> bool {
-        let end = |range: LbaRange| range.first.0.saturating_add(range.count.0);
-        self.first <= other.first && end(other) <= end(self)
+        self.first <= other.first && other.end() <= self.end()
+    }
+
+    /// Whether all of it lies in `ranges` together, which are in the order of their first blocks.
+    pub fn is_within(self, ranges: &[LbaRange]) -> bool {
+        let mut reached = self.first.0;
+        for range in ranges.iter().take_while(|range| range.first.0 < self.end()) {
+            if range.first.0 > reached {
+                return false;
+            }
+            reached = reached.max(range.end());
+        }
+        reached >= self.end()
     }
 }
 

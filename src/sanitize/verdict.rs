@@ -113,12 +113,15 @@ fn find_failure(state: &RunState, ledger: &LedgerFacts) -> Option<Failure> {
 }
 
 /// A block reads back as something else although its pass had written it. That it could not be written in another
-/// pass excuses nothing.
+/// pass, or was not reached there, excuses nothing.
 fn lost_what_was_written(state: &RunState) -> bool {
     state.stages.iter().any(|read| {
         let written = stage_of(state, read.stage.pass, |work| work == StageWork::Write);
-        let unwritten = written.map_or(&[][..], |stage| &stage.ledger.unwritten);
-        read.ledger.mismatched.iter().any(|range| !unwritten.iter().any(|bad| bad.covers(*range)))
+        let mut missing: Vec<LbaRange> = written
+            .map(|stage| stage.ledger.unwritten.iter().chain(&stage.ledger.unreached).copied().collect())
+            .unwrap_or_default();
+        missing.sort_unstable_by_key(|range| range.first);
+        read.ledger.mismatched.iter().any(|range| !range.is_within(&missing))
     })
 }
 
@@ -355,6 +358,10 @@ mod tests {
         assert_eq!(judged([clean(), unwritten(), bad(7, 1)]), Ok(Proven::ReadbackWithExceptions));
         assert_eq!(judged([unwritten(), clean(), clean()]), Ok(Proven::ReadbackWithExceptions));
         assert_eq!(judged([clean(), unwritten(), bad(7, 2)]), Err("mismatch".to_owned()));
+        // The drive took nothing at first, and was not tried to the end.
+        let gave_up = || Ledger { unreached: bad(8, 1).mismatched, ..unwritten() };
+        assert_eq!(judged([clean(), gave_up(), bad(7, 2)]), Err("write_errors".to_owned()));
+        assert_eq!(judged([clean(), gave_up(), bad(7, 3)]), Err("mismatch".to_owned()));
     }
 
     #[test]

@@ -19,14 +19,14 @@ fn a_power_cut_is_resumed_in_the_next_boot_with_one_certificate() {
     let nvme = NvmeDrive::new(Nvme::new("CUT-NVME", 8));
     let sata = SataDrive::new(Ata::new("CUT-SATA", 8));
     let sas = SasDrive::new(Scsi::new("CUT-SAS", 8));
-    let usb = UsbDrive::new(Ata::new("INSIDE", 8), Sat::Whole, "CUT-USB");
+    let usb = UsbDrive::new(Ata::new("INSIDE", 8), Sat::None, "CUT-USB");
     let plugs: [&dyn Plug; 4] = [&nvme, &sata, &sas, &usb];
     let Some(mut bench) = Bench::start("power-overwrite", &plugs) else { return };
     let drives: [(&str, &str, &dyn Powered); 4] = [
         ("CUT-NVME", "NVMe SSD", &nvme),
         ("CUT-SATA", "SATA SSD", &sata),
         ("CUT-SAS", "SAS disk", &sas),
-        ("CUT-USB", "USB bridge with SAT", &usb),
+        ("CUT-USB", "USB bridge without SAT", &usb),
     ];
     for (serial, ..) in drives {
         let (path, _) = bench.guest.drive(serial);
