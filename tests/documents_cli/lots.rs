@@ -7,14 +7,15 @@ use lastwrite::signed::{Jws, Role, StationKey, sign};
 
 use super::*;
 
-/// The lot that is made of these, and how its media stand.
+/// The lot that is made of these, and how its media stand, sorted: it lists them in the order of their documents' ids.
 fn gathered(bench: &Bench, code: i32, args: &[&str]) -> (String, Vec<String>) {
     let line = bench.station.json(code, &[&["certificate", "gather"][..], args].concat()).remove(0);
     let file = line["files"][0].as_str().unwrap().to_owned();
     let (_, _, document) = Document::read(&std::fs::read(&file).unwrap()).unwrap();
     let Document::Gathering(gathering) = document else { panic!("{file} is no lot") };
-    let standing = gathering.media.iter().map(|medium| medium.standing.words().to_owned());
-    (file, standing.collect())
+    let mut standing: Vec<_> = gathering.media.iter().map(|medium| medium.standing.words().to_owned()).collect();
+    standing.sort_unstable();
+    (file, standing)
 }
 
 #[test]
