@@ -45,7 +45,9 @@ fn cut_in_the_middle(scene: &'static str, kind: &str, drives: &[(&str, &dyn Powe
     let open: Vec<Value> = listed.json();
     for (technique, drive) in drives {
         let run = run_of(&open, serial(technique)).unwrap_or_else(|| panic!("no run of {technique}: {open:#?}"));
-        let (ran, result) = bench.resume(&run, &[]);
+        // Sticks of one batch share their serial number: a person has to say that it is the one.
+        let confirm: &[&str] = if kind.contains("USB") { &["--confirm", serial(technique)] } else { &[] };
+        let (ran, result) = bench.resume(&run, confirm);
         assert!(result["outcome"].is_string(), "{technique}: {}\n{}", ran.stdout, ran.stderr);
         let case = Case { drive: *drive, ..case_of(technique, *drive, kind) };
         bench.judge(&case, &format!("`{technique}`, then `resume`"), &result);
