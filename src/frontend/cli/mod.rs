@@ -276,3 +276,33 @@ fn station_failure(error: &StationError) -> Failure {
         _ => failure(Exit::Other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    /// One public key in 64 begins with a hyphen (base64url), and so may a serial number.
+    #[test]
+    fn keys_tokens_and_serial_numbers_may_begin_with_a_hyphen() {
+        let mut command = Cli::command();
+        command.build();
+        let (mut seen, mut waiting) = (0, vec![command]);
+        while let Some(command) = waiting.pop() {
+            for arg in command.get_arguments() {
+                let named = arg.get_value_names().unwrap_or_default().iter();
+                let ours = named.clone().any(|name| matches!(name.as_str(), "KID" | "X" | "TOKEN" | "SERIAL"))
+                    || matches!(arg.get_id().as_str(), "serial" | "confirm" | "kid" | "public_key");
+                // An option of many values ends at the next hyphen; there it is --serial=-1.
+                if !ours || arg.get_num_args().is_some_and(|range| range.max_values() > 1) {
+                    continue;
+                }
+                seen += 1;
+                assert!(arg.is_allow_hyphen_values_set(), "{} {}", command.get_name(), arg.get_id());
+            }
+            waiting.extend(command.get_subcommands().cloned());
+        }
+        assert!(seen >= 15, "{seen} looked at");
+    }
+}

@@ -23,7 +23,7 @@ pub struct ResumeArgs {
     #[arg(long, conflicts_with = "abandon")]
     yes: bool,
     /// Confirm token of a medium that may be another with the same serial number; naming its run by it does too
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
     confirm: Vec<String>,
     /// Give the named runs up: each ends as a failure with a signed report
     #[arg(long, requires = "runs", requires = "reason")]

@@ -37,7 +37,7 @@ pub struct WipeArgs {
     #[arg(long, value_name = "FILE.csv", requires = "manifest")]
     results: Option<PathBuf>,
     /// Confirm token of a block device, as `plan` prints it; once for each
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
     confirm: Vec<String>,
     /// Confirm image files
     #[arg(long)]

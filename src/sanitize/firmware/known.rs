@@ -47,13 +47,13 @@ impl Known {
         Ok(Known { canaries: fresh, stored, samples, areas })
     }
 
-    /// Of a medium that a failed sanitize has shut. Only another one opens it, so that may not be refused for want of
+    /// Of a medium that a failed sanitize or format has shut. Only another one opens it, so that may not be refused for want of
     /// known content: what the run knew before stays known, and where it knew nothing, the drive's word is all.
     fn from_before(session: &mut Session<'_>, past: &Past, words: &str) -> Result<Known, Refusal> {
         if let Some(known) = Known::noted(past).filter(|known| known.stored > 0) {
             return Ok(known);
         }
-        let why = format!("a sanitize failed ({words}), and the drive takes neither reads nor writes since");
+        let why = format!("an erase of its own failed ({words}), and the drive takes neither reads nor writes since");
         match &past.earlier {
             // Canaries that this technique only began to store may stand in the place of those.
             Some(earlier) if past.canaries.is_none() => {
@@ -74,7 +74,7 @@ impl Known {
     }
 }
 
-/// The drive's words, where it says that a failed sanitize has shut it, and is seen to be shut. Only a few places are
+/// The drive's words, where it says that a failed erase has shut it, and is seen to be shut. Only a few places are
 /// tried: the kernel takes a drive that refuses many reads for broken.
 fn shut(session: &mut Session<'_>, places: &Canaries) -> Option<String> {
     let words = session.procedure.shut(session.path)?;

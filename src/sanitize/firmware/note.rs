@@ -22,7 +22,7 @@ pub enum Note {
         /// Why.
         why: String,
     },
-    /// The drive takes neither reads nor writes since a sanitize failed: what was known of the medium before that
+    /// The drive takes neither reads nor writes since an erase failed: what was known of the medium before that
     /// technique is what is known now.
     KnownFromBefore {
         /// Why nothing can be written or read.

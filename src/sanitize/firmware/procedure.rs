@@ -27,8 +27,8 @@ pub trait Procedure: Send {
     }
     /// What the drive is doing, or did last.
     fn status(&self, path: &mut dyn Transport) -> State;
-    /// The drive's words, where it says that a sanitize failed, after which it takes nothing but another one. Asked
-    /// where the status is a failure.
+    /// The drive's words, where it says that a sanitize or a format failed, after which it takes nothing but another
+    /// one. Asked where the status is a failure.
     fn shut(&self, path: &mut dyn Transport) -> Option<String> {
         let _ = path;
         None

@@ -63,6 +63,13 @@ impl Procedure for ScsiFormat {
             () => None,
         })
     }
+
+    fn shut(&self, path: &mut dyn Transport) -> Option<String> {
+        match self.status(path) {
+            State::Failed(words) => Some(words),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]

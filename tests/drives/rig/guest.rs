@@ -71,7 +71,9 @@ impl Guest {
     }
 
     fn await_ready(&mut self) {
+        let start = Instant::now();
         let line = self.line(BOOT);
+        took(start, &line);
         assert!(line.starts_with("ready "), "{line}\n{}", self.console());
     }
 
@@ -88,8 +90,10 @@ impl Guest {
 
     /// `sh -c` in the guest.
     pub fn run(&mut self, command: &str) -> Ran {
+        let start = Instant::now();
         self.send(command);
         let line = self.line(COMMAND);
+        took(start, command);
         let words: Vec<&str> = line.split(' ').collect();
         assert_eq!((words.len(), words[0]), (4, self.next.to_string().as_str()), "{line}");
         let text =
@@ -191,6 +195,11 @@ impl Drop for Guest {
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
     }
+}
+
+/// For whoever reads a failed test, or wants to know where a scene's time goes (`--no-capture`).
+fn took(start: Instant, what: &str) {
+    eprintln!("{:7.2} s  {what}", start.elapsed().as_secs_f64());
 }
 
 fn connect(place: &Path, socket: &Path) -> BufReader<UnixStream> {

@@ -18,9 +18,9 @@ const LONG: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_secs(1);
 
 /// A drive for each technique; its serial number is the technique's name, cut to 20 characters.
-fn cut_in_the_middle(scene: &'static str, kind: &str, drives: &[(&str, &dyn Powered)]) {
+fn cut_in_the_middle(scene: &'static str, kind: &str, drives: &[(&str, &dyn Powered)]) -> Option<Bench> {
     let plugs: Vec<_> = drives.iter().map(|(_, d)| *d as &dyn Plug).collect();
-    let Some(mut bench) = Bench::start(scene, &plugs) else { return };
+    let mut bench = Bench::start(scene, &plugs)?;
     for (technique, drive) in drives {
         drive.pace(LONG, Duration::ZERO);
         bench.guest.begin_wipe(&[serial(technique)], &["--technique", technique]);
@@ -52,7 +52,7 @@ fn cut_in_the_middle(scene: &'static str, kind: &str, drives: &[(&str, &dyn Powe
         let case = Case { drive: *drive, ..case_of(technique, *drive, kind) };
         bench.judge(&case, &format!("`{technique}`, then `resume`"), &result);
     }
-    bench.end();
+    Some(bench)
 }
 
 /// A sanitize goes on by itself when power is back; a format does not, and says so.
@@ -80,7 +80,8 @@ fn power_cut_nvme() {
     let drives: Vec<_> = techniques.iter().map(|t| NvmeDrive::new(Nvme::new(serial(t), 2))).collect();
     let pairs: Vec<(&str, &dyn Powered)> =
         techniques.into_iter().zip(drives.iter().map(|d| d as &dyn Powered)).collect();
-    cut_in_the_middle("power-nvme", "NVMe SSD", &pairs);
+    let Some(bench) = cut_in_the_middle("power-nvme", "NVMe SSD", &pairs) else { return };
+    bench.end();
     for (technique, drive) in techniques.iter().zip(&drives).filter(|(technique, _)| technique.contains("sanitize")) {
         let seen = drive.lock().seen.clone();
         assert!(seen.len() <= 1, "{technique} goes on by itself and is not sent a second time: {seen:?}");
@@ -93,7 +94,15 @@ fn power_cut_scsi() {
     let drives: Vec<_> = techniques.iter().map(|t| UsbScsi::new(Scsi::new(serial(t), 2))).collect();
     let pairs: Vec<(&str, &dyn Powered)> =
         techniques.into_iter().zip(drives.iter().map(|d| d as &dyn Powered)).collect();
-    cut_in_the_middle("power-scsi", "SCSI disk behind USB", &pairs);
+    let kind = "SCSI disk behind USB";
+    let Some(mut bench) = cut_in_the_middle("power-scsi", kind, &pairs) else { return };
+    // A broken format shuts the disk, and only a new one opens it.
+    for behaviour in ["has a broken format, and takes nothing but a new one", "is honest, and has had a broken format"]
+    {
+        let format = case(&drives[3], "scsi-format", kind, Honest, behaviour);
+        bench.wipe(&[format], "`scsi-format`", &["--technique", "scsi-format"]);
+    }
+    bench.end();
 }
 
 #[test]
@@ -108,7 +117,8 @@ fn power_cut_ata() {
     let drives: Vec<_> = techniques.iter().map(|t| SataDrive::new(Ata::new(serial(t), 2))).collect();
     let pairs: Vec<(&str, &dyn Powered)> =
         techniques.into_iter().zip(drives.iter().map(|d| d as &dyn Powered)).collect();
-    cut_in_the_middle("power-ata", "SATA SSD", &pairs);
+    let Some(bench) = cut_in_the_middle("power-ata", "SATA SSD", &pairs) else { return };
+    bench.end();
     for (technique, drive) in techniques.iter().zip(&drives) {
         assert!(!drive.lock().security.enabled, "{technique}: a password is left on the drive");
         // SANITIZE DEVICE with another feature than that of its status.

@@ -23,7 +23,7 @@ pub struct DestroyArgs {
     #[arg(long, value_name = "FILE")]
     because: Option<PathBuf>,
     /// Serial number of the medium, as on its label
-    #[arg(long, value_name = "SERIAL", required_unless_present = "because")]
+    #[arg(long, value_name = "SERIAL", required_unless_present = "because", allow_hyphen_values = true)]
     serial: Option<String>,
     /// Manufacturer of the medium
     #[arg(long, value_name = "NAME")]
@@ -77,7 +77,7 @@ pub struct DestroyArgs {
     #[arg(long, value_name = "MODEL")]
     equipment_model: String,
     /// Serial number of the machine
-    #[arg(long, value_name = "SERIAL")]
+    #[arg(long, value_name = "SERIAL", allow_hyphen_values = true)]
     equipment_serial: Option<String>,
     /// Evaluated products list that the machine stands on
     #[arg(long, value_name = "TEXT")]

@@ -32,7 +32,7 @@ pub struct GatherArgs {
     #[arg(long, value_name = "MODEL", requires = "computer")]
     model: Option<String>,
     /// Serial number of the computer
-    #[arg(long, value_name = "SERIAL", requires = "computer")]
+    #[arg(long, value_name = "SERIAL", requires = "computer", allow_hyphen_values = true)]
     serial: Option<String>,
     /// Whose media the lot is
     #[arg(long, value_name = "NAME", requires = "lot")]

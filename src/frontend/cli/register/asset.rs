@@ -98,7 +98,7 @@ pub struct AddArgs {
     #[arg(long)]
     model: Option<String>,
     /// Serial number of the device
-    #[arg(long)]
+    #[arg(long, value_name = "SERIAL", allow_hyphen_values = true)]
     serial: Option<String>,
     /// Who sold it
     #[arg(long)]

@@ -36,7 +36,7 @@ pub struct AddArgs {
     #[arg(value_name = "TAG")]
     tag: String,
     /// Serial number as the drive reports it
-    #[arg(long, required_unless_present_any = ["drive", "wwn"])]
+    #[arg(long, value_name = "SERIAL", required_unless_present_any = ["drive", "wwn"], allow_hyphen_values = true)]
     serial: Option<String>,
     /// Model number
     #[arg(long)]

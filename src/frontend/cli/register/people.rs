@@ -39,7 +39,7 @@ pub struct EnrolArgs {
     #[arg(value_name = "NAME")]
     name: String,
     /// Public key: the JWK's `x`
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_hyphen_values = true)]
     public_key: String,
     #[command(flatten)]
     open: OpenArgs,
