@@ -38,6 +38,9 @@ impl Rig {
             qemu.arg("-L").arg(root.join("usr/share").join(firmware));
         }
         qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", "640M"]);
+        // A processor without AES, SHA and a source of randomness emulates them instruction by instruction, and waits
+        // for randomness; five levels of page tables only cost time.
+        qemu.args(["-cpu", "max,-la57"]);
         qemu.args(["-accel", &accelerator, "-machine", "q35,sata=off,memory-backend=ram"]);
         qemu.args(["-object", "memory-backend-memfd,id=ram,size=640M,share=on"]);
         qemu.arg("-kernel").arg(self.folder.join("vmlinuz"));
