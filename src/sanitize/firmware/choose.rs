@@ -5,8 +5,9 @@ use super::{
     Procedure, Psids, ScsiFormat, ScsiSanitize, ZoneResetOverwrite,
 };
 use crate::device::command::ata::security::EraseMode;
+use crate::device::{self, Roots};
 use crate::media::{Kind, Medium, MediumClass, Transport, Zoned};
-use crate::policy::Technique;
+use crate::policy::{Technique, Way};
 
 /// SANITIZE and FORMAT UNIT of a SCSI disk.
 const SCSI: [Technique; 4] = [
@@ -99,6 +100,15 @@ pub fn procedure_for(
         T::OpalPsidRevert => Some(Box::new(OpalPsidRevert::new(psids.of(medium).cloned()))),
         T::ZoneResetOverwrite => Some(Box::new(ZoneResetOverwrite::new())),
         T::Overwrite | T::Degauss | T::Shred | T::Pulverize | T::Disintegrate | T::Incinerate | T::Melt => None,
+    }
+}
+
+/// Whether what the technique's command may reach beyond `medium` can be told: a command to a SCSI unit, or to the
+/// drive's security subsystem, may be one to all units of the drive. `Err`: it has others, and they are named.
+pub fn check_alone(technique: Technique, roots: &Roots, medium: &Medium) -> Result<(), String> {
+    match technique.way() {
+        Way::Scsi | Way::Tcg => device::check_alone(roots, medium).map_err(|error| error.to_string()),
+        Way::Nvme | Way::Ata | Way::Mmc | Way::Host | Way::Physical => Ok(()),
     }
 }
 
