@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::Erase;
 use super::procedure::{Look, Procedure, Started, State};
 use crate::device::command::nvme::{
-    AdminCommand, Controller, SanitizeAction, SanitizeOutcome, SanitizeStatus, identify_controller, sanitize,
-    sanitize_status_log, status,
+    AdminCommand, Completion, Controller, SanitizeAction, SanitizeOutcome, SanitizeStatus, identify_controller,
+    sanitize, sanitize_status_log,
 };
 use crate::device::command::{Data, hex};
-use crate::device::transport::Transport;
+use crate::device::transport::{Transport, TransportError};
 use crate::media::{CommandSet, PlannedCommand, Reach};
 use crate::policy::Technique;
 
@@ -95,13 +95,8 @@ impl Procedure for NvmeSanitize {
     }
 
     fn start(&self, path: &mut dyn Transport) -> Started {
-        match path.nvme_admin(&self.command(), Data::None, PATIENCE) {
-            Ok(done) if done.is_success() => Started::Accepted,
-            Ok(done) if done.code() == status::SANITIZE_IN_PROGRESS => Started::Unknown(done.meaning().to_owned()),
-            Ok(done) => Started::Rejected(format!("{} (status {:x}h)", done.meaning(), done.code())),
-            Err(error) if error.was_not_sent() => Started::Rejected(error.to_string()),
-            Err(error) => Started::Unknown(error.to_string()),
-        }
+        let command = self.command();
+        started(&command, path.nvme_admin(&command, Data::None, PATIENCE))
     }
 
     fn status(&self, path: &mut dyn Transport) -> State {
@@ -124,6 +119,22 @@ impl Procedure for NvmeSanitize {
             SanitizeOutcome::Reserved(_) => State::Unknown(words),
         }
     }
+}
+
+/// What the answer to an erasing command means.
+pub(super) fn started(command: &AdminCommand, answer: Result<Completion, TransportError>) -> Started {
+    match answer {
+        Ok(done) if done.is_success() => Started::Accepted,
+        Ok(done) if done.says_not_begun(command.opcode) => Started::Rejected(said(done)),
+        Ok(done) => Started::Unknown(said(done)),
+        Err(error) if error.was_not_sent() => Started::Rejected(error.to_string()),
+        Err(error) => Started::Unknown(error.to_string()),
+    }
+}
+
+/// A status in words.
+pub(super) fn said(done: Completion) -> String {
+    format!("{} (status {:x}h)", done.meaning(), done.code())
 }
 
 /// What the controller says of itself.
@@ -150,7 +161,6 @@ pub(super) fn planned(command: &AdminCommand) -> PlannedCommand {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::command::nvme::Completion;
     use crate::device::transport::Scripted;
 
     #[test]
