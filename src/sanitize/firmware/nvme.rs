@@ -165,12 +165,13 @@ mod tests {
 
     #[test]
     fn each_sanitize_reaches_the_subsystem_with_its_own_capability_and_estimate() {
-        for (erase, bit, seconds) in [(Erase::Crypto, 0, 3), (Erase::Block, 1, 2), (Erase::Overwrite, 2, 1)] {
+        for (erase, bit, seconds) in [(Erase::Crypto, 0, 3), (Erase::Block, 1, 2), (Erase::Overwrite, 2, 4)] {
             let (mut path, script) = Scripted::new(&[CommandSet::Nvme]);
             let mut data = vec![0; 4096];
             data[328] = 1 << bit;
             let mut log = vec![0; 512];
-            (log[8], log[12], log[16]) = (1, 2, 3);
+            // The first is for 16 passes, and one is sent.
+            (log[8], log[12], log[16]) = (49, 2, 3);
             script.always_nvme_in(&identify_controller(), &data, Ok(Completion::default()));
             script.always_nvme_in(&sanitize_status_log(), &log, Ok(Completion::default()));
             let look = NvmeSanitize::new(erase).look(&mut path).unwrap();

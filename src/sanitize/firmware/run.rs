@@ -327,7 +327,9 @@ fn finish(session: &mut Session<'_>, known: &Known, started: Started, deadline: 
                 (silent, seen_running) = (Duration::ZERO, true);
                 unchanged = if progress == last { unchanged + pause } else { Duration::ZERO };
                 last = progress;
-                if unchanged >= session.stall && progress.is_some() || waited >= deadline {
+                // One that gets on is not stalled, however wrong its estimate was.
+                let longest = if progress.is_some() { deadline.max(LONGEST) } else { deadline };
+                if unchanged >= session.stall && progress.is_some() || waited >= longest {
                     let at = progress.map_or_else(|| "not reported".to_owned(), |p| format!("{p} of 65536"));
                     let message = format!("the erase did not end within {} s; progress {at}", waited.as_secs());
                     return Ok(End::Failed(failure("stalled", message)));
