@@ -78,11 +78,14 @@ pub fn procedure_for(
 ) -> Option<Box<dyn Procedure>> {
     use Technique as T;
     let format = |crypto| -> Option<Box<dyn Procedure>> { Some(Box::new(NvmeFormat::new(crypto, namespace(medium)?))) };
+    let sanitize = |erase| -> Option<Box<dyn Procedure>> {
+        Some(Box::new(NvmeSanitize::new(erase).read_back_of(namespace(medium))))
+    };
     let card = |how| -> Option<Box<dyn Procedure>> { Some(Box::new(MmcCard::new(how, boot))) };
     match technique {
-        T::NvmeSanitizeBlock => Some(Box::new(NvmeSanitize::new(Erase::Block))),
-        T::NvmeSanitizeCrypto => Some(Box::new(NvmeSanitize::new(Erase::Crypto))),
-        T::NvmeSanitizeOverwrite => Some(Box::new(NvmeSanitize::new(Erase::Overwrite))),
+        T::NvmeSanitizeBlock => sanitize(Erase::Block),
+        T::NvmeSanitizeCrypto => sanitize(Erase::Crypto),
+        T::NvmeSanitizeOverwrite => sanitize(Erase::Overwrite),
         T::NvmeFormatUser => format(false),
         T::NvmeFormatCrypto => format(true),
         T::ScsiSanitizeBlock => Some(Box::new(ScsiSanitize::new(Erase::Block))),

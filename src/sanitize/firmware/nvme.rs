@@ -1,12 +1,13 @@
 //! NVMe Sanitize and its log page (NVM Express base specification 2.1).
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use super::Erase;
 use super::procedure::{Look, Procedure, Started, State};
 use crate::device::command::nvme::{
-    AdminCommand, Completion, Controller, SanitizeAction, SanitizeOutcome, SanitizeStatus, identify_controller,
-    sanitize, sanitize_status_log,
+    AdminCommand, Completion, Controller, Namespace, SanitizeAction, SanitizeOutcome, SanitizeStatus,
+    identify_controller, identify_namespace, sanitize, sanitize_status_log,
 };
 use crate::device::command::{Data, hex};
 use crate::device::transport::{Transport, TransportError};
@@ -16,15 +17,33 @@ use crate::policy::Technique;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sanitize of a whole NVM subsystem.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct NvmeSanitize {
     erase: Erase,
+    /// Whose blocks are read afterwards.
+    namespace: Option<u32>,
+    leaves: Cell<Option<u8>>,
 }
 
 impl NvmeSanitize {
     /// By this erase.
     pub fn new(erase: Erase) -> NvmeSanitize {
-        NvmeSanitize { erase }
+        NvmeSanitize { erase, namespace: None, leaves: Cell::new(None) }
+    }
+
+    /// It is this namespace that is read afterwards.
+    pub fn read_back_of(self, namespace: Option<u32>) -> NvmeSanitize {
+        NvmeSanitize { namespace, ..self }
+    }
+
+    /// What each block holds after the overwrite. The controller deallocates what it has overwritten: such a block
+    /// reads as the namespace says. It may leave out some, which hold the pattern (CDW11): both have to be the same.
+    fn left_behind(&self, path: &mut dyn Transport) -> Option<u8> {
+        let namespace = self.namespace.filter(|_| self.erase == Erase::Overwrite)?;
+        let mut data = [0; 4096];
+        let answer = path.nvme_admin(&identify_namespace(namespace), Data::In(&mut data), PATIENCE);
+        answer.ok().filter(Completion::is_success)?;
+        Namespace::parse(&data)?.deallocated.filter(|byte| *byte == 0)
     }
 
     /// Sanitize. The NSID is 0: the command is one to the subsystem. One overwrite pass (0 would be
@@ -68,8 +87,7 @@ impl Procedure for NvmeSanitize {
     }
 
     fn leaves(&self) -> Option<u8> {
-        // CDW11 is the pattern.
-        (self.erase == Erase::Overwrite).then_some(0)
+        self.leaves.get()
     }
 
     fn look(&self, path: &mut dyn Transport) -> Result<Look, String> {
@@ -79,6 +97,7 @@ impl Procedure for NvmeSanitize {
             Erase::Block => found.sanitize.block_erase,
             Erase::Overwrite => found.sanitize.overwrite,
         };
+        self.leaves.set(self.left_behind(path));
         let estimates = if supported { NvmeSanitize::log(path)?.estimates } else { Default::default() };
         Ok(Look {
             serial: found.serial,
