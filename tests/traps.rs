@@ -428,12 +428,20 @@ fn scsi_success_needs_an_accepted_command_and_a_ready_drive() {
         }
         script.finish();
     }
-    // The command is lost on the way: a ready drive is no sign that it was ever there.
-    let (path, script) = scsi_drive(b"SERIAL-1", 3);
-    ready(&script);
-    script.scsi(&block.command().0, Err(TransportError::Io { what: "SANITIZE".into(), why: "reset".into() }));
-    ready(&script);
-    assert_eq!(code(go(&bench(Truth::Erases), &block, path, &Past::default())), "not_begun");
+    // The answer is lost, and perhaps the command: a ready drive is no sign that it was ever there, and where nothing is
+    // left it is told, but no success.
+    for (truth, gone) in [(Truth::Erases, true), (Truth::ErasesHalf, false), (Truth::Nothing, false)] {
+        let (path, script) = scsi_drive(b"SERIAL-1", 3);
+        ready(&script);
+        script.scsi(&block.command().0, Err(TransportError::Io { what: "SANITIZE".into(), why: "reset".into() }));
+        ready(&script);
+        match go(&bench(truth), &block, path, &Past::default()) {
+            Ok(End::Failed(failure)) if failure.code == "not_begun" => {
+                assert_eq!(failure.message.contains("nothing of the known content"), gone, "{}", failure.message);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]

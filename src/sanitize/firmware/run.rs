@@ -312,8 +312,15 @@ fn finish(session: &mut Session<'_>, known: &Known, started: Started, deadline: 
             }
             State::Ready | State::Never => {
                 let cleaned = clean_up(session)?;
+                // No word of the drive says that it erased: no success, whatever is left.
+                let gone = match known.canaries.find(session.blocks).all_gone() {
+                    true => {
+                        ", although nothing of the known content is there any more: wipe it again, so that it says so"
+                    }
+                    false => "",
+                };
                 let message = format!(
-                    "the drive knows of no erase after the command was sent ({}){}",
+                    "the drive knows of no erase after the command was sent ({}){gone}{}",
                     started.words(),
                     also(cleaned)
                 );
