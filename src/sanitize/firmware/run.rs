@@ -8,7 +8,7 @@ use super::canary::{Blocks, Canaries};
 use super::known::Known;
 use super::note::{Diary, DiaryError, Note, Past};
 use super::procedure::{Look, Procedure, Started, State};
-use super::survey::Survey;
+use super::survey::{Left, Survey};
 use crate::device::transport::Transport;
 use crate::overwrite::{quick_extents, sample_extents};
 use crate::policy::VerificationLevel;
@@ -438,8 +438,8 @@ fn survey(session: &mut Session<'_>, nothing_known: bool) -> Option<Survey> {
         VerificationLevel::Quick => quick_extents(size, block, session.seed),
         VerificationLevel::Full => std::iter::once(0..size.0).collect(),
     };
-    let leaves = session.procedure.leaves();
-    Survey::read(level, &extents, leaves, session.blocks, session.clock)
+    let left = Left::by(session.procedure);
+    Survey::read(level, &extents, &left, session.blocks, session.clock)
 }
 
 fn blocks_of(ranges: &[crate::units::LbaRange]) -> u64 {
