@@ -428,8 +428,8 @@ fn scsi_success_needs_an_accepted_command_and_a_ready_drive() {
         }
         script.finish();
     }
-    // The answer is lost, and perhaps the command: a ready drive is no sign that it was ever there. Where nothing is left
-    // that is told, and no success.
+    // The answer is lost, and perhaps the command: a ready drive is no sign that it was ever there. Where nothing is
+    // left that is told, and no success.
     for (truth, gone) in [(Truth::Erases, true), (Truth::ErasesHalf, false), (Truth::Nothing, false)] {
         let (path, script) = scsi_drive(b"SERIAL-1", 3);
         ready(&script);
