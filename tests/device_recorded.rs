@@ -14,10 +14,12 @@ use std::path::Path;
 use common::sysfs_tree::FixtureTree;
 use lastwrite::device::{
     ReachError, ResolveError, TargetRule, UdevSource, check_reached, find_by_identity, inventory, is_forced_read_only,
-    own_serial, reached, resolve, units_beside,
+    own_serial, reached, resolve,
 };
 use lastwrite::frontend::cli::drives_json;
 use lastwrite::media::{Medium, Protection, Reach, Zoned};
+use lastwrite::policy::{Technique, Way};
+use lastwrite::sanitize::firmware::check_alone;
 use lastwrite::units::human_bytes;
 
 /// One machine a test, so that a failure names it.
@@ -384,26 +386,41 @@ fn what_a_command_reaches_has_to_be_what_was_confirmed() {
     assert_eq!(reached(&of(&more).roots(), &first, Reach::Subsystem).unwrap().len(), 2);
 }
 
-/// What goes to a drive's security subsystem reaches all its logical units.
+/// What goes to a SCSI unit, or to a drive's security subsystem, may reach all units of the drive.
 #[test]
-fn other_units_of_a_scsi_target_are_seen() {
+fn what_may_reach_other_units_of_a_scsi_target_is_refused() {
     let disk = |place: &str, number: u32| {
         format!("[sys/devices/pci0000:00/host2/{place}]\ndev = 8:{number}\nsize = 60000000\n")
     };
-    let tree = FixtureTree::parse(
-        &[
-            disk("target2:0:0/2:0:0:0/block/sda", 0),
-            disk("target2:0:0/2:0:0:1/block/sdb", 16),
-            disk("target2:0:1/2:0:1:0/block/sdc", 32),
-            "/proc/self/mountinfo <<\n22 1 0:2 / / rw - rootfs rootfs rw\n>>\n".to_owned(),
-        ]
-        .concat(),
-    );
-    let media = inventory(&tree.roots()).unwrap();
-    let beside = |path: &str| {
-        let medium = media.iter().find(|medium| medium.path == Path::new(path)).unwrap();
-        units_beside(&tree.roots(), medium).unwrap()
+    let first = disk("target2:0:0/2:0:0:0/block/sda", 0);
+    let second = disk("target2:0:0/2:0:0:1/block/sdb", 16);
+    let other = disk("target2:0:1/2:0:1:0/block/sdc", 32);
+    let mounts = "/proc/self/mountinfo <<\n22 1 0:2 / / rw - rootfs rootfs rw\n>>\n";
+    let tree = |disks: &[&str]| FixtureTree::parse(&[&disks.concat(), mounts].concat());
+    let alone = tree(&[&first, &other]);
+    let of = |path: &str| {
+        inventory(&alone.roots()).unwrap().into_iter().find(|medium| medium.path == Path::new(path)).unwrap()
     };
-    assert_eq!(beside("/dev/sda"), [Path::new("/dev/sdb")]);
-    assert!(beside("/dev/sdc").is_empty());
+    let (sda, sdc) = (of("/dev/sda"), of("/dev/sdc"));
+    // Another path to the first leads to the second as well.
+    let by_two = Medium { other_paths: vec!["/dev/sda".into()], ..sdc.clone() };
+    // The second unit may also come after the plan: what was true of the medium then is asked anew.
+    let together = tree(&[&first, &second, &other]);
+    for technique in Technique::ALL {
+        let check = |tree: &FixtureTree, medium: &Medium| check_alone(technique, &tree.roots(), medium);
+        let reaches = matches!(technique.way(), Way::Scsi | Way::Tcg);
+        assert_eq!((check(&alone, &sda), check(&alone, &sdc), check(&together, &sdc)), (Ok(()), Ok(()), Ok(())));
+        for medium in [&sda, &by_two] {
+            let checked = check(&together, medium);
+            assert_eq!(checked.is_err(), reaches, "{technique}: {checked:?}");
+            if let Err(why) = checked {
+                assert!(why.contains("(/dev/sdb)") && why.contains("--method clear"), "{why}");
+            }
+        }
+        // One that is not in the list any more: what belongs to it cannot be told.
+        assert_eq!(check(&tree(&[&other]), &sda).is_err(), reaches, "{technique}");
+    }
+    for technique in [Technique::ScsiSanitizeCrypto, Technique::ScsiFormat, Technique::OpalPsidRevert] {
+        assert!(check_alone(technique, &together.roots(), &sda).is_err());
+    }
 }

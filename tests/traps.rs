@@ -14,8 +14,8 @@ use lastwrite::device::transport::{Script, Scripted, TransportError};
 use lastwrite::media::CommandSet;
 use lastwrite::policy::VerificationLevel;
 use lastwrite::sanitize::firmware::{
-    Blocks, Bond, Canaries, Clock, Diary, DiaryError, End, Erase, Note, NvmeSanitize, Past, Procedure, Refusal, STALL,
-    ScsiSanitize, Session, carry_out,
+    Blocks, Bond, Canaries, Clock, Diary, DiaryError, End, Erase, Note, NvmeFormat, NvmeSanitize, Past, Procedure,
+    Refusal, STALL, ScsiSanitize, Session, carry_out,
 };
 use lastwrite::scheme::StreamKey;
 use lastwrite::units::{Bytes, SectorSize};
@@ -363,6 +363,44 @@ fn what_the_drive_refuses_or_cannot_do_is_told() {
 }
 
 #[test]
+fn what_the_host_answers_for_the_drive_is_no_word_of_the_drive() {
+    // Linux ends with it what it waited for in vain, and what a path that went away was at.
+    for status in [nvme::status::HOST_ABORTED, nvme::status::HOST_PATHING_ERROR] {
+        let host: Result<_, TransportError> = Ok(Completion { status, result: 0 });
+        let (path, _script) = nvme(&log(0, 0, 0), host.clone(), &[&log(2, 9, 2), &log(1, 0xFFFF, 2)]);
+        let end = go(&bench(Truth::Erases), &block(), path, &Past::default());
+        assert!(matches!(end, Ok(End::Erased(_))), "{end:?}");
+        let (path, _script) = nvme(&log(0, 0, 0), host, &[&log(0, 0, 0)]);
+        assert_eq!(code(go(&bench(Truth::Nothing), &block(), path, &Past::default())), "not_begun");
+    }
+}
+
+#[test]
+fn a_format_that_ended_with_an_error_was_begun() {
+    let (mut controller, mut namespace) = (identify(0), vec![0; 4096]);
+    controller[256] = 1 << 1;
+    (namespace[0], namespace[130]) = (1, 9);
+    let keep = nvme::Namespace::parse(&namespace).unwrap();
+    for (truth, status, expected) in [
+        (Truth::ErasesHalf, nvme::status::INTERNAL_ERROR, "drive_failed"),
+        (Truth::ErasesHalf, nvme::status::POWER_LOSS, "drive_failed"),
+        // Write Fault.
+        (Truth::ErasesHalf, 0x280, "drive_failed"),
+        (Truth::Nothing, nvme::status::HOST_ABORTED, "not_begun"),
+        (Truth::Nothing, nvme::status::INVALID_FORMAT, "rejected"),
+    ] {
+        let format = NvmeFormat::new(false, 1);
+        let (path, script) = Scripted::new(&[CommandSet::Nvme]);
+        script.always_nvme_in(&identify_controller(), &controller, Ok(DONE));
+        script.always_nvme_in(&nvme::identify_namespace(1), &namespace, Ok(DONE));
+        script.nvme(&format.command(&keep), Ok(Completion { status, result: 0 }));
+        let bench = bench(truth);
+        assert_eq!(code(go(&bench, &format, path, &Past::default())), expected, "{status:03x}h");
+        assert_eq!(Past::fold(&*bench.notes.borrow()).sending.is_none(), expected == "rejected", "{status:03x}h");
+    }
+}
+
+#[test]
 fn scsi_success_needs_an_accepted_command_and_a_ready_drive() {
     let block = ScsiSanitize::new(Erase::Block);
     let good = || Ok(scsi::Outcome::default());
@@ -390,12 +428,20 @@ fn scsi_success_needs_an_accepted_command_and_a_ready_drive() {
         }
         script.finish();
     }
-    // The command is lost on the way: a ready drive is no sign that it was ever there.
-    let (path, script) = scsi_drive(b"SERIAL-1", 3);
-    ready(&script);
-    script.scsi(&block.command().0, Err(TransportError::Io { what: "SANITIZE".into(), why: "reset".into() }));
-    ready(&script);
-    assert_eq!(code(go(&bench(Truth::Erases), &block, path, &Past::default())), "not_begun");
+    // The answer is lost, and perhaps the command: a ready drive is no sign that it was ever there. Where nothing is
+    // left that is told, and no success.
+    for (truth, gone) in [(Truth::Erases, true), (Truth::ErasesHalf, false), (Truth::Nothing, false)] {
+        let (path, script) = scsi_drive(b"SERIAL-1", 3);
+        ready(&script);
+        script.scsi(&block.command().0, Err(TransportError::Io { what: "SANITIZE".into(), why: "reset".into() }));
+        ready(&script);
+        match go(&bench(truth), &block, path, &Past::default()) {
+            Ok(End::Failed(failure)) if failure.code == "not_begun" => {
+                assert_eq!(failure.message.contains("nothing of the known content"), gone, "{}", failure.message);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn sent(facts: &RunFacts, firmware: &FirmwareFacts, technique: Technique) -> Res
         return Ok("the command was sent before an interruption, and its answer is lost".to_owned());
     };
     let exchange = &firmware.exchanges[at];
-    require(!is_rejection(&exchange.reply), || format!("the drive rejected {}", exchange.name))?;
+    require(!is_rejection(exchange), || format!("the drive rejected {}", exchange.name))?;
     let after = &firmware.exchanges[at..];
     match technique {
         Technique::NvmeSanitizeBlock | Technique::NvmeSanitizeCrypto | Technique::NvmeSanitizeOverwrite => {
@@ -251,10 +251,16 @@ fn erases(technique: Technique, exchange: &Exchange) -> bool {
     }
 }
 
-/// The drive said positively that it did not take the command.
-fn is_rejection(reply: &Reply) -> bool {
-    match reply {
-        Reply::Nvme { status, .. } => u16::from_str_radix(status, 16).is_ok_and(|status| status & 0x7FF != 0),
+/// The drive said positively that it did not take the command. An NVMe status of type 3 is the path's or the host's
+/// own; and of a Sanitize that was broken off, or met one that runs, the log says what became of it.
+fn is_rejection(exchange: &Exchange) -> bool {
+    let sanitizes = exchange.command.starts_with("84");
+    match &exchange.reply {
+        Reply::Nvme { status, .. } => match u16::from_str_radix(status, 16).unwrap_or(0) & 0x7FF {
+            0 | 0x300..=0x3FF => false,
+            0x005 | 0x007 | 0x008 | 0x01D => !sanitizes,
+            _ => true,
+        },
         // Status register, the last byte: ERR.
         Reply::AtaRegisters { registers, .. } => {
             registers.get(20..22).and_then(|hex| u8::from_str_radix(hex, 16).ok()).is_some_and(|status| status & 1 != 0)

@@ -99,6 +99,14 @@ fn true_facts_pass_and_every_contradiction_is_found() {
     has("rejected Sanitize", |f| {
         drive(f).exchanges[1].reply = Reply::Nvme { status: "4002".into(), result: "00000000".into() };
     });
+    // What the host answered for it, and what was broken off: the log says what became of it, and nothing else does.
+    for status in ["370", "4371", "5", "7", "8", "401d"] {
+        let mut facts = erased();
+        drive(&mut facts).exchanges[1].reply = Reply::Nvme { status: status.into(), result: "00000000".into() };
+        assert!(check(&facts).is_ok(), "{status}: {:?}", check(&facts));
+        drive(&mut facts).exchanges.pop();
+        assert!(check(&facts).is_err(), "{status}");
+    }
     has("SSTAT 0002h", |f| {
         drive(f).exchanges.pop();
     });

@@ -29,7 +29,7 @@ pub use claim_error::{ClaimError, IdentityChanged};
 pub use facts::own_serial;
 pub use force_ro::{is_forced_read_only, set_force_ro};
 pub use inventory::{InventoryError, find_by_identity, inventory};
-pub use reach::{ReachError, check_reached, reached, units_beside};
+pub use reach::{ReachError, check_alone, check_reached, reached};
 pub use resolve::{ResolveError, TargetRule, resolve, resolve_all};
 pub use roots::{Nodes, Roots, UdevSource};
 pub use sleep::{NoSleep, Sleep, Slept};

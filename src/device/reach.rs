@@ -33,6 +33,19 @@ pub enum ReachError {
         /// What came or went.
         what: String,
     },
+    /// The drive has other units, and its command may reach them.
+    #[error(
+        "its command may erase the drive's other logical units along with it ({}), which nobody looked at or confirmed; overwrite each unit by itself (--method clear), or destroy the drive",
+        list(units)
+    )]
+    Beside {
+        /// The other units.
+        units: Vec<PathBuf>,
+    },
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// The other media that a command of this reach erases along with `medium`, protections and confirm
@@ -90,19 +103,27 @@ pub fn check_reached(roots: &Roots, medium: &Medium, reach: Reach, confirmed: &[
     }
 }
 
-/// Other logical units of the SCSI target that `medium` is a unit of. What goes to the drive's security subsystem
-/// reaches them as well (drives with two actuators show each as a unit). Empty where it is no SCSI device.
-pub fn units_beside(roots: &Roots, medium: &Medium) -> Result<Vec<PathBuf>, ReachError> {
+/// Refused where the SCSI target that `medium` is a unit of has other logical units, by any of its paths. SANITIZE,
+/// FORMAT UNIT (SBC-5 annex K) and what goes to the drive's security subsystem may reach them as well (drives with
+/// two actuators show each as a unit). Nothing where it is no SCSI device.
+pub fn check_alone(roots: &Roots, medium: &Medium) -> Result<(), ReachError> {
+    let units = units_beside(roots, medium)?;
+    if units.is_empty() { Ok(()) } else { Err(ReachError::Beside { units }) }
+}
+
+fn units_beside(roots: &Roots, medium: &Medium) -> Result<Vec<PathBuf>, ReachError> {
     let blocks =
         Blocks::read(roots).map_err(|source| InventoryError::Sysfs { path: roots.sys.join("block"), source })?;
     let disks = blocks.disks();
     let is_own = |node: &Node| node.path == medium.path || medium.other_paths.contains(&node.path);
-    let why = "it is not in the list of drives";
-    let unknown = || ReachError::Unknown { path: medium.path.clone(), why };
-    let own = disks.iter().find(|node| is_own(node)).ok_or_else(unknown)?;
+    let (own, others): (Vec<&Node>, Vec<&Node>) = disks.into_iter().partition(|node| is_own(node));
+    if own.is_empty() {
+        return Err(ReachError::Unknown { path: medium.path.clone(), why: "it is not in the list of drives" });
+    }
     let is_target = |above: &Path| above.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"target"));
-    let Some(target) = own.dir.ancestors().find(|above| is_target(above)) else { return Ok(Vec::new()) };
-    let beside = disks.iter().filter(|node| node.dir.starts_with(target) && !is_own(node));
+    let targets: Vec<&Path> =
+        own.iter().filter_map(|node| node.dir.ancestors().find(|above| is_target(above))).collect();
+    let beside = others.iter().filter(|node| targets.iter().any(|target| node.dir.starts_with(target)));
     Ok(beside.map(|node| node.path.clone()).collect())
 }
 

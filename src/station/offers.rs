@@ -10,7 +10,7 @@ use crate::device::{self, Roots};
 use crate::media::{Medium, Reach, Transport, Zoned, namespace_words};
 use crate::policy::{self, Offer, Technique};
 use crate::sanitize::firmware::{
-    BOOT_PARTITIONS, Bond, BootPartitions, Look, NvmeNamespaces, Psids, not_shown, procedure_for,
+    BOOT_PARTITIONS, Bond, BootPartitions, Look, NvmeNamespaces, Psids, check_alone, not_shown, procedure_for,
 };
 
 /// The answers of one medium.
@@ -73,8 +73,8 @@ impl Answers {
                     );
                 }
                 written_in_order(medium.zoned, *technique, look);
-                if *technique == Technique::OpalPsidRevert && look.supported && look.obstacle.is_none() {
-                    look.obstacle = reverted_along(roots, medium);
+                if look.supported && look.obstacle.is_none() {
+                    look.obstacle = check_alone(*technique, roots, medium).err();
                 }
                 let reach = look.reach;
                 let along = answers
@@ -150,19 +150,6 @@ fn written_in_order(zoned: Zoned, technique: Technique, look: &mut Look) {
              would show that the drive erased anything (zone-reset-overwrite)"
                 .to_owned(),
         );
-    }
-}
-
-/// A revert is one of the whole drive, which may be more than the unit that was named. Nobody could tell what of
-/// the others is gone.
-fn reverted_along(roots: &Roots, medium: &Medium) -> Option<String> {
-    match device::units_beside(roots, medium) {
-        Ok(units) if units.is_empty() => None,
-        Ok(units) => Some(format!(
-            "a revert would erase the drive's other logical units along with it: {}",
-            units.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
-        )),
-        Err(error) => Some(error.to_string()),
     }
 }
 

@@ -13,6 +13,7 @@ mod bench;
 mod failed_sanitize;
 mod mmc_card;
 mod nvme_capacity;
+mod nvme_overwrite;
 mod opal_drive;
 mod resumed;
 mod scsi_capacity;

@@ -6,7 +6,7 @@ use lastwrite::device::command::Data;
 use lastwrite::device::command::scsi::{CHECK_CONDITION, Command, GOOD, Outcome};
 use lastwrite::device::transport::{Transport, TransportError};
 use lastwrite::media::CommandSet;
-use lastwrite::sanitize::firmware::{End, Erase, Refusal, ScsiFormat, ScsiSanitize};
+use lastwrite::sanitize::firmware::{End, Erase, Procedure, Refusal, ScsiFormat, ScsiSanitize, State};
 
 use super::bench::{Bench, Medium, SERIAL, Truth, code, erased};
 
@@ -21,6 +21,8 @@ struct Disk {
     once: Vec<Says>,
     /// TEST UNIT READY.
     ready: u8,
+    /// It says so to TEST UNIT READY, and NO SENSE to REQUEST SENSE.
+    aside: bool,
     /// It fails.
     fails: bool,
     /// Looks at the status until it has ended.
@@ -31,7 +33,7 @@ struct Disk {
 
 fn disk(medium: &Medium, rest: Says) -> Disk {
     let medium = medium.clone();
-    Disk { medium, rest, once: Vec::new(), ready: GOOD, fails: false, left: 0, format: false, asked: 0 }
+    Disk { medium, rest, once: Vec::new(), ready: GOOD, aside: false, fails: false, left: 0, format: false, asked: 0 }
 }
 
 impl Disk {
@@ -60,6 +62,14 @@ impl Transport for Disk {
     fn scsi(&mut self, command: &Command, data: Data<'_>, _: Duration) -> Result<Outcome, TransportError> {
         let cdb = &command.cdb;
         let answer = match (cdb[0], cdb[2]) {
+            (0x00, _) if self.aside => match self.says() {
+                NOTHING => return Ok(Outcome::default()),
+                (key, asc, ascq) => {
+                    let sense = vec![0x72, key, asc, ascq, 0, 0, 0, 0];
+                    return Ok(Outcome { status: CHECK_CONDITION, sense, ..Outcome::default() });
+                }
+            },
+            (0x03, _) if self.aside => vec![0x72, 0, 0, 0, 0, 0, 0, 0],
             (0x03, _) => {
                 let (key, asc, ascq) = self.says();
                 vec![0x72, key, asc, ascq, 0, 0, 0, 0]
@@ -134,4 +144,34 @@ fn what_a_disk_says_once_at_the_start_is_no_refusal() {
     let (end, disk) = run(|disk| disk.rest = (6, 0x29, 0));
     assert!(matches!(end, Err(Refusal::NoStatus(_))), "{end:?}");
     assert!((2..10).contains(&disk.asked), "{}", disk.asked);
+}
+
+/// Some disks and bridges say NO SENSE to REQUEST SENSE whatever they are at.
+#[test]
+fn what_test_unit_ready_says_is_heard() {
+    let (end, disk) = run(|disk| disk.aside = true);
+    erased(end);
+    assert!(disk.medium.is_blank());
+    let medium = Medium::full();
+    let mut disk = Disk { aside: true, ..self::disk(&medium, NOTHING) };
+    erased(Bench::new(&medium).run(&ScsiFormat, &mut disk));
+    let (failed, _) = run(|disk| (disk.aside, disk.fails) = (true, true));
+    assert_eq!(code(failed), "drive_failed");
+    // Only a success opens what a failure has shut: it has to be seen to be shut.
+    let at = |says: Says, procedure: &dyn Procedure| {
+        procedure.status(&mut Disk { aside: true, ..self::disk(&medium, says) })
+    };
+    let sanitize = ScsiSanitize::new(Erase::Block);
+    assert!(matches!(at((3, 0x31, 0x03), &sanitize), State::Failed(words) if words.contains("31h/03h")));
+    assert!(matches!(at((3, 0x31, 0x00), &ScsiFormat), State::Failed(words) if words.contains("31h/00h")));
+    assert!(matches!(at((3, 0x31, 0x01), &ScsiFormat), State::Failed(words) if words.contains("31h/01h")));
+    assert_eq!(at((2, 0x04, 0x1B), &sanitize), State::Running(None));
+    assert_eq!(at((2, 0x04, 0x04), &ScsiFormat), State::Running(None));
+    // What is none of these is still no answer, by its name.
+    let unknown = at((2, 0x3A, 0x00), &sanitize);
+    assert!(matches!(&unknown, State::Unknown(why) if why.contains("NotReady 3ah/00h")), "{unknown:?}");
+    for (ready, name) in [(0x08, "BUSY"), (0x28, "TASK SET FULL"), (0x18, "RESERVATION CONFLICT"), (0x22, "22h")] {
+        let state = sanitize.status(&mut Disk { ready, ..self::disk(&medium, NOTHING) });
+        assert!(matches!(&state, State::Unknown(why) if why.contains(name)), "{state:?}");
+    }
 }

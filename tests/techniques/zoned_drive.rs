@@ -29,6 +29,10 @@ struct State {
     ignores_resets: bool,
     drops_writes: bool,
     gap: bool,
+    /// Bytes of a zone that can be written.
+    capacity: u64,
+    /// What it stores instead of what it is sent.
+    spoils: Option<u8>,
     /// Zones that it tells of.
     ends: usize,
     goes_on: u32,
@@ -43,6 +47,8 @@ fn drive(change: impl FnOnce(&mut State)) -> Drive {
         ignores_resets: false,
         drops_writes: false,
         gap: false,
+        capacity: ZONE,
+        spoils: None,
         ends: usize::MAX,
         goes_on: u32::MAX,
         resets: 0,
@@ -92,7 +98,7 @@ impl State {
         Zone {
             start: Bytes(start),
             length: Bytes(ZONE),
-            capacity: Bytes(ZONE),
+            capacity: Bytes(if conventional { ZONE } else { self.capacity }),
             write_pointer: Bytes(start + self.pointers[number]),
             kind: if conventional { ZoneKind::Conventional } else { ZoneKind::SequentialRequired },
             condition: if conventional { ZoneCondition::NotWritePointer } else { self.conditions[number] },
@@ -148,11 +154,17 @@ impl Blocks for Drive {
                 return Ok(());
             }
             state.pointers[number] += buf.len() as u64;
-            if state.pointers[number] == ZONE {
+            assert!(state.pointers[number] <= state.capacity);
+            if state.pointers[number] == state.capacity {
                 state.conditions[number] = ZoneCondition::Full;
             }
         }
-        state.medium.bytes()[offset.0 as usize..][..buf.len()].copy_from_slice(buf);
+        let mut bytes = state.medium.bytes();
+        let stored = &mut bytes[offset.0 as usize..][..buf.len()];
+        stored.copy_from_slice(buf);
+        if let Some(byte) = state.spoils {
+            stored.fill(byte);
+        }
         Ok(())
     }
     fn flush(&mut self) -> io::Result<()> {
@@ -192,6 +204,26 @@ fn resets_that_do_nothing_and_writes_that_are_dropped_are_found() {
     let drops = drive(|drive| drive.drops_writes = true);
     let (code, message) = failed(drops.run(&Past::default()).0);
     assert_eq!((code, message.contains("writes were dropped")), ("drive_failed", true), "{message}");
+}
+
+#[test]
+fn what_lies_behind_the_capacity_of_a_zone_is_not_held_to_zeros() {
+    const GAP: u64 = 8192;
+    let holey = |spoils| {
+        drive(|drive| {
+            (drive.capacity, drive.spoils) = (ZONE - GAP, spoils);
+            for end in (3..=ZONES).map(|number| number * ZONE as usize) {
+                drive.medium.bytes()[end - GAP as usize..end].fill(0xFF);
+            }
+        })
+    };
+    let survey = erased(holey(None).run(&Past::default()).0).survey;
+    let gaps = (ZONES as u64 - 2) * GAP / 512;
+    assert_eq!((survey.ones.0, survey.zeros.0), (gaps, SIZE as u64 / 512 - gaps));
+    // What can be written has to hold what was written, also beside a gap.
+    let (code, message) = failed(holey(Some(0xFF)).run(&Past::default()).0);
+    let written = SIZE as u64 / 512 - gaps;
+    assert_eq!((code, message.contains(&format!("{written} blocks"))), ("mismatch", true), "{message}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::firmware::{
     AreaBlocks, Blocks, Bond, BootPartitions, Canaries, Clock, Diary, DiaryError, End, Note, NvmeNamespaces, Past,
-    Psids, Refusal, Session, State, carry_out, procedure_for,
+    Psids, Refusal, Session, State, carry_out, check_alone, procedure_for,
 };
 use super::super::journal::JournalError;
 use super::super::record::Failure;
@@ -21,7 +21,6 @@ use crate::device::command::{Data, ata, block, mmc, nvme, opal, scsi};
 use crate::device::transport::{ExchangeLog, Linux, Recorder, Transport, TransportError};
 use crate::device::{self, Claim, Roots};
 use crate::media::{CommandSet, Exchange, Medium, Reach, namespace_words};
-use crate::policy::Technique;
 use crate::scheme::StreamKey;
 use crate::sys::{Arena, Run as Memory};
 use crate::units::{Bytes, SectorSize, now};
@@ -98,13 +97,7 @@ impl Work {
             if rung.reach != Reach::Unit {
                 self.also.iter().try_for_each(|claim| claim.check_identity().map_err(|changed| changed.to_string()))?;
             }
-            if technique == Technique::OpalPsidRevert {
-                let beside =
-                    device::units_beside(&self.roots, self.claim.medium()).map_err(|error| error.to_string())?;
-                if let Some(unit) = beside.first() {
-                    return Err(format!("{} is another unit of the drive", unit.display()));
-                }
-            }
+            check_alone(technique, &self.roots, self.claim.medium())?;
             device::check_reached(&self.roots, self.claim.medium(), rung.reach, &along)
                 .map_err(|changed| changed.to_string())?;
             if rung.reach != Reach::Subsystem {

@@ -8,7 +8,7 @@ use super::canary::{Blocks, Canaries};
 use super::note::Note;
 use super::run::{Failure, Refusal, Session, failure};
 use super::sample::Samples;
-use super::survey::Survey;
+use super::survey::{Left, Survey};
 use crate::device::command::mmc::Area;
 use crate::policy::VerificationLevel;
 use crate::scheme::StreamKey;
@@ -103,7 +103,7 @@ pub(super) fn judge(
     known: &[AreaKnown],
     status: &str,
 ) -> Result<Option<Vec<AreaErasure>>, Failure> {
-    let leaves = session.procedure.leaves();
+    let left = Left::by(session.procedure);
     let mut erased = Vec::new();
     for AreaBlocks { area, blocks } in &mut session.areas {
         let name = area.name();
@@ -125,7 +125,7 @@ pub(super) fn judge(
         }
         let size = blocks.geometry().0.0;
         let all = std::iter::once(0..size).collect::<Vec<_>>();
-        let Some(survey) = Survey::read(VerificationLevel::Full, &all, leaves, *blocks, session.clock) else {
+        let Some(survey) = Survey::read(VerificationLevel::Full, &all, &left, *blocks, session.clock) else {
             return Ok(None);
         };
         if !survey.is_clean() {

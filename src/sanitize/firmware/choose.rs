@@ -5,8 +5,9 @@ use super::{
     Procedure, Psids, ScsiFormat, ScsiSanitize, ZoneResetOverwrite,
 };
 use crate::device::command::ata::security::EraseMode;
+use crate::device::{self, Roots};
 use crate::media::{Kind, Medium, MediumClass, Transport, Zoned};
-use crate::policy::Technique;
+use crate::policy::{Technique, Way};
 
 /// SANITIZE and FORMAT UNIT of a SCSI disk.
 const SCSI: [Technique; 4] = [
@@ -77,11 +78,14 @@ pub fn procedure_for(
 ) -> Option<Box<dyn Procedure>> {
     use Technique as T;
     let format = |crypto| -> Option<Box<dyn Procedure>> { Some(Box::new(NvmeFormat::new(crypto, namespace(medium)?))) };
+    let sanitize = |erase| -> Option<Box<dyn Procedure>> {
+        Some(Box::new(NvmeSanitize::new(erase).read_back_of(namespace(medium))))
+    };
     let card = |how| -> Option<Box<dyn Procedure>> { Some(Box::new(MmcCard::new(how, boot))) };
     match technique {
-        T::NvmeSanitizeBlock => Some(Box::new(NvmeSanitize::new(Erase::Block))),
-        T::NvmeSanitizeCrypto => Some(Box::new(NvmeSanitize::new(Erase::Crypto))),
-        T::NvmeSanitizeOverwrite => Some(Box::new(NvmeSanitize::new(Erase::Overwrite))),
+        T::NvmeSanitizeBlock => sanitize(Erase::Block),
+        T::NvmeSanitizeCrypto => sanitize(Erase::Crypto),
+        T::NvmeSanitizeOverwrite => sanitize(Erase::Overwrite),
         T::NvmeFormatUser => format(false),
         T::NvmeFormatCrypto => format(true),
         T::ScsiSanitizeBlock => Some(Box::new(ScsiSanitize::new(Erase::Block))),
@@ -99,6 +103,15 @@ pub fn procedure_for(
         T::OpalPsidRevert => Some(Box::new(OpalPsidRevert::new(psids.of(medium).cloned()))),
         T::ZoneResetOverwrite => Some(Box::new(ZoneResetOverwrite::new())),
         T::Overwrite | T::Degauss | T::Shred | T::Pulverize | T::Disintegrate | T::Incinerate | T::Melt => None,
+    }
+}
+
+/// Whether what the technique's command may reach beyond `medium` can be told: a command to a SCSI unit, or to the
+/// drive's security subsystem, may be one to all units of the drive. `Err`: it has others, and they are named.
+pub fn check_alone(technique: Technique, roots: &Roots, medium: &Medium) -> Result<(), String> {
+    match technique.way() {
+        Way::Scsi | Way::Tcg => device::check_alone(roots, medium).map_err(|error| error.to_string()),
+        Way::Nvme | Way::Ata | Way::Mmc | Way::Host | Way::Physical => Ok(()),
     }
 }
 

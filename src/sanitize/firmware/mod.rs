@@ -46,7 +46,7 @@ pub use ata::AtaSanitize;
 pub use ata_security::{AtaSecurityErase, may_leave};
 pub use bond::Bond;
 pub use canary::{Blocks, Canaries, Findings};
-pub use choose::{candidates, procedure_for};
+pub use choose::{candidates, check_alone, procedure_for};
 pub use frozen::{FrozenError, still_frozen};
 pub use hidden::{AtaHiddenAreas, Found, HiddenError, Step, give_back};
 pub use hides::Hides;

@@ -1,30 +1,49 @@
 //! NVMe Sanitize and its log page (NVM Express base specification 2.1).
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use super::Erase;
 use super::procedure::{Look, Procedure, Started, State};
 use crate::device::command::nvme::{
-    AdminCommand, Controller, SanitizeAction, SanitizeOutcome, SanitizeStatus, identify_controller, sanitize,
-    sanitize_status_log, status,
+    AdminCommand, Completion, Controller, Namespace, SanitizeAction, SanitizeOutcome, SanitizeStatus,
+    identify_controller, identify_namespace, sanitize, sanitize_status_log,
 };
 use crate::device::command::{Data, hex};
-use crate::device::transport::Transport;
+use crate::device::transport::{Transport, TransportError};
 use crate::media::{CommandSet, PlannedCommand, Reach};
 use crate::policy::Technique;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sanitize of a whole NVM subsystem.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct NvmeSanitize {
     erase: Erase,
+    /// Whose blocks are read afterwards.
+    namespace: Option<u32>,
+    leaves: Cell<Option<u8>>,
 }
 
 impl NvmeSanitize {
     /// By this erase.
     pub fn new(erase: Erase) -> NvmeSanitize {
-        NvmeSanitize { erase }
+        NvmeSanitize { erase, namespace: None, leaves: Cell::new(None) }
+    }
+
+    /// It is this namespace that is read afterwards.
+    pub fn read_back_of(self, namespace: Option<u32>) -> NvmeSanitize {
+        NvmeSanitize { namespace, ..self }
+    }
+
+    /// What each block holds after the overwrite. The controller deallocates what it has overwritten: such a block
+    /// reads as the namespace says. It may leave out some, which hold the pattern (CDW11): both have to be the same.
+    fn left_behind(&self, path: &mut dyn Transport) -> Option<u8> {
+        let namespace = self.namespace.filter(|_| self.erase == Erase::Overwrite)?;
+        let mut data = [0; 4096];
+        let answer = path.nvme_admin(&identify_namespace(namespace), Data::In(&mut data), PATIENCE);
+        answer.ok().filter(Completion::is_success)?;
+        Namespace::parse(&data)?.deallocated.filter(|byte| *byte == 0)
     }
 
     /// Sanitize. The NSID is 0: the command is one to the subsystem. One overwrite pass (0 would be
@@ -68,8 +87,7 @@ impl Procedure for NvmeSanitize {
     }
 
     fn leaves(&self) -> Option<u8> {
-        // CDW11 is the pattern.
-        (self.erase == Erase::Overwrite).then_some(0)
+        self.leaves.get()
     }
 
     fn look(&self, path: &mut dyn Transport) -> Result<Look, String> {
@@ -79,6 +97,7 @@ impl Procedure for NvmeSanitize {
             Erase::Block => found.sanitize.block_erase,
             Erase::Overwrite => found.sanitize.overwrite,
         };
+        self.leaves.set(self.left_behind(path));
         let estimates = if supported { NvmeSanitize::log(path)?.estimates } else { Default::default() };
         Ok(Look {
             serial: found.serial,
@@ -95,13 +114,8 @@ impl Procedure for NvmeSanitize {
     }
 
     fn start(&self, path: &mut dyn Transport) -> Started {
-        match path.nvme_admin(&self.command(), Data::None, PATIENCE) {
-            Ok(done) if done.is_success() => Started::Accepted,
-            Ok(done) if done.code() == status::SANITIZE_IN_PROGRESS => Started::Unknown(done.meaning().to_owned()),
-            Ok(done) => Started::Rejected(format!("{} (status {:x}h)", done.meaning(), done.code())),
-            Err(error) if error.was_not_sent() => Started::Rejected(error.to_string()),
-            Err(error) => Started::Unknown(error.to_string()),
-        }
+        let command = self.command();
+        started(&command, path.nvme_admin(&command, Data::None, PATIENCE))
     }
 
     fn status(&self, path: &mut dyn Transport) -> State {
@@ -124,6 +138,22 @@ impl Procedure for NvmeSanitize {
             SanitizeOutcome::Reserved(_) => State::Unknown(words),
         }
     }
+}
+
+/// What the answer to an erasing command means.
+pub(super) fn started(command: &AdminCommand, answer: Result<Completion, TransportError>) -> Started {
+    match answer {
+        Ok(done) if done.is_success() => Started::Accepted,
+        Ok(done) if done.says_not_begun(command.opcode) => Started::Rejected(said(done)),
+        Ok(done) => Started::Unknown(said(done)),
+        Err(error) if error.was_not_sent() => Started::Rejected(error.to_string()),
+        Err(error) => Started::Unknown(error.to_string()),
+    }
+}
+
+/// A status in words.
+pub(super) fn said(done: Completion) -> String {
+    format!("{} (status {:x}h)", done.meaning(), done.code())
 }
 
 /// What the controller says of itself.
@@ -150,17 +180,17 @@ pub(super) fn planned(command: &AdminCommand) -> PlannedCommand {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::command::nvme::Completion;
     use crate::device::transport::Scripted;
 
     #[test]
     fn each_sanitize_reaches_the_subsystem_with_its_own_capability_and_estimate() {
-        for (erase, bit, seconds) in [(Erase::Crypto, 0, 3), (Erase::Block, 1, 2), (Erase::Overwrite, 2, 1)] {
+        for (erase, bit, seconds) in [(Erase::Crypto, 0, 3), (Erase::Block, 1, 2), (Erase::Overwrite, 2, 4)] {
             let (mut path, script) = Scripted::new(&[CommandSet::Nvme]);
             let mut data = vec![0; 4096];
             data[328] = 1 << bit;
             let mut log = vec![0; 512];
-            (log[8], log[12], log[16]) = (1, 2, 3);
+            // The first is for 16 passes, and one is sent.
+            (log[8], log[12], log[16]) = (49, 2, 3);
             script.always_nvme_in(&identify_controller(), &data, Ok(Completion::default()));
             script.always_nvme_in(&sanitize_status_log(), &log, Ok(Completion::default()));
             let look = NvmeSanitize::new(erase).look(&mut path).unwrap();

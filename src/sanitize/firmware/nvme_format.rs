@@ -1,8 +1,9 @@
 //! Format NVM with secure erase (NVM Express base specification 2.1, Format NVM).
 
+use std::cell::RefCell;
 use std::time::Duration;
 
-use super::nvme::{controller, planned};
+use super::nvme::{controller, planned, said, started};
 use super::procedure::{Look, Procedure, Started, State};
 use crate::device::command::Data;
 use crate::device::command::nvme::{
@@ -17,12 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(8 * 3600);
 
 /// Format NVM of one namespace, in its present LBA format.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct NvmeFormat {
     erase: SecureErase,
     /// It is named also where the drive applies the command to all: the broadcast id may be refused.
     target: FormatTarget,
     namespace: u32,
+    /// The error that the drive answered with when it was at work, or may have been. It says so once.
+    failed: RefCell<Option<String>>,
 }
 
 impl NvmeFormat {
@@ -30,7 +33,7 @@ impl NvmeFormat {
     /// not to be had here.
     pub fn new(crypto: bool, namespace: u32) -> NvmeFormat {
         let erase = if crypto { SecureErase::Crypto } else { SecureErase::UserData };
-        NvmeFormat { erase, target: FormatTarget::Namespace(namespace), namespace }
+        NvmeFormat { erase, target: FormatTarget::Namespace(namespace), namespace, failed: RefCell::new(None) }
     }
 
     /// Format NVM of a namespace that is like this now.
@@ -87,13 +90,17 @@ impl Procedure for NvmeFormat {
             Ok(namespace) => namespace,
             Err(refused) => return Started::Rejected(refused.words),
         };
-        match path.nvme_admin(&self.command(&namespace), Data::None, LONGEST) {
-            Ok(done) if done.is_success() => Started::Accepted,
-            Ok(done) if done.code() == status::FORMAT_IN_PROGRESS => Started::Unknown(done.meaning().to_owned()),
-            Ok(done) => Started::Rejected(format!("{} (status {:x}h)", done.meaning(), done.code())),
-            Err(error) if error.was_not_sent() => Started::Rejected(error.to_string()),
-            Err(error) => Started::Unknown(error.to_string()),
+        let command = self.command(&namespace);
+        let answer = path.nvme_admin(&command, Data::None, LONGEST);
+        if let Ok(done) = answer
+            && !done.is_success()
+            && !done.says_not_begun(command.opcode)
+            && !done.is_of_the_path()
+            && done.code() != status::FORMAT_IN_PROGRESS
+        {
+            *self.failed.borrow_mut() = Some(format!("{} ended with {}", command.name, said(done)));
         }
+        started(&command, answer)
     }
 
     fn status(&self, path: &mut dyn Transport) -> State {
@@ -102,7 +109,7 @@ impl Procedure for NvmeFormat {
                 let done = 100u32.saturating_sub(u32::from(left));
                 State::Running(u16::try_from(done * 65_535 / 100).ok())
             }
-            Ok(_) => State::Ready,
+            Ok(_) => self.failed.borrow().clone().map_or(State::Ready, State::Failed),
             Err(refused) => match refused.code {
                 status::FORMAT_IN_PROGRESS | status::NAMESPACE_NOT_READY | status::SANITIZE_IN_PROGRESS => {
                     State::Running(None)

@@ -1,5 +1,6 @@
 //! What every technique can be asked, whatever the command set.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::canary::Blocks;
@@ -45,6 +46,10 @@ pub trait Procedure: Send {
     /// What every block holds afterwards, by the standard; `None` where the standard leaves it open.
     fn leaves(&self) -> Option<u8> {
         None
+    }
+    /// Where that does not hold, because nothing can be written there: bytes of the medium, in order.
+    fn unwritable(&self) -> Vec<Range<u64>> {
+        Vec::new()
     }
     /// What the drive itself says of a block that could not be read after it had erased, where there is
     /// more to it than an error of the medium.

@@ -8,7 +8,7 @@ use super::canary::{Blocks, Canaries};
 use super::known::Known;
 use super::note::{Diary, DiaryError, Note, Past};
 use super::procedure::{Look, Procedure, Started, State};
-use super::survey::Survey;
+use super::survey::{Left, Survey};
 use crate::device::transport::Transport;
 use crate::overwrite::{quick_extents, sample_extents};
 use crate::policy::VerificationLevel;
@@ -312,8 +312,15 @@ fn finish(session: &mut Session<'_>, known: &Known, started: Started, deadline: 
             }
             State::Ready | State::Never => {
                 let cleaned = clean_up(session)?;
+                // No word of the drive says that it erased: no success, whatever is left.
+                let gone = match known.canaries.find(session.blocks).all_gone() {
+                    true => {
+                        ", although nothing of the known content is there any more: wipe it again, so that it says so"
+                    }
+                    false => "",
+                };
                 let message = format!(
-                    "the drive knows of no erase after the command was sent ({}){}",
+                    "the drive knows of no erase after the command was sent ({}){gone}{}",
                     started.words(),
                     also(cleaned)
                 );
@@ -327,7 +334,9 @@ fn finish(session: &mut Session<'_>, known: &Known, started: Started, deadline: 
                 (silent, seen_running) = (Duration::ZERO, true);
                 unchanged = if progress == last { unchanged + pause } else { Duration::ZERO };
                 last = progress;
-                if unchanged >= session.stall && progress.is_some() || waited >= deadline {
+                // One that gets on is not stalled, however wrong its estimate was.
+                let longest = if progress.is_some() { deadline.max(LONGEST) } else { deadline };
+                if unchanged >= session.stall && progress.is_some() || waited >= longest {
                     let at = progress.map_or_else(|| "not reported".to_owned(), |p| format!("{p} of 65536"));
                     let message = format!("the erase did not end within {} s; progress {at}", waited.as_secs());
                     return Ok(End::Failed(failure("stalled", message)));
@@ -429,8 +438,8 @@ fn survey(session: &mut Session<'_>, nothing_known: bool) -> Option<Survey> {
         VerificationLevel::Quick => quick_extents(size, block, session.seed),
         VerificationLevel::Full => std::iter::once(0..size.0).collect(),
     };
-    let leaves = session.procedure.leaves();
-    Survey::read(level, &extents, leaves, session.blocks, session.clock)
+    let left = Left::by(session.procedure);
+    Survey::read(level, &extents, &left, session.blocks, session.clock)
 }
 
 fn blocks_of(ranges: &[crate::units::LbaRange]) -> u64 {

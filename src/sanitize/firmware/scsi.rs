@@ -213,7 +213,13 @@ pub(super) fn status(path: &mut dyn Transport, known: impl Fn(&Sense) -> Option<
     }
     match path.scsi(&test_unit_ready(), Data::None, PATIENCE) {
         Ok(answer) if answer.is_good() => State::Ready,
-        Ok(answer) => State::Unknown(format!("TEST UNIT READY ended with status {:02x}h", answer.status)),
+        // Some disks and bridges answer REQUEST SENSE with NO SENSE, and tell here what they are at.
+        Ok(answer) => match answer.parsed_sense() {
+            Some(sense) => known(&sense).unwrap_or_else(|| {
+                State::Unknown(format!("TEST UNIT READY: {:?} {:02x}h/{:02x}h", sense.key, sense.asc, sense.ascq))
+            }),
+            None => State::Unknown(format!("TEST UNIT READY ended with {}", answer.status_words())),
+        },
         Err(error) => State::Unknown(error.to_string()),
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::canary::Blocks;
+use super::procedure::Procedure;
 use super::run::Clock;
 use crate::policy::VerificationLevel;
 use crate::units::{Bytes, Lba, LbaRange, Sectors};
@@ -36,6 +37,25 @@ pub struct Survey {
     pub mismatched: Vec<LbaRange>,
 }
 
+/// What the technique leaves.
+#[derive(Debug)]
+pub(super) struct Left {
+    byte: Option<u8>,
+    except: Vec<Range<u64>>,
+}
+
+impl Left {
+    /// By this technique.
+    pub fn by(procedure: &dyn Procedure) -> Left {
+        Left { byte: procedure.leaves(), except: procedure.unwritable() }
+    }
+
+    fn is_excepted(&self, offset: u64) -> bool {
+        let next = self.except.partition_point(|range| range.end <= offset);
+        self.except.get(next).is_some_and(|range| range.start <= offset)
+    }
+}
+
 impl Survey {
     /// Nothing was asked for.
     pub fn none() -> Survey {
@@ -56,11 +76,11 @@ impl Survey {
         self.read == self.wanted && self.unread.is_empty() && self.mismatched.is_empty()
     }
 
-    /// Reads `extents`. `None`: asked to stop.
+    /// Reads `extents`, whose blocks have to hold what `left` says. `None`: asked to stop.
     pub(super) fn read(
         level: VerificationLevel,
         extents: &[Range<u64>],
-        leaves: Option<u8>,
+        left: &Left,
         blocks: &mut dyn Blocks,
         clock: &mut dyn Clock,
     ) -> Option<Survey> {
@@ -75,12 +95,12 @@ impl Survey {
                 let length = usize::try_from(extent.end - at).unwrap_or(PIECE).min(PIECE);
                 let piece = &mut buf[..length];
                 match blocks.read(Bytes(at), piece) {
-                    Ok(()) => survey.take(at, piece, unit, leaves),
+                    Ok(()) => survey.take(at, piece, unit, left),
                     // One bad block must not take its neighbours along.
                     Err(_) => {
                         for (offset, one) in (at..).step_by(unit).zip(piece.chunks_mut(unit)) {
                             match blocks.read(Bytes(offset), one) {
-                                Ok(()) => survey.take(offset, one, unit, leaves),
+                                Ok(()) => survey.take(offset, one, unit, left),
                                 Err(_) => note(&mut survey.unread, offset / unit as u64),
                             }
                         }
@@ -95,7 +115,7 @@ impl Survey {
         Some(survey)
     }
 
-    fn take(&mut self, offset: u64, bytes: &[u8], unit: usize, leaves: Option<u8>) {
+    fn take(&mut self, offset: u64, bytes: &[u8], unit: usize, left: &Left) {
         self.read.0 += bytes.len() as u64;
         for (lba, block) in (offset / unit as u64..).zip(bytes.chunks(unit)) {
             let first = block.first().copied().unwrap_or(0);
@@ -105,7 +125,7 @@ impl Survey {
                 (true, 0xFF) => self.ones.0 += 1,
                 _ => self.other.0 += 1,
             }
-            if leaves.is_some_and(|byte| !uniform || first != byte) {
+            if left.byte.is_some_and(|byte| !uniform || first != byte) && !left.is_excepted(lba * unit as u64) {
                 note(&mut self.mismatched, lba);
             }
         }

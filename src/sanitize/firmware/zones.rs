@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::time::Duration;
 
 use super::canary::Blocks;
@@ -27,6 +28,8 @@ const MOST_ZONES: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub struct ZoneResetOverwrite {
     failed: RefCell<Option<String>>,
+    /// Behind the capacity of each zone.
+    gaps: RefCell<Vec<Range<u64>>>,
 }
 
 impl ZoneResetOverwrite {
@@ -79,12 +82,17 @@ impl Procedure for ZoneResetOverwrite {
         Some(0)
     }
 
+    fn unwritable(&self) -> Vec<Range<u64>> {
+        self.gaps.borrow().clone()
+    }
+
     fn tells_serial(&self) -> bool {
         false
     }
 
     fn look(&self, path: &mut dyn Transport) -> Result<Look, String> {
         let zones = ZoneResetOverwrite::zones(path)?;
+        *self.gaps.borrow_mut() = zones.iter().filter_map(gap).collect();
         let sequential = zones.iter().filter(|zone| needs_order(zone)).count();
         let dead = zones.iter().filter(|zone| is_dead(zone)).count();
         let end = zones.last().map_or(0, |zone| zone.start.0.saturating_add(zone.length.0));
@@ -196,6 +204,12 @@ fn one(zone: &Zone, path: &mut dyn Transport) -> Result<Zone, String> {
 
 fn needs_order(zone: &Zone) -> bool {
     zone.kind == ZoneKind::SequentialRequired || zone.kind == ZoneKind::SequentialPreferred
+}
+
+/// What no write reaches, and reads as the drive likes.
+fn gap(zone: &Zone) -> Option<Range<u64>> {
+    let range = zone.start.0.saturating_add(zone.capacity.0)..zone.start.0.saturating_add(zone.length.0);
+    (!range.is_empty()).then_some(range)
 }
 
 fn is_full(zone: &Zone) -> bool {

@@ -1,6 +1,6 @@
 //! Sanitize (NVM Express base 2.1 5.1.22) and Format NVM (5.1.10).
 
-use super::{ALL_NAMESPACES, AdminCommand, FormatAttributes, Namespace};
+use super::{ALL_NAMESPACES, AdminCommand, FORMAT_NVM, FormatAttributes, Namespace, SANITIZE};
 
 /// What Sanitize does (SANACT).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub fn sanitize(action: SanitizeAction) -> AdminCommand {
         SanitizeAction::CryptoErase => (4, 0),
         SanitizeAction::ExitMediaVerification => (5, 0),
     };
-    AdminCommand { name: "Sanitize", opcode: 0x84, nsid: 0, cdw10, cdw11, ..AdminCommand::default() }
+    AdminCommand { name: "Sanitize", opcode: SANITIZE, nsid: 0, cdw10, cdw11, ..AdminCommand::default() }
 }
 
 /// SES of Format NVM. There is no "none" here: a format with SES 0 erases nothing.
@@ -89,7 +89,7 @@ pub fn format_nvm(target: FormatTarget, keep: &Namespace, erase: SecureErase) ->
         FormatTarget::Namespace(nsid) => nsid,
         FormatTarget::All => ALL_NAMESPACES,
     };
-    AdminCommand { name: "Format NVM", opcode: 0x80, nsid, cdw10, ..AdminCommand::default() }
+    AdminCommand { name: "Format NVM", opcode: FORMAT_NVM, nsid, cdw10, ..AdminCommand::default() }
 }
 
 /// Security Receive (82h) of `bytes` bytes.

@@ -200,6 +200,8 @@ pub struct Namespace {
     pub shared: bool,
     /// FPI bits 6:0, where bit 7 says that they count: per cent of a format that are left.
     pub format_left: Option<u8>,
+    /// DLFEAT bits 2:0: what each byte of a deallocated block reads as; `None` where it does not say.
+    pub deallocated: Option<u8>,
     /// NVMCAP: bytes.
     pub bytes: u128,
     /// NGUID, hex; `None` when all zeros.
@@ -237,6 +239,11 @@ impl Namespace {
             metadata: le16(data, 128 + 4 * usize::from(format))?,
             shared: data[30] & 1 != 0,
             format_left: (data[32] & 0x80 != 0).then_some(data[32] & 0x7F),
+            deallocated: match data[33] & 7 {
+                1 => Some(0x00),
+                2 => Some(0xFF),
+                _ => None,
+            },
             bytes: le128(data, 48)?,
             nguid: named(&data[104..120]),
             eui64: named(&data[120..128]),
@@ -384,6 +391,10 @@ mod tests {
         assert_eq!(found.eui64, Some("cd".repeat(8)));
         let changed = |at: usize, bytes: &[u8]| Namespace::parse(&with(&[base, &[(at, bytes)]].concat()));
         assert_eq!(changed(32, &[0x80 | 42]).unwrap().format_left, Some(42));
+        for (dlfeat, byte) in [(0, None), (1, Some(0x00)), (2, Some(0xFF)), (3, None), (0xF9, Some(0x00)), (0xF8, None)]
+        {
+            assert_eq!(changed(33, &[dlfeat]).unwrap().deallocated, byte, "DLFEAT {dlfeat:02x}h");
+        }
         // A format beyond the list, a block size that is none, an inactive namespace.
         assert_eq!(changed(26, &[3]), None);
         assert_eq!(changed(134, &[8]), None);

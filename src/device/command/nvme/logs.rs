@@ -78,10 +78,10 @@ pub enum SanitizeOutcome {
     Reserved(u8),
 }
 
-/// Times; `None` where the controller gives none (0 or all ones).
+/// Times; `None` where the controller gives none (all ones). Zero: it is done when the command has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Estimates {
-    /// Overwrite, one pass.
+    /// Overwrite, one pass: a sixteenth of what the log says, which is for 16.
     pub overwrite: Option<Duration>,
     /// Block erase.
     pub block_erase: Option<Duration>,
@@ -93,12 +93,13 @@ impl SanitizeStatus {
     /// Reads at least 37 bytes.
     pub fn parse(data: &[u8]) -> Option<SanitizeStatus> {
         let status = le16(data, 2)?;
-        let time = |at: usize| {
-            let seconds = le32(data, at)?;
-            (seconds != 0 && seconds != u32::MAX).then(|| Duration::from_secs(u64::from(seconds)))
+        let seconds = |at: usize| le32(data, at).filter(|seconds| *seconds != u32::MAX);
+        let time = |seconds: u32| Duration::from_secs(u64::from(seconds));
+        let times = |at: usize| Estimates {
+            overwrite: seconds(at).map(|all| time(all.div_ceil(16))),
+            block_erase: seconds(at + 4).map(time),
+            crypto_erase: seconds(at + 8).map(time),
         };
-        let times =
-            |at: usize| Estimates { overwrite: time(at), block_erase: time(at + 4), crypto_erase: time(at + 8) };
         let information = *data.get(36)?;
         let [low, _] = status.to_le_bytes();
         Some(SanitizeStatus {
@@ -119,7 +120,7 @@ impl SanitizeStatus {
             command: le32(data, 4)?,
             estimates: times(8),
             estimates_no_deallocate: times(20),
-            estimate_deallocation: time(32),
+            estimate_deallocation: seconds(32).map(time),
             state: information & 0xF,
             failed_state: information >> 4,
         })
@@ -195,10 +196,10 @@ mod tests {
         let data = with(&[
             (0, &[0x8F, 0x02]),
             (4, &[4, 3, 2, 1]),
-            (8, &[1]),
+            (8, &[33]),
             (12, &[2]),
             (16, &[3]),
-            (20, &[4]),
+            (20, &[64]),
             (24, &[0xFF; 4]),
             (28, &[6]),
             (32, &[7]),
@@ -206,10 +207,16 @@ mod tests {
         ]);
         let found = SanitizeStatus::parse(&data).unwrap();
         assert_eq!((found.progress, found.status, found.command), (655, 0, 0x0102_0304));
-        let expected = Estimates { overwrite: seconds(1), block_erase: seconds(2), crypto_erase: seconds(3) };
+        let expected = Estimates { overwrite: seconds(3), block_erase: seconds(2), crypto_erase: seconds(3) };
         assert_eq!(found.estimates, expected);
         let expected = Estimates { overwrite: seconds(4), block_erase: None, crypto_erase: seconds(6) };
         assert_eq!(found.estimates_no_deallocate, expected);
+        // Zero is a time, and all ones are none.
+        let zero = Estimates { overwrite: seconds(0), block_erase: seconds(0), crypto_erase: seconds(0) };
+        assert_eq!(SanitizeStatus::parse(&with(&[])).unwrap().estimates, zero);
+        let silent = SanitizeStatus::parse(&with(&[(8, &[0xFF; 24])])).unwrap();
+        assert_eq!((silent.estimates, silent.estimates_no_deallocate), (Estimates::default(), Estimates::default()));
+        assert_eq!(SanitizeStatus::parse(&with(&[(8, &[1])])).unwrap().estimates.overwrite, seconds(1));
         assert_eq!((found.estimate_deallocation, found.state, found.failed_state), (seconds(7), 3, 5));
         assert_eq!(SanitizeStatus::parse(&data[..36]), None);
     }

@@ -53,6 +53,19 @@ impl Outcome {
         self.status == GOOD && (self.sense.is_empty() || self.parsed_sense().is_some_and(harmless))
     }
 
+    /// The status by its name.
+    pub fn status_words(&self) -> String {
+        let name = match self.status {
+            GOOD => "GOOD",
+            CHECK_CONDITION => "CHECK CONDITION",
+            0x08 => "BUSY",
+            0x18 => "RESERVATION CONFLICT",
+            0x28 => "TASK SET FULL",
+            other => return format!("status {other:02x}h"),
+        };
+        format!("{name} ({:02x}h)", self.status)
+    }
+
     /// The sense data, if any can be read.
     pub fn parsed_sense(&self) -> Option<Sense> {
         Sense::parse(&self.sense)
