@@ -157,6 +157,21 @@ fn a_flush_that_fails_once_is_never_forgotten() {
     assert_eq!(document["failure"]["code"], "flush_failed");
 }
 
+/// What may succeed another time is tried once more, also on a medium that was wiped before; then it is destroyed.
+#[test]
+fn a_pass_before_a_first_failure_does_not_count_against_the_medium() {
+    let station = Station::new();
+    let Some(disk) = disk(Vec::new()) else { return };
+    wipe(&station, &disk, 0, &["--scheme", "zero"]);
+    for (outcomes, next) in [(vec!["pass"], "sanitize_again"), (vec!["pass", "fail"], "destroy")] {
+        disk.set_faults(vec![Fault::new(On::Flush, 0..SIZE as u64, Effect::Error(EIO)).once()]);
+        let (_, document) = wipe(&station, &disk, 4, &["--scheme", "zero"]);
+        let earlier = document["facts"]["earlier_attempts"].as_array().unwrap();
+        assert_eq!(earlier.iter().map(|run| run["outcome"].as_str().unwrap()).collect::<Vec<_>>(), outcomes);
+        assert_eq!((&document["failure"]["code"], &document["next_step"]), (&"flush_failed".into(), &next.into()));
+    }
+}
+
 #[test]
 fn no_offload_stands_for_an_overwrite() {
     let station = Station::new();

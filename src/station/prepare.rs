@@ -361,10 +361,12 @@ fn earlier_attempts(log: &Log, media: &[Medium]) -> Result<Vec<EarlierAttempt>, 
             if entry.typ == super::evidence::INTENDED {
                 let (run_id, intended) = (run_id.clone(), entry.time);
                 attempts.push((entry.index.0, EarlierAttempt { run_id, intended, outcome: "none".to_owned() }));
-            } else if let Some((_, attempt)) = attempts.iter_mut().find(|(_, a)| a.run_id == run_id)
-                && [super::evidence::PASSED, super::evidence::FAILED].contains(&entry.typ.as_str())
-            {
-                attempt.outcome = entry.typ.strip_prefix("run.").unwrap_or(&entry.typ).to_owned();
+            } else if let Some((_, attempt)) = attempts.iter_mut().find(|(_, a)| a.run_id == run_id) {
+                match entry.typ.as_str() {
+                    super::evidence::PASSED => attempt.outcome = "pass".to_owned(),
+                    super::evidence::FAILED => attempt.outcome = "fail".to_owned(),
+                    _ => {}
+                }
             }
         }
     }
