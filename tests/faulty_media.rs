@@ -200,6 +200,31 @@ fn a_drive_that_goes_away_can_be_resumed_when_it_is_back() {
     station.ok(&["custody", "audit"]);
 }
 
+/// What cannot be read of a drive that is no longer there says nothing of it. A loop device is gone when it has no
+/// size.
+#[test]
+fn a_drive_that_goes_away_while_it_is_read_back_did_not_fail() {
+    let station = Station::new();
+    let Some(disk) = disk(Vec::new()) else { return };
+    let token = token(&station, &disk);
+    // Where nobody looks for signatures.
+    disk.set_faults(vec![Fault::new(On::Read, 3 << 20..7 << 20, Effect::Hang)]);
+    let args = ["--json", "wipe", text(disk.loop_path()), "--confirm", &token, "--scheme", "zero", "--retries", "0"];
+    let child = station.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    assert!(disk.wait_for_hang(1, Duration::from_secs(60)));
+    disk.set_size(0);
+    disk.release();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(6), "{}", both(&output));
+    let result = json_lines(&output.stdout).remove(0);
+    assert!(result["message"].as_str().unwrap().contains("went away"), "{result}");
+    assert!(station.files("failures").is_empty());
+    disk.set_size(SIZE as u64);
+    let result = station.json(0, &["resume", result["run_id"].as_str().unwrap()]).remove(0);
+    assert_eq!(result["outcome"], "pass");
+    station.ok(&["custody", "audit"]);
+}
+
 #[test]
 fn a_drive_that_hangs_holds_up_nobody_and_is_given_up() {
     let station = Station::new();

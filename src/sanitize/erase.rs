@@ -185,10 +185,7 @@ async fn run_stage(
     watch: &dyn Fn(Event),
 ) -> Result<Option<Failure>, Stopped> {
     if let Some(failure) = prepare(claimed, stage, bench).await? {
-        return match gone(&claimed.claim, bench).await? {
-            Some(error) => Err(Stopped::MediumGone { error }),
-            None => Ok(Some(failure)),
-        };
+        return unless_gone(claimed, bench).await.map(|()| Some(failure));
     }
     record(claimed, JournalEntry::StageStarted { stage, at: now() }, bench).await?;
 
@@ -198,13 +195,20 @@ async fn run_stage(
     let disk = Arc::new(ClaimedDisk(claimed.claim.clone()));
     let known = Known::of(&claimed.progress, stage, from, &earlier);
     if let Some(failure) = recheck(plan, stage, known, disk.clone(), bench).await? {
-        return Ok(Some(failure));
+        return unless_gone(claimed, bench).await.map(|()| Some(failure));
     }
     let job = job(plan, stage, from, disk.clone(), bench);
     let wanted = bytes_of(&job);
     let run = StageRun::new(plan, claimed, stage, from, &earlier, disk.clone(), bench);
     let (outcome, flushes, settled_at) = run.drive(job, watch).await?;
     let cancelled = matches!(outcome.end, PassEnd::Cancelled);
+    let sound = matches!(
+        (&outcome.end, &flushes),
+        (PassEnd::Complete | PassEnd::Cancelled, Flushes::Answered(None)) if outcome.ledger.is_clean()
+    );
+    if !sound {
+        unless_gone(claimed, bench).await?;
+    }
     match flushes {
         Flushes::Answered(None) => {}
         // The checkpoint has journalled it already.
@@ -269,10 +273,7 @@ async fn run_stage(
     if stage.work == StageWork::Write
         && let Some(error) = flush(&disk, bench).await?
     {
-        // A medium that was pulled did not fail: it can be connected again, and the pass goes on.
-        if gone(&claimed.claim, bench).await?.is_some() {
-            return Err(Stopped::MediumGone { error });
-        }
+        unless_gone(claimed, bench).await?;
         record(claimed, JournalEntry::FlushFailed { stage, error }, bench).await?;
     }
     let entry = JournalEntry::StageEnded {
@@ -389,6 +390,14 @@ pub(super) async fn gone(claim: &Arc<Claim>, bench: &Bench) -> Result<Option<Str
     match within(bench.faults.stall_timeout, look).await {
         Ok(answer) => answer,
         Err(_) => Ok(None),
+    }
+}
+
+/// Comes before every verdict: a medium that was pulled did not fail, it can be connected again and the run goes on.
+async fn unless_gone(claimed: &Claimed, bench: &Bench) -> Result<(), Stopped> {
+    match gone(&claimed.claim, bench).await? {
+        Some(error) => Err(Stopped::MediumGone { error }),
+        None => Ok(()),
     }
 }
 
