@@ -197,6 +197,22 @@ fn a_drive_that_is_not_here_waits() {
     assert_eq!(marks_in(&image), 0);
 }
 
+/// A journal that is moved to `closed/` between the listing and the look at it.
+#[test]
+fn a_run_that_ends_meanwhile_does_not_keep_the_others_from_going_on() {
+    let station = Station::new();
+    let image = station.image("disk.img", 100 << 20);
+    let mut child = spawn(&station, &["wipe", text(&image), "--yes", "--scheme", "gutmann", "--checkpoint", "0.1"]);
+    wait_for_progress(&station);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let name = station.state().join("journal").join(format!("{}.jsonl", "0".repeat(32)));
+    std::os::unix::fs::symlink(station.path("nothing"), &name).unwrap();
+    assert_eq!(station.json(0, &["resume"]).len(), 1);
+    station.ok(&["resume", "--yes"]);
+    assert_eq!(marks_in(&image), 0);
+}
+
 struct Detach(std::path::PathBuf);
 
 impl Drop for Detach {

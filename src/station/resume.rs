@@ -1,5 +1,6 @@
 //! Interrupted runs: what is open, how far it came, where its medium is now, and going on.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -159,14 +160,16 @@ pub enum ResumeError {
 pub fn interrupted(station: &Station, roots: &Roots) -> Result<Vec<Interrupted>, ResumeError> {
     let mut found = Vec::new();
     for path in journal::unfinished(&station.journals())? {
-        found.push(look(roots, path)?);
+        found.extend(look(roots, path)?);
     }
     Ok(found)
 }
 
-fn look(roots: &Roots, path: PathBuf) -> Result<Interrupted, ResumeError> {
+/// `None`: the run has ended since its journal was listed.
+fn look(roots: &Roots, path: PathBuf) -> Result<Option<Interrupted>, ResumeError> {
     let folded = match Journal::peek(&path) {
         Ok(entries) => RunState::fold(&entries).map_err(|e| e.to_string()),
+        Err(JournalError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error @ JournalError::Io { .. }) => return Err(error.into()),
         Err(error) => Err(error.to_string()),
     };
@@ -183,7 +186,7 @@ fn look(roots: &Roots, path: PathBuf) -> Result<Interrupted, ResumeError> {
             (if busy { InterruptedState::Busy(state) } else { InterruptedState::Open(state) }, media)
         }
     };
-    Ok(Interrupted { journal: path, state, media })
+    Ok(Some(Interrupted { journal: path, state, media }))
 }
 
 /// Where the run's medium is now. A loop device and the image behind it share an identity; a run
