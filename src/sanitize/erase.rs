@@ -67,6 +67,11 @@ pub enum Stopped {
         /// What happened.
         why: String,
     },
+    /// The host's cache of the medium cannot be dropped any more, so that nothing can be read back.
+    Cached {
+        /// Why not.
+        why: String,
+    },
     /// Hidden areas are being given back, and what the drive is now could not be found out.
     Unclear {
         /// What happened.
@@ -292,26 +297,31 @@ async fn prepare(claimed: &Claimed, stage: Stage, bench: &Bench) -> Result<Optio
     let claim = claimed.claim.clone();
     let look = move || {
         if let Err(changed) = claim.check_identity() {
-            return Some(Failure {
+            return Ok(Some(Failure {
                 code: "identity_changed".to_owned(),
                 message: format!("before pass {}: {changed}", stage.pass),
                 advice: "another medium may be in its place: check the bay, then wipe again".to_owned(),
-            });
+            }));
         }
         if stage.work == StageWork::Write {
-            return None;
+            return Ok(None);
         }
-        claim.drop_caches().err().map(|error| Failure {
+        let Err(error) = claim.drop_caches() else { return Ok(None) };
+        // What it takes is missing, and the run is not taken up before it is there: that is none of the medium's.
+        if claim.check_caches().is_err() {
+            return Err(Stopped::Cached { why: error.to_string() });
+        }
+        Ok(Some(Failure {
             code: "cache".to_owned(),
             message: format!(
                 "before the read-back of pass {}: the host's cache could not be dropped: {error}",
                 stage.pass
             ),
             advice: "the read-back could have come from memory; wipe the medium again".to_owned(),
-        })
+        }))
     };
     match within(bench.faults.stall_timeout, bench.blocking.call(look)).await {
-        Ok(answer) => Ok(answer?),
+        Ok(answer) => answer?,
         Err(_) => Ok(Some(silent("the identity check", bench))),
     }
 }

@@ -186,6 +186,9 @@ impl Run<Confirmed> {
     /// medium does.
     pub fn hold(self, roots: &Roots) -> Result<Run<Held>, StartError> {
         let medium = device::hold(roots, &self.plan.medium, ClaimMode::Write)?;
+        if self.plan.reads_back() {
+            medium.check_caches()?;
+        }
         let also = self.plan.also.iter().map(|other| device::hold(roots, other, ClaimMode::Write));
         let also = also.collect::<Result<_, _>>()?;
         check_reached(roots, &self.plan.ladder, &self.plan.medium, &self.plan.also)?;
@@ -202,11 +205,11 @@ fn identity_now(progress: &RunState, medium: &Medium) -> Identity {
         let differences = known.differences(&medium.identity);
         medium.kind == Kind::Image && differences.iter().all(|difference| difference.field == "backing device")
     };
-    let same = known.iter().find(|known| known.differences(&medium.identity).is_empty());
-    match same {
-        Some(same) => same.clone(),
-        None if known.iter().any(elsewhere) => medium.identity.clone(),
-        None => progress.plan.medium.identity.clone(),
+    let same = |known: &Identity| known.differences(&medium.identity).is_empty();
+    // Also where it is the same: the file behind a loop device may have another name by now.
+    match known.iter().any(|known| same(known) || elsewhere(known)) {
+        true => medium.identity.clone(),
+        false => progress.plan.medium.identity.clone(),
     }
 }
 
@@ -271,6 +274,9 @@ impl Run<Claimed> {
         let others = also.iter().map(|other| device::claim(roots, other, ClaimMode::Write).map(Arc::new));
         let held = others.collect::<Result<Vec<_>, _>>()?;
         let claim = claim(roots, &now, ClaimMode::Write)?;
+        if progress.plan.reads_back() {
+            claim.refuse_cached()?;
+        }
         let ahead = progress.at + usize::from(progress.rung_state().ended.is_some());
         check_reached(roots, progress.plan.ladder.get(ahead..).unwrap_or_default(), &now, also)?;
         let mut journal = journal;

@@ -81,6 +81,12 @@ pub struct RunPlan {
 }
 
 impl RunPlan {
+    /// Whether the host reads back, with one of the techniques.
+    pub fn reads_back(&self) -> bool {
+        let read = |stage: &Stage| stage.work != StageWork::Write;
+        self.ladder.iter().any(Rung::is_by_host) && stages_of(self).iter().any(read)
+    }
+
     /// Whether what is found now by the identity of the run's medium may be another one: nothing but a serial
     /// number behind USB names it, which sticks of one batch share, and it is not known to have stayed attached
     /// since the plan.

@@ -96,6 +96,11 @@ pub(super) fn cut_result(plan: &RunPlan, cut: Cut) -> TargetResult {
             format!("the medium went away ({error})"),
             format!("connect it again, then {resume}"),
         ),
+        Cut::Stopped(Stopped::Cached { why }) => (
+            Outcome::Interrupted,
+            format!("the medium cannot be read back: the host's cache of it could not be dropped: {why}"),
+            format!("when that is mended, {resume}"),
+        ),
         Cut::Stopped(Stopped::PowerNeeded { why }) => (
             Outcome::Interrupted,
             format!("the drive gives back what it hides only with fresh power: {why}"),
