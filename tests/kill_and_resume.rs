@@ -305,6 +305,8 @@ fn an_image_on_a_file_system_with_another_number_goes_on() {
     entries[0] = opened.to_string();
     std::fs::write(&journal, chained(&entries)).unwrap();
 
+    let refused = both(&station.expect(3, &["wipe", text(&image), "--yes"]));
+    assert!(refused.contains("is not finished"), "{refused}");
     let result = &station.json(0, &["resume", "--yes"])[0];
     assert_eq!(result["outcome"], "pass");
     assert_eq!(marks_in(&image), 0);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 
 use super::journal::{Journal, JournalError};
-use super::record::{ClockQuality, Failure};
+use super::record::{ClockQuality, EarlierAttempt, Failure};
 use super::record::{FailureRecord, IntentReceipt, ResumeFacts, SanitizationRecord, ToolFacts};
 use super::rung::Rung;
 use super::state::{Incoherent, JournalEntry, RunPlan, RunState, Sealed as SealedResult};
@@ -242,8 +242,9 @@ impl Run<Held> {
 }
 
 impl Run<Free> {
-    /// Opens the journal.
-    pub fn claim(self, journals: &Path) -> Result<Run<Claimed>, StartError> {
+    /// Opens the journal. `earlier` are the runs on the medium as they are known now that it is held.
+    pub fn claim(mut self, journals: &Path, earlier: Vec<EarlierAttempt>) -> Result<Run<Claimed>, StartError> {
+        self.plan.earlier_attempts = earlier;
         let Free { claim, also } = self.state;
         let mut journal = Journal::create(journals, &self.plan.run_id)?;
         if let Err(error) = journal.append(&JournalEntry::Opened { version: 1, plan: Box::new(self.plan.clone()) }) {

@@ -126,6 +126,10 @@ pub(super) fn cut_result(plan: &RunPlan, cut: Cut) -> TargetResult {
         ),
         Cut::Stopped(Stopped::Journal(error)) => (Outcome::Error, error.to_string(), resume),
         Cut::Stopped(Stopped::Helper(error)) | Cut::Helper(error) => (Outcome::Error, error.to_string(), resume),
+        Cut::Refused(refused) => {
+            let advice = "nothing was written to the medium; lastwrite resume shows the run".to_owned();
+            (Outcome::Refused, refused.to_string(), advice)
+        }
         Cut::Start(error) => (Outcome::Error, error.to_string(), resume),
         Cut::Station(error) => (Outcome::Error, error.to_string(), resume),
     };
