@@ -273,6 +273,7 @@ fn plan_one(
         earlier_attempts,
         planned: now,
         boot: roots.boot(),
+        file_born: device::file_born(&medium.identity),
         medium,
     };
     Ok(Preparation { run: Run::new(plan), decision })

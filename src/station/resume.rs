@@ -78,10 +78,11 @@ pub enum ResumeError {
         /// Which medium.
         medium: String,
     },
-    /// It may be another medium with the same serial number.
+    /// It may be another medium with the same serial number, or another file in its place.
     #[error(
-        "{path} has the serial number of the medium of run {run_id} ({medium}), and nothing else names it; it is not \
-         known to have stayed attached since, and sticks of one batch share their serial number",
+        "{path} may be another medium than that of run {run_id} ({medium}): no name that is unique in the world says \
+         that it is the same, and it is not known to have stayed attached, or to be the same file, since the run was \
+         planned",
         path = path.display()
     )]
     MayBeAnother {
@@ -232,7 +233,8 @@ pub fn resume(roots: &Roots, journal: &Path, psids: &Psids, confirmed: &[String]
         let reasons = found.protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         return Err(ResumeError::Protected { path: found.path, reasons });
     }
-    if state.plan.may_be_another(roots.boot().as_deref(), &found) && !confirmed.contains(&found.confirm_token) {
+    let born = device::file_born(&found.identity);
+    if state.may_be_another(roots.boot().as_deref(), &found, born) && !confirmed.contains(&found.confirm_token) {
         let wanted = found.confirm_token;
         return Err(ResumeError::MayBeAnother { path: found.path, run_id, medium, wanted });
     }
