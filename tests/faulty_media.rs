@@ -209,7 +209,8 @@ fn a_drive_that_goes_away_while_it_is_read_back_did_not_fail() {
     let token = token(&station, &disk);
     // Where nobody looks for signatures.
     disk.set_faults(vec![Fault::new(On::Read, 3 << 20..7 << 20, Effect::Hang)]);
-    let args = ["--json", "wipe", text(disk.loop_path()), "--confirm", &token, "--scheme", "zero", "--retries", "0"];
+    let wipe = ["--json", "wipe", text(disk.loop_path()), "--confirm", &token, "--scheme", "zero"];
+    let args = [wipe.as_slice(), &["--retries", "0", "--checkpoint", "0.1"]].concat();
     let child = station.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     assert!(disk.wait_for_hang(1, Duration::from_secs(60)));
     disk.set_size(0);

@@ -17,7 +17,7 @@ use super::recheck::{Known, recheck};
 use super::record::{Failure, StepTaken};
 use super::run::{Claimed, Erased, Intended, Run};
 use super::rung::{RungEnd, allows_a_step_down};
-use super::stage::{ClaimedDisk, Flushes, StageRun, settled, write_checkpoint};
+use super::stage::{ClaimedDisk, Flushes, Saved, StageRun, settled, write_checkpoint};
 use super::state::{JournalEntry, RunPlan, Stage, StageWork};
 use crate::device::{Claim, Roots};
 use crate::overwrite::{Disk as _, Engine, Extents, FaultLimits, IoMode, Ledger, PassEnd, PassJob, PassOp};
@@ -365,7 +365,10 @@ async fn checkpoint_now(
     let (journal, disk) = (claimed.journal.clone(), disk.clone());
     let call = bench.blocking.call(move || write_checkpoint(&journal, &disk, stage, &entry));
     match within(bench.faults.stall_timeout, call).await {
-        Ok(written) => written?.map(|_| ()).map_err(Stopped::from),
+        Ok(written) => match written?? {
+            Saved::Gone(error) => Err(Stopped::MediumGone { error }),
+            Saved::Journalled | Saved::FlushFailed(_) => Ok(()),
+        },
         // The medium does not answer: the last checkpoint stands.
         Err(_) => Ok(()),
     }
