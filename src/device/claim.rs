@@ -100,9 +100,9 @@ pub struct Held {
 }
 
 impl Held {
-    /// A medium whose cache may not be dropped cannot be read back: that is said before anything is written to it.
+    /// [`Claim::check_caches`].
     pub fn check_caches(&self) -> Result<(), ClaimError> {
-        self.claim.refuse_cached()
+        self.claim.check_caches()
     }
 
     fn judge(self, world: &World) -> Result<Claim, ClaimError> {
@@ -183,14 +183,10 @@ impl Claim {
         self.file_with_cache()?.map_or(Ok(()), |file| drop_file_cache(&file))
     }
 
-    /// Fails where [`Claim::drop_caches`] would not be allowed. The file behind a loop device is not flushed for that.
-    pub fn check_caches(&self) -> io::Result<()> {
-        if self.medium.class == MediumClass::Image { Ok(()) } else { self.file_with_cache().map(drop) }
-    }
-
-    /// [`Claim::check_caches`] as a refusal.
-    pub fn refuse_cached(&self) -> Result<(), ClaimError> {
-        self.check_caches().map_err(|source| ClaimError::Cache { path: self.medium.path.clone(), source })
+    /// Refuses a medium of which [`Claim::drop_caches`] would fail, before anything is written to it.
+    pub fn check_caches(&self) -> Result<(), ClaimError> {
+        let asked = if self.medium.class == MediumClass::Image { Ok(None) } else { self.file_with_cache() };
+        asked.map(drop).map_err(|source| ClaimError::Cache { path: self.medium.path.clone(), source })
     }
 
     /// The file through whose cache a loop device reads; the cache of the device itself is dropped.

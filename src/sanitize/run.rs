@@ -276,7 +276,7 @@ impl Run<Claimed> {
         let held = others.collect::<Result<Vec<_>, _>>()?;
         let claim = claim(roots, &now, ClaimMode::Write)?;
         if progress.plan.reads_back() {
-            claim.refuse_cached()?;
+            claim.check_caches()?;
         }
         let ahead = progress.at + usize::from(progress.rung_state().ended.is_some());
         check_reached(roots, progress.plan.ladder.get(ahead..).unwrap_or_default(), &now, also)?;
