@@ -157,6 +157,21 @@ fn a_flush_that_fails_once_is_never_forgotten() {
     assert_eq!(document["failure"]["code"], "flush_failed");
 }
 
+/// What may succeed another time is tried once more, also on a medium that was wiped before; then it is destroyed.
+#[test]
+fn a_pass_before_a_first_failure_does_not_count_against_the_medium() {
+    let station = Station::new();
+    let Some(disk) = disk(Vec::new()) else { return };
+    wipe(&station, &disk, 0, &["--scheme", "zero"]);
+    for (outcomes, next) in [(vec!["pass"], "sanitize_again"), (vec!["pass", "fail"], "destroy")] {
+        disk.set_faults(vec![Fault::new(On::Flush, 0..SIZE as u64, Effect::Error(EIO)).once()]);
+        let (_, document) = wipe(&station, &disk, 4, &["--scheme", "zero"]);
+        let earlier = document["facts"]["earlier_attempts"].as_array().unwrap();
+        assert_eq!(earlier.iter().map(|run| run["outcome"].as_str().unwrap()).collect::<Vec<_>>(), outcomes);
+        assert_eq!((&document["failure"]["code"], &document["next_step"]), (&"flush_failed".into(), &next.into()));
+    }
+}
+
 #[test]
 fn no_offload_stands_for_an_overwrite() {
     let station = Station::new();
@@ -182,6 +197,32 @@ fn a_drive_that_goes_away_can_be_resumed_when_it_is_back() {
     let result = station.json(0, &["resume", result["run_id"].as_str().unwrap()])[0].clone();
     let certificate = result["certificate"].as_str().unwrap();
     station.ok(&["verify-media", text(disk.loop_path()), "--certificate", certificate]);
+    station.ok(&["custody", "audit"]);
+}
+
+/// What cannot be read of a drive that is no longer there says nothing of it. A loop device is gone when it has no
+/// size.
+#[test]
+fn a_drive_that_goes_away_while_it_is_read_back_did_not_fail() {
+    let station = Station::new();
+    let Some(disk) = disk(Vec::new()) else { return };
+    let token = token(&station, &disk);
+    // Where nobody looks for signatures.
+    disk.set_faults(vec![Fault::new(On::Read, 3 << 20..7 << 20, Effect::Hang)]);
+    let wipe = ["--json", "wipe", text(disk.loop_path()), "--confirm", &token, "--scheme", "zero"];
+    let args = [wipe.as_slice(), &["--retries", "0", "--checkpoint", "0.1"]].concat();
+    let child = station.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    assert!(disk.wait_for_hang(1, Duration::from_secs(60)));
+    disk.set_size(0);
+    disk.release();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(6), "{}", both(&output));
+    let result = json_lines(&output.stdout).remove(0);
+    assert!(result["message"].as_str().unwrap().contains("went away"), "{result}");
+    assert!(station.files("failures").is_empty());
+    disk.set_size(SIZE as u64);
+    let result = station.json(0, &["resume", result["run_id"].as_str().unwrap()]).remove(0);
+    assert_eq!(result["outcome"], "pass");
     station.ok(&["custody", "audit"]);
 }
 

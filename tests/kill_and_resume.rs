@@ -197,6 +197,22 @@ fn a_drive_that_is_not_here_waits() {
     assert_eq!(marks_in(&image), 0);
 }
 
+/// A journal that is moved to `closed/` between the listing and the look at it.
+#[test]
+fn a_run_that_ends_meanwhile_does_not_keep_the_others_from_going_on() {
+    let station = Station::new();
+    let image = station.image("disk.img", 100 << 20);
+    let mut child = spawn(&station, &["wipe", text(&image), "--yes", "--scheme", "gutmann", "--checkpoint", "0.1"]);
+    wait_for_progress(&station);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let name = station.state().join("journal").join(format!("{}.jsonl", "0".repeat(32)));
+    std::os::unix::fs::symlink(station.path("nothing"), &name).unwrap();
+    assert_eq!(station.json(0, &["resume"]).len(), 1);
+    station.ok(&["resume", "--yes"]);
+    assert_eq!(marks_in(&image), 0);
+}
+
 struct Detach(std::path::PathBuf);
 
 impl Drop for Detach {
@@ -278,21 +294,61 @@ fn an_image_on_a_file_system_with_another_number_goes_on() {
     wait_for_progress(&station);
     child.kill().unwrap();
     child.wait().unwrap();
+    rewrite(&station, usize::MAX, |plan| {
+        let device = &mut plan["medium"]["identity"]["backing"]["device"];
+        *device = (device.as_str().unwrap().parse::<u64>().unwrap() + 1).to_string().into();
+    });
+
+    let refused = both(&station.expect(3, &["wipe", text(&image), "--yes"]));
+    assert!(refused.contains("is not finished"), "{refused}");
+    let result = &station.json(0, &["resume", "--yes"])[0];
+    assert_eq!(result["outcome"], "pass");
+    assert_eq!(marks_in(&image), 0);
+    station.ok(&["verify-media", text(&image), "--certificate", result["certificate"].as_str().unwrap()]);
+}
+
+/// Until its first checkpoint nothing that a run wrote tells its image from another file in its place, which may have
+/// its inode as well.
+#[test]
+fn a_run_that_has_written_nothing_goes_on_only_on_the_very_file() {
+    let station = Station::new();
+    let image = station.image("disk.img", 100 << 20);
+    if std::fs::metadata(&image).unwrap().created().is_err() {
+        return common::skip("needs a file system that tells when a file was made");
+    }
+    let mut child = spawn(&station, &["wipe", text(&image), "--yes", "--scheme", "gutmann", "--checkpoint", "0.1"]);
+    wait_for_progress(&station);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let other = marked(100 << 20);
+    std::fs::write(&image, &other).unwrap();
+    let mut born = serde_json::Value::Null;
+    rewrite(&station, 2, |plan| born = plan["file_born"].take());
+    let is_refused = || {
+        let told = both(&station.expect(3, &["resume", "--yes"]));
+        assert!(told.contains("may be another medium") && told.contains("--confirm"), "{told}");
+        assert!(std::fs::read(&image).unwrap() == other, "nothing was written");
+    };
+    is_refused();
+    rewrite(&station, 2, |plan| plan["file_born"] = "2020-01-01T00:00:00Z".into());
+    is_refused();
+    rewrite(&station, 2, |plan| plan["file_born"] = born);
+    station.ok(&["resume", "--yes"]);
+    assert_eq!(marks_in(&image), 0);
+}
+
+/// Changes the plan in the only journal, of which the first entries are kept.
+fn rewrite(station: &Station, keep: usize, change: impl FnOnce(&mut serde_json::Value)) {
     let journal = station.files("journal").remove(0);
     let written = std::fs::read_to_string(&journal).unwrap();
     let lines: Vec<&str> = written.split_inclusive('\n').filter(|line| line.ends_with('\n')).collect();
     let mut entries: Vec<String> = lines.iter().map(|line| line[17..].trim_end().to_owned()).collect();
     assert_eq!(chained(&entries), lines.concat(), "the test chains as the journal does");
+    entries.truncate(keep);
     let mut opened: serde_json::Value = serde_json::from_str(&entries[0]).unwrap();
-    let device = &mut opened["plan"]["medium"]["identity"]["backing"]["device"];
-    *device = (device.as_str().unwrap().parse::<u64>().unwrap() + 1).to_string().into();
+    change(&mut opened["plan"]);
     entries[0] = opened.to_string();
     std::fs::write(&journal, chained(&entries)).unwrap();
-
-    let result = &station.json(0, &["resume", "--yes"])[0];
-    assert_eq!(result["outcome"], "pass");
-    assert_eq!(marks_in(&image), 0);
-    station.ok(&["verify-media", text(&image), "--certificate", result["certificate"].as_str().unwrap()]);
 }
 
 /// A journal of these entries: each line begins with the digest of all before it.

@@ -1,21 +1,30 @@
-//! Sticks of one batch share their serial number: each is a medium of its own all the same.
+//! Sticks of one batch share their serial number: each is a medium of its own all the same. And what a plan does not
+//! know of a medium yet.
 #![cfg(feature = "erase")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
 use std::path::Path;
+use std::time::Duration;
 
-use common::station::Station;
+use common::station::{Station, marks_in, text};
 use common::sysfs_tree::FixtureTree;
 use lastwrite::policy::{InForce, Method, StepDown, VerificationLevel, Wanted};
 use lastwrite::sanitize::journal::Journal;
 use lastwrite::sanitize::state::JournalEntry;
 use lastwrite::scheme;
-use lastwrite::station::{self, BootPartitions, Order, Preparation, Psids, Refused, TargetRule, Wish};
+use lastwrite::station::{
+    self, Audience, BootPartitions, Confirmation, EngineConfig, Execution, FaultLimits, Order, Outcome, Preparation,
+    Psids, Ready, Refused, Roots, STALL, TargetResult, TargetRule, Wish,
+};
 use lastwrite::units::now;
 
 fn prepare(tree: &FixtureTree, station: &Station, targets: &[&str]) -> Vec<Result<Preparation, Refused>> {
+    prepare_at(&tree.roots(), station, targets)
+}
+
+fn prepare_at(roots: &Roots, station: &Station, targets: &[&str]) -> Vec<Result<Preparation, Refused>> {
     let wish = Wish {
         also_unattached: Vec::new(),
         policy: InForce::builtin().unwrap(),
@@ -35,7 +44,7 @@ fn prepare(tree: &FixtureTree, station: &Station, targets: &[&str]) -> Vec<Resul
     let orders: Vec<Order> =
         targets.iter().map(|target| Order { target: target.into(), asset_tag: None, category: None }).collect();
     let station = station::Station::open(&station.state()).unwrap();
-    station::prepare(&tree.roots(), Some(&station), &orders, &wish, now()).unwrap()
+    station::prepare(roots, Some(&station), &orders, &wish, now()).unwrap()
 }
 
 #[test]
@@ -80,4 +89,50 @@ fn of_an_open_run_it_is_told_that_it_may_be_on_the_other_one() {
              not finished"
         )
     );
+}
+
+fn planned(station: &Station, image: &Path) -> Ready {
+    let preparation = prepare_at(&Roots::live(), station, &[text(image)]).pop().unwrap().unwrap();
+    Ready::Fresh(Box::new(preparation.run.confirm(Confirmation::Yes, &[]).unwrap()))
+}
+
+fn execute(station: &Station, run: Ready) -> TargetResult {
+    let station = station::Station::open(&station.state()).unwrap();
+    let how = Execution {
+        out: None,
+        engine: EngineConfig::default(),
+        faults: FaultLimits::default(),
+        checkpoint_every: Duration::from_secs(5),
+        operator: None,
+        erase_stall: STALL,
+        psids: Psids::default(),
+    };
+    let audience = Audience { watch: &|_| {}, ended: &|_, _| {} };
+    station::execute(&station, station.key(None).unwrap(), vec![run], &how, audience).unwrap().remove(0)
+}
+
+/// Another process may have had the medium while a person was asked for the token.
+#[test]
+fn what_happened_since_the_plan_is_known_once_the_medium_is_held() {
+    let station = Station::new();
+    let image = station.image("disk.img", 1 << 20);
+    let (first, second) = (planned(&station, &image), planned(&station, &image));
+    station.ok(&["wipe", text(&image), "--yes"]);
+    let result = execute(&station, first);
+    assert_eq!(result.outcome, Outcome::Pass, "{result:?}");
+    let shown = station.json(0, &["certificate", "show", text(&result.certificate.unwrap())]);
+    let earlier = shown[0]["document"]["facts"]["earlier_attempts"].as_array().unwrap();
+    assert_eq!((earlier.len(), &earlier[0]["outcome"]), (1, &"pass".into()), "{earlier:?}");
+
+    let image = station.image("disk.img", 1 << 20);
+    let Ready::Fresh(other) = planned(&station, &image) else { panic!("it is a fresh run") };
+    let plan = other.plan().clone();
+    let mut journal = Journal::create(&station.state().join("journal"), &plan.run_id).unwrap();
+    journal.append(&JournalEntry::Opened { version: 1, plan: Box::new(plan.clone()) }).unwrap();
+    drop(journal);
+    let result = execute(&station, second);
+    assert_eq!(result.outcome, Outcome::Refused, "{result:?}");
+    assert!(result.message.contains(&plan.run_id) && result.message.contains("is not finished"), "{result:?}");
+    assert_eq!((marks_in(&image), station.files("journal").len()), (2048, 1));
+    station.ok(&["custody", "audit"]);
 }

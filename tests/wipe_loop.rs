@@ -91,6 +91,42 @@ fn a_drive_in_use_is_refused_with_its_reason() {
     assert!(marks_in(drive.backing_file()) > 32_000);
 }
 
+/// A read-back through the host's cache shows nothing of the medium: that is known before anything is written.
+#[test]
+fn a_drive_that_cannot_be_read_back_is_refused_and_did_not_fail() {
+    let station = Station::new();
+    let Some(drive) = practice_drive(64 << 20, &[]) else { return };
+    let Some(_) = common::tool("losetup", &["--direct-io=off".as_ref(), drive.path().as_os_str()]) else { return };
+    let token = token(&station, &drive);
+    let (file, moved) = (drive.backing_file().to_owned(), drive.backing_file().with_extension("moved"));
+    let wipe = ["wipe", text(drive.path()), "--confirm", &token, "--scheme", "gutmann", "--checkpoint", "0.1"];
+    // Its file gets another name while it is written.
+    let child = station.command(&wipe).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    wait_for_journal(&station);
+    let begun =
+        || std::fs::read_to_string(&station.files("journal")[0]).is_ok_and(|text| text.contains("stage_started"));
+    while !begun() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    std::fs::rename(&file, &moved).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(6), "{}", both(&output));
+    assert!(station.files("failures").is_empty());
+    let run = station.json(0, &["resume"])[0]["run_id"].as_str().unwrap().to_owned();
+    station.ok(&["resume", &run]);
+    assert_eq!(marks_in(&moved), 0);
+
+    // Without a name it cannot be asked to drop what it has cached.
+    std::fs::write(&moved, marked(64 << 20)).unwrap();
+    let open = std::fs::File::open(&moved).unwrap();
+    std::fs::remove_file(&moved).unwrap();
+    let told = both(&station.expect(3, &wipe));
+    assert!(told.contains("cache") && station.files("journal").is_empty(), "{told}");
+    let mut left = Vec::new();
+    (&open).read_to_end(&mut left).unwrap();
+    assert_eq!(left, marked(64 << 20), "nothing was written");
+}
+
 #[test]
 fn the_image_behind_a_loop_device_is_refused() {
     let station = Station::new();

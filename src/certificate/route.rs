@@ -7,7 +7,8 @@ use crate::sanitize::record::{Failure, RunFacts};
 /// be are destroyed; what may succeed another time is tried once more and then destroyed; whatever
 /// is not understood is kept under lock.
 pub(super) fn next_step(failure: &Failure, facts: &RunFacts) -> NextStep {
-    let failed_before = facts.earlier_attempts.iter().any(|earlier| earlier.outcome != "pass");
+    // A run without an outcome is not known to have failed. Plans of earlier versions say "failed".
+    let failed_before = facts.earlier_attempts.iter().any(|run| matches!(run.outcome.as_str(), "fail" | "failed"));
     match failure.code.as_str() {
         "write_errors" | "mismatch" | "read_errors" | "unreached" | "drive_failed" => NextStep::Destroy,
         "flush_failed" | "stalled" | "io_failed" | "incomplete" | "cache" | "abandoned" | "rejected" | "not_begun"
@@ -40,10 +41,15 @@ mod tests {
             intended: facts.started,
             outcome: outcome.into(),
         };
-        let (passed, failed) = (earlier("pass"), earlier("fail"));
-        facts.earlier_attempts = vec![passed];
-        assert_eq!(step("flush_failed", &facts), NextStep::SanitizeAgain);
-        facts.earlier_attempts.push(failed);
-        assert_eq!(step("flush_failed", &facts), NextStep::Destroy);
+        for (outcome, next) in [
+            ("pass", NextStep::SanitizeAgain),
+            ("passed", NextStep::SanitizeAgain),
+            ("none", NextStep::SanitizeAgain),
+            ("fail", NextStep::Destroy),
+            ("failed", NextStep::Destroy),
+        ] {
+            facts.earlier_attempts = vec![earlier("pass"), earlier(outcome)];
+            assert_eq!(step("flush_failed", &facts), next, "{outcome}");
+        }
     }
 }

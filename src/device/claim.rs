@@ -100,6 +100,11 @@ pub struct Held {
 }
 
 impl Held {
+    /// [`Claim::check_caches`].
+    pub fn check_caches(&self) -> Result<(), ClaimError> {
+        self.claim.check_caches()
+    }
+
     fn judge(self, world: &World) -> Result<Claim, ClaimError> {
         let Held { claim, mode } = self;
         let medium = &claim.medium;
@@ -175,17 +180,28 @@ impl Claim {
         if self.medium.class == MediumClass::Image {
             return drop_file_cache(&self.file);
         }
+        self.file_with_cache()?.map_or(Ok(()), |file| drop_file_cache(&file))
+    }
+
+    /// Refuses a medium of which [`Claim::drop_caches`] would fail, before anything is written to it.
+    pub fn check_caches(&self) -> Result<(), ClaimError> {
+        let asked = if self.medium.class == MediumClass::Image { Ok(None) } else { self.file_with_cache() };
+        asked.map(drop).map_err(|source| ClaimError::Cache { path: self.medium.path.clone(), source })
+    }
+
+    /// The file through whose cache a loop device reads; the cache of the device itself is dropped.
+    fn file_with_cache(&self) -> io::Result<Option<File>> {
         ioctl::flush_buffers(self.file.as_ref_file())?;
         for guard in &self.guards {
             ioctl::flush_buffers(guard.as_ref_file())?;
         }
         // A loop device without direct I/O reads through the cache of its backing file.
-        let Some(backing) = &self.medium.identity.backing else { return Ok(()) };
+        let Some(backing) = &self.medium.identity.backing else { return Ok(None) };
         match File::open(&backing.path) {
             Ok(file) if file.metadata().is_ok_and(|m| m.ino() == backing.inode.0 && m.dev() == backing.device.0) => {
-                drop_file_cache(&file)
+                Ok(Some(file))
             }
-            _ if self.loop_is_direct() => Ok(()),
+            _ if self.loop_is_direct() => Ok(None),
             _ => Err(io::Error::other(format!(
                 "the file behind the loop device, {}, is not there any more, and the device reads through its cache",
                 backing.path.display()

@@ -73,6 +73,18 @@ pub enum ClaimError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// What the host has cached of it would answer in its place.
+    #[error(
+        "{} could not be read back: the host's cache of it cannot be dropped ({source}); that takes root, and the \
+         backing file of a loop device",
+        path.display()
+    )]
+    Cache {
+        /// The node.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// Any other failure.
     #[error("{} could not be {doing}: {source}", path.display())]
     Io {

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use nix::unistd::{AccessFlags, access};
 
 use super::inventory::short_digest;
@@ -58,6 +59,15 @@ pub(super) fn identity(meta: &fs::Metadata, path: &Path) -> Identity {
         }),
         ..Identity::default()
     }
+}
+
+/// When the file was made that an image is, or on which a loop device stands. An inode number is used again, this is
+/// not. `None` where the file system does not tell it, or the file is not found under its name.
+pub fn file_born(identity: &Identity) -> Option<DateTime<Utc>> {
+    let backing = identity.backing.as_ref()?;
+    let meta = fs::metadata(&backing.path).ok()?;
+    let is_it = meta.is_file() && meta.dev() == backing.device.0 && meta.ino() == backing.inode.0;
+    is_it.then(|| meta.created().ok().map(DateTime::from)).flatten()
 }
 
 /// Why an image may not be overwritten. `O_EXCL` says nothing about regular files, so everything

@@ -28,6 +28,7 @@ pub use claim::{Claim, ClaimMode, Held, claim, claim_locked, hold, judge};
 pub use claim_error::{ClaimError, IdentityChanged};
 pub use facts::own_serial;
 pub use force_ro::{is_forced_read_only, set_force_ro};
+pub use image::file_born;
 pub use inventory::{InventoryError, find_by_identity, inventory};
 pub use reach::{ReachError, check_alone, check_reached, reached};
 pub use resolve::{ResolveError, TargetRule, resolve, resolve_all};

@@ -95,6 +95,14 @@ impl Identity {
             .collect()
     }
 
+    /// An image, or the file behind a loop device, that is where it was and differs in nothing but the number of its
+    /// file system. A reboot may change that.
+    pub fn is_same_file(&self, now: &Identity) -> bool {
+        let path = |identity: &Identity| identity.backing.as_ref().map(|backing| backing.path.clone());
+        let stays = path(self).is_some() && path(self) == path(now);
+        stays && self.differences(now).iter().all(|difference| difference.field == "backing device")
+    }
+
     /// SHA-256 over the compared facts, lower-case hex: the medium's name in the journal and the
     /// custody log. Stable across reboots, ports and stations.
     pub fn digest(&self) -> String {
@@ -205,6 +213,21 @@ mod tests {
             assert!(may_be(&named("1"), &a, MediumClass::Virtual), "{name}");
         }
         assert!(may_be_one(&[], [MediumClass::Physical; 2]));
+    }
+
+    #[test]
+    fn a_file_is_the_same_on_a_file_system_with_another_number() {
+        let file = |device: u64, inode: u64, path: &str, size: u64| {
+            let backing =
+                Backing { device: Bytes(device), inode: Bytes(inode), offset: Bytes(0), path: path.to_owned().into() };
+            Identity { backing: Some(backing), size: Bytes(size), ..Identity::default() }
+        };
+        let a = file(1, 2, "/a", 512);
+        assert!(a.is_same_file(&file(1, 2, "/a", 512)) && a.is_same_file(&file(9, 2, "/a", 512)));
+        for other in [file(1, 3, "/a", 512), file(1, 2, "/b", 512), file(1, 2, "/a", 1024), drive("A")] {
+            assert!(!a.is_same_file(&other), "{other:?}");
+        }
+        assert!(!drive("A").is_same_file(&drive("A")), "that is no file");
     }
 
     #[test]

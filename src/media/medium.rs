@@ -176,9 +176,9 @@ impl Medium {
         self.protections.is_empty()
     }
 
-    /// Nothing names it but what a USB device says of itself: no name that is unique in the world.
-    pub fn is_named_by_usb_alone(&self) -> bool {
+    /// It has a name that is unique in the world.
+    pub fn has_unique_name(&self) -> bool {
         let id = &self.identity;
-        self.transport == Transport::Usb && id.wwn.is_none() && id.eui64.is_none() && id.nguid.is_none()
+        id.wwn.is_some() || id.eui64.is_some() || id.nguid.is_some()
     }
 }

@@ -17,7 +17,7 @@ use super::recheck::{Known, recheck};
 use super::record::{Failure, StepTaken};
 use super::run::{Claimed, Erased, Intended, Run};
 use super::rung::{RungEnd, allows_a_step_down};
-use super::stage::{ClaimedDisk, Flushes, StageRun, settled, write_checkpoint};
+use super::stage::{ClaimedDisk, Flushes, Saved, StageRun, settled, write_checkpoint};
 use super::state::{JournalEntry, RunPlan, Stage, StageWork};
 use crate::device::{Claim, Roots};
 use crate::overwrite::{Disk as _, Engine, Extents, FaultLimits, IoMode, Ledger, PassEnd, PassJob, PassOp};
@@ -65,6 +65,11 @@ pub enum Stopped {
     /// be found out.
     NotUnfrozen {
         /// What happened.
+        why: String,
+    },
+    /// The host's cache of the medium cannot be dropped any more, so that nothing can be read back.
+    Cached {
+        /// Why not.
         why: String,
     },
     /// Hidden areas are being given back, and what the drive is now could not be found out.
@@ -185,10 +190,7 @@ async fn run_stage(
     watch: &dyn Fn(Event),
 ) -> Result<Option<Failure>, Stopped> {
     if let Some(failure) = prepare(claimed, stage, bench).await? {
-        return match gone(&claimed.claim, bench).await? {
-            Some(error) => Err(Stopped::MediumGone { error }),
-            None => Ok(Some(failure)),
-        };
+        return unless_gone(claimed, bench).await.map(|()| Some(failure));
     }
     record(claimed, JournalEntry::StageStarted { stage, at: now() }, bench).await?;
 
@@ -198,13 +200,20 @@ async fn run_stage(
     let disk = Arc::new(ClaimedDisk(claimed.claim.clone()));
     let known = Known::of(&claimed.progress, stage, from, &earlier);
     if let Some(failure) = recheck(plan, stage, known, disk.clone(), bench).await? {
-        return Ok(Some(failure));
+        return unless_gone(claimed, bench).await.map(|()| Some(failure));
     }
     let job = job(plan, stage, from, disk.clone(), bench);
     let wanted = bytes_of(&job);
     let run = StageRun::new(plan, claimed, stage, from, &earlier, disk.clone(), bench);
     let (outcome, flushes, settled_at) = run.drive(job, watch).await?;
     let cancelled = matches!(outcome.end, PassEnd::Cancelled);
+    let sound = matches!(
+        (&outcome.end, &flushes),
+        (PassEnd::Complete | PassEnd::Cancelled, Flushes::Answered(None)) if outcome.ledger.is_clean()
+    );
+    if !sound {
+        unless_gone(claimed, bench).await?;
+    }
     match flushes {
         Flushes::Answered(None) => {}
         // The checkpoint has journalled it already.
@@ -269,10 +278,7 @@ async fn run_stage(
     if stage.work == StageWork::Write
         && let Some(error) = flush(&disk, bench).await?
     {
-        // A medium that was pulled did not fail: it can be connected again, and the pass goes on.
-        if gone(&claimed.claim, bench).await?.is_some() {
-            return Err(Stopped::MediumGone { error });
-        }
+        unless_gone(claimed, bench).await?;
         record(claimed, JournalEntry::FlushFailed { stage, error }, bench).await?;
     }
     let entry = JournalEntry::StageEnded {
@@ -291,26 +297,31 @@ async fn prepare(claimed: &Claimed, stage: Stage, bench: &Bench) -> Result<Optio
     let claim = claimed.claim.clone();
     let look = move || {
         if let Err(changed) = claim.check_identity() {
-            return Some(Failure {
+            return Ok(Some(Failure {
                 code: "identity_changed".to_owned(),
                 message: format!("before pass {}: {changed}", stage.pass),
                 advice: "another medium may be in its place: check the bay, then wipe again".to_owned(),
-            });
+            }));
         }
         if stage.work == StageWork::Write {
-            return None;
+            return Ok(None);
         }
-        claim.drop_caches().err().map(|error| Failure {
+        let Err(error) = claim.drop_caches() else { return Ok(None) };
+        // What it takes is missing, and the run is not taken up before it is there: that is none of the medium's.
+        if claim.check_caches().is_err() {
+            return Err(Stopped::Cached { why: error.to_string() });
+        }
+        Ok(Some(Failure {
             code: "cache".to_owned(),
             message: format!(
                 "before the read-back of pass {}: the host's cache could not be dropped: {error}",
                 stage.pass
             ),
             advice: "the read-back could have come from memory; wipe the medium again".to_owned(),
-        })
+        }))
     };
     match within(bench.faults.stall_timeout, bench.blocking.call(look)).await {
-        Ok(answer) => Ok(answer?),
+        Ok(answer) => answer?,
         Err(_) => Ok(Some(silent("the identity check", bench))),
     }
 }
@@ -354,7 +365,10 @@ async fn checkpoint_now(
     let (journal, disk) = (claimed.journal.clone(), disk.clone());
     let call = bench.blocking.call(move || write_checkpoint(&journal, &disk, stage, &entry));
     match within(bench.faults.stall_timeout, call).await {
-        Ok(written) => written?.map(|_| ()).map_err(Stopped::from),
+        Ok(written) => match written?? {
+            Saved::Gone(error) => Err(Stopped::MediumGone { error }),
+            Saved::Journalled | Saved::FlushFailed(_) => Ok(()),
+        },
         // The medium does not answer: the last checkpoint stands.
         Err(_) => Ok(()),
     }
@@ -389,6 +403,14 @@ pub(super) async fn gone(claim: &Arc<Claim>, bench: &Bench) -> Result<Option<Str
     match within(bench.faults.stall_timeout, look).await {
         Ok(answer) => answer,
         Err(_) => Ok(None),
+    }
+}
+
+/// Comes before every verdict: a medium that was pulled did not fail, it can be connected again and the run goes on.
+async fn unless_gone(claimed: &Claimed, bench: &Bench) -> Result<(), Stopped> {
+    match gone(&claimed.claim, bench).await? {
+        Some(error) => Err(Stopped::MediumGone { error }),
+        None => Ok(()),
     }
 }
 

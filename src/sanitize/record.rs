@@ -467,7 +467,7 @@ pub struct EarlierAttempt {
     pub run_id: String,
     /// When it was intended.
     pub intended: DateTime<Utc>,
-    /// `pass`, `fail`, or `none` when the log has no outcome for it.
+    /// `pass`, `fail`, or `none` when the log has no outcome for it. Earlier versions wrote `passed` and `failed`.
     pub outcome: String,
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 
 use super::journal::{Journal, JournalError};
-use super::record::{ClockQuality, Failure};
+use super::record::{ClockQuality, EarlierAttempt, Failure};
 use super::record::{FailureRecord, IntentReceipt, ResumeFacts, SanitizationRecord, ToolFacts};
 use super::rung::Rung;
 use super::state::{Incoherent, JournalEntry, RunPlan, RunState, Sealed as SealedResult};
@@ -186,6 +186,9 @@ impl Run<Confirmed> {
     /// medium does.
     pub fn hold(self, roots: &Roots) -> Result<Run<Held>, StartError> {
         let medium = device::hold(roots, &self.plan.medium, ClaimMode::Write)?;
+        if self.plan.reads_back() {
+            medium.check_caches()?;
+        }
         let also = self.plan.also.iter().map(|other| device::hold(roots, other, ClaimMode::Write));
         let also = also.collect::<Result<_, _>>()?;
         check_reached(roots, &self.plan.ladder, &self.plan.medium, &self.plan.also)?;
@@ -202,11 +205,11 @@ fn identity_now(progress: &RunState, medium: &Medium) -> Identity {
         let differences = known.differences(&medium.identity);
         medium.kind == Kind::Image && differences.iter().all(|difference| difference.field == "backing device")
     };
-    let same = known.iter().find(|known| known.differences(&medium.identity).is_empty());
-    match same {
-        Some(same) => same.clone(),
-        None if known.iter().any(elsewhere) => medium.identity.clone(),
-        None => progress.plan.medium.identity.clone(),
+    let same = |known: &Identity| known.differences(&medium.identity).is_empty();
+    // Also where it is the same: the file behind a loop device may have another name by now.
+    match known.iter().any(|known| same(known) || elsewhere(known)) {
+        true => medium.identity.clone(),
+        false => progress.plan.medium.identity.clone(),
     }
 }
 
@@ -239,8 +242,9 @@ impl Run<Held> {
 }
 
 impl Run<Free> {
-    /// Opens the journal.
-    pub fn claim(self, journals: &Path) -> Result<Run<Claimed>, StartError> {
+    /// Opens the journal. `earlier` are the runs on the medium as they are known now that it is held.
+    pub fn claim(mut self, journals: &Path, earlier: Vec<EarlierAttempt>) -> Result<Run<Claimed>, StartError> {
+        self.plan.earlier_attempts = earlier;
         let Free { claim, also } = self.state;
         let mut journal = Journal::create(journals, &self.plan.run_id)?;
         if let Err(error) = journal.append(&JournalEntry::Opened { version: 1, plan: Box::new(self.plan.clone()) }) {
@@ -271,6 +275,9 @@ impl Run<Claimed> {
         let others = also.iter().map(|other| device::claim(roots, other, ClaimMode::Write).map(Arc::new));
         let held = others.collect::<Result<Vec<_>, _>>()?;
         let claim = claim(roots, &now, ClaimMode::Write)?;
+        if progress.plan.reads_back() {
+            claim.check_caches()?;
+        }
         let ahead = progress.at + usize::from(progress.rung_state().ended.is_some());
         check_reached(roots, progress.plan.ladder.get(ahead..).unwrap_or_default(), &now, also)?;
         let mut journal = journal;

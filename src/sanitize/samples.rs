@@ -60,6 +60,7 @@ pub fn plan(patterns: &[u8], verification: VerificationLevel) -> RunPlan {
         earlier_attempts: Vec::new(),
         planned: at(0),
         boot: None,
+        file_born: None,
     }
 }
 

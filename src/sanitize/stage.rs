@@ -36,9 +36,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A look at whether the medium is still attached.
 type Look = Pin<Box<dyn Future<Output = Result<Option<String>, HelperGone>>>>;
-/// The error of its flush, when the flush failed.
-type Checkpointed = Result<Option<String>, JournalError>;
+type Checkpointed = Result<Saved, JournalError>;
 type Checkpoint = Pin<Box<dyn Future<Output = Result<Checkpointed, HelperGone>>>>;
+
+/// What became of a checkpoint.
+pub(super) enum Saved {
+    /// It is in the journal.
+    Journalled,
+    /// Its flush failed, and that is in the journal.
+    FlushFailed(String),
+    /// The medium is no longer attached, in the kernel's words: what went wrong is none of its own, and not in the
+    /// journal.
+    Gone(String),
+}
 
 /// What became of the flushes of a stage's checkpoints.
 pub(super) enum Flushes {
@@ -96,8 +106,9 @@ impl<'a> StageRun<'a> {
                         let patience = if stopping { patience.min(STOP_PATIENCE) } else { patience };
                         match within(patience, pending).await {
                             Ok(written) => match written?? {
-                                None => settled_at = saved,
-                                error => flush_error = flush_error.or(error),
+                                Saved::Journalled => settled_at = saved,
+                                Saved::FlushFailed(error) => flush_error = flush_error.or(Some(error)),
+                                Saved::Gone(error) => return Err(Stopped::MediumGone { error }),
                             },
                             Err(_) if flush_error.is_none() => return Ok((outcome, Flushes::Silent, settled_at)),
                             Err(_) => {}
@@ -107,7 +118,13 @@ impl<'a> StageRun<'a> {
                 }
                 done = async { match checkpoint.as_mut() { Some(c) => c.await, None => std::future::pending().await } } => {
                     checkpoint = None;
-                    match done.map_err(Stopped::from).and_then(|written| written.map_err(Stopped::from)) {
+                    let written = match done.map_err(Stopped::from).and_then(|written| written.map_err(Stopped::from)) {
+                        Ok(Saved::Gone(error)) => Err(Stopped::MediumGone { error }),
+                        Ok(Saved::FlushFailed(error)) => Ok(Some(error)),
+                        Ok(Saved::Journalled) => Ok(None),
+                        Err(stopped) => Err(stopped),
+                    };
+                    match written {
                         Ok(None) => settled_at = saved,
                         Ok(error) => flush_error = flush_error.or(error),
                         Err(stopped) => {
@@ -202,15 +219,20 @@ pub(super) fn write_checkpoint(
     stage: Stage,
     entry: &JournalEntry,
 ) -> Checkpointed {
-    if stage.work == StageWork::Write
-        && let Err(error) = disk.flush()
+    let flushed = if stage.work == StageWork::Write { disk.flush() } else { Ok(()) };
+    let has_bad = matches!(entry, JournalEntry::Checkpoint { ledger, .. } if !ledger.is_clean());
+    if (has_bad || flushed.is_err())
+        && let Some(error) = disk.0.gone()
     {
+        return Ok(Saved::Gone(error));
+    }
+    if let Err(error) = flushed {
         let error = error.to_string();
         journal.append(&JournalEntry::FlushFailed { stage, error: error.clone() })?;
-        return Ok(Some(error));
+        return Ok(Saved::FlushFailed(error));
     }
     journal.append(entry)?;
-    Ok(None)
+    Ok(Saved::Journalled)
 }
 
 /// What a ledger says of the blocks below the watermark; a last partial block lies below the end.

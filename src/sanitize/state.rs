@@ -15,7 +15,7 @@ use super::rung::{Rung, RungEnd, RungState};
 use super::stages::stages_of;
 pub use super::stages::{Stage, StageState, StageWork};
 use super::unfreezing::{SuspendNote, UnfreezePlan, Unfreezing};
-use crate::media::{Exchange, HiddenArea, Medium};
+use crate::media::{Exchange, HiddenArea, Medium, Transport};
 use crate::overwrite::Ledger;
 use crate::policy::{Applied, Method, Technique, VerificationLevel};
 use crate::scheme::PlannedPass;
@@ -78,16 +78,17 @@ pub struct RunPlan {
     /// medium stayed attached; absent in journals of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<String>,
+    /// When the file was made that the medium is or stands on; absent where that is not known, and in journals of
+    /// earlier versions. It is no part of the identity, which is signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_born: Option<DateTime<Utc>>,
 }
 
 impl RunPlan {
-    /// Whether what is found now by the identity of the run's medium may be another one: nothing but a serial
-    /// number behind USB names it, which sticks of one batch share, and it is not known to have stayed attached
-    /// since the plan.
-    pub fn may_be_another(&self, boot: Option<&str>, now: &Medium) -> bool {
-        let (then, seq) = (self.boot.as_deref(), self.medium.diskseq);
-        let stayed = then.is_some() && then == boot && seq.is_some() && seq == now.diskseq;
-        now.is_named_by_usb_alone() && !stayed
+    /// Whether the host reads back, with one of the techniques.
+    pub fn reads_back(&self) -> bool {
+        let read = |stage: &Stage| stage.work != StageWork::Write;
+        self.ladder.iter().any(Rung::is_by_host) && stages_of(self).iter().any(read)
     }
 }
 
@@ -427,6 +428,25 @@ impl RunState {
             Some(state) if rung as usize == at && state.ended.is_none() => Ok(state),
             _ => Err("it speaks of a technique that is not the present one"),
         }
+    }
+
+    /// Whether what is found now by the identity of the run's medium may be another one: it has no name that is unique
+    /// in the world, and is not known to have stayed attached since the plan, or to be the very file. Behind USB that
+    /// is enough, for sticks of one batch share their serial number. Elsewhere it counts as long as nothing that the
+    /// run wrote is known to be on the medium, so that nothing can be compared before the first write.
+    pub fn may_be_another(&self, boot: Option<&str>, now: &Medium, file_born: Option<DateTime<Utc>>) -> bool {
+        let plan = &self.plan;
+        let (then, seq) = (plan.boot.as_deref(), plan.medium.diskseq);
+        let stayed = then.is_some() && then == boot && seq.is_some() && seq == now.diskseq;
+        let is_the_file = file_born.is_some() && plan.file_born == file_born;
+        let unrecognizable = now.transport == Transport::Usb || self.is_unwritten();
+        unrecognizable && !now.has_unique_name() && !stayed && !is_the_file
+    }
+
+    /// It stands at the host's first pass, and the journal knows of no block that is written.
+    fn is_unwritten(&self) -> bool {
+        let first = |at: &StageState| at.stage.pass == 1 && at.stage.work == StageWork::Write;
+        self.next_stage().is_some_and(|at| first(at) && at.watermark.0 < self.plan.block.bytes())
     }
 
     /// The first stage that is not complete.

@@ -69,14 +69,38 @@ fn a_stick_that_was_attached_anew_may_be_another_one() {
     let mut plan = plan(&[0], VerificationLevel::Full);
     (plan.medium.transport, plan.medium.diskseq, plan.boot) = (Transport::Usb, Some(Bytes(7)), Some("A".into()));
     let now = plan.medium.clone();
-    assert!(!plan.may_be_another(Some("A"), &now), "it stayed attached");
-    assert!(plan.may_be_another(Some("B"), &now) && plan.may_be_another(None, &now), "another boot counts anew");
+    let may_be =
+        |plan: &RunPlan, boot: Option<&str>, now: &Medium| RunState::new(plan.clone()).may_be_another(boot, now, None);
+    assert!(!may_be(&plan, Some("A"), &now), "it stayed attached");
+    assert!(may_be(&plan, Some("B"), &now) && may_be(&plan, None, &now), "another boot counts anew");
     let anew = Medium { diskseq: Some(Bytes(8)), ..now.clone() };
-    assert!(plan.may_be_another(Some("A"), &anew));
+    assert!(may_be(&plan, Some("A"), &anew));
     let unknown = RunPlan { boot: None, ..plan.clone() };
-    assert!(unknown.may_be_another(None, &now), "what is not known is not taken for the same");
+    assert!(may_be(&unknown, None, &now), "what is not known is not taken for the same");
     let mut named = anew.clone();
     named.identity.wwn = Some("0x5000c500a1b2c3d4".into());
-    assert!(!plan.may_be_another(Some("A"), &named));
-    assert!(!plan.may_be_another(Some("B"), &Medium { transport: Transport::Ata, ..anew }));
+    assert!(!may_be(&plan, Some("A"), &named));
+}
+
+/// Two drives with one serial number, another file with the inode of the image: before the first checkpoint nothing on
+/// the medium tells which it is.
+#[test]
+fn a_medium_of_which_nothing_is_known_to_be_written_may_be_another_one() {
+    let mut plan = plan(&[0], VerificationLevel::Full);
+    (plan.boot, plan.file_born) = (Some("A".into()), Some(at(0)));
+    let now = plan.medium.clone();
+    let begun = journal(&plan, |_| Ledger::default())[..3].to_vec();
+    let stage = RunState::new(plan).stages[0].stage;
+    let may_be = |watermark: Option<u64>, now: &Medium, born| {
+        let checkpoint = |w| JournalEntry::Checkpoint { stage, watermark: Bytes(w), ledger: Ledger::default() };
+        let entries: Vec<_> = begun.iter().cloned().chain(watermark.map(checkpoint)).collect();
+        RunState::fold(&entries).unwrap().unwrap().may_be_another(Some("A"), now, born)
+    };
+    assert!(may_be(None, &now, None) && may_be(Some(511), &now, None));
+    assert!(!may_be(Some(512), &now, None), "what was written is compared");
+    assert!(!may_be(None, &now, Some(at(0))), "it is the very file");
+    assert!(may_be(None, &now, Some(at(1))), "another file was made in its place");
+    let mut named = now.clone();
+    named.identity.nguid = Some("11".repeat(16));
+    assert!(!may_be(None, &named, None));
 }

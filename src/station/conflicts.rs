@@ -6,41 +6,44 @@ use std::path::PathBuf;
 use super::folder::Station;
 use super::prepare::{Preparation, Refused};
 use crate::device::{self, ResolveError, Roots};
-use crate::media::Medium;
+use crate::media::{Identity, Medium};
 use crate::sanitize::journal::{self, Journal};
 use crate::sanitize::state::RunState;
 
-/// Unfinished runs by the identity of their medium. A journal that cannot be read stands in nobody's
-/// way here; `resume` shows it.
+/// Unfinished runs with their media. A journal that cannot be read stands in nobody's way here;
+/// `resume` shows it.
 #[derive(Default)]
-pub(super) struct OpenRuns(HashMap<String, OpenRun>);
+pub(super) struct OpenRuns(Vec<OpenRun>);
 
 struct OpenRun {
+    identities: Vec<Identity>,
     run_id: String,
     percent: f64,
     busy: bool,
 }
 
 impl OpenRuns {
-    /// Those of a station.
-    pub fn of(station: &Station) -> OpenRuns {
-        let mut found = HashMap::new();
+    /// Those of a station, but for `own` ones.
+    pub fn of(station: &Station, own: &[String]) -> OpenRuns {
+        let mut found = Vec::new();
         for path in journal::unfinished(&station.journals()).unwrap_or_default() {
             let Ok(entries) = Journal::peek(&path) else { continue };
-            if let Ok(Some(state)) = RunState::fold(&entries) {
+            if let Ok(Some(state)) = RunState::fold(&entries)
+                && !own.contains(&state.plan.run_id)
+            {
                 let (percent, busy) = (state.fraction() * 100.0, Journal::is_busy(&path));
-                for identity in state.identities() {
-                    let run_id = state.plan.run_id.clone();
-                    found.insert(identity.digest(), OpenRun { run_id, percent, busy });
-                }
+                let (identities, run_id) = (state.identities(), state.plan.run_id);
+                found.push(OpenRun { identities, run_id, percent, busy });
             }
         }
         OpenRuns(found)
     }
 
     /// Why nothing may begin on a medium. A run is known by its medium's identity, which twins share.
-    fn against(&self, roots: &Roots, medium: &Medium) -> Option<Refused> {
-        let OpenRun { run_id, percent, busy } = self.0.get(&medium.identity.digest())?;
+    pub fn against(&self, roots: &Roots, medium: &Medium) -> Option<Refused> {
+        let now = &medium.identity;
+        let is_it = |known: &Identity| known.differences(now).is_empty() || known.is_same_file(now);
+        let OpenRun { run_id, percent, busy, .. } = self.0.iter().rfind(|run| run.identities.iter().any(is_it))?;
         let alike = match &medium.identity.backing {
             Some(_) => Vec::new(),
             None => device::find_by_identity(roots, &medium.identity).unwrap_or_default(),

@@ -8,6 +8,8 @@ mod conflicts;
 mod documents;
 mod durability;
 #[cfg(feature = "erase")]
+mod earlier;
+#[cfg(feature = "erase")]
 mod evidence;
 mod folder;
 #[cfg(feature = "erase")]

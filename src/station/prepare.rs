@@ -7,11 +7,11 @@ use rand::RngExt as _;
 
 use super::asking::{Asked, ask_all};
 use super::conflicts::{OpenRuns, check, refuse_what_others_erase};
+use super::earlier::earlier_attempts;
 use super::folder::{Station, StationError};
 use super::hidden::Hidden;
 use super::offers::Answers;
 use super::{unfreeze, warnings};
-use crate::custody::{Log, LogError};
 use crate::device::{self, InventoryError, ResolveError, Roots, TargetRule};
 use crate::media::{Medium, MediumClass, Reach};
 use crate::policy::{
@@ -188,7 +188,7 @@ pub fn prepare(
 ) -> Result<Vec<Result<Preparation, Refused>>, StationError> {
     // A log that cannot be read cannot take the intent either: nothing may begin.
     let log = station.map(Station::log).transpose()?;
-    let open_runs = station.map(OpenRuns::of).unwrap_or_default();
+    let open_runs = station.map(|station| OpenRuns::of(station, &[])).unwrap_or_default();
     let targets: Vec<&PathBuf> = orders.iter().map(|order| &order.target).collect();
     // One look at the host for all of them: it reads every drive there is.
     let media = device::resolve_all(roots, &targets, wish.targets)
@@ -204,7 +204,7 @@ pub fn prepare(
             Err(why) => return Ok(Err(Refused::Hidden { path: medium.path, why })),
         };
         let media = with_sizes(&medium, restore.as_ref());
-        let earlier = log.as_ref().map(|log| earlier_attempts(log, &media)).transpose()?.unwrap_or_default();
+        let earlier = log.as_ref().map(|log| earlier_attempts(log, &media, &[])).transpose()?.unwrap_or_default();
         Ok(plan_one((roots, station), medium, (hidden, restore, answers), earlier, order, wish, now))
     };
     let mut prepared: Vec<_> = orders.iter().zip(media).map(&mut prepare_one).collect::<Result<_, _>>()?;
@@ -273,6 +273,7 @@ fn plan_one(
         earlier_attempts,
         planned: now,
         boot: roots.boot(),
+        file_born: device::file_born(&medium.identity),
         medium,
     };
     Ok(Preparation { run: Run::new(plan), decision })
@@ -344,32 +345,6 @@ pub(super) fn with_sizes(medium: &Medium, restore: Option<&RestorePlan>) -> Vec<
         all.push(larger);
     }
     all
-}
-
-/// Earlier runs on a medium, under any of the sizes that it had or is to have.
-fn earlier_attempts(log: &Log, media: &[Medium]) -> Result<Vec<EarlierAttempt>, LogError> {
-    let mut attempts: Vec<(u64, EarlierAttempt)> = Vec::new();
-    let mut runs: Vec<String> = Vec::new();
-    for medium in media.iter().filter(|medium| medium.identity.is_distinctive()) {
-        for logged in log.find_subject(&subject(medium))? {
-            runs.extend(logged.entry.run_id().map(str::to_owned).filter(|run| !runs.contains(run)));
-        }
-    }
-    for run_id in runs {
-        // A run that gave hidden areas back speaks of the medium by more than one size.
-        for entry in log.find_run(&run_id)?.into_iter().map(|logged| logged.entry) {
-            if entry.typ == super::evidence::INTENDED {
-                let (run_id, intended) = (run_id.clone(), entry.time);
-                attempts.push((entry.index.0, EarlierAttempt { run_id, intended, outcome: "none".to_owned() }));
-            } else if let Some((_, attempt)) = attempts.iter_mut().find(|(_, a)| a.run_id == run_id)
-                && [super::evidence::PASSED, super::evidence::FAILED].contains(&entry.typ.as_str())
-            {
-                attempt.outcome = entry.typ.strip_prefix("run.").unwrap_or(&entry.typ).to_owned();
-            }
-        }
-    }
-    attempts.sort_by_key(|(index, _)| *index);
-    Ok(attempts.into_iter().map(|(_, attempt)| attempt).collect())
 }
 
 /// The name of a medium in the custody log.

@@ -96,6 +96,11 @@ pub(super) fn cut_result(plan: &RunPlan, cut: Cut) -> TargetResult {
             format!("the medium went away ({error})"),
             format!("connect it again, then {resume}"),
         ),
+        Cut::Stopped(Stopped::Cached { why }) => (
+            Outcome::Interrupted,
+            format!("the medium cannot be read back: the host's cache of it could not be dropped: {why}"),
+            format!("when that is mended, {resume}"),
+        ),
         Cut::Stopped(Stopped::PowerNeeded { why }) => (
             Outcome::Interrupted,
             format!("the drive gives back what it hides only with fresh power: {why}"),
@@ -121,6 +126,10 @@ pub(super) fn cut_result(plan: &RunPlan, cut: Cut) -> TargetResult {
         ),
         Cut::Stopped(Stopped::Journal(error)) => (Outcome::Error, error.to_string(), resume),
         Cut::Stopped(Stopped::Helper(error)) | Cut::Helper(error) => (Outcome::Error, error.to_string(), resume),
+        Cut::Refused(refused) => {
+            let advice = "nothing was written to the medium; lastwrite resume shows the run".to_owned();
+            (Outcome::Refused, refused.to_string(), advice)
+        }
         Cut::Start(error) => (Outcome::Error, error.to_string(), resume),
         Cut::Station(error) => (Outcome::Error, error.to_string(), resume),
     };

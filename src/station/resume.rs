@@ -1,5 +1,6 @@
 //! Interrupted runs: what is open, how far it came, where its medium is now, and going on.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -77,10 +78,11 @@ pub enum ResumeError {
         /// Which medium.
         medium: String,
     },
-    /// It may be another medium with the same serial number.
+    /// It may be another medium with the same serial number, or another file in its place.
     #[error(
-        "{path} has the serial number of the medium of run {run_id} ({medium}), and nothing else names it; it is not \
-         known to have stayed attached since, and sticks of one batch share their serial number",
+        "{path} may be another medium than that of run {run_id} ({medium}): no name that is unique in the world says \
+         that it is the same, and it is not known to have stayed attached, or to be the same file, since the run was \
+         planned",
         path = path.display()
     )]
     MayBeAnother {
@@ -159,14 +161,16 @@ pub enum ResumeError {
 pub fn interrupted(station: &Station, roots: &Roots) -> Result<Vec<Interrupted>, ResumeError> {
     let mut found = Vec::new();
     for path in journal::unfinished(&station.journals())? {
-        found.push(look(roots, path)?);
+        found.extend(look(roots, path)?);
     }
     Ok(found)
 }
 
-fn look(roots: &Roots, path: PathBuf) -> Result<Interrupted, ResumeError> {
+/// `None`: the run has ended since its journal was listed.
+fn look(roots: &Roots, path: PathBuf) -> Result<Option<Interrupted>, ResumeError> {
     let folded = match Journal::peek(&path) {
         Ok(entries) => RunState::fold(&entries).map_err(|e| e.to_string()),
+        Err(JournalError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error @ JournalError::Io { .. }) => return Err(error.into()),
         Err(error) => Err(error.to_string()),
     };
@@ -183,7 +187,7 @@ fn look(roots: &Roots, path: PathBuf) -> Result<Interrupted, ResumeError> {
             (if busy { InterruptedState::Busy(state) } else { InterruptedState::Open(state) }, media)
         }
     };
-    Ok(Interrupted { journal: path, state, media })
+    Ok(Some(Interrupted { journal: path, state, media }))
 }
 
 /// Where the run's medium is now. A loop device and the image behind it share an identity; a run
@@ -229,7 +233,8 @@ pub fn resume(roots: &Roots, journal: &Path, psids: &Psids, confirmed: &[String]
         let reasons = found.protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         return Err(ResumeError::Protected { path: found.path, reasons });
     }
-    if state.plan.may_be_another(roots.boot().as_deref(), &found) && !confirmed.contains(&found.confirm_token) {
+    let born = device::file_born(&found.identity);
+    if state.may_be_another(roots.boot().as_deref(), &found, born) && !confirmed.contains(&found.confirm_token) {
         let wanted = found.confirm_token;
         return Err(ResumeError::MayBeAnother { path: found.path, run_id, medium, wanted });
     }

@@ -11,8 +11,11 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
+use super::conflicts::OpenRuns;
+use super::earlier::earlier_attempts;
 use super::evidence;
 use super::folder::{Station, StationError};
+use super::prepare::{Refused, with_sizes};
 use super::program::tool_facts;
 use super::result::{Outcome, TargetResult, blank, cut_result, result_of_start};
 use super::unfreeze::Woken;
@@ -24,7 +27,9 @@ use crate::sanitize::event::Event;
 use crate::sanitize::firmware::Psids;
 use crate::sanitize::journal::Journal;
 use crate::sanitize::state::{RunPlan, RunState};
-use crate::sanitize::{AfterRestore, Bench, Claimed, Confirmed, Held, Intended, Run, Sealed, StartError, Stopped};
+use crate::sanitize::{
+    AfterRestore, Bench, Claimed, Confirmed, Free, Held, Intended, Run, Sealed, StartError, Stopped,
+};
 use crate::signed::StationKey;
 use crate::sys::{Blocking, HelperGone, clock, within};
 use crate::units::now;
@@ -116,6 +121,7 @@ pub fn execute(
         psids: Arc::new(how.psids.clone()),
     };
     let desk = Desk {
+        own: runs.iter().map(|run| run.plan().run_id.clone()).collect(),
         station: Arc::new(station.clone()),
         log: Arc::new(station.log()?),
         key: Arc::new(key),
@@ -184,6 +190,8 @@ impl Named {
 
 /// What every run of a batch needs.
 pub(super) struct Desk<'a> {
+    /// The runs of this call.
+    own: Arc<[String]>,
     pub(super) station: Arc<Station>,
     pub(super) log: Arc<Log>,
     pub(super) key: Arc<StationKey>,
@@ -195,11 +203,13 @@ pub(super) struct Desk<'a> {
     pub(super) watch: &'a dyn Fn(Event),
 }
 
-type Waiting = (Run<Held>, oneshot::Sender<Result<Run<Claimed>, StartError>>);
+type Waiting = (Run<Held>, oneshot::Sender<Result<Run<Claimed>, Cut>>);
 
 /// Why a run did not reach its end.
 pub(super) enum Cut {
     Start(StartError),
+    /// What has happened to the medium since the plan was made stands against it.
+    Refused(Box<Refused>),
     Stopped(Stopped),
     Station(StationError),
     Helper(HelperGone),
@@ -277,9 +287,10 @@ impl Desk<'_> {
         let held = self.blocking(move || run.hold(&roots)).await?.map_err(Cut::Start)?;
         let (answer, claimed) = oneshot::channel();
         self.held.lock().unwrap_or_else(PoisonError::into_inner).push((held, answer));
-        let (waiting, roots, journals) = (self.held.clone(), self.bench.roots.clone(), self.station.journals());
-        self.blocking(move || judge(&waiting, &roots, &journals)).await?;
-        claimed.await.map_err(|_| Cut::Helper(HelperGone))?.map_err(Cut::Start)
+        let (waiting, roots, own) = (self.held.clone(), self.bench.roots.clone(), self.own.clone());
+        let (station, log) = (self.station.clone(), self.log.clone());
+        self.blocking(move || judge(&waiting, &roots, (&*station, &*log), &own)).await?;
+        claimed.await.map_err(|_| Cut::Helper(HelperGone))?
     }
 
     fn silent(&self, plan: &RunPlan) -> TargetResult {
@@ -370,16 +381,28 @@ impl Desk<'_> {
 /// Beyond the time after which a silent medium is given up: the kernel scans, and a drive comes back.
 const GIVE_BACK: Duration = Duration::from_secs(180);
 
-fn judge(waiting: &Mutex<Vec<Waiting>>, roots: &Roots, journals: &Path) {
+fn judge(waiting: &Mutex<Vec<Waiting>>, roots: &Roots, (station, log): (&Station, &Log), own: &[String]) {
     let waiting = std::mem::take(&mut *waiting.lock().unwrap_or_else(PoisonError::into_inner));
     let (runs, answers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
     if runs.is_empty() {
         return;
     }
+    // Another process may have had the media since the plans were made; now nobody can.
+    let open_runs = OpenRuns::of(station, own);
+    let begin = |run: Run<Free>| {
+        let plan = run.plan();
+        let against = |medium| open_runs.against(roots, medium);
+        if let Some(refused) = std::iter::once(&plan.medium).chain(&plan.also).find_map(against) {
+            return Err(Cut::Refused(Box::new(refused)));
+        }
+        let media = with_sizes(&plan.medium, plan.restore.as_ref());
+        let earlier = earlier_attempts(log, &media, own).map_err(|e| Cut::Station(e.into()))?;
+        run.claim(&station.journals(), earlier).map_err(Cut::Start)
+    };
     for (run, answer) in Run::judge(roots, runs).into_iter().zip(answers) {
         // Nobody waits any more: then no journal shall say that it began.
         if !answer.is_closed()
-            && let Err(Ok(run)) = answer.send(run.and_then(|run| run.claim(journals)))
+            && let Err(Ok(run)) = answer.send(run.map_err(Cut::Start).and_then(begin))
         {
             run.discard();
         }
