@@ -149,6 +149,29 @@ fn a_partition_counts_with_its_own_use_only() {
     assert!(partition("/dev/nvme0n1p3").protections.iter().any(|p| matches!(p, Protection::SystemMedium { .. })));
 }
 
+/// The kernel claims no disk for a loop device on it, so a partition of it looks free.
+#[test]
+fn a_loop_device_on_a_disk_protects_its_partitions() {
+    let tree = FixtureTree::parse(
+        "[sys/devices/pci0000:00/usb1/1-1/host2/target2:0:0/2:0:0:0/block/sdb]
+        dev = 8:16
+        size = 60000000
+        part sdb1 8:17 2048 59990000
+        [sys/devices/virtual/block/loop0]
+        dev = 7:0
+        size = 60000000
+        loop/backing_file = /dev/sdb
+        part loop0p1 259:0 2048 59990000
+        /proc/self/mountinfo <<
+        22 1 0:2 / / rw - rootfs rootfs rw
+        23 22 259:0 / /mnt rw - ext4 /dev/loop0p1 rw
+        >>",
+    );
+    let partition = resolve(&tree.roots(), Path::new("/dev/sdb1"), TargetRule::PartitionAllowed).unwrap();
+    let told: Vec<String> = partition.protections.iter().map(Protection::to_string).collect();
+    assert_eq!(told, ["/dev/loop0 is built on it", "/dev/loop0p1 is mounted at /mnt"]);
+}
+
 #[test]
 fn the_kernel_command_line_names_the_medium_of_a_system_in_ram() {
     let machine = "
