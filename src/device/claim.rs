@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::fcntl::{Flock, FlockArg, PosixFadviseAdvice, posix_fadvise};
 use nix::libc;
@@ -15,7 +16,7 @@ use super::facts::DiskFacts;
 use super::force_ro;
 use super::image;
 use super::inventory::read_world;
-use super::lock::{PAUSE, TRIES, ask_range, lock, lock_range};
+use super::lock::{PAUSE, TRIES, ask_range, lock, lock_disk, lock_range};
 use super::loops;
 use super::protection::{Scope, World, openers};
 use super::resolve::partition_unit;
@@ -40,7 +41,7 @@ pub struct Claim {
     file: Flock<File>,
     direct: bool,
     /// The partition's disk, the medium's other paths. Held, and flushed with the medium.
-    guards: Vec<Flock<File>>,
+    guards: Vec<Arc<Flock<File>>>,
     roots: Roots,
     medium: Medium,
     /// It is read-only by the kernel's switch alone, and was when it was claimed.
@@ -223,14 +224,14 @@ fn hold_device(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim,
         // Siblings may be mounted, so the disk cannot be opened exclusively; udev and other wipes
         // respect the lock.
         let disk = roots.on_host(&partition.disk);
-        let guard = lock(open(&disk, libc::O_CLOEXEC, ClaimMode::Read)?, &disk, FlockArg::LockExclusiveNonblock)?;
+        let guard = lock_disk(open(&disk, libc::O_CLOEXEC, ClaimMode::Read)?, &disk)?;
         ask_range(&guard, &disk, mode)?;
         guards.push(guard);
     }
     for other in &medium.other_paths {
         let other = roots.on_host(other);
         let file = open(&other, libc::O_EXCL | libc::O_CLOEXEC, ClaimMode::Read)?;
-        guards.push(lock(file, &other, FlockArg::LockExclusiveNonblock)?);
+        guards.push(Arc::new(lock(file, &other, FlockArg::LockExclusiveNonblock)?));
     }
     let differences = device_differences(roots, &file, medium);
     if !differences.is_empty() {

@@ -2,7 +2,9 @@
 //! them.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -17,10 +19,34 @@ use super::claim_error::ClaimError;
 pub(super) const TRIES: u32 = 8;
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
+/// The disks whose partitions this process holds, by device and inode of their nodes.
+static DISKS: Mutex<Vec<((u64, u64), Weak<Flock<File>>)>> = Mutex::new(Vec::new());
+
 pub(super) fn lock(file: File, path: &Path, how: FlockArg) -> Result<Flock<File>, ClaimError> {
+    patiently(file, path, |file| Flock::lock(file, how))
+}
+
+/// The lock on the disk of a partition that is to be held. The partitions of one disk share it: it keeps out every
+/// other open file, also one of the same process.
+pub(super) fn lock_disk(file: File, path: &Path) -> Result<Arc<Flock<File>>, ClaimError> {
+    let meta = file.metadata().map_err(|source| io_error(path, "looked at", source))?;
+    let disk = (meta.dev(), meta.ino());
+    patiently(file, path, |file| {
+        let mut disks = DISKS.lock().unwrap_or_else(PoisonError::into_inner);
+        disks.retain(|(_, lock)| lock.strong_count() > 0);
+        if let Some(held) = disks.iter().find(|(known, _)| *known == disk).and_then(|(_, lock)| lock.upgrade()) {
+            return Ok(held);
+        }
+        let locked = Arc::new(Flock::lock(file, FlockArg::LockExclusiveNonblock)?);
+        disks.push((disk, Arc::downgrade(&locked)));
+        Ok(locked)
+    })
+}
+
+fn patiently<T>(file: File, path: &Path, attempt: impl Fn(File) -> Result<T, (File, Errno)>) -> Result<T, ClaimError> {
     let mut file = file;
     for tries in 1.. {
-        match Flock::lock(file, how) {
+        match attempt(file) {
             Ok(locked) => return Ok(locked),
             Err((_, Errno::EWOULDBLOCK)) if tries >= TRIES => break,
             Err((back, Errno::EWOULDBLOCK)) => {
