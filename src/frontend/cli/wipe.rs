@@ -59,7 +59,7 @@ pub struct ExecutionArgs {
     /// A second place for certificates and failure reports
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// I/O worker threads for all drives [default: one a core, at most 8]
+    /// I/O worker threads for all drives [default: one a core, at most 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), hide_short_help = true)]
     pub workers: Option<u16>,
     /// How the bytes travel
