@@ -2,44 +2,22 @@
 //! crashed, truncated, edited, forked.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/custody.rs"]
+mod custody;
+
 use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
+use custody::{edit, event, key, log_with, trust};
 use lastwrite::custody::{
     AuditConfig, AuditReport, Entries, KnownState, LOG_FILE, Log, LogError, NewEvent, NoteKey, Receipt, SignatureKind,
     audit, checkpoint, cosign, leaf_hash, origin, read_checkpoint, verify_consistency, verify_inclusion,
 };
-use lastwrite::signed::{Role, StationKey, TrustStore, TrustedKey};
+use lastwrite::signed::StationKey;
 use serde_json::json;
-
-fn key() -> StationKey {
-    StationKey::from_seed(&[1; 32])
-}
-
-fn trust() -> TrustStore {
-    let mut trust = TrustStore::default();
-    trust.add(TrustedKey::new(key().public().clone(), "Bench 1", Role::Station, None)).unwrap();
-    trust
-}
-
-fn event(typ: &str, medium: &str, run: &str) -> NewEvent {
-    NewEvent { typ: typ.into(), subject: medium.into(), data: json!({"run_id": run, "size": "512"}) }
-}
-
-fn log_with(folder: &Path, entries: usize) -> (Log, Vec<Receipt>) {
-    Log::create(folder).unwrap();
-    let log = Log::open(folder).unwrap();
-    let receipts = (0..entries)
-        .map(|i| {
-            let typ = if i % 2 == 0 { "run.intended" } else { "run.passed" };
-            log.append(event(typ, &format!("medium {}", i / 2), &format!("run {}", i / 2)), &key()).unwrap()
-        })
-        .collect();
-    (log, receipts)
-}
 
 fn look(folder: &Path, known: &[KnownState]) -> AuditReport {
     audit(folder, Some(&trust()), known, &AuditConfig::default()).unwrap()
@@ -233,14 +211,6 @@ fn the_frontier_cache_is_only_a_hint() {
     let head = log.head().unwrap();
     fs::write(older.path().join("frontier.json"), old).unwrap();
     assert_eq!(Log::open(older.path()).unwrap().head().unwrap(), head);
-}
-
-/// Changes line `at` of the log.
-fn edit(folder: &Path, change: impl FnOnce(&mut Vec<String>)) {
-    let path = folder.join(LOG_FILE);
-    let mut lines: Vec<String> = fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
-    change(&mut lines);
-    fs::write(&path, lines.iter().map(|l| format!("{l}\n")).collect::<String>()).unwrap();
 }
 
 #[test]

@@ -2,43 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "common/custody.rs"]
+mod custody;
 
 use std::fs;
-use std::path::Path;
 
 use chrono::Utc;
-use lastwrite::custody::{AuditConfig, ENTRY_TYP, Entry, LOG_FILE, Log, NewEvent, audit, leaf_hash};
+use custody::{edit, key, log_with, trust};
+use lastwrite::custody::{AuditConfig, ENTRY_TYP, Entry, LOG_FILE, Log, audit, leaf_hash};
 use lastwrite::signed::{Jws, Role, StationKey, TrustStore, TrustedKey, sign};
-use serde_json::json;
-
-fn key() -> StationKey {
-    StationKey::from_seed(&[1; 32])
-}
-
-fn trust() -> TrustStore {
-    let mut trust = TrustStore::default();
-    trust.add(TrustedKey::new(key().public().clone(), "Bench 1", Role::Station, None)).unwrap();
-    trust
-}
-
-/// A log of so many entries.
-fn log_with(folder: &Path, entries: usize) -> Log {
-    Log::create(folder).unwrap();
-    let log = Log::open(folder).unwrap();
-    for i in 0..entries {
-        let typ = if i % 2 == 0 { "run.intended" } else { "run.passed" };
-        let data = json!({"run_id": format!("run {}", i / 2)});
-        log.append(NewEvent { typ: typ.into(), subject: format!("medium {}", i / 2), data }, &key()).unwrap();
-    }
-    log
-}
-
-fn edit(folder: &Path, change: impl FnOnce(&mut Vec<String>)) {
-    let path = folder.join(LOG_FILE);
-    let mut lines: Vec<String> = fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
-    change(&mut lines);
-    fs::write(&path, lines.iter().map(|l| format!("{l}\n")).collect::<String>()).unwrap();
-}
 
 /// A trust store that knows an operator besides the station, and that operator's key.
 fn with_operator() -> (TrustStore, StationKey) {
@@ -108,7 +80,7 @@ fn what_anybody_but_the_station_signed_is_no_entry() {
 fn the_python_script_of_the_page_follows_the_log_to_the_same_root() {
     let Some(python) = common::python_with_joserfc() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let log = log_with(dir.path(), 37);
+    let (log, _) = log_with(dir.path(), 37);
     let path = |name: &str| dir.path().join(name);
     fs::write(path("verify-log.py"), common::block_of_page("# verify-log.py")).unwrap();
     fs::write(path("trust.jwks.json"), trust().to_bytes()).unwrap();

@@ -22,6 +22,10 @@ fn whole(target: &Path) -> Medium {
     resolve(&Roots::live(), target, TargetRule::WholeDiskOnly).unwrap()
 }
 
+fn part(target: &Path) -> Medium {
+    resolve(&Roots::live(), target, TargetRule::PartitionAllowed).unwrap()
+}
+
 fn refused(target: &Path) -> ResolveError {
     resolve(&Roots::live(), target, TargetRule::WholeDiskOnly).unwrap_err()
 }
@@ -208,6 +212,13 @@ impl Drop for Holder {
     }
 }
 
+/// As qemu locks its image.
+fn lock_a_byte(file: &File) {
+    let l_type = i16::try_from(nix::libc::F_RDLCK).unwrap();
+    let byte = nix::libc::flock { l_type, l_whence: 0, l_start: 100, l_len: 1, l_pid: 0 };
+    nix::fcntl::fcntl(file, nix::fcntl::FcntlArg::F_OFD_SETLK(&byte)).unwrap();
+}
+
 /// Not a test by itself: the other program of the tests above.
 #[test]
 fn holder() {
@@ -216,15 +227,7 @@ fn holder() {
     let flags = if how == "exclusively" { nix::libc::O_EXCL } else { 0 };
     let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path).unwrap();
     if how == "range" {
-        // As qemu locks its image: one byte.
-        let byte = nix::libc::flock {
-            l_type: i16::try_from(nix::libc::F_RDLCK).unwrap(),
-            l_whence: 0,
-            l_start: 100,
-            l_len: 1,
-            l_pid: 0,
-        };
-        nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_OFD_SETLK(&byte)).unwrap();
+        lock_a_byte(&file);
     } else if how == "flock" {
         let lock = nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockShared).unwrap();
         println!("holding");
@@ -316,35 +319,39 @@ fn large_logical_blocks_are_seen() {
 
 #[test]
 fn a_partition_is_wiped_only_when_it_was_meant() {
-    let Some(device) = LoopDevice::with_options(32 * MIB, &["--partscan"]) else { return };
-    for (number, start) in [("1", "2048"), ("2", "16384")] {
-        let arguments = [device.path().as_os_str(), number.as_ref(), start.as_ref(), "8192".as_ref()];
-        if tool("addpart", &arguments).is_none() {
-            return;
-        }
-    }
-    let part = |number: u32| device.path().with_file_name(format!("{}p{number}", device.name()));
-    let error = refused(&part(1));
+    let Some((device, [one, two])) = LoopDevice::with_two_partitions() else { return };
+    let error = refused(&one);
     assert!(matches!(&error, ResolveError::IsPartition { number: 1, disk, .. } if disk == device.path()), "{error}");
 
-    let allowed = |number| resolve(&Roots::live(), &part(number), TargetRule::PartitionAllowed).unwrap();
-    let medium = allowed(1);
+    let medium = part(&one);
     assert_eq!(medium.protections, []);
     assert_eq!(medium.geometry.size.0, 8192 * 512);
     assert_eq!(medium.partition.as_ref().unwrap().start.0, 2048 * 512);
     assert_ne!(medium.identity.digest(), whole(device.path()).identity.digest());
     assert_eq!(find_by_identity(&Roots::live(), &medium.identity).unwrap(), std::slice::from_ref(&medium));
 
-    tool("mkfs.ext4", &["-q".as_ref(), part(2).as_os_str()]);
+    tool("mkfs.ext4", &["-q".as_ref(), two.as_os_str()]);
     let folder = tempfile::tempdir().unwrap();
-    let _mounted = Mounted::new(&part(2), folder.path(), "ext4");
-    assert!(matches!(&whole(device.path()).protections[..], [Protection::Mounted { node, .. }] if *node == part(2)));
-    assert!(!allowed(2).may_be_wiped());
-    let free = allowed(1);
+    let _mounted = Mounted::new(&two, folder.path(), "ext4");
+    assert!(matches!(&whole(device.path()).protections[..], [Protection::Mounted { node, .. }] if *node == two));
+    assert!(!part(&two).may_be_wiped());
+    let free = part(&one);
     assert_eq!(free.protections, [], "a sibling's mount does not matter");
     let held = claim(&Roots::live(), &free, ClaimMode::Write).unwrap();
     held.check_identity().unwrap();
     held.drop_caches().unwrap();
+}
+
+#[test]
+fn a_virtual_machine_that_uses_a_disk_keeps_its_partitions() {
+    let Some((device, [one, _])) = LoopDevice::with_two_partitions() else { return };
+    let free = part(&one);
+    let disk = File::open(device.path()).unwrap();
+    lock_a_byte(&disk);
+    let error = claim(&Roots::live(), &free, ClaimMode::Write).unwrap_err();
+    assert!(matches!(&error, ClaimError::Locked { path } if path == device.path()), "{error}");
+    drop(disk);
+    claim(&Roots::live(), &free, ClaimMode::Write).unwrap();
 }
 
 #[test]

@@ -151,6 +151,50 @@ fn a_partition_counts_with_its_own_use_only() {
     assert!(partition("/dev/nvme0n1p3").protections.iter().any(|p| matches!(p, Protection::SystemMedium { .. })));
 }
 
+/// What confirms one of them must not confirm the other; a partition that none is like keeps its token.
+#[test]
+fn partitions_of_twins_have_tokens_of_their_own() {
+    let machine = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/machines/two-drives-one-serial.txt");
+    let text = fs::read_to_string(machine).unwrap();
+    let with = |a: &str, b: &str| {
+        let text = text.replace("dev = 8:0\n", &format!("dev = 8:0\n{a}\n"));
+        let tree = FixtureTree::parse(&text.replace("dev = 8:16\n", &format!("dev = 8:16\n{b}\n")));
+        let partition = |path: &str| resolve(&tree.roots(), Path::new(path), TargetRule::PartitionAllowed).unwrap();
+        let (a, b) = (partition("/dev/sda1"), partition("/dev/sdb1"));
+        let same = a.identity.digest() == b.identity.digest();
+        assert_eq!(find_by_identity(&tree.roots(), &a.identity).unwrap().len(), if same { 2 } else { 1 });
+        [a, b].map(|medium| (medium.identity.digest(), medium.confirm_token))
+    };
+    let [a, b] = with("part sda1 8:1 2048 8192", "part sdb1 8:17 2048 8192");
+    assert!(a.0 == b.0 && a.1 != b.1, "{a:?} {b:?}");
+    let [alone, other] = with("part sda1 8:1 2048 8192", "part sdb1 8:17 4096 8192");
+    assert!(alone.0 == a.0 && alone.1 != a.1 && alone.1 != other.1, "{alone:?} {other:?}");
+    assert!(alone.0.starts_with(&alone.1.replace('-', "").to_lowercase()), "{alone:?}");
+}
+
+/// The kernel claims no disk for a loop device on it, so a partition of it looks free.
+#[test]
+fn a_loop_device_on_a_disk_protects_its_partitions() {
+    let tree = FixtureTree::parse(
+        "[sys/devices/pci0000:00/usb1/1-1/host2/target2:0:0/2:0:0:0/block/sdb]
+        dev = 8:16
+        size = 60000000
+        part sdb1 8:17 2048 59990000
+        [sys/devices/virtual/block/loop0]
+        dev = 7:0
+        size = 60000000
+        loop/backing_file = /dev/sdb
+        part loop0p1 259:0 2048 59990000
+        /proc/self/mountinfo <<
+        22 1 0:2 / / rw - rootfs rootfs rw
+        23 22 259:0 / /mnt rw - ext4 /dev/loop0p1 rw
+        >>",
+    );
+    let partition = resolve(&tree.roots(), Path::new("/dev/sdb1"), TargetRule::PartitionAllowed).unwrap();
+    let told: Vec<String> = partition.protections.iter().map(Protection::to_string).collect();
+    assert_eq!(told, ["/dev/loop0 is built on it", "/dev/loop0p1 is mounted at /mnt"]);
+}
+
 #[test]
 fn the_kernel_command_line_names_the_medium_of_a_system_in_ram() {
     let machine = "

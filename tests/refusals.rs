@@ -116,6 +116,33 @@ fn a_read_only_image_is_refused() {
 }
 
 #[test]
+fn what_a_call_works_with_itself_is_no_target() {
+    let station = Station::new();
+    let key = station.state().join("keys/station.pem");
+    let (link, out, lot) = (station.path("link"), station.path("out"), station.path("lot.csv"));
+    std::os::unix::fs::symlink(&key, &link).unwrap();
+    let before = std::fs::read(&key).unwrap();
+    for own in [&key, &link, &station.state().join("station.json")] {
+        for command in [&["plan"][..], &["wipe", "--yes"]] {
+            let told = both(&station.expect(3, &[command, &[text(own)]].concat()));
+            assert!(told.contains("lies in the state folder"), "{told}");
+        }
+    }
+    assert_eq!(std::fs::read(&key).unwrap(), before);
+
+    std::fs::write(&lot, format!("target\n{}\n", text(&lot))).unwrap();
+    let told = both(&station.expect(3, &["wipe", "--yes", "--manifest", text(&lot)]));
+    assert!(told.contains("is the manifest"), "{told}");
+
+    let image = station.image("disk.img", 4096);
+    station.ok(&["wipe", text(&image), "--yes", "--out", text(&out)]);
+    let (copy, image) = (out.join("trust.jwks.json"), station.image("out/disk.img", 4096));
+    let told = both(&station.expect(3, &["wipe", text(&copy), text(&image), "--yes", "--out", text(&out)]));
+    assert!(told.contains("is evidence in the folder of --out"), "{told}");
+    assert!(copy.exists() && marks_in(&image) == 0, "an image there may be wiped");
+}
+
+#[test]
 fn no_state_folder_no_run() {
     let station = Station::new();
     let image = station.image("disk.img", 4096);

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::station::{MARK, Station, both, marks_in, text};
+use common::station::{MARK, Station, both, json_lines, marks_in, text};
 
 #[test]
 fn nothing_of_what_was_there_is_left_and_a_stranger_can_check_it() {
@@ -92,16 +92,19 @@ fn several_images_each_on_its_own() {
     let station = Station::new();
     let images: Vec<_> = (0..6).map(|i| station.image(&format!("d{i}.img"), (1 << 20) + i * 512)).collect();
     let missing = station.path("missing.img");
-    let mut args = vec!["wipe", "--yes"];
+    let mut args = vec!["--json", "wipe", "--yes"];
     args.extend(images.iter().map(|i| text(i)));
     args.push(text(&missing));
-    let results = station.json(3, &args);
+    let output = station.expect(3, &args);
+    let results = json_lines(&output.stdout);
     assert_eq!(results.len(), 7);
     let passed = results.iter().filter(|r| r["outcome"] == "pass").count();
     assert_eq!(passed, 6);
     // What is refused is told at once, the others as they end.
     assert_eq!((&results[0]["outcome"], &results[0]["target"]), (&"refused".into(), &text(&missing).into()));
     assert!(images.iter().all(|i| marks_in(i) == 0));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.lines().any(|line| line.starts_with("{\"event\":\"total\",\"drives\":")), "{told}");
     let twice = station.json(3, &["wipe", "--yes", text(&images[0]), text(&images[0])]);
     assert_eq!((&twice[0]["outcome"], &twice[1]["outcome"]), (&"refused".into(), &"pass".into()));
 }

@@ -77,6 +77,24 @@ fn only_its_own_token_confirms_a_drive() {
     assert_eq!(marks_in(a.backing_file()) + marks_in(b.backing_file()), 0);
 }
 
+/// They share the lock on their disk, which keeps out everybody else until the last of them is done.
+#[test]
+fn two_partitions_of_one_disk_are_wiped_in_one_call() {
+    let station = Station::new();
+    let Some((drive, parts)) = LoopDevice::with_two_partitions() else { return };
+    std::fs::write(drive.backing_file(), marked(32 << 20)).unwrap();
+    let mut args = vec!["wipe".to_owned(), "--partition".to_owned()];
+    for part in parts.iter().map(|part| text(part)) {
+        let plan = &station.json(0, &["plan", "--partition", part])[0];
+        args.extend([part, "--confirm", plan["confirm_token"].as_str().unwrap()].map(str::to_owned));
+    }
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let results = station.json(0, &args);
+    assert_eq!(results.iter().map(|result| &result["outcome"]).collect::<Vec<_>>(), ["pass", "pass"]);
+    // What lies beside them is as it was.
+    assert_eq!(marks_in(drive.backing_file()), (32 << 11) - 2 * 8192);
+}
+
 #[test]
 fn a_drive_in_use_is_refused_with_its_reason() {
     let station = Station::new();

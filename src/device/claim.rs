@@ -4,10 +4,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, Flock, FlockArg, PosixFadviseAdvice, fcntl, posix_fadvise};
+use nix::fcntl::{Flock, FlockArg, PosixFadviseAdvice, posix_fadvise};
 use nix::libc;
 
 use super::Roots;
@@ -17,17 +16,13 @@ use super::facts::DiskFacts;
 use super::force_ro;
 use super::image;
 use super::inventory::read_world;
+use super::lock::{PAUSE, TRIES, ask_range, lock, lock_disk, lock_range};
 use super::loops;
 use super::protection::{Scope, World, openers};
 use super::resolve::partition_unit;
 use crate::media::{Backing, Difference, Identity, Medium, MediumClass, Protection};
 use crate::sys::ioctl;
 use crate::units::Bytes;
-
-/// How often and how long a busy device is asked again: an inventory or udev may have it open for
-/// a moment.
-const TRIES: u32 = 8;
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// What the medium is held for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +41,7 @@ pub struct Claim {
     file: Flock<File>,
     direct: bool,
     /// The partition's disk, the medium's other paths. Held, and flushed with the medium.
-    guards: Vec<Flock<File>>,
+    guards: Vec<Arc<Flock<File>>>,
     roots: Roots,
     medium: Medium,
     /// It is read-only by the kernel's switch alone, and was when it was claimed.
@@ -245,12 +240,14 @@ fn hold_device(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim,
         // Siblings may be mounted, so the disk cannot be opened exclusively; udev and other wipes
         // respect the lock.
         let disk = roots.on_host(&partition.disk);
-        guards.push(lock(open(&disk, libc::O_CLOEXEC, ClaimMode::Read)?, &disk, FlockArg::LockExclusiveNonblock)?);
+        let guard = lock_disk(open(&disk, libc::O_CLOEXEC, ClaimMode::Read)?, &disk)?;
+        ask_range(&guard, &disk, mode)?;
+        guards.push(guard);
     }
     for other in &medium.other_paths {
         let other = roots.on_host(other);
         let file = open(&other, libc::O_EXCL | libc::O_CLOEXEC, ClaimMode::Read)?;
-        guards.push(lock(file, &other, FlockArg::LockExclusiveNonblock)?);
+        guards.push(Arc::new(lock(file, &other, FlockArg::LockExclusiveNonblock)?));
     }
     let differences = device_differences(roots, &file, medium);
     if !differences.is_empty() {
@@ -439,39 +436,6 @@ fn open_error(path: &Path, source: io::Error) -> ClaimError {
     }
 }
 
-fn lock(file: File, path: &Path, how: FlockArg) -> Result<Flock<File>, ClaimError> {
-    let mut file = file;
-    for tries in 1.. {
-        match Flock::lock(file, how) {
-            Ok(locked) => return Ok(locked),
-            Err((_, Errno::EWOULDBLOCK)) if tries >= TRIES => break,
-            Err((back, Errno::EWOULDBLOCK)) => {
-                file = back;
-                std::thread::sleep(PAUSE);
-            }
-            Err((back, Errno::EINTR)) => file = back,
-            Err((_, error)) => return Err(io_error(path, "locked", error.into())),
-        }
-    }
-    Err(ClaimError::Locked { path: path.to_owned() })
-}
-
-/// A virtual machine locks ranges of its image or disk (OFD locks), and opens it without `O_EXCL`.
-fn lock_range(file: &File, path: &Path, mode: ClaimMode) -> Result<(), ClaimError> {
-    let kind = match mode {
-        ClaimMode::Write => libc::F_WRLCK,
-        ClaimMode::Read => libc::F_RDLCK,
-    };
-    let range =
-        libc::flock { l_type: i16::try_from(kind).unwrap_or_default(), l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 };
-    match fcntl(file, FcntlArg::F_OFD_SETLK(&range)) {
-        // A filesystem without such locks cannot have anybody holding one.
-        Ok(_) | Err(Errno::EINVAL | Errno::ENOLCK | Errno::EOPNOTSUPP) => Ok(()),
-        Err(Errno::EAGAIN | Errno::EACCES) => Err(ClaimError::Locked { path: path.to_owned() }),
-        Err(error) => Err(io_error(path, "locked", error.into())),
-    }
-}
-
 fn drop_file_cache(file: &File) -> io::Result<()> {
     // Only clean pages are dropped.
     file.sync_data()?;
@@ -479,7 +443,7 @@ fn drop_file_cache(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-fn io_error(path: &Path, doing: &'static str, source: io::Error) -> ClaimError {
+pub(super) fn io_error(path: &Path, doing: &'static str, source: io::Error) -> ClaimError {
     ClaimError::Io { path: path.to_owned(), doing, source }
 }
 

@@ -90,7 +90,7 @@ pub enum ClaimError {
     Io {
         /// The node or file.
         path: PathBuf,
-        /// `opened`, `locked`, `looked at`.
+        /// `opened`, `locked`, `asked for locks`, `looked at`.
         doing: &'static str,
         /// The kernel's answer.
         source: io::Error,

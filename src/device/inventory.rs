@@ -8,15 +8,16 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 use super::Roots;
-use super::blocks::{Node, attr};
+use super::blocks::{Node, attr, attr_number};
 use super::classify::not_a_drive;
 use super::facts::DiskFacts;
 use super::image;
 use super::loops;
 use super::protection::{Answer, Scope, World, add_answer, ask_all, explains_busy, is_multipath};
-use super::resolve::partition_of;
+use super::resolve::{partition_of, partition_unit};
 use super::roots::Nodes;
 use crate::media::{Identity, Kind, Medium, Protection, Transport};
+use crate::units::{Bytes, hex};
 
 /// The host's block devices could not be listed.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +55,8 @@ pub fn find_by_identity(roots: &Roots, identity: &Identity) -> Result<Vec<Medium
             found.push(drive.medium(&world, token));
         }
         for name in &drive.node.partitions {
-            let Some(partition) = world.blocks.get(name).and_then(|node| partition_of(&world, drive, node)) else {
+            let Some(partition) = world.blocks.get(name).and_then(|node| partition_of(&world, &drives, drive, node))
+            else {
                 continue;
             };
             if identity.differences(&partition.identity).is_empty() {
@@ -177,16 +179,36 @@ pub(super) fn confirm_tokens(drives: &[Drive]) -> Vec<String> {
     let again = tokens.clone();
     for (at, token) in tokens.iter_mut().enumerate() {
         if again.iter().enumerate().any(|(other, t)| other != at && t.eq_ignore_ascii_case(token)) {
-            let drive = &drives[at];
-            let mut hash = Sha256::new();
-            hash.update(drive.facts.identity.digest());
-            hash.update(drive.node.name.as_bytes());
-            hash.update(drive.facts.diskseq.unwrap_or_default().to_string());
-            let hex: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-            *token = short_digest(&hex);
+            *token = token_here(&drives[at].facts.identity, &drives[at]);
         }
     }
     tokens
+}
+
+/// Eight digits of a partition's identity; where a drive of the same serial number has one just like it, of where
+/// they are as well.
+pub(super) fn partition_token(world: &World, drives: &[Drive], drive: &Drive, identity: &Identity) -> String {
+    let is_alike = |other: &Drive, node: &Node| {
+        let Some(place) = &node.partition else { return false };
+        let unit = Some(partition_unit(place.number, place.start));
+        let size = Bytes(attr_number(&node.dir, "size").unwrap_or(0).saturating_mul(512));
+        identity.differences(&Identity { unit, size, ..other.facts.identity.clone() }).is_empty()
+    };
+    let mut others = drives.iter().filter(|other| other.node.name != drive.node.name);
+    let has_twin = others.any(|other| {
+        let mut partitions = other.node.partitions.iter().filter_map(|name| world.blocks.get(name));
+        partitions.any(|node| is_alike(other, node))
+    });
+    if has_twin { token_here(identity, drive) } else { short_digest(&identity.digest()) }
+}
+
+/// Of what cannot be told apart by its identity: where it is as well.
+fn token_here(identity: &Identity, drive: &Drive) -> String {
+    let mut hash = Sha256::new();
+    hash.update(identity.digest());
+    hash.update(drive.node.name.as_bytes());
+    hash.update(drive.facts.diskseq.unwrap_or_default().to_string());
+    short_digest(&hex(&hash.finalize()))
 }
 
 /// `1F3A-09BC`.

@@ -13,6 +13,7 @@ mod facts;
 mod force_ro;
 mod image;
 mod inventory;
+mod lock;
 mod loops;
 mod patience;
 mod protection;

@@ -9,7 +9,7 @@ use super::Roots;
 use super::blocks::{DevNum, Node, attr_number};
 use super::image;
 use super::inventory::{
-    Drive, InventoryError, ask_whether_free, confirm_tokens, drives, read_world, short_digest, skip_reason,
+    Drive, InventoryError, ask_whether_free, confirm_tokens, drives, partition_token, read_world, skip_reason,
 };
 use super::protection::{Scope, World};
 use super::roots::Nodes;
@@ -188,7 +188,7 @@ impl View<'_> {
         match &node.partition {
             None => Ok(drive.medium(self.world, token.clone())),
             Some(_) if self.allow == TargetRule::PartitionAllowed => {
-                partition_of(self.world, drive, node).ok_or_else(gone)
+                partition_of(self.world, self.drives, drive, node).ok_or_else(gone)
             }
             Some(facts) => {
                 let disk = disk.path.clone();
@@ -200,7 +200,7 @@ impl View<'_> {
 
 /// A partition as a medium: its disk's names, its own place, size and use. `None` when `node` is
 /// no partition.
-pub(super) fn partition_of(world: &World, drive: &Drive, node: &Node) -> Option<Medium> {
+pub(super) fn partition_of(world: &World, drives: &[Drive], drive: &Drive, node: &Node) -> Option<Medium> {
     let place = node.partition.as_ref()?;
     let disk = world.blocks.get(&place.disk)?;
     let mut facts = drive.facts.clone();
@@ -223,7 +223,7 @@ pub(super) fn partition_of(world: &World, drive: &Drive, node: &Node) -> Option<
     Some(Medium {
         path: node.path.clone(),
         other_paths: Vec::new(),
-        confirm_token: short_digest(&facts.identity.digest()),
+        confirm_token: partition_token(world, drives, drive, &facts.identity),
         identity: facts.identity,
         transport: facts.transport,
         kind: facts.kind,

@@ -1,6 +1,8 @@
-//! What stands against a target besides the medium itself: another target of the same call, a run that is open.
+//! What stands against a target besides the medium itself: another target of the same call, a run that is
+//! open, that it is the station's own.
 
 use std::collections::HashMap;
+use std::fs;
 use std::path::PathBuf;
 
 use super::folder::Station;
@@ -57,6 +59,7 @@ impl OpenRuns {
 /// Each medium against which nothing stands. Of one that was named twice the first name counts.
 pub(super) fn check(
     roots: &Roots,
+    station: Option<&Station>,
     media: Vec<Result<Medium, ResolveError>>,
     open_runs: &OpenRuns,
 ) -> Vec<Result<Medium, Refused>> {
@@ -65,6 +68,9 @@ pub(super) fn check(
         let medium = medium?;
         if medium.path.to_str().is_none() {
             return Err(Refused::NotText { path: medium.path });
+        }
+        if let Some(folder) = station.and_then(|station| state_folder_with(station, &medium)) {
+            return Err(Refused::OwnFile { path: medium.path, folder });
         }
         if let Some(other) = named.insert(place(&medium), medium.path.clone()) {
             return Err(Refused::Twice { path: medium.path, other });
@@ -78,6 +84,13 @@ pub(super) fn check(
         }
     };
     media.into_iter().map(&mut check_one).collect()
+}
+
+/// The state folder, where it holds the file that an image or a loop device is.
+fn state_folder_with(station: &Station, medium: &Medium) -> Option<PathBuf> {
+    let file = &medium.identity.backing.as_ref()?.path;
+    let folder = fs::canonicalize(station.folder()).ok()?;
+    file.starts_with(&folder).then_some(folder)
 }
 
 /// Of two targets that one command erases only the first can be meant, and an unfinished run on a

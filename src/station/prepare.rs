@@ -92,6 +92,15 @@ pub enum Refused {
         /// Where.
         path: PathBuf,
     },
+    /// It is the station's own: a key, the log, a journal, evidence.
+    #[error("{path} lies in the state folder {folder} of this station, which is never wiped",
+        path = path.display(), folder = folder.display())]
+    OwnFile {
+        /// Where.
+        path: PathBuf,
+        /// The state folder.
+        folder: PathBuf,
+    },
     /// Something stands against wiping it.
     #[error("{path} must not be wiped: {reasons}", path = medium.path.display(), reasons = join(&medium.protections))]
     Protected {
@@ -193,7 +202,7 @@ pub fn prepare(
     // One look at the host for all of them: it reads every drive there is.
     let media = device::resolve_all(roots, &targets, wish.targets)
         .unwrap_or_else(|_| targets.iter().map(|target| device::resolve(roots, target, wish.targets)).collect());
-    let media = ask_all(roots, check(roots, media, &open_runs), wish);
+    let media = ask_all(roots, check(roots, station, media, &open_runs), wish);
     let mut prepare_one = |(order, medium): (&Order, _)| -> Result<Result<Preparation, Refused>, StationError> {
         let (medium, Asked { hidden, answers }): (Medium, _) = match medium {
             Ok(asked) => asked,

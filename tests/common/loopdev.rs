@@ -35,6 +35,16 @@ impl LoopDevice {
         Some(LoopDevice { path: attach(backing, &[])?, file: None })
     }
 
+    /// A disk with two partitions of 4 MiB, which the kernel knows and no table tells of.
+    pub fn with_two_partitions() -> Option<(LoopDevice, [PathBuf; 2])> {
+        let device = LoopDevice::with_options(32 << 20, &["--partscan"])?;
+        for (number, start) in [("1", "2048"), ("2", "16384")] {
+            super::tool("addpart", &[device.path.as_os_str(), number.as_ref(), start.as_ref(), "8192".as_ref()])?;
+        }
+        let parts = [1, 2].map(|number| device.path.with_file_name(format!("{}p{number}", device.name())));
+        Some((device, parts))
+    }
+
     /// A second loop device on the same file.
     pub fn second(&self) -> Option<LoopDevice> {
         LoopDevice::on(self.backing_file())

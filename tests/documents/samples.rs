@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use lastwrite::certificate::document::*;
 use lastwrite::certificate::{CertificatePayload, DocumentKind, IssueContext, id_of};
-use lastwrite::media::{Kind, MediumClass, Transport};
+use lastwrite::media::{Backing, Identity, Kind, MediumClass, Transport};
 use lastwrite::policy::{Method, VerificationLevel};
 use lastwrite::sanitize::record::{ClockQuality, LedgerFacts, Operator, Proven, RunFacts, ToolFacts};
 use lastwrite::signed::{Jws, Role, StationKey, TrustStore, TrustedKey, sign};
@@ -404,4 +404,24 @@ pub fn read_again(change: impl FnOnce(&mut MediaVerification)) -> Vec<u8> {
     change(&mut reading);
     let signers = [(OTHER_STATION, Role::Station), (VERIFIER, Role::Verifier)];
     signed(&serde_json::to_vec(&reading).unwrap(), DocumentType::MediaVerification.typ(), &signers)
+}
+
+/// The certificate of the disk of a virtual machine, and a second person's reading of it as it is called by then.
+pub fn virtual_read_again(change: impl FnOnce(&mut Identity)) -> [Vec<u8>; 2] {
+    let of_virtual = certificate_of(&virtual_disk());
+    let reading = read_again(|v| {
+        let identity = virtual_disk().medium.identity;
+        (v.certificate, v.medium.class) = (reference(&of_virtual), MediumClass::Virtual);
+        v.medium.identity = identity.clone();
+        change(&mut v.medium.identity);
+        v.medium.differences = identity.differences(&v.medium.identity);
+        v.medium.identity_digest = v.medium.identity.digest();
+    });
+    [of_virtual, reading]
+}
+
+/// As an image in another file, on another machine.
+pub fn elsewhere(identity: &mut Identity) {
+    let (device, inode) = (Bytes(1), Bytes(2));
+    identity.backing = Some(Backing { device, inode, offset: Bytes(0), path: "/a".into() });
 }

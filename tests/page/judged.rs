@@ -1,7 +1,7 @@
 //! What judges a certificate, on the page and in the program: who may lift what, and of which document.
 
 use lastwrite::certificate::document::*;
-use lastwrite::media::{Backing, Identity, MediumClass};
+use lastwrite::media::Identity;
 use lastwrite::sanitize::record::RunFacts;
 
 use super::bundles::{Case, World, compare};
@@ -57,22 +57,7 @@ fn who_lifts_what_is_judged_as_the_program_judges_it() {
     });
     let of_both = read_again(|v| v.certificate_signers.push(key(WITNESS).kid().to_owned()));
     let before = certificate_of(&before_destruction());
-    let of_virtual = certificate_of(&virtual_disk());
-    let read_virtual = |change: fn(&mut Identity)| {
-        let reading = read_again(|v| {
-            let identity = virtual_disk().medium.identity;
-            (v.certificate, v.medium.class) = (reference(&of_virtual), MediumClass::Virtual);
-            v.medium.identity = identity.clone();
-            change(&mut v.medium.identity);
-            v.medium.differences = identity.differences(&v.medium.identity);
-            v.medium.identity_digest = v.medium.identity.digest();
-        });
-        vec![of_virtual.clone(), reading]
-    };
-    let elsewhere: fn(&mut Identity) = |identity| {
-        let (device, inode) = (Bytes(1), Bytes(2));
-        identity.backing = Some(Backing { device, inode, offset: Bytes(0), path: "/a".into() });
-    };
+    let read_virtual = |change: fn(&mut Identity)| virtual_read_again(change).to_vec();
     // By an operator with a key: who else is who, and who accepts it.
     let witness = [(WITNESS, Role::Witness)];
     let by_otto = |name: &str| certificate_by(OPERATOR, name, &witness);

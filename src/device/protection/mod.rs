@@ -134,7 +134,7 @@ impl<'a> World<'a> {
     ) -> Vec<Protection> {
         let mut reasons = hardware(facts);
         let (mut nodes, mut held) = holders::stack(&self.blocks, base);
-        for other in self.loops_on_the_same_file(base, facts) {
+        for other in self.loops_on_the_same_file(base, facts).into_iter().chain(self.loops_on_its_disk(base)) {
             reasons.push(Protection::BacksLoop { loop_device: other.path.clone() });
             let (more_nodes, more_held) = holders::stack(&self.blocks, other);
             nodes.extend(more_nodes);
@@ -173,6 +173,14 @@ impl<'a> World<'a> {
                 backing.is_some_and(|backing| backing.is_ok_and(|backing| loops::share_a_file(own, backing)))
             })
             .collect()
+    }
+
+    /// A loop device on a partition's disk reaches the partition as well. The kernel does not claim the disk for it,
+    /// so the partition can still be opened exclusively.
+    fn loops_on_its_disk(&self, base: &Node) -> Vec<&Node> {
+        let disk = base.partition.as_ref().and_then(|facts| self.blocks.get(&facts.disk));
+        let holders = disk.into_iter().flat_map(|disk| &disk.holders).filter_map(|name| self.blocks.get(name));
+        holders.filter(|holder| loops::is_attached(holder)).collect()
     }
 
     fn system_chain(&self, base: &Node, scope: Scope) -> Option<String> {

@@ -14,6 +14,8 @@ mod key;
 mod lottery;
 mod output;
 #[cfg(feature = "erase")]
+mod own_files;
+#[cfg(feature = "erase")]
 mod plan;
 mod policy;
 #[cfg(feature = "erase")]

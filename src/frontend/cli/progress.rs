@@ -1,21 +1,28 @@
 //! Progress of many drives: bars on a terminal, plain lines on a pipe, JSON lines for programs.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde::Serialize;
 
 use super::output;
 use crate::sanitize::event::{Event, Snapshot};
 use crate::units::human_bytes;
 
+/// How often plain lines and JSON lines tell of all drives together.
+const LINES_EVERY: Duration = Duration::from_secs(10);
+const JSON_EVERY: Duration = Duration::from_secs(1);
+
 /// Shows events on standard error.
 pub struct Display {
     form: Form,
     drives: RefCell<HashMap<PathBuf, Snapshot>>,
+    /// When a line told of all drives together.
+    total_told: Cell<Option<Instant>>,
 }
 
 enum Form {
@@ -34,7 +41,7 @@ impl Display {
         } else {
             Form::Lines { last: RefCell::default() }
         };
-        Display { form, drives: RefCell::default() }
+        Display { form, drives: RefCell::default(), total_told: Cell::default() }
     }
 
     /// Takes one event.
@@ -45,6 +52,9 @@ impl Display {
                     output::raw_err(&text);
                 }
                 self.remember(&event);
+                if let Some(Ok(text)) = self.total_if_due(JSON_EVERY).map(|total| serde_json::to_string(&total)) {
+                    output::raw_err(&text);
+                }
             }
             (Form::Bars { all, bars, total }, event) => {
                 self.remember(&event);
@@ -57,12 +67,11 @@ impl Display {
                         bar.set_position((snapshot.run_percent * 10.0) as u64);
                         bar.set_prefix(output::harmless(&snapshot.path.display().to_string()));
                         bar.set_message(text(&snapshot));
-                        if bars.len() > 1 {
+                        if let Some(sum) = Total::of(&self.drives.borrow()) {
                             let mut total = total.borrow_mut();
                             let total = total.get_or_insert_with(|| all.add(bar_total()));
-                            let (percent, message) = self.sum();
-                            total.set_position((percent * 10.0) as u64);
-                            total.set_message(message);
+                            total.set_position((sum.percent * 10.0) as u64);
+                            total.set_message(sum.text());
                         }
                     }
                     Event::Note { path, text, .. } => {
@@ -79,10 +88,13 @@ impl Display {
                     }
                     Event::Progress(snapshot) => {
                         let mut last = last.borrow_mut();
-                        let due = last.get(&snapshot.path).is_none_or(|at| at.elapsed() >= Duration::from_secs(10));
+                        let due = last.get(&snapshot.path).is_none_or(|at| at.elapsed() >= LINES_EVERY);
                         if due {
                             last.insert(snapshot.path.clone(), Instant::now());
                             output::line_err(&plain(&snapshot));
+                            if let Some(total) = self.total_if_due(LINES_EVERY) {
+                                output::line_err(&format!("all: {}", total.text()));
+                            }
                         }
                     }
                     Event::Note { path, text, .. } => output::line_err(&format!("{}: {text}", path.display())),
@@ -93,6 +105,11 @@ impl Display {
 
     /// Prints the result of a drive, whose bar goes, while those of the others stay.
     pub fn ended(&self, path: &Path, print: impl FnOnce()) {
+        if let Some(snapshot) = self.drives.borrow_mut().get_mut(path) {
+            // However it ended, nothing more is to come from it.
+            (snapshot.run_percent, snapshot.eta_seconds) = (100.0, None);
+            (snapshot.bytes_per_second, snapshot.bytes_per_second_average) = (0, 0);
+        }
         match &self.form {
             Form::Bars { all, bars, .. } => {
                 if let Some(bar) = bars.borrow().get(path) {
@@ -118,16 +135,51 @@ impl Display {
         }
     }
 
-    /// Per cent over all drives, and what they do together.
-    fn sum(&self) -> (f64, String) {
-        let drives = self.drives.borrow();
-        let count = drives.len().max(1) as f64;
-        let percent = drives.values().map(|s| s.run_percent).sum::<f64>() / count;
-        let rate: u64 = drives.values().map(|s| s.bytes_per_second).sum();
-        let errors: u64 = drives.values().map(|s| s.errors).sum();
-        let eta = drives.values().filter_map(|s| s.eta_seconds).max();
-        let eta = eta.map(|s| format!(", {} left", output::duration(s))).unwrap_or_default();
-        (percent, format!("{} drives, {}/s{eta}, {}", drives.len(), human_bytes(rate), errors_word(errors)))
+    /// All drives together, unless a line told of them a moment ago.
+    fn total_if_due(&self, every: Duration) -> Option<Total> {
+        let total = Total::of(&self.drives.borrow())?;
+        self.total_told.get().is_none_or(|at| at.elapsed() >= every).then(|| {
+            self.total_told.set(Some(Instant::now()));
+            total
+        })
+    }
+}
+
+/// What all drives of a call do together. Drives that have ended count as done.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "total")]
+struct Total {
+    drives: usize,
+    percent: f64,
+    bytes_per_second: u64,
+    bytes_per_second_average: u64,
+    eta_seconds: Option<u64>,
+    errors: u64,
+}
+
+impl Total {
+    /// `None` for one drive alone, which tells all by itself.
+    fn of(drives: &HashMap<PathBuf, Snapshot>) -> Option<Total> {
+        (drives.len() > 1).then(|| Total {
+            drives: drives.len(),
+            percent: drives.values().map(|s| s.run_percent).sum::<f64>() / drives.len() as f64,
+            bytes_per_second: drives.values().map(|s| s.bytes_per_second).sum(),
+            bytes_per_second_average: drives.values().map(|s| s.bytes_per_second_average).sum(),
+            eta_seconds: drives.values().filter_map(|s| s.eta_seconds).max(),
+            errors: drives.values().map(|s| s.errors).sum(),
+        })
+    }
+
+    fn text(&self) -> String {
+        format!(
+            "{} drives {:.1} %, {}/s (average {}/s){}, {}",
+            self.drives,
+            self.percent,
+            human_bytes(self.bytes_per_second),
+            human_bytes(self.bytes_per_second_average),
+            left(self.eta_seconds),
+            errors_word(self.errors)
+        )
     }
 }
 
@@ -156,7 +208,7 @@ fn plain(snapshot: &Snapshot) -> String {
 }
 
 fn text(s: &Snapshot) -> String {
-    let eta = s.eta_seconds.map(|t| format!(", {} left", output::duration(t))).unwrap_or_default();
+    let eta = left(s.eta_seconds);
     let silent = match s.silent_seconds {
         Some(t) if t >= 5 => format!(", NO ANSWER for {}", output::duration(t)),
         _ => String::new(),
@@ -178,9 +230,59 @@ fn text(s: &Snapshot) -> String {
     )
 }
 
+fn left(seconds: Option<u64>) -> String {
+    seconds.map(|t| format!(", {} left", output::duration(t))).unwrap_or_default()
+}
+
 fn errors_word(errors: u64) -> String {
     match errors {
         0 => "no errors".to_owned(),
         n => format!("{n} BAD BLOCKS"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Bytes;
+
+    fn drive(path: &str, percent: f64, rate: u64, eta_seconds: Option<u64>) -> Snapshot {
+        Snapshot {
+            run_id: "00".to_owned(),
+            path: path.into(),
+            medium: String::new(),
+            technique: None,
+            pass: 1,
+            passes: 1,
+            work: "write",
+            done: Bytes(0),
+            total: Bytes(0),
+            percent,
+            run_percent: percent,
+            bytes_per_second: rate,
+            bytes_per_second_average: rate / 2,
+            eta_seconds,
+            errors: 0,
+            silent_seconds: None,
+        }
+    }
+
+    #[test]
+    fn more_than_one_drive_have_a_total() {
+        let display = Display { form: Form::Json, drives: RefCell::default(), total_told: Cell::default() };
+        let total = || display.total_if_due(Duration::ZERO).map(|total| serde_json::to_value(total).unwrap());
+        display.remember(&Event::Progress(drive("/dev/sda", 50.0, 4_000_000, Some(60))));
+        assert_eq!(total(), None, "the drive tells all by itself");
+        display.remember(&Event::Progress(drive("/dev/sdb", 20.0, 2_000_000, Some(90))));
+        let rates = (4_000_000 + 2_000_000, 3_000_000);
+        let told = serde_json::json!({
+            "event": "total", "drives": 2, "percent": 35.0, "bytes_per_second": rates.0,
+            "bytes_per_second_average": rates.1, "eta_seconds": 90, "errors": 0,
+        });
+        assert_eq!(total(), Some(told));
+        assert!(display.total_if_due(Duration::from_secs(600)).is_none(), "it was told a moment ago");
+        display.ended(Path::new("/dev/sdb"), || {});
+        let text = Total::of(&display.drives.borrow()).unwrap().text();
+        assert_eq!(text, "2 drives 75.0 %, 4.0 MB/s (average 2.0 MB/s), 1m00s left, no errors");
     }
 }

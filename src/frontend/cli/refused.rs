@@ -10,6 +10,9 @@ pub fn refusal(refused: &Refused) -> Failure {
     match refused {
         Refused::Target(_) => failure,
         Refused::NotText { .. } => failure.hint("rename the file or its folder"),
+        Refused::OwnFile { .. } => {
+            failure.hint("nothing was touched; an image that is to be wiped does not belong there: move it out first")
+        }
         Refused::Protected { .. } => failure.hint("undo what stands against it (umount, swapoff, vgchange -an, mdadm --stop), then try again"),
         Refused::Unfinished { run_id, .. } => failure.hint(format!(
             "go on with: lastwrite resume {run_id}; or give it up with: lastwrite resume --abandon {run_id} --reason TEXT"

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::document::own_name;
 use super::key::KeyArgs;
+use super::own_files::OwnFiles;
 use super::plan::{self, WishArgs};
 use super::progress::Display;
 use super::refused::{refusal, refused_medium};
@@ -58,7 +59,7 @@ pub struct ExecutionArgs {
     /// A second place for certificates and failure reports
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// I/O worker threads for all drives [default: one a core, at most 8]
+    /// I/O worker threads for all drives [default: one a core, at most 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), hide_short_help = true)]
     pub workers: Option<u16>,
     /// How the bytes travel
@@ -113,6 +114,7 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     let mut wish = args.wish.wish(Some(&station))?;
     warn_if_forgetful(&station, args.execution.out.as_deref())?;
     let mut request = Request::read(&args)?;
+    request.refuse(&OwnFiles::of(common, &args.wish, &args.execution, args.manifest.as_deref()));
     args.wish.names_one_drive(request.rows.len())?;
     wish.psids = args.wish.psids(common, request.rows.len())?;
     if let Some(path) = args.results.as_ref().filter(|path| path.exists()) {
@@ -225,6 +227,14 @@ impl Row {
 }
 
 impl Request {
+    fn refuse(&mut self, own: &OwnFiles<'_>) {
+        for row in &mut self.rows {
+            if let Some(why) = row.order.as_ref().ok().and_then(|order| own.against(&order.target)) {
+                row.order = Err(why);
+            }
+        }
+    }
+
     fn read(args: &WipeArgs) -> Result<Request, Failure> {
         let tokens = args.confirm.clone();
         let Some(path) = &args.manifest else {
