@@ -164,6 +164,22 @@ fn a_record_of_destruction_is_counterfeit_in_no_field_unseen() {
     assert_eq!(of(|d| d.witness.as_mut().unwrap().name = "otto ort".into()), ["people"]);
 }
 
+/// Clocks differ by minutes or by a time zone, and not by years.
+#[test]
+fn what_is_not_destroyed_yet_is_no_proof() {
+    let day = chrono::TimeDelta::days(1);
+    for (when, verdict, outcome) in [
+        (at(19), Verdict::Valid, Outcome::Passed),
+        (at(20) + day, Verdict::Valid, Outcome::Unknown),
+        (at(20) + day + chrono::TimeDelta::seconds(1), Verdict::Invalid, Outcome::Failed),
+        ("2031-01-01T00:00:00Z".parse().unwrap(), Verdict::Invalid, Outcome::Failed),
+    ] {
+        let verified = verify_any(&destroyed(when), None, Some(&trust()));
+        let found = verified.checks.iter().find(|check| check.name == "signing time").unwrap();
+        assert_eq!((verified.verdict, found.outcome), (verdict, outcome), "{when}: {}", found.detail);
+    }
+}
+
 #[test]
 fn a_named_witness_has_to_sign_and_is_somebody_else() {
     let verdict = |d: &Destruction, signers: &[(u8, Role)]| {
