@@ -302,6 +302,38 @@ fn a_second_person_signs_what_they_read() {
         let id = reading["data"]["document"].as_str().unwrap();
         assert!(desk.state().join("documents").join(format!("{id}.json")).exists());
     }
+
+    // Whose key is no verifier's would sign what nobody believes, so nothing is read.
+    let (otto, _) = person(&desk, "Otto", "operator");
+    let nora = desk.path("Nora.pem");
+    desk.ok(&["key", "generate", "--name", "Nora", "--unprotected", "--out", text(&nora)]);
+    let record = desk.path("nobody.json");
+    for (name, key, why) in [
+        ("Otto", otto.as_str(), "the key of Otto is trusted as operator, not as verifier; nothing was read"),
+        ("Nora", text(&nora), "is not in the trust store; nothing was read"),
+    ] {
+        let args = ["verify-media", text(&image), "--certificate", &certificate, "--trust", text(&trust)];
+        let by = ["--record", text(&record), "--verifier", name, "--key", key];
+        let told = both(&desk.expect(3, &[&args[..], &by].concat()));
+        assert!(told.contains(why) && !record.exists(), "{told}");
+    }
+    // Nor is it passed over in silence where the reader is known in another role only.
+    let (public, station_key) = (desk.path("desk.pub.json"), desk.state().join("keys/station.pem"));
+    desk.ok(&["key", "show", "--key", text(&station_key), "--name", "desk", "--out", text(&public)]);
+    bench.ok(&["key", "trust", text(&public), "--role", "station"]);
+    bench.ok(&["key", "trust", text(&desk.path("Ada.pub.json")), "--role", "operator"]);
+    let bad = desk.path("bad.json");
+    let told = both(&bench.expect(5, &["certificate", "verify", &certificate, "--with", text(&bad)]));
+    assert!(told.contains("bad.json (--with) is invalid, so it says nothing") && told.contains("key role"), "{told}");
+    let (vera, _) = person(&bench, "Vera", "validator");
+    let accept = ["certificate", "validate", &certificate, "--accept", "--reason", "r", "--key", &vera, "--with"];
+    assert!(both(&bench.expect(3, &[&accept[..], &[text(&bad)]].concat())).contains("bad.json (--with) is invalid"));
+    // What is no document and merely lies in a folder does no harm.
+    let folder = desk.path("brought");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("notes.json"), "{}").unwrap();
+    let told = both(&bench.expect(0, &["certificate", "verify", &certificate, "--with", text(&folder)]));
+    assert!(told.contains("notes.json (--with) is invalid"), "{told}");
 }
 
 #[test]

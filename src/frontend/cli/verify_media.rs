@@ -6,13 +6,13 @@ use clap::Args;
 use serde_json::json;
 
 use super::certificate::{TrustArgs, read_certificate};
-use super::document::own_name;
+use super::document::{own_name, own_role};
 use super::key::KeyArgs;
 use super::{Common, output, station_failure};
 use crate::certificate::{CertificatePayload, Verdict, show_verification};
 use crate::frontend::exit::{Exit, Failure};
 use crate::policy::VerificationLevel;
-use crate::signed::{Jws, StationKey};
+use crate::signed::{Jws, Role, StationKey};
 use crate::station::{self, EngineConfig, MediaCheck, Reader, Station, TargetRule, VerifyMediaError};
 use crate::units::{LbaRange, human_bytes};
 
@@ -106,6 +106,7 @@ impl VerifyMediaArgs {
             Some(name) => {
                 let own = self.key.load(common)?;
                 let trust = station.trust().map_err(|e| station_failure(&e))?;
+                own_role(Some(&trust), own.kid(), Role::Verifier, "read")?;
                 own_name(Some(&trust), own.kid(), name, "read")?;
                 Some((name.clone(), own))
             }
