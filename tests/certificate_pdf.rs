@@ -109,7 +109,7 @@ fn what_the_station_knows_against_a_document_keeps_it_from_having_pages() {
     station.ok(&["key", "generate", "--name", "vera", "--unprotected", "--out", text(&key)]);
     station.ok(&["key", "trust", text(&station.path("vera.pub.json")), "--role", "validator"]);
     let said = |args: &[&str]| -> String {
-        let all = [&["certificate"], args, &["--key", text(&key), "--reason", "too narrow"]].concat();
+        let all = [&["certificate"][..], args, &["--key", text(&key), "--reason", "too narrow"]].concat();
         station.json(0, &all)[0]["files"][0].as_str().unwrap().to_owned()
     };
     let out = station.path("no.pdf");
