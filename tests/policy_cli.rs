@@ -385,6 +385,53 @@ fn nobody_steers_the_draw() {
     station.expect(5, &args);
 }
 
+/// Who takes part and how many are drawn is on record before anybody knows the value.
+#[test]
+fn the_window_of_a_draw_is_announced_before_the_checkpoint() {
+    let station = Station::new();
+    let wiped = |i: usize| {
+        let image = station.image(&format!("{i}.img"), 1 << 16);
+        station.ok(&["wipe", text(&image), "--yes", "--verify", "none"]);
+    };
+    (0..3).for_each(wiped);
+    let entries = station.json(0, &["custody", "log"]);
+    let passed: Vec<_> = entries.iter().map(|l| &l["entry"]).filter(|e| e["type"] == "run.passed").collect();
+    let second = passed[1]["time"].as_str().unwrap();
+    let checkpoint = |name: &str| {
+        let file = station.path(name);
+        station.ok(&["custody", "checkpoint", "--out", text(&file)]);
+        file
+    };
+    fn args(file: &std::path::Path) -> [&str; 8] {
+        ["certificate", "sample", "--checkpoint", text(file), "--value", "4711", "--source", "dice"]
+    }
+    // Whoever knows the value does not choose the window.
+    let bare = checkpoint("bare.checkpoint");
+    for window in [["--from", second], ["--to", second]] {
+        let told = both(&station.expect(3, &[&args(&bare)[..], &["--rate", "50"], &window].concat()));
+        assert!(told.contains(&format!("no announcement of {}", window[0])), "{told}");
+    }
+    let announce = ["certificate", "sample", "--announce"];
+    station.expect(2, &announce);
+    let early = station.json(0, &[&announce[..], &["--rate", "100"]].concat()).remove(0);
+    let announced = station.json(0, &[&announce[..], &["--rate", "50", "--from", second]].concat()).remove(0);
+    assert_ne!(announced["entry"], early["entry"], "the later one counts");
+    let fixed = checkpoint("fixed.checkpoint");
+    // Nor does what is announced after the checkpoint count.
+    station.ok(&[&announce[..], &["--rate", "1"]].concat());
+    for other in [["--rate", "1"], ["--from", "2020-01-01"], ["--to", second]] {
+        let told = both(&station.expect(3, &[&args(&fixed)[..], &other].concat()));
+        assert!(told.contains(&format!("entry {} announced another", announced["entry"])), "{told}");
+    }
+    let drawn = station.json(0, &args(&fixed)).remove(0);
+    assert_eq!((&drawn["percent"], &drawn["announced"]), (&json!(50), &announced["entry"]));
+    let of = |entry: &&Value| entry["data"]["document"].clone();
+    assert_eq!(drawn["population"], Value::Array(passed[1..].iter().map(of).collect()));
+    assert_eq!(drawn["picked"].as_array().unwrap().len(), 1);
+    let same = station.json(0, &[&args(&fixed)[..], &["--rate", "50", "--from", second, "--look"]].concat()).remove(0);
+    assert_eq!((&same["picked"], &same["earlier_draws"]), (&drawn["picked"], &json!([drawn["entry"]])));
+}
+
 fn sha(bytes: &[u8]) -> [u8; 32] {
     use sha2::{Digest, Sha256};
     Sha256::digest(bytes).into()
