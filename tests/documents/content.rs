@@ -78,10 +78,10 @@ fn a_second_reading_claims_what_its_numbers_say() {
         v.result = VerificationResult::Mismatched;
     };
     assert_eq!(failed(media_verification(), outside), ["coverage"]);
-    assert!(media_verification().is_independent());
+    assert!(media_verification().shares_no_key());
     let mut own = media_verification();
     own.certificate_signers.push(own.station_kid.clone());
-    assert!(!own.is_independent());
+    assert!(!own.shares_no_key());
 }
 
 #[test]

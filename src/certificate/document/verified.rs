@@ -36,7 +36,7 @@ pub struct Verified {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Signer {
     pub(super) kid: String,
-    role: Option<Role>,
+    pub(super) role: Option<Role>,
     pub(super) name: Option<String>,
 }
 
