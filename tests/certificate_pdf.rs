@@ -100,6 +100,34 @@ fn a_pdf_that_was_changed_is_no_proof() {
     assert!(!station.path("t.pdf").exists());
 }
 
+/// What `certificate verify` at the same station calls invalid gets no green pages.
+#[test]
+fn what_the_station_knows_against_a_document_keeps_it_from_having_pages() {
+    let station = Station::new();
+    let (certificate, other) = (wiped(&station, "A-4"), wiped(&station, "A-5"));
+    let key = station.path("vera.pem");
+    station.ok(&["key", "generate", "--name", "vera", "--unprotected", "--out", text(&key)]);
+    station.ok(&["key", "trust", text(&station.path("vera.pub.json")), "--role", "validator"]);
+    let said = |args: &[&str]| -> String {
+        let all = [&["certificate"][..], args, &["--key", text(&key), "--reason", "too narrow"]].concat();
+        station.json(0, &all)[0]["files"][0].as_str().unwrap().to_owned()
+    };
+    let out = station.path("no.pdf");
+    let refused = |why: &str| {
+        let args = ["certificate", "pdf", text(&other), text(&certificate), "--out", text(&out)];
+        let told = both(&station.expect(5, &args));
+        assert!(told.contains(why) && told.contains("nothing was written") && !out.exists(), "{told}");
+    };
+    let rejected = said(&["validate", text(&certificate), "--reject"]);
+    refused("REJECTED by vera");
+    made(&station, "rejected.pdf", &[&rejected]);
+    let id = Path::new(&rejected).file_stem().unwrap().to_str().unwrap();
+    said(&["validate", text(&certificate), "--accept", "--replaces", id]);
+    verify(&station, 0, &made(&station, "both.pdf", &[text(&other), text(&certificate)]));
+    said(&["revoke", text(&certificate), "--cause", "error"]);
+    refused("revoked by vera");
+}
+
 /// Whoever chooses the words chooses what the pages say: a good document inside does not make them its own.
 #[test]
 fn pages_in_words_of_their_makers_own_do_not_pass_for_those_of_the_document() {

@@ -99,9 +99,21 @@ fn the_python_script_of_the_page_follows_the_log_to_the_same_root() {
     fs::write(path("trust.jwks.json"), trust.to_bytes()).unwrap();
     fs::write(path(LOG_FILE), &whole).unwrap();
     assert!(run().status.success());
-    edit(dir.path(), |lines| {
-        let (_, entry) = Entry::read(lines.pop().unwrap().as_bytes()).unwrap();
-        lines.push(line_by(entry, operator.kid(), &operator, Role::Operator));
-    });
-    assert!(!run().status.success());
+    for role in [Role::Operator, Role::Station] {
+        fs::write(path(LOG_FILE), &whole).unwrap();
+        edit(dir.path(), |lines| {
+            let (_, entry) = Entry::read(lines.pop().unwrap().as_bytes()).unwrap();
+            lines.push(line_by(entry, operator.kid(), &operator, role));
+        });
+        assert!(!run().status.success(), "{role}");
+    }
+    // It is the trust store that says who is a station, and until when.
+    let stands = |change: &dyn Fn(&mut TrustedKey)| {
+        let mut trust = trust.clone();
+        change(trust.find_mut(operator.kid()).unwrap());
+        fs::write(path("trust.jwks.json"), trust.to_bytes()).unwrap();
+        run().status.success()
+    };
+    assert!(stands(&|key| key.roles = vec![Role::Station]));
+    assert!(!stands(&|key| (key.roles, key.revoked_at) = (vec![Role::Station], Some(Utc::now()))));
 }

@@ -269,9 +269,12 @@ fn destruction_is_recorded_where_it_destroys_and_needs_its_witness() {
     assert!(both(&record(3, &shred)).contains("low confidentiality category"));
     record(3, &["--technique", "disintegrate", "--class", "E-4", "--particle", "31", "--material", "flash"]);
     record(2, &["--technique", "disintegrate", "--class", "E-3", "--particle", "31", "--material", "flash"]);
+    // It is recorded when it is done.
+    let melt = ["--technique", "melt", "--celsius", "900", "--material", "flash"];
+    let told = both(&record(2, &[&melt[..], &["--destroyed", "2131-01-01"]].concat()));
+    assert!(told.contains("2131-01-01T00:00:00Z has not come yet"), "{told}");
     // Into the furnace goes another drive than the document is about.
     let sent = bench.wiped("sent.img");
-    let melt = ["--technique", "melt", "--celsius", "900", "--material", "flash"];
     let told = both(&record(3, &[&["--because", &sent, "--size", "1000204886016"], &melt[..]].concat()));
     assert!(told.contains("label is that of another medium: size differs"), "{told}");
     assert!(!station.state().join("documents").exists(), "nothing was recorded");

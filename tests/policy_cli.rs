@@ -302,6 +302,38 @@ fn a_second_person_signs_what_they_read() {
         let id = reading["data"]["document"].as_str().unwrap();
         assert!(desk.state().join("documents").join(format!("{id}.json")).exists());
     }
+
+    // Whose key is no verifier's would sign what nobody believes, so nothing is read.
+    let (otto, _) = person(&desk, "Otto", "operator");
+    let nora = desk.path("Nora.pem");
+    desk.ok(&["key", "generate", "--name", "Nora", "--unprotected", "--out", text(&nora)]);
+    let record = desk.path("nobody.json");
+    for (name, key, why) in [
+        ("Otto", otto.as_str(), "the key of Otto is trusted as operator, not as verifier; nothing was read"),
+        ("Nora", text(&nora), "is not in the trust store; nothing was read"),
+    ] {
+        let args = ["verify-media", text(&image), "--certificate", &certificate, "--trust", text(&trust)];
+        let by = ["--record", text(&record), "--verifier", name, "--key", key];
+        let told = both(&desk.expect(3, &[&args[..], &by].concat()));
+        assert!(told.contains(why) && !record.exists(), "{told}");
+    }
+    // Nor is it passed over in silence where the reader is known in another role only.
+    let (public, station_key) = (desk.path("desk.pub.json"), desk.state().join("keys/station.pem"));
+    desk.ok(&["key", "show", "--key", text(&station_key), "--name", "desk", "--out", text(&public)]);
+    bench.ok(&["key", "trust", text(&public), "--role", "station"]);
+    bench.ok(&["key", "trust", text(&desk.path("Ada.pub.json")), "--role", "operator"]);
+    let bad = desk.path("bad.json");
+    let told = both(&bench.expect(5, &["certificate", "verify", &certificate, "--with", text(&bad)]));
+    assert!(told.contains("bad.json (--with) is invalid, so it says nothing") && told.contains("key role"), "{told}");
+    let (vera, _) = person(&bench, "Vera", "validator");
+    let accept = ["certificate", "validate", &certificate, "--accept", "--reason", "r", "--key", &vera, "--with"];
+    assert!(both(&bench.expect(3, &[&accept[..], &[text(&bad)]].concat())).contains("bad.json (--with) is invalid"));
+    // What is no document and merely lies in a folder does no harm.
+    let folder = desk.path("brought");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("notes.json"), "{}").unwrap();
+    let told = both(&bench.expect(0, &["certificate", "verify", &certificate, "--with", text(&folder)]));
+    assert!(told.contains("notes.json (--with) is invalid"), "{told}");
 }
 
 #[test]
@@ -351,6 +383,53 @@ fn nobody_steers_the_draw() {
     std::fs::write(&other, "no checkpoint").unwrap();
     let args = ["certificate", "sample", "--rate", "5", "--checkpoint", text(&other), "--value", "1", "--source", "x"];
     station.expect(5, &args);
+}
+
+/// Who takes part and how many are drawn is on record before anybody knows the value.
+#[test]
+fn the_window_of_a_draw_is_announced_before_the_checkpoint() {
+    let station = Station::new();
+    let wiped = |i: usize| {
+        let image = station.image(&format!("{i}.img"), 1 << 16);
+        station.ok(&["wipe", text(&image), "--yes", "--verify", "none"]);
+    };
+    (0..3).for_each(wiped);
+    let entries = station.json(0, &["custody", "log"]);
+    let passed: Vec<_> = entries.iter().map(|l| &l["entry"]).filter(|e| e["type"] == "run.passed").collect();
+    let second = passed[1]["time"].as_str().unwrap();
+    let checkpoint = |name: &str| {
+        let file = station.path(name);
+        station.ok(&["custody", "checkpoint", "--out", text(&file)]);
+        file
+    };
+    fn args(file: &std::path::Path) -> [&str; 8] {
+        ["certificate", "sample", "--checkpoint", text(file), "--value", "4711", "--source", "dice"]
+    }
+    // Whoever knows the value does not choose the window.
+    let bare = checkpoint("bare.checkpoint");
+    for window in [["--from", second], ["--to", second]] {
+        let told = both(&station.expect(3, &[&args(&bare)[..], &["--rate", "50"], &window].concat()));
+        assert!(told.contains(&format!("no announcement of {}", window[0])), "{told}");
+    }
+    let announce = ["certificate", "sample", "--announce"];
+    station.expect(2, &announce);
+    let early = station.json(0, &[&announce[..], &["--rate", "100"]].concat()).remove(0);
+    let announced = station.json(0, &[&announce[..], &["--rate", "50", "--from", second]].concat()).remove(0);
+    assert_ne!(announced["entry"], early["entry"], "the later one counts");
+    let fixed = checkpoint("fixed.checkpoint");
+    // Nor does what is announced after the checkpoint count.
+    station.ok(&[&announce[..], &["--rate", "1"]].concat());
+    for other in [["--rate", "1"], ["--from", "2020-01-01"], ["--to", second]] {
+        let told = both(&station.expect(3, &[&args(&fixed)[..], &other].concat()));
+        assert!(told.contains(&format!("entry {} announced another", announced["entry"])), "{told}");
+    }
+    let drawn = station.json(0, &args(&fixed)).remove(0);
+    assert_eq!((&drawn["percent"], &drawn["announced"]), (&json!(50), &announced["entry"]));
+    let of = |entry: &&Value| entry["data"]["document"].clone();
+    assert_eq!(drawn["population"], Value::Array(passed[1..].iter().map(of).collect()));
+    assert_eq!(drawn["picked"].as_array().unwrap().len(), 1);
+    let same = station.json(0, &[&args(&fixed)[..], &["--rate", "50", "--from", second, "--look"]].concat()).remove(0);
+    assert_eq!((&same["picked"], &same["earlier_draws"]), (&drawn["picked"], &json!([drawn["entry"]])));
 }
 
 fn sha(bytes: &[u8]) -> [u8; 32] {

@@ -148,8 +148,25 @@ struct Logged<'a> {
     types: HashMap<String, u32>,
     /// Transfers that nobody has received yet.
     transfers: BTreeMap<String, u64>,
-    /// Discrepancies that nobody has settled yet.
-    discrepancies: BTreeMap<String, u64>,
+    /// Discrepancies, by their ids.
+    discrepancies: BTreeMap<String, Reported>,
+    /// Discrepancies by the validations of them.
+    judged: HashMap<String, String>,
+}
+
+/// A discrepancy, and what validators said of it since.
+#[derive(Default)]
+struct Reported {
+    index: u64,
+    /// Validations that are not revoked, in the order of the log, and whether they accept it.
+    judgements: Vec<(String, bool)>,
+}
+
+impl Reported {
+    /// The last word of a validator that still holds accepts it.
+    fn is_settled(&self) -> bool {
+        self.judgements.last().is_some_and(|(_, accepts)| *accepts)
+    }
 }
 
 impl Logged<'_> {
@@ -181,10 +198,22 @@ impl Logged<'_> {
                 self.transfers.remove(document);
             }
             "custody.discrepancy" => {
-                self.discrepancies.insert(document.to_owned(), index);
+                self.discrepancies.insert(document.to_owned(), Reported { index, ..Reported::default() });
             }
-            "document.validated" if text("decision") == Some("accepted") => {
-                self.discrepancies.remove(text("about").unwrap_or_default());
+            "document.validated" => {
+                let about = text("about").unwrap_or_default();
+                if let Some(reported) = self.discrepancies.get_mut(about) {
+                    reported.judgements.push((document.to_owned(), text("decision") == Some("accepted")));
+                    self.judged.insert(document.to_owned(), about.to_owned());
+                }
+            }
+            // Without its acceptance a discrepancy is as open as it was before.
+            "document.revoked" => {
+                let about = text("about").unwrap_or_default();
+                let reported = self.judged.get(about).and_then(|id| self.discrepancies.get_mut(id));
+                if let Some(reported) = reported {
+                    reported.judgements.retain(|(id, _)| id != about);
+                }
             }
             _ => {}
         }
@@ -211,10 +240,10 @@ impl Logged<'_> {
         let transfers = self.transfers.iter().map(|(id, index)| {
             finding("open_transfer", *index, format!("transfer {id}: nobody has signed that it was received"))
         });
-        let discrepancies = self
-            .discrepancies
-            .iter()
-            .map(|(id, index)| finding("open_discrepancy", *index, format!("discrepancy {id} is not settled")));
+        let discrepancies =
+            self.discrepancies.iter().filter(|(_, reported)| !reported.is_settled()).map(|(id, reported)| {
+                finding("open_discrepancy", reported.index, format!("discrepancy {id} is not settled"))
+            });
         transfers.chain(discrepancies).collect()
     }
 

@@ -63,7 +63,7 @@ pub use audit::{audit, known_state};
 pub use documents::{KeepError, Kept, Library, RECEIVED, keep_document, put_document};
 pub use durability::Durability;
 pub use folder::{NewKey, Station, StationConfig, StationError, default_folder, second_place};
-pub use lottery::{DrawError, DrawRequest, Drawn, draw};
+pub use lottery::{DrawError, DrawRequest, Drawn, Terms, announce, draw};
 #[cfg(feature = "erase")]
 pub use manifest::{ManifestError, ManifestRow, read_manifest, write_results};
 pub use policy::{

@@ -78,10 +78,10 @@ fn a_second_reading_claims_what_its_numbers_say() {
         v.result = VerificationResult::Mismatched;
     };
     assert_eq!(failed(media_verification(), outside), ["coverage"]);
-    assert!(media_verification().is_independent());
+    assert!(media_verification().shares_no_key());
     let mut own = media_verification();
     own.certificate_signers.push(own.station_kid.clone());
-    assert!(!own.is_independent());
+    assert!(!own.shares_no_key());
 }
 
 #[test]
@@ -162,6 +162,22 @@ fn a_record_of_destruction_is_counterfeit_in_no_field_unseen() {
     assert_eq!(of(|d| d.attachments.push(d.attachments[0].clone())), ["facts"]);
     assert_eq!(of(|d| d.weight_kg = Some(Milli(0))), ["facts"]);
     assert_eq!(of(|d| d.witness.as_mut().unwrap().name = "otto ort".into()), ["people"]);
+}
+
+/// Clocks differ by minutes or by a time zone, and not by years.
+#[test]
+fn what_is_not_destroyed_yet_is_no_proof() {
+    let day = chrono::TimeDelta::days(1);
+    for (when, verdict, outcome) in [
+        (at(19), Verdict::Valid, Outcome::Passed),
+        (at(20) + day, Verdict::Valid, Outcome::Unknown),
+        (at(20) + day + chrono::TimeDelta::seconds(1), Verdict::Invalid, Outcome::Failed),
+        ("2031-01-01T00:00:00Z".parse().unwrap(), Verdict::Invalid, Outcome::Failed),
+    ] {
+        let verified = verify_any(&destroyed(when), None, Some(&trust()));
+        let found = verified.checks.iter().find(|check| check.name == "signing time").unwrap();
+        assert_eq!((verified.verdict, found.outcome), (verdict, outcome), "{when}: {}", found.detail);
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::slice::from_ref;
 use lastwrite::certificate::Verdict;
 use lastwrite::certificate::document::*;
 use lastwrite::media::Identity;
+use lastwrite::sanitize::record::RunFacts;
 use lastwrite::signed::{Jws, Outcome, Role, TrustedKey};
 
 use crate::samples::*;
@@ -325,6 +326,34 @@ fn a_certificate_that_gained_a_signature_is_the_one_that_was_read() {
     assert!(told(&gained).contains("(independent,"), "{}", told(&gained));
     let by_reader = told(&cosigned(OTHER_STATION, Role::Station));
     assert!(by_reader.contains("(NOT independent,"), "{by_reader}");
+}
+
+/// Four eyes are two persons, whatever keys they have.
+#[test]
+fn who_did_it_reads_it_again_with_another_key_and_is_not_independent() {
+    let told = |of: &[u8], reader: &str| {
+        let mut trust = trust();
+        trust.find_mut(key(VERIFIER).kid()).unwrap().name = reader.to_owned();
+        let reading = read_again(|v| {
+            (v.certificate, v.by) = (reference(of), Some(person(VERIFIER, reader)));
+        });
+        let related = Related::new([reading.as_slice()], Some(&trust));
+        let detail = related.about(&verify_any(of, None, Some(&trust))).remove(0).detail;
+        detail.split_once('(').unwrap().1.split_once(',').unwrap().0.to_owned()
+    };
+    let by_otto = certificate_by(OPERATOR, "Otto Ort", &[(WITNESS, Role::Witness)]);
+    let by_nobody = certificate_of(&RunFacts { operator: None, ..facts() });
+    for (of, reader, expected) in [
+        (&certificate(), "Eva Egal", "independent"),
+        // Also who only claims to have done it.
+        (&certificate(), "ADA lovelace", "NOT independent"),
+        (&by_otto, "Eva Egal", "independent"),
+        (&by_otto, "otto ort", "NOT independent"),
+        (&by_otto, "Wim Weit", "NOT independent"),
+        (&by_nobody, "Eva Egal", "no key in common"),
+    ] {
+        assert_eq!(told(of, reader), expected, "{reader}");
+    }
 }
 
 #[test]

@@ -265,6 +265,14 @@ pub fn destruction() -> Destruction {
     }
 }
 
+/// The record, by another time, signed at 20:00 of the day by operator and witness.
+pub fn destroyed(at: DateTime<Utc>) -> Vec<u8> {
+    let mut record = Destruction { destroyed: at, ..destruction() };
+    record.equipment.calibration_ends = None;
+    let signers = [(OPERATOR, Role::Operator), (WITNESS, Role::Witness)];
+    signed(&serde_json::to_vec(&record).unwrap(), DocumentType::Destruction.typ(), &signers)
+}
+
 fn gathered(of: GatheredUnit) -> Gathering {
     let facts = facts();
     let media = vec![GatheredMedium {

@@ -84,6 +84,35 @@ fn only_what_a_validator_accepted_of_this_transfer_is_settled() {
     bench.station.ok(&["certificate", "verify", "--any", text(&transfer)]);
 }
 
+/// The audit says of a discrepancy what `custody receive` makes of it.
+#[test]
+fn a_discrepancy_is_open_again_when_what_settled_it_is_undone() {
+    let gate = Gate::new();
+    let bench = &gate.bench;
+    let report = gate.refused(&gate.handed("transfer.json"), &FIRST_BROKEN);
+    let other = gate.refused(&gate.handed("other.json"), &FIRST_BROKEN);
+    let open = || -> Vec<bool> {
+        let told = bench.station.ok(&["custody", "audit"]);
+        [&report, &other].map(|file| told.contains(&format!("discrepancy {} is not settled", id_of(file)))).to_vec()
+    };
+    let vera = bench.key("vera");
+    let revoked = |file: &str| {
+        bench.document(&["certificate", "revoke", file, "--cause", "error", "--reason", "r", "--key", &vera]);
+    };
+    assert_eq!(open(), [true, true]);
+    let accepted = bench.validated(&report, "--accept", &[]);
+    bench.validated(&other, "--accept", &[]);
+    assert_eq!(open(), [false, false]);
+    revoked(&accepted);
+    assert_eq!(open(), [true, false]);
+    bench.validated(&report, "--accept", &[]);
+    assert_eq!(open(), [false, false]);
+    let rejected = bench.validated(&report, "--reject", &[]);
+    assert_eq!(open(), [true, false]);
+    revoked(&rejected);
+    assert_eq!(open(), [false, false]);
+}
+
 /// The file is a pipe, so that it holds one transfer when it is looked at and another when it is signed.
 #[test]
 fn what_was_looked_at_is_what_is_signed() {

@@ -109,6 +109,9 @@ fn who_lifts_what_is_judged_as_the_program_judges_it() {
         ("invalid", vec![signed_for.clone(), own_accepted.clone()]),
         ("valid", vec![signed_for.clone(), own_accepted, instead]),
         ("invalid", vec![accepted_by(&signed_for, VALIDATOR, "Somebody Else")]),
+        // What is yet to come is no proof.
+        ("valid", vec![destroyed(at(20) + chrono::TimeDelta::days(1))]),
+        ("invalid", vec![destroyed(at(21) + chrono::TimeDelta::days(1))]),
     ];
     for (i, (expected, files)) in cases.iter().enumerate() {
         assert_eq!(by_program(files, &trust), *expected, "case {i}");

@@ -118,13 +118,14 @@ impl MediaVerification {
         }
     }
 
-    /// Neither the station nor the person who read had signed the certificate, as it was then.
-    pub fn is_independent(&self) -> bool {
-        self.is_independent_of(&self.certificate_signers)
+    /// Neither the station's key nor that of the person who read had signed the certificate, as it was then. Whether
+    /// they are other persons, the certificate has to say.
+    pub fn shares_no_key(&self) -> bool {
+        self.shares_no_key_with(&self.certificate_signers)
     }
 
     /// Neither of them is among these signers of the certificate.
-    pub fn is_independent_of(&self, signers: &[String]) -> bool {
+    pub fn shares_no_key_with(&self, signers: &[String]) -> bool {
         let signed = |kid: &str| signers.iter().any(|s| s == kid);
         !signed(&self.station_kid) && !self.by.as_ref().is_some_and(|by| signed(&by.kid))
     }
@@ -212,8 +213,8 @@ impl Payload for MediaVerification {
                 text("the organization", &self.organization)
                     .and_then(|()| text("the station", &self.station))
                     .and_then(|()| self.by.as_ref().map_or(Ok(()), |by| person("the verifier", by)))
-                    .map(|()| match self.is_independent() {
-                        true => "neither this station nor this person signed the certificate".to_owned(),
+                    .map(|()| match self.shares_no_key() {
+                        true => "no key in common with the certificate".to_owned(),
                         false => "NOT independent: the certificate is signed with the same key".to_owned(),
                     }),
             ),

@@ -150,7 +150,12 @@ impl Page {
         }
         self.optional("Cut short", d.cut.as_deref());
         self.field("Read from", if d.direct { "the medium (O_DIRECT)" } else { "the host's cache, dropped before" });
-        self.field("Independent", if d.is_independent() { "yes" } else { "NO: the certificate has the same key" });
+        // Whether they are other persons, only the certificate tells.
+        let keys = match d.shares_no_key() {
+            true => "none in common with the certificate",
+            false => "NOT independent: the certificate has the same key",
+        };
+        self.field("Keys", keys);
         self.field("Time", &format!("{} to {}", format_time(d.started), format_time(d.ended)));
         self.medium_name(Some(&MediumName::of(&d.medium.identity, None)));
         if let Some(by) = &d.by {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::handover::Discrepancy;
 use super::judgement::{Decision, Validation};
-use super::media_verification::VerificationResult;
+use super::media_verification::{MediaVerification, VerificationResult};
 use super::verified::{Signer, Verified, verify_any};
 use super::{Document, DocumentType};
 use crate::certificate::verify::Verdict;
-use crate::signed::{Check, Outcome, TrustStore, format_time, same_name};
+use crate::signed::{Check, Outcome, Role, TrustStore, format_time, same_name};
 
 /// Other documents that are at hand, each verified by itself.
 #[derive(Clone, Debug, Default)]
@@ -177,7 +177,7 @@ impl Related {
                 if self.revoked(other, speaks_for, of) == Undone::Yes {
                     return None;
                 }
-                let independent = if v.is_independent_of(&of.signers) { "independent" } else { "NOT independent" };
+                let independent = independence(other, v, of);
                 match fits {
                     Ok(()) => (
                         DocumentType::MediaVerification,
@@ -295,6 +295,32 @@ impl Related {
 fn accepts_own(by: &Verified, validation: &Validation, of: &Verified) -> bool {
     let did_it = |signer: &Signer| of.was_done_by(&signer.kid, signer.name.as_deref());
     validation.decision == Decision::Accepted && by.persons.iter().any(did_it)
+}
+
+/// Four eyes are two persons: by key, and by the names of the trust store and of the documents. Stations have names as
+/// well, and two may share one.
+fn independence(by: &Verified, reading: &MediaVerification, of: &Verified) -> &'static str {
+    fn people(verified: &Verified) -> impl Iterator<Item = &String> {
+        let people = verified.persons.iter().filter(|signer| signer.role != Some(Role::Station));
+        people.filter_map(|signer| signer.name.as_ref())
+    }
+    let operator = match &of.document {
+        Some(Document::Run(run)) => run.facts.operator.as_ref(),
+        _ => None,
+    };
+    let reader = reading.by.as_ref();
+    let theirs: Vec<&String> = people(of).chain(operator.map(|operator| &operator.name)).collect();
+    let mut names = people(by).chain(reader.map(|reader| &reader.name));
+    let own = !reading.shares_no_key_with(&of.signers)
+        || operator.and_then(|operator| operator.kid.as_ref()).is_some_and(|kid| reader.is_some_and(|r| r.kid == *kid))
+        || names.any(|name| theirs.iter().any(|other| same_name(name, other)));
+    let nobody = operator.is_none() && !of.persons.iter().any(|signer| signer.role == Some(Role::Operator));
+    match (own, nobody || reader.is_none()) {
+        (true, _) => "NOT independent",
+        // Who did it, or who read, is not told.
+        (false, true) => "no key in common",
+        (false, false) => "independent",
+    }
 }
 
 /// Four eyes: who signed a document, or did what it tells of, lifts nothing that speaks against it. By key, by the

@@ -36,7 +36,7 @@ pub struct Verified {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Signer {
     pub(super) kid: String,
-    role: Option<Role>,
+    pub(super) role: Option<Role>,
     pub(super) name: Option<String>,
 }
 
@@ -166,7 +166,7 @@ pub fn verify_parsed(
         checks.extend(payload.check());
         checks.extend(signers::check(&jws, &payload.demands(), trust));
         checks.extend(payload.check_signatures(&jws));
-        checks.push(check_signing_time(payload.dated(), &jws));
+        checks.push(check_signing_time(kind, payload.dated(), &jws));
     }
     let (signers, persons) = (signers_of(&jws), persons_of(&jws, trust));
     Verified { id: Some(id), kind: Some(kind), verdict: verdict(&checks), checks, document, signers, persons }
@@ -185,7 +185,20 @@ fn persons_of(jws: &Jws, trust: Option<&TrustStore>) -> Vec<Signer> {
     jws.signatures().iter().filter_map(|s| signer(s.header())).collect()
 }
 
-fn check_signing_time(dated: chrono::DateTime<chrono::Utc>, jws: &Jws) -> Check {
+/// How far the clock of whoever signs may lag behind, in seconds: a day.
+const CLOCK_LAG: i64 = 24 * 60 * 60;
+
+fn check_signing_time(kind: DocumentType, dated: chrono::DateTime<chrono::Utc>, jws: &Jws) -> Check {
+    // When a medium was destroyed is the operator's word, and nobody's clock: what is yet to come is no proof.
+    let operators = jws.signatures().iter().filter(|s| s.header().role == Some(Role::Operator));
+    let ahead = |iat: &chrono::DateTime<chrono::Utc>| dated.timestamp() > iat.timestamp().saturating_add(CLOCK_LAG);
+    let to_come = operators.filter_map(|s| s.header().iat).find(ahead);
+    if let Some(iat) = to_come.filter(|_| kind == DocumentType::Destruction) {
+        let (signed, told) = (format_time(iat), format_time(dated));
+        let detail =
+            format!("the operator signed {signed} that the medium was destroyed {told}, more than a day later");
+        return Check::new(SIGNING_TIME, Outcome::Failed, detail);
+    }
     let early = jws.signatures().iter().filter_map(|s| s.header().iat).find(|iat| iat.timestamp() < dated.timestamp());
     match early {
         None => Check::new(SIGNING_TIME, Outcome::Passed, "signed after what it tells"),

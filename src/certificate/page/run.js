@@ -351,10 +351,17 @@ function checkTimes(facts) {
     : unknown("times", `${told[at][0]} (${told[at][1]}) is dated before ${told[at - 1][0]} (${told[at - 1][1]}): the station's clock was set in between`);
 }
 
-// Whether each signature is dated after what the document tells of, in whole seconds.
+// How far the clock of whoever signs may lag behind, in seconds: a day.
+const CLOCK_LAG = 86_400n;
+
+// Whether each signature is dated after what the document tells of, in whole seconds. When a medium was destroyed is
+// the operator's word, and nobody's clock: what is yet to come is no proof.
 function signedAfter(document, told, what) {
   const name = "signing time";
   const second = instant(told) / 1_000_000_000n;
+  const operators = document.kind === "destruction" ? document.signatures.filter((s) => s.role === "operator") : [];
+  const ahead = operators.find((s) => s.iat !== null && second > BigInt(s.iat) + CLOCK_LAG);
+  if (ahead) return failed(name, `the operator signed ${when(ahead.iat)} that the medium was destroyed ${told}, more than a day later`);
   const early = document.signatures.find((s) => s.iat !== null && BigInt(s.iat) < second);
   return early
     ? unknown(name, `signed ${when(early.iat)} by the signer's clock, before ${what} (${told}): a clock was set in between`)

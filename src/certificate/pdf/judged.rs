@@ -52,7 +52,7 @@ pub fn reading(d: &MediaVerification, words: &Words) -> Page {
         .row("coverage", format!("{} / {} {}", d.matched, d.wanted, words.get("bytes")))
         .row("blocks", if gone == 0 { words.get("none").to_owned() } else { gone.to_string() })
         .optional("cut", d.cut.as_deref())
-        .row("independent", words.get(if d.is_independent() { "yes" } else { "no" }))
+        .row("independent", words.get(if d.shares_no_key() { "yes" } else { "no" }))
         .row("started", time(d.started))
         .row("ended", time(d.ended));
     let mut record = Rows::new(words);

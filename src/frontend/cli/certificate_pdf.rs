@@ -7,9 +7,9 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::certificate::TrustArgs;
+use super::document::{Judge, reasons};
 use super::{Common, output};
 use crate::certificate::Verdict;
-use crate::certificate::document::verify_any;
 use crate::certificate::pdf::{
     Appearance, Brand, ExtractError, Look, Paper, PdfError, Words, appearance, documents_in, pdf,
 };
@@ -52,15 +52,18 @@ enum Sheet {
 
 pub fn run(common: &Common, args: &PdfArgs) -> Result<Exit, Failure> {
     let trust = args.trust.load(common)?;
+    // Pages outlive what is known today, so they are made by all that the station knows now.
+    let judge = Judge::new(common, trust.as_ref(), &[], &[])?;
     let mut files = Vec::with_capacity(args.files.len());
     for path in &args.files {
         let bytes = read(path, MAX_DOCUMENT as u64 + 1)?;
-        let name = path.file_name().map(|name| name.to_string_lossy());
-        let verified = verify_any(&bytes, name.as_deref(), trust.as_ref());
+        let verified = judge.verified(&bytes, path)?;
         if verified.verdict == Verdict::Invalid {
-            let why = verified.failed().next().map(|check| format!("{}: {}", check.name, check.detail));
-            let message = format!("{} is not valid: {}", path.display(), why.unwrap_or_default());
-            return Err(Failure::words(Exit::Evidence, message).hint("nothing was written"));
+            let message = format!("{} is not valid: {}", path.display(), reasons(&verified));
+            return Err(Failure::words(Exit::Evidence, message).hint(
+                "nothing was written; what speaks against it can have pages of its own, and \
+                 `lastwrite certificate verify --any` tells everything",
+            ));
         }
         files.push(bytes);
     }

@@ -9,26 +9,29 @@ use serde_json::json;
 use super::certificate::TrustArgs;
 use super::{Common, custody, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
-use crate::station::{self, DrawError, DrawRequest};
+use crate::station::{self, DrawError, DrawRequest, Station, Terms};
 
 #[derive(Debug, Args)]
 pub struct SampleArgs {
     /// Of a hundred results so many are drawn, at least one [default: what the policy demands]
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     rate: Option<u8>,
+    /// Put --rate, --from and --to on record for the draws over later checkpoints; draws nothing
+    #[arg(long, conflicts_with_all = ["checkpoint", "value", "source", "look"])]
+    announce: bool,
     /// A checkpoint of this log that others held before the value was known
-    #[arg(long, value_name = "FILE")]
-    checkpoint: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "announce")]
+    checkpoint: Option<PathBuf>,
     /// A value that nobody knew when the checkpoint was made: a beacon's round, a lottery's numbers, dice of the checker
-    #[arg(long, value_name = "TEXT", value_parser = line)]
-    value: String,
+    #[arg(long, value_name = "TEXT", value_parser = line, required_unless_present = "announce")]
+    value: Option<String>,
     /// Where the value was published, so that anybody can look it up
-    #[arg(long, value_name = "TEXT", value_parser = line)]
-    source: String,
-    /// Only results logged at this time or later
+    #[arg(long, value_name = "TEXT", value_parser = line, required_unless_present = "announce")]
+    source: Option<String>,
+    /// Only results logged at this time or later; as it was announced before the checkpoint
     #[arg(long, value_name = "TIME", value_parser = super::key::time)]
     from: Option<DateTime<Utc>>,
-    /// Only results logged before this time
+    /// Only results logged before this time; as it was announced before the checkpoint
     #[arg(long, value_name = "TIME", value_parser = super::key::time)]
     to: Option<DateTime<Utc>>,
     /// Repeat a draw without putting it on record
@@ -45,28 +48,27 @@ fn line(text: &str) -> Result<String, String> {
 
 pub fn run(common: &Common, args: &SampleArgs) -> Result<Exit, Failure> {
     let station = common.station()?;
-    let percent = match args.rate {
+    let demanded = match args.rate {
         Some(rate) => rate,
         None => {
             let in_force = station::policy_in_force(Some(&station), None).map_err(|e| super::policy::failure(&e))?;
-            let percent = in_force.policy.second_person.percent;
-            if percent == 0 {
-                let message = format!("the policy {} demands no second person", in_force.policy.label());
-                return Err(Failure::words(Exit::Usage, message).hint("say how many of a hundred: --rate PERCENT"));
-            }
-            percent
+            in_force.policy.second_person.percent
         }
+    };
+    let (Some(checkpoint), Some(value), Some(source)) = (&args.checkpoint, &args.value, &args.source) else {
+        return announce(common, &station, &Terms { percent: demanded, from: args.from, to: args.to });
     };
     let trust = match args.trust.load(common)? {
         Some(trust) => trust,
         None => station.trust().map_err(|e| station_failure(&e))?,
     };
-    let checkpoint = custody::read_known(&station, Some(&trust), &args.checkpoint)?;
+    let checkpoint = custody::read_known(&station, Some(&trust), checkpoint)?;
     let request = DrawRequest {
         checkpoint,
-        value: args.value.clone(),
-        source: args.source.clone(),
-        percent,
+        value: value.clone(),
+        source: source.clone(),
+        percent: args.rate,
+        demanded,
         from: args.from,
         to: args.to,
     };
@@ -75,14 +77,15 @@ pub fn run(common: &Common, args: &SampleArgs) -> Result<Exit, Failure> {
     if common.json {
         output::json(&json!({
             "log_id": drawn.draw.log_id, "size": drawn.draw.size.to_string(), "root": drawn.draw.root,
-            "value": drawn.draw.value, "source": args.source, "percent": percent,
-            "from": args.from, "to": args.to,
+            "value": drawn.draw.value, "source": source, "percent": drawn.terms.percent,
+            "from": drawn.terms.from, "to": drawn.terms.to, "announced": drawn.announced,
             "population": drawn.population, "picked": drawn.picked,
             "earlier_draws": drawn.earlier, "entry": drawn.entry,
         }));
         return Ok(Exit::Done);
     }
     let (picked, all) = (drawn.picked.len(), drawn.population.len());
+    let percent = drawn.terms.percent;
     output::line(&format!("{picked} of {all} certificates ({percent} %) are to be checked by somebody else:"));
     for ticket in &drawn.picked {
         output::line(&format!("  {}", station.certificates().join(format!("{}.json", ticket.id)).display()));
@@ -91,10 +94,28 @@ pub fn run(common: &Common, args: &SampleArgs) -> Result<Exit, Failure> {
         Some(entry) => output::line(&format!("The draw is entry {entry} of the custody log.")),
         None => output::line("The draw was not put on record (--look)."),
     }
+    if drawn.announced.is_none() {
+        output::line("LOOK: how many are drawn was not announced before the checkpoint (--announce).");
+    }
     for entry in &drawn.earlier {
         output::line(&format!("LOOK: entry {entry} tells of an earlier draw over the same checkpoint."));
     }
     output::line("Each: lastwrite verify-media TARGET --certificate FILE --record RECORD.json, on another station.");
+    Ok(Exit::Done)
+}
+
+fn announce(common: &Common, station: &Station, terms: &Terms) -> Result<Exit, Failure> {
+    if terms.percent == 0 {
+        return Err(failure(&DrawError::NoRate));
+    }
+    let key = common.key(station)?;
+    let entry = station::announce(station, terms, &key).map_err(|e| station_failure(&e))?;
+    if common.json {
+        output::json(&json!({ "percent": terms.percent, "from": terms.from, "to": terms.to, "entry": entry }));
+    } else {
+        output::line(&format!("Entry {entry} of the custody log says that {} % are drawn.", terms.percent));
+        output::line("Next: lastwrite custody checkpoint --out FILE, and hand that to who checks.");
+    }
     Ok(Exit::Done)
 }
 
@@ -105,6 +126,13 @@ fn failure(error: &DrawError) -> Failure {
         }
         DrawError::Nobody { .. } => {
             Failure::new(Exit::Refused, error).hint("nothing was drawn; look at --from and --to")
+        }
+        DrawError::Unannounced { .. } | DrawError::OtherTerms { .. } => Failure::new(Exit::Refused, error).hint(
+            "nothing was drawn; leave it away, or begin anew: --announce, then a checkpoint, then a value that nobody \
+             knew before",
+        ),
+        DrawError::NoRate => {
+            Failure::new(Exit::Usage, error).hint("nothing was drawn; say how many of a hundred: --rate PERCENT")
         }
         DrawError::Station(error) => station_failure(error),
     }

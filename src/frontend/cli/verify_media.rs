@@ -6,13 +6,13 @@ use clap::Args;
 use serde_json::json;
 
 use super::certificate::{TrustArgs, read_certificate};
-use super::document::own_name;
+use super::document::{own_name, own_role};
 use super::key::KeyArgs;
 use super::{Common, output, station_failure};
 use crate::certificate::{CertificatePayload, Verdict, show_verification};
 use crate::frontend::exit::{Exit, Failure};
 use crate::policy::VerificationLevel;
-use crate::signed::{Jws, StationKey};
+use crate::signed::{Jws, Role, StationKey, same_name};
 use crate::station::{self, EngineConfig, MediaCheck, Reader, Station, TargetRule, VerifyMediaError};
 use crate::units::{LbaRange, human_bytes};
 
@@ -106,6 +106,7 @@ impl VerifyMediaArgs {
             Some(name) => {
                 let own = self.key.load(common)?;
                 let trust = station.trust().map_err(|e| station_failure(&e))?;
+                own_role(Some(&trust), own.kid(), Role::Verifier, "read")?;
                 own_name(Some(&trust), own.kid(), name, "read")?;
                 Some((name.clone(), own))
             }
@@ -143,8 +144,11 @@ impl Recorder {
             output::line(&format!("{:<12} entry {} of the custody log", "", kept.entry));
         }
         let same = |kid: &str| jws.signatures().iter().any(|s| s.header().kid.as_deref() == Some(kid));
+        let operator = payload.facts.operator.as_ref();
         if same(self.key.kid()) || self.person.as_ref().is_some_and(|(_, key)| same(key.kid())) {
             output::line_err("NOTE: the certificate is signed with the same key, so this reading is not independent.");
+        } else if self.person.as_ref().is_some_and(|(name, _)| operator.is_some_and(|o| same_name(&o.name, name))) {
+            output::line_err("NOTE: who reads is the operator of the certificate, so this reading is not independent.");
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::certificate::document::{
     MediumName, Milli, Particle, ParticleClass, Signatory, attainable, seal,
 };
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::{Role, TrustStore};
+use crate::signed::{Role, TrustStore, format_time};
 use crate::units::{Bytes, now};
 
 #[derive(Debug, Args)]
@@ -97,7 +97,7 @@ pub struct DestroyArgs {
     /// Photos, videos, papers; their hashes go into the record
     #[arg(long, value_name = "FILE", num_args = 1..)]
     attach: Vec<PathBuf>,
-    /// When it was done [default: now]
+    /// When it was done, not in the future [default: now]
     #[arg(long, value_name = "TIME", value_parser = time)]
     destroyed: Option<DateTime<Utc>>,
     /// Key of a witness who is here, as PKCS#8 PEM
@@ -148,7 +148,13 @@ enum Category {
 
 pub fn record_destruction(common: &Common, args: &DestroyArgs) -> Result<Exit, Failure> {
     let trust = need_trust(common, &args.trust)?;
-    let technique = technique(args)?;
+    let (technique, now) = (technique(args)?, now());
+    let destroyed = args.destroyed.unwrap_or(now);
+    if destroyed > now {
+        let why = format!("{} has not come yet; nothing was recorded", format_time(destroyed));
+        return Err(Failure::words(Exit::Usage, why)
+            .hint("record the destruction when it is done; if it is, this machine's clock is wrong"));
+    }
     let material = args.material.material();
     let category = args.category.map(Category::category);
     let attained = attainable(&technique, material, category, args.standard.is_some()).map_err(|why| {
@@ -183,14 +189,14 @@ pub fn record_destruction(common: &Common, args: &DestroyArgs) -> Result<Exit, F
         batch: args.batch.clone(),
         weight_kg: args.weight,
         attachments: attachments(&args.attach)?,
-        destroyed: args.destroyed.unwrap_or_else(now),
+        destroyed,
         operator,
         witness,
         notes: args.notes.clone(),
     };
     let mut signers = vec![(&key, Role::Operator)];
     signers.extend(witness_key.as_ref().map(|key| (key, Role::Witness)));
-    let issued = seal(&record, &signers, now()).map_err(|e| seal_failure(&e))?;
+    let issued = seal(&record, &signers, now).map_err(|e| seal_failure(&e))?;
     super::hand_out(common, &args.out, DocumentType::Destruction, &issued)?;
     if witness_key.is_none() && record.witness.is_some() {
         super::output::line_err(

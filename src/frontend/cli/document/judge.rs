@@ -99,10 +99,11 @@ enum Cause {
 
 pub fn validate(common: &Common, args: &ValidateArgs) -> Result<Exit, Failure> {
     let trust = need_trust(common, &args.trust)?;
-    let subject = Judge::new(common, Some(&trust), &args.with, &[])?.subject(&args.file)?;
+    let judge = Judge::new(common, Some(&trust), &args.with, &[])?;
+    let subject = judge.subject(&args.file)?;
     let decision = if args.accept { Decision::Accepted } else { Decision::Rejected };
     if args.accept {
-        may_accept(args, &subject)?;
+        may_accept(args, &subject, &judge)?;
     }
     let (key, by) = args.person.signatory(common, Some(&trust), Role::Validator)?;
     if args.accept && subject.verified.was_done_by(key.kid(), Some(&by.name)) {
@@ -130,10 +131,17 @@ pub fn validate(common: &Common, args: &ValidateArgs) -> Result<Exit, Failure> {
 }
 
 /// Only what verifies is accepted. A rejection that stands is lifted by naming it.
-fn may_accept(args: &ValidateArgs, subject: &super::Subject) -> Result<(), Failure> {
+fn may_accept(args: &ValidateArgs, subject: &super::Subject, judge: &Judge<'_>) -> Result<(), Failure> {
     let verified = &subject.verified;
     let refuse =
         |why: String| Err(Failure::words(Exit::Refused, format!("{} is not accepted: {why}", args.file.display())));
+    if let Some((file, other)) = judge.unbelieved().next() {
+        return refuse(format!(
+            "{} (--with) is invalid, so it says nothing ({})",
+            file.display(),
+            super::reasons(&other)
+        ));
+    }
     if subject.reference.kind == DocumentType::FailureReport {
         return refuse("it says itself that the run failed".to_owned());
     }

@@ -17,11 +17,11 @@ use sha2::{Digest, Sha256};
 use super::certificate::TrustArgs;
 use super::key::KeyArgs;
 use super::{Common, output, station_failure};
-use crate::certificate::Issued;
 use crate::certificate::document::{
     Attachment, AttachmentKind, Document, DocumentRef, DocumentType, MediumName, Related, SealError, Signatory,
     Verified, verify_any_with, verify_parsed,
 };
+use crate::certificate::{Issued, Verdict};
 use crate::frontend::exit::{Exit, Failure};
 use crate::signed::{Jws, JwsError, MAX_DOCUMENT, Role, StationKey, TimeEvidence, TrustStore, same_name};
 use crate::station::{self, Folders, KeepError, Library, keep_document, put_document};
@@ -73,20 +73,8 @@ impl PersonArgs {
         role: Role,
     ) -> Result<(StationKey, Signatory), Failure> {
         let key = self.key.load(common)?;
-        let entry = trust.and_then(|t| t.find(key.kid()));
-        let standing = match (trust, entry) {
-            (None, _) => Ok(()),
-            (Some(_), None) => Err(format!("key {} is not in the trust store", key.kid())),
-            (Some(_), Some(entry)) if entry.may(role) => Ok(()),
-            (Some(_), Some(entry)) => {
-                Err(format!("the key of {} is trusted as {}, not as {role}", entry.name, entry.roles_text()))
-            }
-        };
-        standing.map_err(|why| {
-            Failure::words(Exit::Refused, format!("{why}; nothing was signed"))
-                .hint(format!("lastwrite key trust PUBLIC --role {role}, by whoever decides that"))
-        })?;
-        let known = entry.map(|k| k.name.clone());
+        own_role(trust, key.kid(), role, "signed")?;
+        let known = trust.and_then(|t| t.find(key.kid())).map(|k| k.name.clone());
         if let Some(name) = &self.name {
             own_name(trust, key.kid(), name, "signed")?;
         }
@@ -105,6 +93,18 @@ impl PersonArgs {
         };
         Ok((key, signatory))
     }
+}
+
+/// What a key signs in a role that it does not have is invalid for everybody: it is not begun.
+pub fn own_role(trust: Option<&TrustStore>, kid: &str, role: Role, not_done: &str) -> Result<(), Failure> {
+    let Some(trust) = trust else { return Ok(()) };
+    let why = match trust.find(kid) {
+        None => format!("key {kid} is not in the trust store"),
+        Some(entry) if entry.may(role) => return Ok(()),
+        Some(entry) => format!("the key of {} is trusted as {}, not as {role}", entry.name, entry.roles_text()),
+    };
+    Err(Failure::words(Exit::Refused, format!("{why}; nothing was {not_done}"))
+        .hint(format!("lastwrite key trust PUBLIC --role {role}, by whoever decides that")))
 }
 
 /// A key has one owner: what every verifier with this trust store would refuse is not begun.
@@ -231,6 +231,8 @@ pub struct Judge<'a> {
     pub trust: Option<&'a TrustStore>,
     library: Library,
     with: Vec<Vec<u8>>,
+    /// Where those are.
+    with_files: Vec<PathBuf>,
     /// What was named, and what lies beside `with`.
     evidence: Vec<TimeEvidence>,
     folders: RefCell<Folders>,
@@ -251,12 +253,19 @@ impl Judge<'_> {
         let mut folders = Folders::default();
         // Beside no file, so that only what was named is read.
         let mut evidence = evidence_in(&mut folders, Path::new(""), evidence, trust)?;
-        let mut files = Vec::new();
-        for path in files_of(with)? {
-            files.push(read_file(&path, MAX_DOCUMENT)?);
-            evidence.extend(evidence_in(&mut folders, &path, &[], trust)?);
+        let (mut files, with_files) = (Vec::new(), files_of(with)?);
+        for path in &with_files {
+            files.push(read_file(path, MAX_DOCUMENT)?);
+            evidence.extend(evidence_in(&mut folders, path, &[], trust)?);
         }
-        Ok(Judge { trust, library, with: files, evidence, folders: RefCell::new(folders) })
+        Ok(Judge { trust, library, with: files, with_files, evidence, folders: RefCell::new(folders) })
+    }
+
+    /// Of the files to judge by, those that are invalid and so say nothing.
+    pub fn unbelieved(&self) -> impl Iterator<Item = (&Path, Verified)> {
+        let verified = move |bytes: &Vec<u8>| verify_any_with(bytes, None, self.trust, &self.evidence);
+        let all = self.with_files.iter().zip(&self.with).map(move |(path, bytes)| (path.as_path(), verified(bytes)));
+        all.filter(|(_, verified)| verified.verdict == Verdict::Invalid)
     }
 
     /// With the evidence of time that lies beside the file.
@@ -343,6 +352,11 @@ pub fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         files.extend(found);
     }
     Ok(files)
+}
+
+/// Why a document is invalid, for a sentence.
+pub fn reasons(verified: &Verified) -> String {
+    verified.failed().map(|c| format!("{}: {}", c.name, c.detail)).collect::<Vec<_>>().join("; ")
 }
 
 /// Hashes the files that belong to a document.

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Common, Judge, TrustArgs, files_of, keep_failure, output, read_file, station_failure};
+use super::{Common, Judge, TrustArgs, files_of, keep_failure, output, read_file, reasons, station_failure};
 use crate::bundle::{Bundle, BundleVerification, MAX_BUNDLE, verify_bundle};
 use crate::certificate::document::{Document, DocumentError, DocumentType, Verified, show_document, show_verified};
 #[cfg(feature = "pdf")]
@@ -94,7 +94,7 @@ pub fn verify(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
             group.push((file, content));
         }
         if group.is_empty() {
-            return Ok(exit);
+            return Ok(exit.worst(unbelieved(common, args, &judge)));
         }
         if let Some(trust) = judge.trust {
             verify_signatures(
@@ -118,6 +118,23 @@ pub fn verify(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
             }
         }
     }
+}
+
+/// Tells of each file of `--with` that says nothing because it is invalid: somebody brought it to be heard. What is no
+/// document and merely lies in a folder is told, and does no more.
+fn unbelieved(common: &Common, args: &VerifyArgs, judge: &Judge<'_>) -> Exit {
+    let mut exit = Exit::Done;
+    for (file, verified) in judge.unbelieved() {
+        let why = reasons(&verified);
+        output::line_err(&format!("WARNING: {} (--with) is invalid, so it says nothing: {why}", file.display()));
+        if common.json {
+            output::json(&json!({ "with": file.to_string_lossy(), "verification": verified }));
+        }
+        if verified.kind.is_some() || args.with.iter().any(|named| named == file) {
+            exit = Exit::Evidence;
+        }
+    }
+    exit
 }
 
 /// What is read before any of it is judged, in bytes: 32 documents, fewer where they are large.
@@ -355,7 +372,7 @@ pub fn add(common: &Common, args: &AddArgs) -> Result<Exit, Failure> {
         let name = file.file_name().map(|name| name.to_string_lossy());
         let verified = crate::certificate::document::verify_any(&bytes, name.as_deref(), trust.as_ref());
         if verified.verdict == Verdict::Invalid {
-            let why = verified.failed().map(|c| format!("{}: {}", c.name, c.detail)).collect::<Vec<_>>().join("; ");
+            let why = reasons(&verified);
             output::line_err(&format!("{}: refused: {why}", file.display()));
             exit = exit.worst(Exit::Evidence);
             continue;
