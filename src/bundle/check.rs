@@ -217,7 +217,7 @@ impl Entries {
 fn check_entries(verified: &Verified, entries: &Entries) -> Check {
     let name = "custody inclusion";
     let id = verified.id.as_deref().unwrap_or_default();
-    let naming = entries.naming(id).find(|entry| verified.kind.is_some_and(|kind| entry.typ == kind.event()));
+    let naming = entries.naming(id).find(|entry| verified.kind.is_some_and(|kind| kind.is_named_by(&entry.typ)));
     let unknown = || Check::new(name, Outcome::Unknown, "no entry of a custody log in the bundle names it");
     let Some(Document::Run(run)) = &verified.document else {
         return naming.map_or_else(unknown, |entry| {

@@ -8,7 +8,8 @@ const BUNDLE = object({
     log_id: word, checkpoint: word, entries: list(object({ index: count, line: word, proof: list(hexOf(64)) })),
   })),
 });
-// The event in the custody log that names such a document.
+// The event in the custody log that names such a document; of a transfer also that of who received it.
+const RECEIVED = "custody.received";
 const EVENTS = {
   certificate: "run.passed", failure_report: "run.failed", validation: "document.validated", media_verification: "medium.verified",
   revocation: "document.revoked", destruction: "medium.destroyed", computer_certificate: "media.gathered",
@@ -77,7 +78,8 @@ async function readLog(item, trust) {
 
 const dataOf = (entry, name) => (entry.data instanceof Map && isText(entry.data.get(name)) ? entry.data.get(name) : null);
 
-const namesIt = (entry, document) => dataOf(entry, "document") === document.id && entry.type === EVENTS[document.kind];
+const isEventOf = (kind, type) => type === EVENTS[kind] || (kind === "transfer" && type === RECEIVED);
+const namesIt = (entry, document) => dataOf(entry, "document") === document.id && isEventOf(document.kind, entry.type);
 
 // What does not hold of a log that names the document.
 function checkNamingLog(document, logs) {
