@@ -20,6 +20,9 @@ pub enum MakeError {
         #[source]
         source: DocumentError,
     },
+    /// No file at all.
+    #[error("there is no document to bundle; name a document, or a folder that holds one")]
+    Empty,
     /// Two files are one document with different signatures.
     #[error("{name} is the same document as another file, with other signatures; give the one that has them all")]
     Twice {
@@ -56,6 +59,9 @@ pub fn bundle(files: &[(String, Vec<u8>)], log: Option<(&Extract, &str)>) -> Res
             Some(there) if *there == document => {}
             Some(_) => return Err(MakeError::Twice { name: name.clone() }),
         }
+    }
+    if documents.is_empty() {
+        return Err(MakeError::Empty);
     }
     documents.sort_by(|a, b| a.id.cmp(&b.id));
     let (logs, left_out) = match log {

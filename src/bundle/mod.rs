@@ -103,6 +103,9 @@ impl Bundle {
         if bundle.version != 1 {
             return Err(BundleError::Part(format!("version {} is not known here", bundle.version)));
         }
+        if bundle.documents.is_empty() {
+            return Err(BundleError::Part("there is no document in the bundle, so it proves nothing".into()));
+        }
         let ordered = bundle.documents.windows(2).all(|pair| pair[0].id < pair[1].id);
         if !ordered {
             return Err(BundleError::Part(

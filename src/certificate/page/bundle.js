@@ -28,6 +28,7 @@ async function readBundle(bytes, name, trust, found) {
   BUNDLE(content, "");
   demand(content.get("version") === 1, `bundle version ${content.get("version")} is not known here`);
   const [items, logs] = [content.get("documents"), content.get("logs")];
+  demand(items.length > 0, "there is no document in the bundle, so it proves nothing");
   demand(ascending(items, (item) => item.get("id")), "the documents of the bundle are not in the order of their ids, or one stands twice");
   demand(ascending(logs, (log) => log.get("log_id")), "the logs of the bundle are not in the order of their ids, or one stands twice");
   const bundle = { name, documents: [], logs: [], checks: [], media: [] };
@@ -120,7 +121,7 @@ async function judgeBundle(bundle, others) {
   for (const document of gatherings) bundle.checks.push(await checkGathered(document.payload, related));
   const ids = new Set(documents.map((document) => document.id));
   bundle.media = await gather(related, (id) => ids.has(id));
-  bundle.checks.push(checkMedia(bundle.media, documents, gatherings));
+  bundle.checks.push(checkMedia(bundle.media, documents));
   const own = documents.flatMap((document) => [...document.checks, ...document.others]);
   const counts = (check) => check.outcome === "unknown" || !SAID_BY_OTHERS.includes(check.name);
   bundle.verdict = verdictOf([...bundle.checks, ...own.filter(counts)]);
@@ -173,16 +174,37 @@ async function checkGathered(payload, related) {
   return passed(name, `${unitOf(payload)}: each medium stands as its document says`);
 }
 
-function checkMedia(media, documents, gatherings) {
+function checkMedia(media, documents) {
   const name = "media";
-  const listed = gatherings.flatMap((document) => document.payload.get("media")).filter((told) => told.get("standing") === "without_proof");
-  const without = listed.map((told) => mediumName(told.get("medium"))).filter((medium) => !media.some((now) => isSameMedium(now.medium, medium)));
-  const open = [
-    ...media.filter((medium) => !isProof(medium.standing)).map((m) => `${labelOf(m.medium)} ${STANDINGS[m.standing]}`),
-    ...without.map((medium) => `${labelOf(medium)} ${STANDINGS.without_proof}`),
-  ];
+  const open = media.filter((medium) => !isProof(medium.standing)).map((m) => `${labelOf(m.medium)} ${STANDINGS[m.standing]}`);
+  const named = [];
+  const ids = new Set(documents.map((document) => document.id));
+  for (const [medium, standing] of documents.flatMap((document) => spokenOf(document, ids))) {
+    if (media.some((now) => isSameMedium(now.medium, medium))) continue;
+    if (standing === null) named.push(labelOf(medium));
+    else open.push(`${labelOf(medium)} ${STANDINGS[standing]}`);
+  }
   if (open.length > 0) return failed(name, `${open.length} media are not proven, the first: ${open[0]}`);
-  const proves = documents.some((document) => !["transfer", "discrepancy", "revocation"].includes(document.kind));
-  if (media.length === 0 && proves) return unknown(name, "no document in it proves anything about a medium");
+  if (media.length === 0) return unknown(name, "no document in it proves anything about a medium");
+  if (named.length > 0) return unknown(name, `of ${named.length} media that it speaks of it holds no proof, the first: ${named[0]}`);
   return passed(name, `${media.length} media, each with proof`);
+}
+
+// Media of which a document speaks that is no proof itself, and about none that is inside; how they stand by it, where it
+// speaks against them. A hand-over may well come before the proof.
+function spokenOf({ kind, payload }, inside) {
+  const of = (path) => get(payload, path);
+  const judged = (id, medium, standing) => (inside.has(id) || medium === null ? [] : [[medium, standing]]);
+  const all = (media, standing = null) => media.map((medium) => [mediumName(medium), standing]);
+  const one = () => (of("medium") === null ? null : mediumName(of("medium")));
+  const media = (entries) => entries.map((entry) => entry.get("medium"));
+  if (kind === "validation") return judged(of("document.id"), one(), accepts({ payload }) ? null : "rejected");
+  if (kind === "revocation") return judged(of("document.id"), one(), "revoked");
+  if (kind === "media_verification") {
+    const medium = readName(of("medium.identity"), of("medium.identity_digest"));
+    return judged(of("certificate.id"), medium, of("result") === "mismatched" ? "rejected" : null);
+  }
+  if (GATHERINGS.includes(kind)) return all(media(of("media").filter((told) => told.get("standing") === "without_proof")), "without_proof");
+  if (kind === "transfer") return all(media(of("media").filter((handed) => !inside.has(get(handed, "document.id")))));
+  return kind === "discrepancy" ? all([...of("missing"), ...of("extra")]) : [];
 }

@@ -15,11 +15,13 @@ const NAMED_BY = ["vendor", "model", "serial", "wwn", "size", "digest", "asset_t
 // What names a medium: as a drive reported it, or as a document writes it.
 const mediumName = (medium) => Object.fromEntries(NAMED_BY.map((name) => [name, medium.get(name)]));
 
-async function identityName(identity, tag) {
+const identityName = async (identity, tag) => readName(identity, await identityDigest(identity), tag);
+
+function readName(identity, digest, tag = null) {
   const of = (name) => identity.get(name);
   return {
     vendor: of("vendor"), model: of("model"), serial: of("serial"), wwn: of("wwn") ?? of("nguid") ?? of("eui64"),
-    size: of("size"), digest: await identityDigest(identity), asset_tag: tag,
+    size: of("size"), digest, asset_tag: tag,
   };
 }
 

@@ -136,7 +136,7 @@ fn not_one(name: &str, error: &DocumentError) -> Failure {
 
 fn failure(error: &MakeError) -> Failure {
     match error {
-        MakeError::Twice { .. } => Failure::new(Exit::Refused, error),
+        MakeError::Twice { .. } | MakeError::Empty => Failure::new(Exit::Refused, error),
         _ => Failure::new(Exit::Evidence, error),
     }
 }
