@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::{Bundle, BundleError, BundledLog, Scope, document_of};
 use crate::certificate::Verdict;
 use crate::certificate::document::{
-    Decision, Document, GatheredMedium, Gathering, MediumName, Related, Standing, VerificationResult, Verified,
-    gather_from, gather_listed, verify_any_with,
+    Decision, Document, GatheredMedium, Gathering, MediumName, Related, Relation, Standing, VerificationResult,
+    Verified, gather_from, gather_listed, verify_any_with,
 };
 use crate::custody::{
     Checkpoint, ENTRY_TYP, Entry, ExtractedLine, Hash, Note, NoteKey, SignatureKind, leaf_hash, read_checkpoint,
@@ -96,7 +96,7 @@ pub fn verify_bundle(
         .map(|state| MediumState { medium: state.medium.label(), state })
         .collect();
     checks.push(check_media(&media, &documents));
-    let verdict = judge(&checks, &documents);
+    let verdict = judge(&checks, &documents, &related, &inside);
     Ok(BundleVerification { verdict, checks, logs, media, documents })
 }
 
@@ -113,17 +113,25 @@ impl Bundle {
     }
 }
 
-/// A document that another one speaks against is told by how its medium stands, not here: a lot
-/// rightly holds a rejected certificate beside the record of destruction that followed. Where it is
-/// not established who speaks, it is not known how the medium stands.
-fn judge(checks: &[Check], documents: &[Verified]) -> Verdict {
+/// A run or a destruction that another document speaks against is told by how its medium stands, not
+/// here: a lot rightly holds a rejected certificate beside the record of destruction that followed. Of
+/// a list or a hand-over no medium tells that. Where it is not established who speaks, it is not known
+/// how the medium stands.
+fn judge(checks: &[Check], documents: &[Verified], related: &Related, inside: &dyn Fn(&str) -> bool) -> Verdict {
     let by_others = ["validation", "document revocation", "second reading", "later run", "discrepancy"];
-    let own = documents
-        .iter()
-        .flat_map(|v| &v.checks)
-        .filter(|c| c.outcome == Outcome::Unknown || !by_others.contains(&c.name));
+    let own = documents.iter().flat_map(|v| {
+        let counts = is_opposed(v, related, inside);
+        v.checks.iter().filter(move |c| counts || c.outcome == Outcome::Unknown || !by_others.contains(&c.name))
+    });
     let all: Vec<Check> = checks.iter().chain(own).cloned().collect();
     crate::certificate::judge(&all)
+}
+
+/// Whether somebody speaks against a list or a hand-over, and nothing in the bundle has taken its place.
+fn is_opposed(verified: &Verified, related: &Related, inside: &dyn Fn(&str) -> bool) -> bool {
+    let of_several = matches!(verified.document, Some(Document::Gathering(_) | Document::Transfer(_)));
+    let stands = |said: Relation| said.speaks_for == Some(false) && !related.is_replaced(&said.document, inside);
+    of_several && related.about(verified).into_iter().any(stands)
 }
 
 fn check_log(

@@ -73,3 +73,59 @@ fn what_a_bundle_speaks_of_it_proves_or_it_is_not_valid() {
     }
     agree(all);
 }
+
+/// A decision about a document of several media.
+fn decided(of: &[u8], decision: Decision, replaces: Option<&Vec<u8>>) -> Vec<u8> {
+    validated(|v| {
+        (v.document, v.medium, v.decision) = (reference(of), None, decision);
+        v.replaces = replaces.map(|bytes| id(bytes));
+    })
+}
+
+/// No medium tells what somebody says of a list or of a hand-over.
+#[test]
+fn a_list_or_a_hand_over_that_somebody_speaks_against_spoils_its_bundle() {
+    let mut all = Vec::new();
+    let mut case = |expected, name: &str, world: &World, documents: &[&Vec<u8>]| {
+        all.push((expected, Case::new(name, world.bundle_of(documents), Vec::new())));
+    };
+    let named = ["a lot", "rejected", "rejected and then accepted", "revoked", "made anew", "by one not here", "by a bad one"];
+    for (number, name) in named.into_iter().enumerate() {
+        let world = World::new(5100 + number);
+        let [certificate, lot] = [0, 5].map(|i: usize| &world.documents[i]);
+        let rejected = decided(lot, Decision::Rejected, None);
+        let accepted = decided(lot, Decision::Accepted, Some(&rejected));
+        let Document::Gathering(mut again) = Document::read(lot).unwrap().2 else { panic!("no lot") };
+        again.of = GatheredUnit::Lot { number: format!("again {number}"), customer: None };
+        let again = of_sort(DocumentType::LotCertificate, &again, &[(STATION, Role::Station)]);
+        let revoked_by = |replaced_by| {
+            revoked(|r| (r.document, r.medium, r.replaced_by) = (reference(lot), None, replaced_by))
+        };
+        let (revoked, superseded) = (revoked_by(None), revoked_by(Some(reference(&again))));
+        let worse = decided(&again, Decision::Rejected, None);
+        let (expected, more): (_, Vec<&Vec<u8>>) = match number {
+            0 => ("valid", vec![]),
+            1 => ("invalid", vec![&rejected]),
+            2 => ("valid", vec![&rejected, &accepted]),
+            3 => ("invalid", vec![&revoked]),
+            4 => ("valid", vec![&superseded, &again]),
+            5 => ("invalid", vec![&superseded]),
+            _ => ("invalid", vec![&superseded, &again, &worse]),
+        };
+        case(expected, name, &world, &[&[certificate, lot][..], &more].concat());
+    }
+    for (number, name) in ["received", "and it differs", "and that is settled"].into_iter().enumerate() {
+        let world = World::new(5200 + number);
+        let certificate = &world.documents[0];
+        let medium = MediumName::of(&world.facts().medium.identity, None);
+        let handed = HandedOver { medium, container: None, document: Some(reference(certificate)) };
+        let handed = received(vec![handed]);
+        let differs = Discrepancy { transfer: reference(&handed), missing: Vec::new(), ..discrepancy() };
+        let differs = of_sort(DocumentType::Discrepancy, &differs, &[(RECEIVER, Role::Receiver)]);
+        let settled = decided(&differs, Decision::Accepted, None);
+        let documents = [certificate, &handed, &differs, &settled];
+        let (expected, count) = [("valid", 2), ("invalid", 3), ("valid", 4)][number];
+        case(expected, name, &world, &documents[..count]);
+    }
+    agree(all);
+}

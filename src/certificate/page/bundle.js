@@ -16,8 +16,9 @@ const EVENTS = {
   lot_certificate: "media.gathered", transfer: "custody.transferred", discrepancy: "custody.discrepancy",
 };
 const GATHERINGS = ["computer_certificate", "lot_certificate"];
-// What others say of a document is told by how its medium stands: a lot rightly holds a rejected certificate beside the
-// record of destruction that followed. Where it is not established who speaks, it is not known how the medium stands.
+// What others say of a run or a destruction is told by how its medium stands: a lot rightly holds a rejected certificate
+// beside the record of destruction that followed. Of a list or a hand-over no medium tells that. Where it is not
+// established who speaks, it is not known how the medium stands.
 const SAID_BY_OTHERS = ["validation", "document revocation", "second reading", "later run", "discrepancy"];
 
 const ascending = (items, of) => items.every((item, i) => i === 0 || of(items[i - 1]) < of(item));
@@ -120,11 +121,21 @@ async function judgeBundle(bundle, others) {
   bundle.checks = [...logs.flatMap((log) => log.checks), checkComplete(documents, related, logs)];
   for (const document of gatherings) bundle.checks.push(await checkGathered(document.payload, related));
   const ids = new Set(documents.map((document) => document.id));
-  bundle.media = await gather(related, (id) => ids.has(id));
+  const inside = (id) => ids.has(id);
+  bundle.media = await gather(related, inside);
   bundle.checks.push(checkMedia(bundle.media, documents));
-  const own = documents.flatMap((document) => [...document.checks, ...document.others]);
-  const counts = (check) => check.outcome === "unknown" || !SAID_BY_OTHERS.includes(check.name);
-  bundle.verdict = verdictOf([...bundle.checks, ...own.filter(counts)]);
+  const own = documents.flatMap((document) => {
+    const opposed = isOpposed(document, related, inside);
+    const counts = (check) => opposed || check.outcome === "unknown" || !SAID_BY_OTHERS.includes(check.name);
+    return [...document.checks, ...document.others].filter(counts);
+  });
+  bundle.verdict = verdictOf([...bundle.checks, ...own]);
+}
+
+// Whether somebody speaks against a list or a hand-over, and nothing in the bundle has taken its place.
+function isOpposed(document, related, inside) {
+  const against = (said) => said.outcome === "failed" && !related.isReplaced(said.id, inside);
+  return [...GATHERINGS, "transfer"].includes(document.kind) && related.about(document).some(against);
 }
 
 function checkComplete(documents, related, logs) {
