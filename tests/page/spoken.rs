@@ -129,3 +129,47 @@ fn a_list_or_a_hand_over_that_somebody_speaks_against_spoils_its_bundle() {
     }
     agree(all);
 }
+
+/// The drive was wiped, used, and wiped again: what is said against the second run the first does not make good.
+#[test]
+fn an_older_certificate_covers_nothing_up_in_a_bundle() {
+    let mut all = Vec::new();
+    let named = ["both", "rejected", "accepted since", "revoked", "replaced", "read otherwise", "read again", "failed after it was destroyed"];
+    for (number, name) in named.into_iter().enumerate() {
+        let mut world = World::new(5300 + number);
+        let again = |hours: i64, facts: RunFacts| RunFacts {
+            run_id: format!("{hours:02x}{:030x}", 5300 + number),
+            ended: facts.ended + chrono::TimeDelta::hours(hours),
+            ..facts
+        };
+        let later = again(2, world.facts());
+        let newer = certificate_of(&world.intended(later.clone()));
+        let last = certificate_of(&world.intended(again(9, world.facts())));
+        let old = world.documents[0].clone();
+        let rejected = validated(|v| (v.document, v.decision) = (reference(&newer), Decision::Rejected));
+        let accepted = validated(|v| (v.document, v.replaces) = (reference(&newer), Some(id(&rejected))));
+        let revoked_by = |replaced_by| revoked(|r| (r.document, r.replaced_by) = (reference(&newer), replaced_by));
+        let (gone, replaced) = (revoked_by(None), revoked_by(Some(reference(&old))));
+        let differs = read_again(|v| {
+            (v.certificate, v.run_id) = (reference(&newer), later.run_id.clone());
+            v.medium.identity = later.medium.identity.clone();
+            v.medium.identity_digest = later.medium.identity_digest.clone();
+            v.matched.0 -= 512;
+            v.result = VerificationResult::Mismatched;
+        });
+        let (destroyed, failed) = (world.documents[4].clone(), failure_report_of(world.intended(again(27, later.clone()))));
+        let (expected, documents): (_, Vec<&Vec<u8>>) = match number {
+            0 => ("valid", vec![&old, &newer]),
+            1 => ("invalid", vec![&old, &newer, &rejected]),
+            2 => ("valid", vec![&old, &newer, &rejected, &accepted]),
+            3 => ("invalid", vec![&old, &newer, &gone]),
+            4 => ("valid", vec![&old, &newer, &replaced]),
+            5 => ("invalid", vec![&old, &newer, &differs]),
+            // Another run before the reading.
+            6 => ("invalid", vec![&old, &newer, &differs, &last]),
+            _ => ("invalid", vec![&destroyed, &failed]),
+        };
+        all.push((expected, Case::new(name, world.bundle_of(&documents), Vec::new())));
+    }
+    agree(all);
+}
