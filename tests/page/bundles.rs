@@ -161,7 +161,8 @@ impl World {
     /// A bundle of these documents, each named by the log.
     pub fn bundle_of(&self, documents: &[&Vec<u8>]) -> Vec<u8> {
         let log = Growing { lines: self.log.lines.clone() };
-        World { log, documents: documents.iter().map(|document| (*document).clone()).collect() }.bundle(|_| true, |_| true)
+        World { log, documents: documents.iter().map(|document| (*document).clone()).collect() }
+            .bundle(|_| true, |_| true)
     }
 
     /// A bundle of some of the documents, with a log that names `logged`.

@@ -38,7 +38,9 @@ fn what_a_bundle_speaks_of_it_proves_or_it_is_not_valid() {
     let (one, two) = (World::new(5001), World::new(5002));
     let certificate = &one.documents[0];
     let mismatched = {
-        let Document::MediaVerification(mut read) = Document::read(&two.documents[3]).unwrap().2 else { panic!("none") };
+        let Document::MediaVerification(mut read) = Document::read(&two.documents[3]).unwrap().2 else {
+            panic!("none")
+        };
         read.matched.0 -= 512;
         read.result = VerificationResult::Mismatched;
         let signers = [(OTHER_STATION, Role::Station), (VERIFIER, Role::Verifier)];
@@ -89,7 +91,8 @@ fn a_list_or_a_hand_over_that_somebody_speaks_against_spoils_its_bundle() {
     let mut case = |expected, name: &str, world: &World, documents: &[&Vec<u8>]| {
         all.push((expected, Case::new(name, world.bundle_of(documents), Vec::new())));
     };
-    let named = ["a lot", "rejected", "rejected and then accepted", "revoked", "made anew", "by one not here", "by a bad one"];
+    let named =
+        ["a lot", "rejected", "rejected and then accepted", "revoked", "made anew", "by one not here", "by a bad one"];
     for (number, name) in named.into_iter().enumerate() {
         let world = World::new(5100 + number);
         let [certificate, lot] = [0, 5].map(|i: usize| &world.documents[i]);
@@ -98,9 +101,8 @@ fn a_list_or_a_hand_over_that_somebody_speaks_against_spoils_its_bundle() {
         let Document::Gathering(mut again) = Document::read(lot).unwrap().2 else { panic!("no lot") };
         again.of = GatheredUnit::Lot { number: format!("again {number}"), customer: None };
         let again = of_sort(DocumentType::LotCertificate, &again, &[(STATION, Role::Station)]);
-        let revoked_by = |replaced_by| {
-            revoked(|r| (r.document, r.medium, r.replaced_by) = (reference(lot), None, replaced_by))
-        };
+        let revoked_by =
+            |replaced_by| revoked(|r| (r.document, r.medium, r.replaced_by) = (reference(lot), None, replaced_by));
         let (revoked, superseded) = (revoked_by(None), revoked_by(Some(reference(&again))));
         let worse = decided(&again, Decision::Rejected, None);
         let (expected, more): (_, Vec<&Vec<u8>>) = match number {
@@ -134,7 +136,16 @@ fn a_list_or_a_hand_over_that_somebody_speaks_against_spoils_its_bundle() {
 #[test]
 fn an_older_certificate_covers_nothing_up_in_a_bundle() {
     let mut all = Vec::new();
-    let named = ["both", "rejected", "accepted since", "revoked", "replaced", "read otherwise", "read again", "failed after it was destroyed"];
+    let named = [
+        "both",
+        "rejected",
+        "accepted since",
+        "revoked",
+        "replaced",
+        "read otherwise",
+        "read again",
+        "failed after it was destroyed",
+    ];
     for (number, name) in named.into_iter().enumerate() {
         let mut world = World::new(5300 + number);
         let again = |hours: i64, facts: RunFacts| RunFacts {
@@ -157,7 +168,8 @@ fn an_older_certificate_covers_nothing_up_in_a_bundle() {
             v.matched.0 -= 512;
             v.result = VerificationResult::Mismatched;
         });
-        let (destroyed, failed) = (world.documents[4].clone(), failure_report_of(world.intended(again(27, later.clone()))));
+        let (destroyed, failed) =
+            (world.documents[4].clone(), failure_report_of(world.intended(again(27, later.clone()))));
         let (expected, documents): (_, Vec<&Vec<u8>>) = match number {
             0 => ("valid", vec![&old, &newer]),
             1 => ("invalid", vec![&old, &newer, &rejected]),

@@ -134,7 +134,8 @@ impl Related {
     pub fn is_replaced(&self, revocation: &str, counts: &dyn Fn(&str) -> bool) -> bool {
         let found = self.find(revocation).and_then(|verified| verified.document.as_ref());
         let Some(Document::Revocation(Revocation { replaced_by: Some(instead), .. })) = found else { return false };
-        let instead = self.find(&instead.id).filter(|verified| verified.verdict == Verdict::Valid && counts(&instead.id));
+        let instead =
+            self.find(&instead.id).filter(|verified| verified.verdict == Verdict::Valid && counts(&instead.id));
         instead.is_some_and(|verified| self.about(verified).iter().all(|said| said.speaks_for == Some(true)))
     }
 
