@@ -135,6 +135,11 @@ impl Bundle {
         self.documents.iter().map(|document| document.id.as_str())
     }
 
+    /// How many entries of logs are in it.
+    pub fn entries(&self) -> usize {
+        self.logs.iter().map(|log| log.entries.len()).sum()
+    }
+
     /// The documents' files in the order of their ids. An error: one is not the file of its id.
     pub fn files(&self) -> Result<Vec<(String, Vec<u8>)>, BundleError> {
         self.documents.iter().map(BundledDocument::open).collect()
