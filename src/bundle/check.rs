@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::{Bundle, BundleError, BundledLog, Scope, document_of};
 use crate::certificate::Verdict;
 use crate::certificate::document::{
-    Decision, Document, GatheredMedium, Gathering, MediumName, Related, Relation, Standing, VerificationResult,
-    Verified, gather_from, gather_listed, verify_any_with,
+    Decision, Document, DocumentRef, DocumentType, GatheredMedium, Gathering, MediumName, Related, Relation, Standing,
+    VerificationResult, Verified, gather_from, gather_listed, verify_any_with,
 };
 use crate::custody::{
     Checkpoint, ENTRY_TYP, Entry, ExtractedLine, Hash, Note, NoteKey, SignatureKind, leaf_hash, read_checkpoint,
@@ -383,19 +383,22 @@ fn check_media(media: &[MediumState], documents: &[Verified]) -> Check {
 /// where it speaks against them.
 fn spoken_of(verified: &Verified, inside: &dyn Fn(&str) -> bool) -> Vec<(MediumName, Option<Standing>)> {
     let Some(document) = &verified.document else { return Vec::new() };
-    let judged = |id: &str, standing| {
-        let medium = document.medium().filter(|_| !inside(id));
-        medium.map(|medium| (medium, standing)).into_iter().collect()
+    let judged = |about: &DocumentRef, standing: Option<Standing>| {
+        use DocumentType as T;
+        let of_one = matches!(about.kind, T::Certificate | T::FailureReport | T::Destruction);
+        // It has a medium, also where the judgement does not name it.
+        let medium = document.medium().or_else(|| of_one.then(MediumName::default)).filter(|_| !inside(&about.id));
+        medium.map(|medium| (medium, standing.filter(|_| of_one))).into_iter().collect()
     };
     match document {
         Document::Validation(v) => {
-            judged(&v.document.id, (v.decision == Decision::Rejected).then_some(Standing::Rejected))
+            judged(&v.document, (v.decision == Decision::Rejected).then_some(Standing::Rejected))
         }
         Document::MediaVerification(v) => {
             let differs = v.result == VerificationResult::Mismatched;
-            judged(&v.certificate.id, differs.then_some(Standing::Rejected))
+            judged(&v.certificate, differs.then_some(Standing::Rejected))
         }
-        Document::Revocation(r) => judged(&r.document.id, Some(Standing::Revoked)),
+        Document::Revocation(r) => judged(&r.document, Some(Standing::Revoked)),
         Document::Gathering(g) => {
             let without = g.media.iter().filter(|m| m.standing == Standing::WithoutProof);
             without.map(|m| (m.medium.clone(), Some(m.standing))).collect()

@@ -51,6 +51,11 @@ fn what_a_bundle_speaks_of_it_proves_or_it_is_not_valid() {
         container: None,
         document: proof.map(|bytes| reference(bytes)),
     };
+    let nameless = revoked(|r| (r.document, r.medium) = (reference(&two.documents[0]), None));
+    let undone = revoked(|r| {
+        let medium = MediumName::of(&one.facts().medium.identity, None);
+        (r.document, r.medium) = (reference(&one.documents[7]), Some(medium));
+    });
     let own = received(vec![handed(&one, Some(certificate))]);
     let both = received(vec![handed(&one, Some(certificate)), handed(&two, None)]);
     let alone = received(vec![handed(&two, None)]);
@@ -66,6 +71,8 @@ fn what_a_bundle_speaks_of_it_proves_or_it_is_not_valid() {
         ("invalid", "and another is revoked", vec![certificate, revoked]),
         ("invalid", "and another is not what it should be", vec![certificate, &mismatched]),
         ("consistent", "and another was read", vec![certificate, read]),
+        ("invalid", "and another is revoked that is not named", vec![certificate, &nameless]),
+        ("valid", "and it is about a validation of the same", vec![certificate, &undone]),
         ("valid", "and the other was destroyed since", vec![certificate, rejected, &two.documents[4]]),
     ];
     let empty = br#"{"schema":"lastwrite-bundle","version":1,"documents":[],"logs":[]}"#.to_vec();

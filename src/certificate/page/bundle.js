@@ -201,19 +201,26 @@ function checkMedia(media, documents) {
   return passed(name, `${media.length} media, each with proof`);
 }
 
+const NAMELESS = Object.fromEntries(NAMED_BY.map((name) => [name, null]));
+
 // Media of which a document speaks that is no proof itself, and about none that is inside; how they stand by it, where it
 // speaks against them. A hand-over may well come before the proof.
 function spokenOf({ kind, payload }, inside) {
   const of = (path) => get(payload, path);
-  const judged = (id, medium, standing) => (inside.has(id) || medium === null ? [] : [[medium, standing]]);
+  // It has a medium, also where the judgement does not name it.
+  const judged = (about, medium, standing) => {
+    const ofOne = ["certificate", "failure_report", "destruction"].includes(get(about, "kind"));
+    if (inside.has(get(about, "id")) || (medium === null && !ofOne)) return [];
+    return [[medium ?? NAMELESS, ofOne ? standing : null]];
+  };
   const all = (media, standing = null) => media.map((medium) => [mediumName(medium), standing]);
   const one = () => (of("medium") === null ? null : mediumName(of("medium")));
   const media = (entries) => entries.map((entry) => entry.get("medium"));
-  if (kind === "validation") return judged(of("document.id"), one(), accepts({ payload }) ? null : "rejected");
-  if (kind === "revocation") return judged(of("document.id"), one(), "revoked");
+  if (kind === "validation") return judged(of("document"), one(), accepts({ payload }) ? null : "rejected");
+  if (kind === "revocation") return judged(of("document"), one(), "revoked");
   if (kind === "media_verification") {
     const medium = readName(of("medium.identity"), of("medium.identity_digest"));
-    return judged(of("certificate.id"), medium, of("result") === "mismatched" ? "rejected" : null);
+    return judged(of("certificate"), medium, of("result") === "mismatched" ? "rejected" : null);
   }
   if (GATHERINGS.includes(kind)) return all(media(of("media").filter((told) => told.get("standing") === "without_proof")), "without_proof");
   if (kind === "transfer") return all(media(of("media").filter((handed) => !inside.has(get(handed, "document.id")))));
