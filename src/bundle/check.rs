@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::{Bundle, BundleError, BundledLog, Scope, document_of};
 use crate::certificate::Verdict;
 use crate::certificate::document::{
-    Document, DocumentType, GatheredMedium, Gathering, Related, Standing, Verified, gather_from, gather_listed,
-    verify_any_with,
+    Decision, Document, DocumentRef, DocumentType, GatheredMedium, Gathering, MediumName, Related, Relation, Standing,
+    VerificationResult, Verified, gather_from, gather_listed, verify_any_with,
 };
 use crate::custody::{
     Checkpoint, ENTRY_TYP, Entry, ExtractedLine, Hash, Note, NoteKey, SignatureKind, leaf_hash, read_checkpoint,
@@ -96,7 +96,7 @@ pub fn verify_bundle(
         .map(|state| MediumState { medium: state.medium.label(), state })
         .collect();
     checks.push(check_media(&media, &documents));
-    let verdict = judge(&checks, &documents);
+    let verdict = judge(&checks, &documents, &related, &inside);
     Ok(BundleVerification { verdict, checks, logs, media, documents })
 }
 
@@ -113,17 +113,25 @@ impl Bundle {
     }
 }
 
-/// A document that another one speaks against is told by how its medium stands, not here: a lot
-/// rightly holds a rejected certificate beside the record of destruction that followed. Where it is
-/// not established who speaks, it is not known how the medium stands.
-fn judge(checks: &[Check], documents: &[Verified]) -> Verdict {
+/// A run or a destruction that another document speaks against is told by how its medium stands, not
+/// here: a lot rightly holds a rejected certificate beside the record of destruction that followed. Of
+/// a list or a hand-over no medium tells that. Where it is not established who speaks, it is not known
+/// how the medium stands.
+fn judge(checks: &[Check], documents: &[Verified], related: &Related, inside: &dyn Fn(&str) -> bool) -> Verdict {
     let by_others = ["validation", "document revocation", "second reading", "later run", "discrepancy"];
-    let own = documents
-        .iter()
-        .flat_map(|v| &v.checks)
-        .filter(|c| c.outcome == Outcome::Unknown || !by_others.contains(&c.name));
+    let own = documents.iter().flat_map(|v| {
+        let counts = is_opposed(v, related, inside);
+        v.checks.iter().filter(move |c| counts || c.outcome == Outcome::Unknown || !by_others.contains(&c.name))
+    });
     let all: Vec<Check> = checks.iter().chain(own).cloned().collect();
     crate::certificate::judge(&all)
+}
+
+/// Whether somebody speaks against a list or a hand-over, and nothing in the bundle has taken its place.
+fn is_opposed(verified: &Verified, related: &Related, inside: &dyn Fn(&str) -> bool) -> bool {
+    let of_several = matches!(verified.document, Some(Document::Gathering(_) | Document::Transfer(_)));
+    let stands = |said: Relation| said.speaks_for == Some(false) && !related.is_replaced(&said.document, inside);
+    of_several && related.about(verified).into_iter().any(stands)
 }
 
 fn check_log(
@@ -217,7 +225,7 @@ impl Entries {
 fn check_entries(verified: &Verified, entries: &Entries) -> Check {
     let name = "custody inclusion";
     let id = verified.id.as_deref().unwrap_or_default();
-    let naming = entries.naming(id).find(|entry| verified.kind.is_some_and(|kind| entry.typ == kind.event()));
+    let naming = entries.naming(id).find(|entry| verified.kind.is_some_and(|kind| kind.is_named_by(&entry.typ)));
     let unknown = || Check::new(name, Outcome::Unknown, "no entry of a custody log in the bundle names it");
     let Some(Document::Run(run)) = &verified.document else {
         return naming.map_or_else(unknown, |entry| {
@@ -346,24 +354,61 @@ fn contradiction(gathering: &Gathering, related: &Related) -> Option<String> {
 
 fn check_media(media: &[MediumState], documents: &[Verified]) -> Check {
     let name = "media";
-    let listed: Vec<&GatheredMedium> = documents
-        .iter()
-        .filter_map(|v| if let Some(Document::Gathering(g)) = &v.document { Some(&g.media) } else { None })
-        .flatten()
-        .filter(|m| m.standing == Standing::WithoutProof)
-        .collect();
     let open = media.iter().filter(|m| !m.state.standing.is_proof());
     let mut open: Vec<String> = open.map(|m| format!("{} {}", m.medium, m.state.standing.words())).collect();
-    let later = |m: &GatheredMedium| media.iter().any(|now| now.state.medium.same_medium(&m.medium));
-    open.extend(listed.iter().filter(|m| !later(m)).map(|m| format!("{} {}", m.medium.label(), m.standing.words())));
-    let sorts = documents.iter().filter(|v| {
-        !matches!(v.kind, Some(DocumentType::Transfer | DocumentType::Discrepancy | DocumentType::Revocation))
-    });
-    match (open.first(), media.is_empty() && sorts.count() > 0) {
-        (Some(first), _) => {
-            Check::new(name, Outcome::Failed, format!("{} media are not proven, the first: {first}", open.len()))
+    let mut named = Vec::new();
+    let ids: HashSet<&str> = documents.iter().filter_map(|v| v.id.as_deref()).collect();
+    for (medium, standing) in documents.iter().flat_map(|v| spoken_of(v, &|id| ids.contains(id))) {
+        let is_told = media.iter().any(|now| now.state.medium.same_medium(&medium));
+        match standing {
+            _ if is_told => {}
+            Some(standing) => open.push(format!("{} {}", medium.label(), standing.words())),
+            None => named.push(medium.label()),
         }
-        (None, true) => Check::new(name, Outcome::Unknown, "no document in it proves anything about a medium"),
+    }
+    if let Some(first) = open.first() {
+        return Check::new(name, Outcome::Failed, format!("{} media are not proven, the first: {first}", open.len()));
+    }
+    match (named.first(), media.is_empty()) {
+        (_, true) => Check::new(name, Outcome::Unknown, "no document in it proves anything about a medium"),
+        (Some(first), _) => {
+            let detail = format!("of {} media that it speaks of it holds no proof, the first: {first}", named.len());
+            Check::new(name, Outcome::Unknown, detail)
+        }
         (None, false) => Check::new(name, Outcome::Passed, format!("{} media, each with proof", media.len())),
+    }
+}
+
+/// Media of which a document speaks that is no proof itself, and about none that is `inside`; how they stand by it,
+/// where it speaks against them.
+fn spoken_of(verified: &Verified, inside: &dyn Fn(&str) -> bool) -> Vec<(MediumName, Option<Standing>)> {
+    let Some(document) = &verified.document else { return Vec::new() };
+    let judged = |about: &DocumentRef, standing: Option<Standing>| {
+        use DocumentType as T;
+        let of_one = matches!(about.kind, T::Certificate | T::FailureReport | T::Destruction);
+        // It has a medium, also where the judgement does not name it.
+        let medium = document.medium().or_else(|| of_one.then(MediumName::default)).filter(|_| !inside(&about.id));
+        medium.map(|medium| (medium, standing.filter(|_| of_one))).into_iter().collect()
+    };
+    match document {
+        Document::Validation(v) => {
+            judged(&v.document, (v.decision == Decision::Rejected).then_some(Standing::Rejected))
+        }
+        Document::MediaVerification(v) => {
+            let differs = v.result == VerificationResult::Mismatched;
+            judged(&v.certificate, differs.then_some(Standing::Rejected))
+        }
+        Document::Revocation(r) => judged(&r.document, Some(Standing::Revoked)),
+        Document::Gathering(g) => {
+            let without = g.media.iter().filter(|m| m.standing == Standing::WithoutProof);
+            without.map(|m| (m.medium.clone(), Some(m.standing))).collect()
+        }
+        // A hand-over may well come before the proof.
+        Document::Transfer(t) => {
+            let without = t.media.iter().filter(|m| m.document.as_ref().is_none_or(|d| !inside(&d.id)));
+            without.map(|m| (m.medium.clone(), None)).collect()
+        }
+        Document::Discrepancy(d) => d.missing.iter().chain(&d.extra).map(|m| (m.clone(), None)).collect(),
+        Document::Run(_) | Document::Destruction(_) => Vec::new(),
     }
 }

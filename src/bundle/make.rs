@@ -20,11 +20,22 @@ pub enum MakeError {
         #[source]
         source: DocumentError,
     },
+    /// No file at all.
+    #[error("there is no document to bundle; name a document, or a folder that holds one")]
+    Empty,
     /// Two files are one document with different signatures.
     #[error("{name} is the same document as another file, with other signatures; give the one that has them all")]
     Twice {
         /// The file.
         name: String,
+    },
+    /// Two bundles have different states of one log.
+    #[error(
+        "two of them prove their entries to different checkpoints of log {log_id}; name the documents of one of them"
+    )]
+    TwoCheckpoints {
+        /// The log.
+        log_id: String,
     },
     /// The checkpoint cannot be used.
     #[error("the checkpoint cannot be used: {0}")]
@@ -57,6 +68,9 @@ pub fn bundle(files: &[(String, Vec<u8>)], log: Option<(&Extract, &str)>) -> Res
             Some(_) => return Err(MakeError::Twice { name: name.clone() }),
         }
     }
+    if documents.is_empty() {
+        return Err(MakeError::Empty);
+    }
     documents.sort_by(|a, b| a.id.cmp(&b.id));
     let (logs, left_out) = match log {
         None => (Vec::new(), 0),
@@ -66,6 +80,43 @@ pub fn bundle(files: &[(String, Vec<u8>)], log: Option<(&Extract, &str)>) -> Res
         }
     };
     Ok((Bundle { schema: "lastwrite-bundle".to_owned(), version: 1, documents, logs }, left_out))
+}
+
+impl Bundle {
+    /// One bundle with the documents and the logs of both: media that two stations have to do with.
+    pub fn join(mut self, other: Bundle) -> Result<Bundle, MakeError> {
+        for document in other.documents {
+            match self.documents.binary_search_by(|there| there.id.cmp(&document.id)) {
+                Err(at) => self.documents.insert(at, document),
+                Ok(at) if self.documents.get(at) == Some(&document) => {}
+                Ok(_) => return Err(MakeError::Twice { name: format!("document {}", document.id) }),
+            }
+        }
+        for log in other.logs {
+            match self.logs.binary_search_by(|there| there.log_id.cmp(&log.log_id)) {
+                Err(at) => self.logs.insert(at, log),
+                Ok(at) => self.logs.get_mut(at).map_or(Ok(()), |there| there.join(log))?,
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl BundledLog {
+    fn join(&mut self, other: BundledLog) -> Result<(), MakeError> {
+        if self.checkpoint != other.checkpoint {
+            return Err(MakeError::TwoCheckpoints { log_id: other.log_id });
+        }
+        for entry in other.entries {
+            match self.entries.binary_search_by_key(&entry.index, |there| there.index) {
+                Err(at) => self.entries.insert(at, entry),
+                Ok(at) if self.entries.get(at) == Some(&entry) => {}
+                // One of them stands in no such log.
+                Ok(_) => return Err(MakeError::TwoCheckpoints { log_id: other.log_id }),
+            }
+        }
+        Ok(())
+    }
 }
 
 fn bundle_log(extract: &Extract, checkpoint: &str) -> Result<(BundledLog, usize), MakeError> {

@@ -103,6 +103,9 @@ impl Bundle {
         if bundle.version != 1 {
             return Err(BundleError::Part(format!("version {} is not known here", bundle.version)));
         }
+        if bundle.documents.is_empty() {
+            return Err(BundleError::Part("there is no document in the bundle, so it proves nothing".into()));
+        }
         let ordered = bundle.documents.windows(2).all(|pair| pair[0].id < pair[1].id);
         if !ordered {
             return Err(BundleError::Part(
@@ -130,6 +133,11 @@ impl Bundle {
     /// The ids that it says its documents have; whether they do, [`Bundle::files`] tells.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.documents.iter().map(|document| document.id.as_str())
+    }
+
+    /// How many entries of logs are in it.
+    pub fn entries(&self) -> usize {
+        self.logs.iter().map(|log| log.entries.len()).sum()
     }
 
     /// The documents' files in the order of their ids. An error: one is not the file of its id.

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use super::documents::RECEIVED;
 use super::folder::{Station, StationError};
-use crate::certificate;
+use crate::certificate::{self, document::RECEIVED};
 use crate::custody::{self, AuditConfig, AuditReport, Entry, Finding, Hash, KnownState, Severity};
 use crate::signed::{Jws, TrustStore, sha256};
 

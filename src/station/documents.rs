@@ -7,13 +7,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::folder::{Station, StationError, io_error};
-use crate::certificate::document::{Document, DocumentError, DocumentType};
+use crate::certificate::document::{Document, DocumentError, DocumentType, RECEIVED};
 use crate::certificate::id_of;
 use crate::custody::{LogError, NewEvent};
 use crate::signed::{Jws, MAX_DOCUMENT, StationKey, atomic_write, sync_folder, write_new};
-
-/// Custody event: the receiver has signed a transfer.
-pub const RECEIVED: &str = "custody.received";
 
 /// A document that was not taken in.
 #[derive(Debug, thiserror::Error)]

@@ -60,7 +60,7 @@ pub use crate::sanitize::{
     state::{RunPlan, RunState},
 };
 pub use audit::{audit, known_state};
-pub use documents::{KeepError, Kept, Library, RECEIVED, keep_document, put_document};
+pub use documents::{KeepError, Kept, Library, keep_document, put_document};
 pub use durability::Durability;
 pub use folder::{NewKey, Station, StationConfig, StationError, default_folder, second_place};
 pub use lottery::{DrawError, DrawRequest, Drawn, Terms, announce, draw};

@@ -174,3 +174,67 @@ fn a_list_that_is_signed_has_no_proof_that_is_in_doubt() {
         }
     }
 }
+
+/// The drive was used again before the second run: what somebody says against that is not made good by the first.
+#[test]
+fn an_older_certificate_does_not_cover_up_what_speaks_against_a_newer_one() {
+    let trust = trust();
+    let size = facts().medium.identity.size.0;
+    let of_run = |hours| certificate_of(&run(size, hours, None));
+    // Before and after the sample's reading.
+    let (old, new, before, after) = (of_run(0), of_run(1), of_run(2), of_run(28));
+    let about = |of: &Vec<u8>, decision| validated(|v| (v.document, v.decision) = (reference(of), decision));
+    let rejected = about(&new, Decision::Rejected);
+    let accepted = validated(|v| (v.document, v.replaces) = (reference(&new), Some(id(&rejected))));
+    let revoked_by = |replaced_by| revoked(|r| (r.document, r.replaced_by) = (reference(&new), replaced_by));
+    let (revoked, superseded) = (revoked_by(None), revoked_by(Some(reference(&old))));
+    let differs = read_again(|v| {
+        (v.certificate, v.run_id) = (reference(&new), run(size, 1, None).run_id);
+        v.matched.0 -= 512;
+        v.result = VerificationResult::Mismatched;
+    });
+    let cases: Vec<(Vec<&Vec<u8>>, Standing, &Vec<u8>)> = vec![
+        (vec![&old, &new], Standing::Sanitized, &new),
+        (vec![&old, &new, &rejected], Standing::Rejected, &new),
+        (vec![&old, &new, &rejected, &accepted], Standing::Sanitized, &new),
+        (vec![&old, &new, &revoked], Standing::Revoked, &new),
+        (vec![&old, &new, &superseded], Standing::Sanitized, &old),
+        (vec![&old, &new, &differs], Standing::Rejected, &new),
+        (vec![&old, &new, &differs, &before], Standing::Rejected, &new),
+        (vec![&old, &new, &differs, &after], Standing::Sanitized, &after),
+    ];
+    for (number, (files, standing, document)) in cases.into_iter().enumerate() {
+        let related = Related::new(files.iter().map(|file| file.as_slice()), Some(&trust));
+        assert!(related.documents().iter().all(|v| v.verdict == Verdict::Valid), "{number}");
+        for media in [gather(&related, &[], &|_| true), gather_from(&related, &|_| true)] {
+            let told = media[0].document.as_ref().map(|document| document.id.clone());
+            assert_eq!((media.len(), media[0].standing, told), (1, standing, Some(id(document))), "{number}");
+        }
+    }
+    // It is enough that the rejection lies beside.
+    let related = Related::new([&old, &new, &rejected].map(Vec::as_slice), Some(&trust));
+    let own = id(&old);
+    assert_eq!(gather_from(&related, &|id| id == own)[0].standing, Standing::WithoutProof);
+}
+
+#[test]
+fn a_medium_on_which_a_run_fails_after_its_destruction_was_not_destroyed() {
+    let trust = trust();
+    let size = facts().medium.identity.size.0;
+    // Before and after the sample's destruction.
+    let (before, after) = (failure_report_of(run(size, 28, None)), failure_report_of(run(size, 29, None)));
+    for (failure, because, standing) in [
+        (&before, None, Standing::Destroyed),
+        (&after, None, Standing::Failed),
+        // The clocks differ: nobody destroys it for what came later.
+        (&after, Some(reference(&after)), Standing::Destroyed),
+    ] {
+        let record = Destruction { because, ..destruction() };
+        let signers = [(OPERATOR, Role::Operator), (WITNESS, Role::Witness)];
+        let record = signed(&serde_json::to_vec(&record).unwrap(), DocumentType::Destruction.typ(), &signers);
+        let related = Related::new([failure.as_slice(), &record], Some(&trust));
+        assert!(related.documents().iter().all(|v| v.verdict == Verdict::Valid));
+        let media = gather(&related, &[], &|_| true);
+        assert_eq!((media.len(), media[0].standing), (1, standing));
+    }
+}

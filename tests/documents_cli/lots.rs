@@ -114,3 +114,41 @@ fn a_failure_after_the_certificate_is_found_among_those_of_the_station() {
         std::fs::remove_file(file).unwrap();
     }
 }
+
+/// A drive that was wiped here, and one that was wiped there, in one file; each log under the checkpoint of its station.
+#[test]
+fn bundles_of_two_stations_are_joined_into_one() {
+    let (here, there) = (Bench::new(), Bench::new());
+    let card = there.station.path("station.pub.json");
+    let key = there.station.state().join("keys/station.pem");
+    there.station.ok(&["key", "show", "--key", text(&key), "--name", "bench 2", "--out", text(&card)]);
+    here.station.ok(&["key", "trust", text(&card), "--role", "station"]);
+    let bundled = |bench: &Bench, name: &str, files: &[&str]| -> String {
+        let out = text(&bench.station.path(name)).to_owned();
+        bench.station.ok(&[&["certificate", "bundle"], files, &["--out", &out]].concat());
+        out
+    };
+    let (a, b) = (here.wiped("a.img"), there.wiped("b.img"));
+    let theirs = bundled(&there, "theirs.bundle.json", &[&b]);
+    let own = bundled(&here, "own.bundle.json", &[&a]);
+    for (name, files) in [("both.bundle.json", [a.as_str(), &theirs]), ("joined.bundle.json", [own.as_str(), &theirs])]
+    {
+        let both_of = bundled(&here, name, &files);
+        let told = here.stranger(&["--json", "certificate", "verify", &both_of, "--trust", &here.trust()]);
+        assert_eq!(code(&told), Some(0), "{name}: {}", both(&told));
+        let found = &json_lines(&told.stdout)[0]["bundle"];
+        let count = |member: &str| found[member].as_array().unwrap().len();
+        assert_eq!((count("documents"), count("media"), count("logs")), (2, 2, 2), "{name}");
+    }
+    // The log has grown since, and its entries cannot be proven to two checkpoints.
+    here.wiped("c.img");
+    let out = here.station.path("refused.bundle.json");
+    let args = ["certificate", "bundle", &a, &own, "--out", text(&out)];
+    let told = both(&here.station.expect(3, &args));
+    assert!(told.contains("different checkpoints") && !out.exists(), "{told}");
+    // An empty folder makes no bundle.
+    let empty = here.station.path("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let told = both(&here.station.expect(3, &["certificate", "bundle", text(&empty), "--out", text(&out)]));
+    assert!(told.contains("no document to bundle") && !out.exists(), "{told}");
+}

@@ -60,7 +60,8 @@ impl Growing {
         if let Document::Run(run) = &document {
             data["run_id"] = json!(run.facts.run_id);
         }
-        self.add(kind.event(), "s", data);
+        let received = matches!(&document, Document::Transfer(transfer) if transfer.receiver(&jws).is_some());
+        self.add(if received { RECEIVED } else { kind.event() }, "s", data);
     }
 
     /// The last entry as somebody else's word, or signed by others.
@@ -143,6 +144,25 @@ impl World {
         ];
         assert_eq!(documents.len(), POOL);
         World { log, documents }
+    }
+
+    /// Another run, as the log has it.
+    pub fn intended(&mut self, mut facts: RunFacts) -> RunFacts {
+        self.log.intend(&mut facts);
+        facts
+    }
+
+    /// What its first run was.
+    pub fn facts(&self) -> RunFacts {
+        let Document::Run(run) = Document::read(&self.documents[0]).unwrap().2 else { panic!("no run") };
+        run.facts
+    }
+
+    /// A bundle of these documents, each named by the log.
+    pub fn bundle_of(&self, documents: &[&Vec<u8>]) -> Vec<u8> {
+        let log = Growing { lines: self.log.lines.clone() };
+        World { log, documents: documents.iter().map(|document| (*document).clone()).collect() }
+            .bundle(|_| true, |_| true)
     }
 
     /// A bundle of some of the documents, with a log that names `logged`.

@@ -7,6 +7,7 @@ mod bundles;
 mod judged;
 mod roots;
 mod runs;
+mod spoken;
 mod tokens;
 
 use std::collections::BTreeMap;

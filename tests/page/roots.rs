@@ -138,3 +138,108 @@ fn whom_roots_vouch_for_the_page_believes_as_the_program_does() {
     }
     assert!(differ.is_empty(), "{} of {compared} differ: {}", differ.len(), differ.join("\n"));
 }
+
+/// What one trust file says against a key no other one takes back, whichever comes first.
+#[test]
+fn no_trust_file_takes_back_what_another_says_against_a_key() {
+    let Some(browser) = Browser::start() else { return };
+    let station = super::super::Station::new();
+    let page = super::super::page(&station);
+    let certificate = certificate_of(&facts());
+    let with = |change: &dyn Fn(&mut TrustedKey)| {
+        let mut trust = trusted();
+        change(trust.find_mut(key(STATION).kid()).unwrap());
+        trust.to_bytes()
+    };
+    let cases: [(&str, Vec<u8>, &[&str]); 7] = [
+        ("the same", with(&|_| {}), &["valid"]),
+        ("revoked", with(&|key| key.revoked_at = Some(at(1))), &["invalid"]),
+        ("ended", with(&|key| key.valid_until = Some(at(2))), &["invalid"]),
+        ("not begun", with(&|key| key.valid_from = Some(at(22))), &["invalid"]),
+        ("within its time", with(&|key| (key.valid_from, key.valid_until) = (Some(at(1)), Some(at(22)))), &["valid"]),
+        // It stands in one of them for nothing that it does in the other, so the second one is refused.
+        ("another role", with(&|key| key.roles = vec![Role::Witness]), &["invalid", "valid"]),
+        ("another name", with(&|key| key.name = "Bench 9".into()), &["valid", "valid"]),
+    ];
+    for (name, other, expected) in cases {
+        let plain = with(&|_| {});
+        for (turn, files) in [[&other, &plain], [&plain, &other]].into_iter().enumerate() {
+            browser.open(&page);
+            for (file, bytes) in ["first.jwks.json", "second.jwks.json"].into_iter().zip(files) {
+                on_the_page(&browser, &[(file.to_owned(), bytes.clone())]);
+            }
+            let said = on_the_page(&browser, &[("a.json".to_owned(), certificate.clone())]);
+            let refused = said.get("second.jwks.json").is_some_and(|verdict| verdict == "refused");
+            assert_eq!(said["a.json"], expected[turn.min(expected.len() - 1)], "{name}, {turn}: {said:?}");
+            assert_eq!(refused, expected.len() > 1, "{name}, {turn}: {said:?}");
+        }
+    }
+}
+
+#[test]
+fn a_trust_file_that_the_program_refuses_the_page_refuses() {
+    let Some(browser) = Browser::start() else { return };
+    let station = super::super::Station::new();
+    let page = super::super::page(&station);
+    let changed = |change: &dyn Fn(&mut Vec<Value>)| {
+        let mut set: Value = serde_json::from_slice(&trusted().to_bytes()).unwrap();
+        change(set["keys"].as_array_mut().unwrap());
+        set.to_string().into_bytes()
+    };
+    let cases: [(&str, Vec<u8>, bool); 6] = [
+        ("good", changed(&|_| {}), true),
+        // Revoked the first time, and not the second.
+        (
+            "twice",
+            changed(&|keys| {
+                let again = keys[0].clone();
+                keys[0]["revoked_at"] = json!("2026-01-01T00:00:00Z");
+                keys.push(again);
+            }),
+            false,
+        ),
+        ("to encrypt", changed(&|keys| keys[0]["use"] = json!("enc")), false),
+        ("by its name", changed(&|keys| keys[0]["alg"] = json!("Ed25519")), true),
+        ("by its family", changed(&|keys| keys[0]["alg"] = json!("EdDSA")), true),
+        ("by another", changed(&|keys| keys[0]["alg"] = json!("ES256")), false),
+    ];
+    for (name, bytes, good) in cases {
+        assert_eq!(TrustStore::parse(&bytes).is_ok(), good, "{name}");
+        browser.open(&page);
+        let said = on_the_page(&browser, &[("trust.jwks.json".to_owned(), bytes)]);
+        assert_eq!(said.is_empty(), good, "{name}: {said:?}");
+    }
+}
+
+/// Nobody knows what happened since such a list, so it is said.
+#[test]
+fn a_stale_revocation_list_is_told_on_the_page() {
+    let Some(browser) = Browser::start() else { return };
+    let station = super::super::Station::new();
+    let page = super::super::page(&station);
+    let list = |before: Option<&RevocationList>, next: Option<&str>| {
+        let disowned = Disowned { kid: key(SUB).kid().to_owned(), revoked_at: at(2), reason: Reason::Lost };
+        RevocationList::after(before, "Example Org", disowned, at(9), next.map(|at| at.parse().unwrap()))
+    };
+    let signed = |list: &RevocationList| String::from_utf8(list.sign(&key(ROOT)).unwrap().to_bytes()).unwrap();
+    let stale = list(None, Some("2020-01-01T00:00:00Z"));
+    let next = list(Some(&stale), Some("2999-01-01T00:00:00Z"));
+    for (lines, told) in [
+        (vec![signed(&stale)], true),
+        (vec![signed(&stale), signed(&next)], false),
+        (vec![signed(&next), signed(&stale)], false),
+        (vec![signed(&list(None, None))], false),
+    ] {
+        let mut store = rooted();
+        store.take_bundle(lines.join("\n").as_bytes()).unwrap();
+        assert_eq!(store.stale_list(lastwrite::units::now()).is_some(), told);
+        browser.open(&page);
+        let files = [
+            ("trust.jwks.json".to_owned(), rooted().to_bytes()),
+            ("trust.bundle.jsonl".to_owned(), lines.join("\n").into_bytes()),
+        ];
+        on_the_page(&browser, &files);
+        let text = browser.script("return document.getElementById('trust').textContent", json!([]));
+        assert_eq!(text.as_str().unwrap().contains("should have been followed by another"), told, "{text}");
+    }
+}

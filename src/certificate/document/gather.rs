@@ -170,24 +170,60 @@ fn names(name: &MediumName, verified: &Verified) -> Vec<MediumName> {
     std::iter::once(name.clone()).chain(before).collect()
 }
 
-/// When the run ended that failed.
-fn failed(verified: &Verified) -> Option<DateTime<Utc>> {
-    match &verified.document {
-        Some(Document::Run(run)) if verified.kind == Some(DocumentType::FailureReport) => Some(run.facts.ended),
-        _ => None,
+/// What ends that documents before it are proof of the medium.
+struct End {
+    /// The run that failed, or that somebody speaks against.
+    run: String,
+    /// Who speaks against it; `None`: it failed.
+    by: Option<String>,
+    at: DateTime<Utc>,
+}
+
+/// A failure ends what certificates before it say, also where the run saw the medium by another vendor's name or unit,
+/// and so with another digest. So does what somebody speaks against: the medium was used again before that run, and a
+/// reading that found something else tells of every run before it.
+fn ends(related: &Related, verified: &Verified, rule: Rule<'_>) -> Vec<End> {
+    let (Some(Document::Run(run)), Some(id)) = (&verified.document, &verified.id) else { return Vec::new() };
+    let end = |by, at| End { run: id.clone(), by, at };
+    if verified.kind == Some(DocumentType::FailureReport) {
+        return vec![end(None, run.facts.ended)];
     }
+    let against = |said: &Relation| match said.speaks_for {
+        // What took its place speaks for itself.
+        Some(speaks_for) => !speaks_for && !related.is_replaced(&said.document, rule.counts),
+        None => rule.firm,
+    };
+    let when = |said: &Relation| match related.find(&said.document).and_then(|other| other.document.as_ref()) {
+        Some(Document::MediaVerification(read)) if read.differs_from(run, &verified.signers) => read.ended,
+        _ => run.facts.ended,
+    };
+    let said = related.about(verified).into_iter().filter(against);
+    said.map(|said| end(Some(said.document.clone()), when(&said).max(run.facts.ended))).collect()
 }
 
 /// Of several documents the best counts, and of equal ones the latest.
 fn stand(related: &Related, found: Gathered<'_>, rule: Rule<'_>) -> GatheredMedium {
     let (medium, documents) = (found.medium, found.documents);
-    // A failure is no proof, whoever brings it. It ends what certificates before it say, also where the run saw the
-    // medium by another vendor's name or unit, and so with another digest.
-    let last_failure = documents.iter().filter_map(|verified| failed(verified)).max();
-    let holds = |verified: &Verified| match &verified.document {
-        Some(Document::Run(_)) if failed(verified).is_some() => true,
-        Some(Document::Run(run)) if last_failure.is_some_and(|failed| run.facts.ended <= failed) => false,
-        _ => verified.id.as_deref().is_some_and(rule.counts),
+    let ends: Vec<End> = documents.iter().flat_map(|verified| ends(related, verified, rule)).collect();
+    let holds = |verified: &Verified| {
+        let Some(id) = verified.id.as_deref() else { return false };
+        let is_opposed = || ends.iter().any(|end| end.run == id);
+        match &verified.document {
+            // A failure is no proof, whoever brings it.
+            Some(Document::Run(_)) if verified.kind == Some(DocumentType::FailureReport) => true,
+            // What somebody speaks against stands as that.
+            Some(Document::Run(run)) => {
+                let ended = |end: &End| run.facts.ended <= end.at && (end.by.is_none() || !is_opposed());
+                !ends.iter().any(ended) && (rule.counts)(id)
+            }
+            // A medium that is there afterwards was not destroyed; what it was destroyed for came before, by whatever clock.
+            Some(Document::Destruction(record)) => {
+                let because = record.because.as_ref().map(|reference| reference.id.as_str());
+                let came_before = |end: &End| because.is_some_and(|id| end.run == id || end.by.as_deref() == Some(id));
+                !ends.iter().any(|end| record.destroyed < end.at && !came_before(end)) && (rule.counts)(id)
+            }
+            _ => (rule.counts)(id),
+        }
     };
     let holding = documents.into_iter().filter(|verified| holds(verified));
     let entries = holding.filter_map(|verified| entry(related, &medium, verified, rule.firm));

@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// Custody event: the receiver has signed a transfer.
+pub const RECEIVED: &str = "custody.received";
+
 /// A sort of document. Told by `typ` in every protected header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -95,6 +98,11 @@ impl DocumentType {
             DocumentType::Transfer => "custody.transferred",
             DocumentType::Discrepancy => "custody.discrepancy",
         }
+    }
+
+    /// Whether an entry of that type names such a document: the log of who received a transfer tells of that alone.
+    pub fn is_named_by(self, event: &str) -> bool {
+        event == self.event() || (self == DocumentType::Transfer && event == RECEIVED)
     }
 }
 

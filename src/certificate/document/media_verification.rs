@@ -144,6 +144,11 @@ impl MediaVerification {
         require(self.medium.identity.size == facts.medium.identity.size, || "the media differ in size".to_owned())
     }
 
+    /// Whether it found something else on the very medium of that run.
+    pub(super) fn differs_from(&self, certificate: &CertificatePayload, signers: &[String]) -> bool {
+        self.result == VerificationResult::Mismatched && self.against(certificate, signers).is_ok()
+    }
+
     fn check_coverage(&self) -> Found {
         let size = self.medium.identity.size.0;
         let result = Self::judge(self.cut.is_some(), &self.ledger, self.matched, self.wanted);

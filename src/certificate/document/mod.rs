@@ -36,7 +36,7 @@ pub use handover::{
 };
 pub use issue::{SealError, seal};
 pub use judgement::{Decision, REVOCATION_SCHEMA, Revocation, RevocationCause, VALIDATION_SCHEMA, Validation};
-pub use kind::DocumentType;
+pub use kind::{DocumentType, RECEIVED};
 pub use media_verification::{MEDIA_VERIFICATION_SCHEMA, MediaVerification, ReadMedium, VerificationResult};
 pub use page::{show_document, show_verified};
 pub use part::{Attachment, AttachmentKind, DocumentRef, MediumName, Milli, MilliError, NextStep, Signatory};

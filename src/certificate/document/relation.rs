@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::handover::Discrepancy;
-use super::judgement::{Decision, Validation};
+use super::judgement::{Decision, Revocation, Validation};
 use super::media_verification::{MediaVerification, VerificationResult};
 use super::verified::{Signer, Verified, verify_any};
 use super::{Document, DocumentType};
@@ -127,6 +127,16 @@ impl Related {
         };
         let check = |r: Relation| Check::new(name(r.kind), outcome(r.speaks_for), r.detail);
         self.about(verified).into_iter().map(check).collect()
+    }
+
+    /// Whether what a revocation names in place of the revoked document counts and stands: it is valid, and nobody speaks
+    /// against it.
+    pub fn is_replaced(&self, revocation: &str, counts: &dyn Fn(&str) -> bool) -> bool {
+        let found = self.find(revocation).and_then(|verified| verified.document.as_ref());
+        let Some(Document::Revocation(Revocation { replaced_by: Some(instead), .. })) = found else { return false };
+        let instead =
+            self.find(&instead.id).filter(|verified| verified.verdict == Verdict::Valid && counts(&instead.id));
+        instead.is_some_and(|verified| self.about(verified).iter().all(|said| said.speaks_for == Some(true)))
     }
 
     /// The valid discrepancy reports of a transfer that are settled, beyond doubt.

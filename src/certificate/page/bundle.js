@@ -8,15 +8,17 @@ const BUNDLE = object({
     log_id: word, checkpoint: word, entries: list(object({ index: count, line: word, proof: list(hexOf(64)) })),
   })),
 });
-// The event in the custody log that names such a document.
+// The event in the custody log that names such a document; of a transfer also that of who received it.
+const RECEIVED = "custody.received";
 const EVENTS = {
   certificate: "run.passed", failure_report: "run.failed", validation: "document.validated", media_verification: "medium.verified",
   revocation: "document.revoked", destruction: "medium.destroyed", computer_certificate: "media.gathered",
   lot_certificate: "media.gathered", transfer: "custody.transferred", discrepancy: "custody.discrepancy",
 };
 const GATHERINGS = ["computer_certificate", "lot_certificate"];
-// What others say of a document is told by how its medium stands: a lot rightly holds a rejected certificate beside the
-// record of destruction that followed. Where it is not established who speaks, it is not known how the medium stands.
+// What others say of a run or a destruction is told by how its medium stands: a lot rightly holds a rejected certificate
+// beside the record of destruction that followed. Of a list or a hand-over no medium tells that. Where it is not
+// established who speaks, it is not known how the medium stands.
 const SAID_BY_OTHERS = ["validation", "document revocation", "second reading", "later run", "discrepancy"];
 
 const ascending = (items, of) => items.every((item, i) => i === 0 || of(items[i - 1]) < of(item));
@@ -27,6 +29,7 @@ async function readBundle(bytes, name, trust, found) {
   BUNDLE(content, "");
   demand(content.get("version") === 1, `bundle version ${content.get("version")} is not known here`);
   const [items, logs] = [content.get("documents"), content.get("logs")];
+  demand(items.length > 0, "there is no document in the bundle, so it proves nothing");
   demand(ascending(items, (item) => item.get("id")), "the documents of the bundle are not in the order of their ids, or one stands twice");
   demand(ascending(logs, (log) => log.get("log_id")), "the logs of the bundle are not in the order of their ids, or one stands twice");
   const bundle = { name, documents: [], logs: [], checks: [], media: [] };
@@ -77,7 +80,8 @@ async function readLog(item, trust) {
 
 const dataOf = (entry, name) => (entry.data instanceof Map && isText(entry.data.get(name)) ? entry.data.get(name) : null);
 
-const namesIt = (entry, document) => dataOf(entry, "document") === document.id && entry.type === EVENTS[document.kind];
+const isEventOf = (kind, type) => type === EVENTS[kind] || (kind === "transfer" && type === RECEIVED);
+const namesIt = (entry, document) => dataOf(entry, "document") === document.id && isEventOf(document.kind, entry.type);
 
 // What does not hold of a log that names the document.
 function checkNamingLog(document, logs) {
@@ -117,11 +121,21 @@ async function judgeBundle(bundle, others) {
   bundle.checks = [...logs.flatMap((log) => log.checks), checkComplete(documents, related, logs)];
   for (const document of gatherings) bundle.checks.push(await checkGathered(document.payload, related));
   const ids = new Set(documents.map((document) => document.id));
-  bundle.media = await gather(related, (id) => ids.has(id));
-  bundle.checks.push(checkMedia(bundle.media, documents, gatherings));
-  const own = documents.flatMap((document) => [...document.checks, ...document.others]);
-  const counts = (check) => check.outcome === "unknown" || !SAID_BY_OTHERS.includes(check.name);
-  bundle.verdict = verdictOf([...bundle.checks, ...own.filter(counts)]);
+  const inside = (id) => ids.has(id);
+  bundle.media = await gather(related, inside);
+  bundle.checks.push(checkMedia(bundle.media, documents));
+  const own = documents.flatMap((document) => {
+    const opposed = isOpposed(document, related, inside);
+    const counts = (check) => opposed || check.outcome === "unknown" || !SAID_BY_OTHERS.includes(check.name);
+    return [...document.checks, ...document.others].filter(counts);
+  });
+  bundle.verdict = verdictOf([...bundle.checks, ...own]);
+}
+
+// Whether somebody speaks against a list or a hand-over, and nothing in the bundle has taken its place.
+function isOpposed(document, related, inside) {
+  const against = (said) => said.outcome === "failed" && !related.isReplaced(said.id, inside);
+  return [...GATHERINGS, "transfer"].includes(document.kind) && related.about(document).some(against);
 }
 
 function checkComplete(documents, related, logs) {
@@ -171,16 +185,44 @@ async function checkGathered(payload, related) {
   return passed(name, `${unitOf(payload)}: each medium stands as its document says`);
 }
 
-function checkMedia(media, documents, gatherings) {
+function checkMedia(media, documents) {
   const name = "media";
-  const listed = gatherings.flatMap((document) => document.payload.get("media")).filter((told) => told.get("standing") === "without_proof");
-  const without = listed.map((told) => mediumName(told.get("medium"))).filter((medium) => !media.some((now) => isSameMedium(now.medium, medium)));
-  const open = [
-    ...media.filter((medium) => !isProof(medium.standing)).map((m) => `${labelOf(m.medium)} ${STANDINGS[m.standing]}`),
-    ...without.map((medium) => `${labelOf(medium)} ${STANDINGS.without_proof}`),
-  ];
+  const open = media.filter((medium) => !isProof(medium.standing)).map((m) => `${labelOf(m.medium)} ${STANDINGS[m.standing]}`);
+  const named = [];
+  const ids = new Set(documents.map((document) => document.id));
+  for (const [medium, standing] of documents.flatMap((document) => spokenOf(document, ids))) {
+    if (media.some((now) => isSameMedium(now.medium, medium))) continue;
+    if (standing === null) named.push(labelOf(medium));
+    else open.push(`${labelOf(medium)} ${STANDINGS[standing]}`);
+  }
   if (open.length > 0) return failed(name, `${open.length} media are not proven, the first: ${open[0]}`);
-  const proves = documents.some((document) => !["transfer", "discrepancy", "revocation"].includes(document.kind));
-  if (media.length === 0 && proves) return unknown(name, "no document in it proves anything about a medium");
+  if (media.length === 0) return unknown(name, "no document in it proves anything about a medium");
+  if (named.length > 0) return unknown(name, `of ${named.length} media that it speaks of it holds no proof, the first: ${named[0]}`);
   return passed(name, `${media.length} media, each with proof`);
+}
+
+const NAMELESS = Object.fromEntries(NAMED_BY.map((name) => [name, null]));
+
+// Media of which a document speaks that is no proof itself, and about none that is inside; how they stand by it, where it
+// speaks against them. A hand-over may well come before the proof.
+function spokenOf({ kind, payload }, inside) {
+  const of = (path) => get(payload, path);
+  // It has a medium, also where the judgement does not name it.
+  const judged = (about, medium, standing) => {
+    const ofOne = ["certificate", "failure_report", "destruction"].includes(get(about, "kind"));
+    if (inside.has(get(about, "id")) || (medium === null && !ofOne)) return [];
+    return [[medium ?? NAMELESS, ofOne ? standing : null]];
+  };
+  const all = (media, standing = null) => media.map((medium) => [mediumName(medium), standing]);
+  const one = () => (of("medium") === null ? null : mediumName(of("medium")));
+  const media = (entries) => entries.map((entry) => entry.get("medium"));
+  if (kind === "validation") return judged(of("document"), one(), accepts({ payload }) ? null : "rejected");
+  if (kind === "revocation") return judged(of("document"), one(), "revoked");
+  if (kind === "media_verification") {
+    const medium = readName(of("medium.identity"), of("medium.identity_digest"));
+    return judged(of("certificate"), medium, of("result") === "mismatched" ? "rejected" : null);
+  }
+  if (GATHERINGS.includes(kind)) return all(media(of("media").filter((told) => told.get("standing") === "without_proof")), "without_proof");
+  if (kind === "transfer") return all(media(of("media").filter((handed) => !inside.has(get(handed, "document.id")))));
+  return kind === "discrepancy" ? all([...of("missing"), ...of("extra")]) : [];
 }

@@ -15,11 +15,13 @@ const NAMED_BY = ["vendor", "model", "serial", "wwn", "size", "digest", "asset_t
 // What names a medium: as a drive reported it, or as a document writes it.
 const mediumName = (medium) => Object.fromEntries(NAMED_BY.map((name) => [name, medium.get(name)]));
 
-async function identityName(identity, tag) {
+const identityName = async (identity, tag) => readName(identity, await identityDigest(identity), tag);
+
+function readName(identity, digest, tag = null) {
   const of = (name) => identity.get(name);
   return {
     vendor: of("vendor"), model: of("model"), serial: of("serial"), wwn: of("wwn") ?? of("nguid") ?? of("eui64"),
-    size: of("size"), digest: await identityDigest(identity), asset_tag: tag,
+    size: of("size"), digest, asset_tag: tag,
   };
 }
 
@@ -114,16 +116,40 @@ function takeIn(known, more) {
   known.expected ||= more.expected;
 }
 
-// Of several documents the best counts, and of equal ones the latest. A failure is no proof, whoever brings it. It ends
-// what certificates before it say, also where the run saw the medium by another vendor's name or unit.
+const endOf = ({ payload }) => instant(get(payload, "facts.ended"));
+
+// What ends that documents before it are proof of the medium: a failure (`by` is null), also where the run saw the medium
+// by another vendor's name or unit, and what somebody speaks against. The medium was used again before that run, and a
+// reading that found something else tells of every run before it.
+function endsOf(related, document, counts) {
+  const [run, ended] = [document.id, endOf(document)];
+  if (document.kind === "failure_report") return [{ run, by: null, at: ended }];
+  // What took its place speaks for itself.
+  const against = related.about(document).filter((said) => said.outcome === "failed" && !related.isReplaced(said.id, counts));
+  return against.map((said) => {
+    const other = related.known.get(said.id);
+    const differs = said.kind === "media_verification" && get(other.payload, "result") === "mismatched" && contradictionOf(other, document) === null;
+    const read = differs ? instant(get(other.payload, "ended")) : ended;
+    return { run, by: said.id, at: read > ended ? read : ended };
+  });
+}
+
+// Of several documents the best counts, and of equal ones the latest.
 function standOf(related, { medium, documents }, counts) {
-  const ended = ({ payload }) => instant(get(payload, "facts.ended"));
-  const isFailure = ({ kind }) => kind === "failure_report";
-  const failures = documents.map(({ document }) => document).filter(isFailure).map(ended);
+  const runs = documents.map(({ document }) => document).filter(({ kind }) => kind !== "destruction");
+  const ends = runs.flatMap((document) => endsOf(related, document, counts));
   const holds = ({ document }) => {
-    if (isFailure(document)) return true;
-    if (document.kind === "certificate" && failures.some((failed) => ended(document) <= failed)) return false;
-    return counts(document.id);
+    const { id, kind, payload } = document;
+    // A failure is no proof, whoever brings it.
+    if (kind === "failure_report") return true;
+    if (kind === "destruction") {
+      // A medium that is there afterwards was not destroyed; what it was destroyed for came before, by whatever clock.
+      const [destroyed, because] = [instant(payload.get("destroyed")), get(payload, "because.id")];
+      return !ends.some((end) => destroyed < end.at && ![end.run, end.by].includes(because)) && counts(id);
+    }
+    // What somebody speaks against stands as that.
+    const isOpposed = ends.some((end) => end.run === id);
+    return !ends.some((end) => endOf(document) <= end.at && (end.by === null || !isOpposed)) && counts(id);
   };
   const nothing = { medium, standing: "without_proof", document: null, attained: null, verification: null, ended: null, against: null };
   const entries = documents.filter(holds).map((found) => entryOf(related, medium, found)).filter((entry) => entry !== null);

@@ -57,6 +57,25 @@ function supersedes(statement, other) {
   return statement.text > other.text;
 }
 
+// Of two times that may be open.
+const firstOf = (a, b) => (a === null || b === null ? (a ?? b) : Math.min(a, b));
+const lastOf = (a, b) => (a === null || b === null ? (a ?? b) : Math.max(a, b));
+
+// A key that two trust files have: neither gives it what the other does not, or takes back what that says against it.
+function joinKeys(known, key) {
+  const differs = (what) => new Refused(`key ${key.kid} has ${what} in a trust file that was opened before; reload the page to go by this one alone`);
+  if (!sameName(known.name, key.name)) throw differs(`another name ("${known.name}", here "${key.name}")`);
+  const roles = known.roles.filter((role) => key.roles.includes(role));
+  if (roles.length === 0) throw differs(`other roles (${known.roles.join(", ")}, here ${key.roles.join(", ")})`);
+  return {
+    ...known,
+    roles,
+    validFrom: lastOf(known.validFrom, key.validFrom),
+    validUntil: firstOf(known.validUntil, key.validUntil),
+    revokedAt: firstOf(known.revokedAt, key.revokedAt),
+  };
+}
+
 const isWithin = (key, at) => (key.validFrom === null || at >= key.validFrom) && (key.validUntil === null || at <= key.validUntil);
 
 class TrustStore {
@@ -64,6 +83,7 @@ class TrustStore {
     this.keys = new Map();
     this.delegated = new Map();
     this.revoked = new Map();
+    this.lists = new Map();
     this.statements = [];
     this.authorities = [];
     this.sources = [];
@@ -89,20 +109,30 @@ class TrustStore {
     return times.length === 0 ? null : Math.min(...times);
   }
 
+  // The newest revocation lists that should have been followed by another: they say nothing about what happened since.
+  staleLists(now) {
+    const stale = [...this.lists.values()].filter((list) => list.nextUpdate !== null && list.nextUpdate < now);
+    const tell = (list) => `revocation list ${list.number} of ${list.organization} should have been followed by another on ${when(list.nextUpdate)}; get the newest`;
+    return stale.map(tell);
+  }
+
   async takeSet(bytes, source) {
     const set = members(parseJson(text(bytes)), ["keys"], "the trust store");
     if (!Array.isArray(set.get("keys"))) throw new Refused("the trust store has no keys");
     const known = [
       "kty", "crv", "x", "kid", "use", "alg", "d", "name", "role", "roles", "valid_from", "valid_until", "revoked_at",
     ];
-    const taken = [];
+    const taken = new Map();
     for (const [i, jwk] of set.get("keys").entries()) {
       const what = `key ${i + 1} of the trust store`;
       members(jwk, known, what);
       const { bytes: key, kid } = await readKey(jwk, what);
       const time = (name) => (jwk.has(name) ? seconds(jwk.get(name), `${name} of ${what}`) : null);
       if (typeof jwk.get("name") !== "string") throw new Refused(`${what} has no name`);
-      taken.push({
+      if ((jwk.get("use") ?? "sig") !== "sig") throw new Refused(`${what}: its use is not sig`);
+      if (!["Ed25519", "EdDSA"].includes(jwk.get("alg") ?? "EdDSA")) throw new Refused(`${what}: its alg is not Ed25519`);
+      if (taken.has(kid)) throw new Refused(`${what}: key ${kid} stands in the trust store already`);
+      taken.set(kid, {
         bytes: key,
         kid,
         name: jwk.get("name"),
@@ -113,14 +143,15 @@ class TrustStore {
       });
     }
     const before = this.keys;
-    this.keys = new Map([...before, ...taken.map((key) => [key.kid, key])]);
+    const join = (key) => (before.has(key.kid) ? joinKeys(before.get(key.kid), key) : key);
+    this.keys = new Map([...before, ...[...taken.values()].map((key) => [key.kid, join(key)])]);
     try {
       await this.settle();
     } catch (error) {
       this.keys = before;
       throw error;
     }
-    this.sources.push(`${source}: ${taken.length} ${taken.length === 1 ? "key" : "keys"}`);
+    this.sources.push(`${source}: ${taken.size} ${taken.size === 1 ? "key" : "keys"}`);
   }
 
   // Certificates of time-stamping authorities that are believed.
@@ -173,6 +204,10 @@ class TrustStore {
       };
     } else if (signature.typ === REVOCATION_LIST && payload.get("schema") === "lastwrite-revocation-list") {
       members(payload, ["schema", "version", "organization", "number", "issued", "next_update", "revoked"], what);
+      const [listed, next] = [payload.get("number"), payload.get("next_update") ?? null];
+      if (!Number.isInteger(listed)) throw new Refused(`the list of ${what} has no number`);
+      const nextUpdate = next === null ? null : seconds(next, `next_update of ${what}`);
+      statement.list = { number: listed, organization: payload.get("organization"), nextUpdate };
       statement.revoked = payload.get("revoked").map((entry) => {
         members(entry, ["kid", "revoked_at", "reason"], what);
         return [entry.get("kid"), seconds(entry.get("revoked_at"), `revoked_at of ${what}`)];
@@ -191,11 +226,13 @@ class TrustStore {
   async settle() {
     const signed = await this.signedByRoots();
     const [said, newest, roots] = [new Map(), new Map(), new Set()];
-    this.revoked = new Map();
+    [this.revoked, this.lists] = [new Map(), new Map()];
     for (const statement of signed) {
       if (!said.has(statement.root)) said.set(statement.root, []);
       if (statement.key) said.get(statement.root).push(statement);
       for (const [kid, at] of statement.revoked ?? []) this.revoked.set(kid, Math.min(at, this.revoked.get(kid) ?? at));
+      const { root, list } = statement;
+      if (list !== undefined && (this.lists.get(root)?.number ?? 0) <= list.number) this.lists.set(root, list);
     }
     let speak = [...this.keys.values()].filter((key) => key.roles.includes("root"));
     while (speak.length > 0) {

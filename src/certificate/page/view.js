@@ -122,7 +122,9 @@ function render() {
       ? "No trust file yet: signatures cannot be checked. Drop the trust.jwks.json that you got from somebody you trust, not from whoever gave you the certificate."
       : `Trusted: ${state.trust.sources.join(" · ")}`,
   );
-  $("trust").className = state.trust.isEmpty ? "note warn" : "note";
+  const stale = state.trust.staleLists(Date.now() / 1000);
+  stale.forEach((note) => $("trust").append(el("div", {}, `NOTE: ${note}`)));
+  $("trust").className = state.trust.isEmpty || stale.length > 0 ? "note warn" : "note";
   $("summary").replaceChildren(
     ...Object.keys(VERDICTS).map((verdict) =>
       el("span", { class: `count ${verdict}`, "data-verdict": verdict, "data-count": String(count(verdict)) }, el("b", {}, String(count(verdict))), ` ${VERDICTS[verdict][0]}`),

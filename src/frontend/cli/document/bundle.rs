@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Common, files_of, output, read_file, station_failure};
-use crate::bundle::{MakeError, Scope, bundle as make};
+use crate::bundle::{Bundle, BundleError, MAX_BUNDLE, MakeError, Scope, bundle as make};
 use crate::certificate::document::{Document, DocumentError};
 use crate::certificate::id_of;
 use crate::custody::{self, Extract, extract};
@@ -16,7 +16,7 @@ use crate::station::{Library, Station, StationError};
 
 #[derive(Debug, Args)]
 pub struct BundleArgs {
-    /// Documents, or folders of them. What the station has about them and their media comes along
+    /// Documents, bundles, or folders of them. What the station has about them and their media comes along
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The bundle
@@ -31,9 +31,17 @@ pub struct BundleArgs {
 }
 
 pub fn bundle(common: &Common, args: &BundleArgs) -> Result<Exit, Failure> {
-    let mut files = Vec::new();
+    let (mut files, mut bundles) = (Vec::new(), Vec::new());
     for path in files_of(&args.files)? {
-        files.push((path.display().to_string(), read_file(&path, MAX_DOCUMENT)?));
+        let (name, bytes) = (path.display().to_string(), read_file(&path, MAX_BUNDLE)?);
+        if !Bundle::begins(&bytes) {
+            files.push((name, bytes));
+            continue;
+        }
+        let broken = |e: BundleError| Failure::new(Exit::Evidence, &e).hint(format!("{name} is not to be relied on"));
+        let bundle = Bundle::parse(&bytes).map_err(broken)?;
+        files.extend(bundle.files().map_err(broken)?);
+        bundles.push(bundle);
     }
     let station = if args.bare { None } else { Some(common.station()?) };
     if let Some(station) = &station {
@@ -42,19 +50,20 @@ pub fn bundle(common: &Common, args: &BundleArgs) -> Result<Exit, Failure> {
     let log = station.as_ref().map(|station| log_of(common, args, station, &files)).transpose()?;
     let log = log.as_ref().map(|(extract, note)| (extract, note.as_str()));
     let (bundle, left_out) = make(&files, log).map_err(|e| failure(&e))?;
+    let bundle = bundles.into_iter().try_fold(bundle, Bundle::join).map_err(|e| failure(&e))?;
     let bytes = bundle.to_bytes();
     write_new(&args.out, &bytes, 0o644).map_err(|e| Failure::new(Exit::Refused, &e))?;
-    let entries = log.map_or(0, |(extract, _)| extract.lines.len() - left_out);
+    let entries = bundle.entries();
     if common.json {
         output::json(&json!({
-            "bundle": args.out.to_string_lossy(), "documents": files.len(), "entries": entries, "bytes": bytes.len(),
+            "bundle": args.out.to_string_lossy(), "documents": bundle.ids().count(), "entries": entries, "bytes": bytes.len(),
             "entries_after_checkpoint": left_out,
         }));
     } else {
         output::line(&format!(
             "{}: {}, {entries} of the custody log's entries with proofs",
             args.out.display(),
-            output::count(files.len(), "document")
+            output::count(bundle.ids().count(), "document")
         ));
     }
     if left_out > 0 {
@@ -136,7 +145,9 @@ fn not_one(name: &str, error: &DocumentError) -> Failure {
 
 fn failure(error: &MakeError) -> Failure {
     match error {
-        MakeError::Twice { .. } => Failure::new(Exit::Refused, error),
+        MakeError::Twice { .. } | MakeError::Empty | MakeError::TwoCheckpoints { .. } => {
+            Failure::new(Exit::Refused, error)
+        }
         _ => Failure::new(Exit::Evidence, error),
     }
 }
