@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Common, Judge, OutArgs, PersonArgs, TrustArgs, need_trust, organization, seal_failure};
+use super::{Common, Judge, OutArgs, PersonArgs, TrustArgs, need_trust, organization, seal_failure, was_meant};
 use crate::certificate::Verdict;
 use crate::certificate::document::{
     Decision, DocumentType, NextStep, REVOCATION_SCHEMA, Revocation, RevocationCause, VALIDATION_SCHEMA, Validation,
@@ -135,7 +135,7 @@ fn may_accept(args: &ValidateArgs, subject: &super::Subject, judge: &Judge<'_>) 
     let verified = &subject.verified;
     let refuse =
         |why: String| Err(Failure::words(Exit::Refused, format!("{} is not accepted: {why}", args.file.display())));
-    if let Some((file, other)) = judge.unbelieved().next() {
+    if let Some((file, other)) = judge.unbelieved().find(|(file, other)| was_meant(&args.with, file, other)) {
         return refuse(format!(
             "{} (--with) is invalid, so it says nothing ({})",
             file.display(),

@@ -354,6 +354,11 @@ pub fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
+/// Whether a file of `--with` is there to be heard: what is no document may merely lie in a folder.
+pub fn was_meant(named: &[PathBuf], file: &Path, verified: &Verified) -> bool {
+    verified.kind.is_some() || named.iter().any(|path| path == file)
+}
+
 /// Why a document is invalid, for a sentence.
 pub fn reasons(verified: &Verified) -> String {
     verified.failed().map(|c| format!("{}: {}", c.name, c.detail)).collect::<Vec<_>>().join("; ")

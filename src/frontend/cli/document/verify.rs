@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Common, Judge, TrustArgs, files_of, keep_failure, output, read_file, reasons, station_failure};
+use super::{Common, Judge, TrustArgs, files_of, keep_failure, output, read_file, reasons, station_failure, was_meant};
 use crate::bundle::{Bundle, BundleVerification, MAX_BUNDLE, verify_bundle};
 use crate::certificate::document::{Document, DocumentError, DocumentType, Verified, show_document, show_verified};
 #[cfg(feature = "pdf")]
@@ -120,8 +120,7 @@ pub fn verify(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// Tells of each file of `--with` that says nothing because it is invalid: somebody brought it to be heard. What is no
-/// document and merely lies in a folder is told, and does no more.
+/// Tells of each file of `--with` that says nothing because it is invalid: somebody brought it to be heard.
 fn unbelieved(common: &Common, args: &VerifyArgs, judge: &Judge<'_>) -> Exit {
     let mut exit = Exit::Done;
     for (file, verified) in judge.unbelieved() {
@@ -130,7 +129,7 @@ fn unbelieved(common: &Common, args: &VerifyArgs, judge: &Judge<'_>) -> Exit {
         if common.json {
             output::json(&json!({ "with": file.to_string_lossy(), "verification": verified }));
         }
-        if verified.kind.is_some() || args.with.iter().any(|named| named == file) {
+        if was_meant(&args.with, file, &verified) {
             exit = Exit::Evidence;
         }
     }
