@@ -20,7 +20,9 @@ pub(super) const TRIES: u32 = 8;
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// The disks whose partitions this process holds, by device and inode of their nodes.
-static DISKS: Mutex<Vec<((u64, u64), Weak<Flock<File>>)>> = Mutex::new(Vec::new());
+static DISKS: Mutex<Vec<(Inode, Weak<Flock<File>>)>> = Mutex::new(Vec::new());
+/// File system and number in it.
+type Inode = (u64, u64);
 
 pub(super) fn lock(file: File, path: &Path, how: FlockArg) -> Result<Flock<File>, ClaimError> {
     patiently(file, path, |file| Flock::lock(file, how))

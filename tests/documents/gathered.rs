@@ -193,7 +193,7 @@ fn an_older_certificate_does_not_cover_up_what_speaks_against_a_newer_one() {
         v.matched.0 -= 512;
         v.result = VerificationResult::Mismatched;
     });
-    let cases: Vec<(Vec<&Vec<u8>>, Standing, &Vec<u8>)> = vec![
+    let cases = [
         (vec![&old, &new], Standing::Sanitized, &new),
         (vec![&old, &new, &rejected], Standing::Rejected, &new),
         (vec![&old, &new, &rejected, &accepted], Standing::Sanitized, &new),
