@@ -36,7 +36,9 @@ pub struct AddArgs {
     #[arg(value_name = "TAG")]
     tag: String,
     /// Serial number as the drive reports it
-    #[arg(long, value_name = "SERIAL", required_unless_present_any = ["drive", "wwn"], allow_hyphen_values = true)]
+    #[arg(long, value_name = "SERIAL", allow_hyphen_values = true)]
+    #[cfg_attr(feature = "erase", arg(required_unless_present_any = ["drive", "wwn"]))]
+    #[cfg_attr(not(feature = "erase"), arg(required_unless_present = "wwn"))]
     serial: Option<String>,
     /// Model number
     #[arg(long)]
