@@ -450,10 +450,15 @@ fn what_may_reach_other_units_of_a_scsi_target_is_refused() {
     let by_two = Medium { other_paths: vec!["/dev/sda".into()], ..sdc.clone() };
     // The second unit may also come after the plan: what was true of the medium then is asked anew.
     let together = tree(&[&first, &second, &other]);
+    // An optical unit, or a slot with no medium in it, holds nothing.
+    let optical = disk("target2:0:0/2:0:0:2/block/sr0", 48);
+    let slot = "[sys/devices/pci0000:00/host2/target2:0:0/2:0:0:3/block/sdd]\ndev = 8:48\nremovable = 1\nsize = 0\n";
+    let with_empty = tree(&[&first, &other, &optical, slot]);
     for technique in Technique::ALL {
         let check = |tree: &FixtureTree, medium: &Medium| check_alone(technique, &tree.roots(), medium);
         let reaches = matches!(technique.way(), Way::Scsi | Way::Tcg);
         assert_eq!((check(&alone, &sda), check(&alone, &sdc), check(&together, &sdc)), (Ok(()), Ok(()), Ok(())));
+        assert_eq!(check(&with_empty, &sda), Ok(()));
         for medium in [&sda, &by_two] {
             let checked = check(&together, medium);
             assert_eq!(checked.is_err(), reaches, "{technique}: {checked:?}");

@@ -307,6 +307,29 @@ fn an_image_on_a_file_system_with_another_number_goes_on() {
     station.ok(&["verify-media", text(&image), "--certificate", result["certificate"].as_str().unwrap()]);
 }
 
+/// The loop device is set up again after a reboot, and its file is on a file system with another number.
+#[test]
+fn a_loop_device_on_a_file_system_with_another_number_goes_on() {
+    let station = Station::new();
+    let Some(drive) = LoopDevice::new(64 << 20) else { return };
+    std::fs::write(drive.backing_file(), marked(64 << 20)).unwrap();
+    let token = confirm_token(&station, drive.path());
+    let args = ["wipe", text(drive.path()), "--confirm", &token, "--scheme", "gutmann", "--checkpoint", "0.1"];
+    let mut child = spawn(&station, &args);
+    wait_for_progress(&station);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    rewrite(&station, usize::MAX, |plan| {
+        let device = &mut plan["medium"]["identity"]["backing"]["device"];
+        *device = (device.as_str().unwrap().parse::<u64>().unwrap() + 1).to_string().into();
+    });
+
+    let refused = both(&station.expect(3, &["wipe", text(drive.path()), "--confirm", &token]));
+    assert!(refused.contains("is not finished"), "{refused}");
+    assert_eq!(station.json(0, &["resume", "--yes"])[0]["outcome"], "pass");
+    assert_eq!(marks_in(drive.backing_file()), 0);
+}
+
 /// Until its first checkpoint nothing that a run wrote tells its image from another file in its place, which may have
 /// its inode as well.
 #[test]

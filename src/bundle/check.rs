@@ -130,8 +130,10 @@ fn judge(checks: &[Check], documents: &[Verified], related: &Related, inside: &d
 /// Whether somebody speaks against a list or a hand-over, and nothing in the bundle has taken its place.
 fn is_opposed(verified: &Verified, related: &Related, inside: &dyn Fn(&str) -> bool) -> bool {
     let of_several = matches!(verified.document, Some(Document::Gathering(_) | Document::Transfer(_)));
-    let stands = |said: Relation| said.speaks_for == Some(false) && !related.is_replaced(&said.document, inside);
-    of_several && related.about(verified).into_iter().any(stands)
+    let said = related.about(verified);
+    let mut against = said.iter().filter(|said| said.speaks_for == Some(false));
+    let is_replaced = |said: &Relation| related.is_replaced(&said.document, verified, inside);
+    of_several && against.clone().next().is_some() && !against.any(is_replaced)
 }
 
 fn check_log(

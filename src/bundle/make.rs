@@ -5,7 +5,7 @@ use crate::certificate::document::{Document, DocumentError};
 use crate::certificate::id_of;
 use crate::custody::{Checkpoint, Extract, NoteError, ProofError};
 use crate::custody::{Note, leaf_hash};
-use crate::signed::encode_base64url;
+use crate::signed::{Jws, encode_base64url};
 use crate::units::Bytes;
 
 /// No bundle was made.
@@ -23,8 +23,11 @@ pub enum MakeError {
     /// No file at all.
     #[error("there is no document to bundle; name a document, or a folder that holds one")]
     Empty,
-    /// Two files are one document with different signatures.
-    #[error("{name} is the same document as another file, with other signatures; give the one that has them all")]
+    /// Two files are one document, and each has a signature that the other lacks.
+    #[error(
+        "{name} is the same document as another one, and each has a signature that the other lacks; have one of \
+         them signed by whom it lacks (lastwrite certificate sign)"
+    )]
     Twice {
         /// The file.
         name: String,
@@ -62,10 +65,9 @@ pub fn bundle(files: &[(String, Vec<u8>)], log: Option<(&Extract, &str)>) -> Res
         let read = Document::read(bytes);
         let (jws, kind, _) = read.map_err(|source| MakeError::Document { name: name.clone(), source })?;
         let document = encoded(id_of(jws.payload()), kind, bytes);
-        match documents.iter().find(|d| d.id == document.id) {
+        match documents.iter_mut().find(|d| d.id == document.id) {
             None => documents.push(document),
-            Some(there) if *there == document => {}
-            Some(_) => return Err(MakeError::Twice { name: name.clone() }),
+            Some(there) => there.join(document, name)?,
         }
     }
     if documents.is_empty() {
@@ -88,8 +90,10 @@ impl Bundle {
         for document in other.documents {
             match self.documents.binary_search_by(|there| there.id.cmp(&document.id)) {
                 Err(at) => self.documents.insert(at, document),
-                Ok(at) if self.documents.get(at) == Some(&document) => {}
-                Ok(_) => return Err(MakeError::Twice { name: format!("document {}", document.id) }),
+                Ok(at) => {
+                    let name = format!("document {}", document.id);
+                    self.documents.get_mut(at).map_or(Ok(()), |there| there.join(document, &name))?;
+                }
             }
         }
         for log in other.logs {
@@ -99,6 +103,25 @@ impl Bundle {
             }
         }
         Ok(self)
+    }
+}
+
+impl BundledDocument {
+    /// Keeps the copy that has the signatures of both: one may have been signed by more persons since.
+    fn join(&mut self, other: BundledDocument, name: &str) -> Result<(), MakeError> {
+        if *self == other {
+            return Ok(());
+        }
+        let of = |document: &BundledDocument| document.open().ok().and_then(|(_, bytes)| Jws::parse(&bytes).ok());
+        let within = |few: &Jws, many: &Jws| few.signatures().iter().all(|s| many.signatures().contains(s));
+        match (of(self), of(&other)) {
+            (Some(own), Some(others)) if within(&others, &own) => Ok(()),
+            (Some(own), Some(others)) if within(&own, &others) => {
+                *self = other;
+                Ok(())
+            }
+            _ => Err(MakeError::Twice { name: name.to_owned() }),
+        }
     }
 }
 

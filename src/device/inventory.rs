@@ -50,8 +50,10 @@ pub fn find_by_identity(roots: &Roots, identity: &Identity) -> Result<Vec<Medium
     let drives = drives(&world);
     let tokens = confirm_tokens(&drives);
     let mut found = Vec::new();
+    // The file system of the file behind a loop device may have another number than before a reboot.
+    let is_it = |now: &Identity| identity.differences(now).is_empty() || identity.is_same_file(now);
     for (drive, token) in drives.iter().zip(tokens) {
-        if identity.differences(&drive.facts.identity).is_empty() {
+        if is_it(&drive.facts.identity) {
             found.push(drive.medium(&world, token));
         }
         for name in &drive.node.partitions {
@@ -59,7 +61,7 @@ pub fn find_by_identity(roots: &Roots, identity: &Identity) -> Result<Vec<Medium
             else {
                 continue;
             };
-            if identity.differences(&partition.identity).is_empty() {
+            if is_it(&partition.identity) {
                 found.push(partition);
             }
         }

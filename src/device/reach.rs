@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Roots;
-use super::blocks::{Blocks, Node, attr};
+use super::blocks::{Blocks, Node, attr, attr_number};
 use super::facts::DiskFacts;
 use super::force_ro;
 use super::inventory::{Drive, InventoryError, ask_whether_free, confirm_tokens, drives, read_world, skip_reason};
@@ -35,7 +35,7 @@ pub enum ReachError {
     },
     /// The drive has other units, and its command may reach them.
     #[error(
-        "its command may erase the drive's other logical units along with it ({}), which nobody looked at or confirmed; overwrite each unit by itself (--method clear), or destroy the drive",
+        "its command may erase the drive's other logical units along with it ({}), which nobody looked at or confirmed; overwrite each unit by itself (--method clear) where they take writes, or destroy the drive",
         list(units)
     )]
     Beside {
@@ -123,7 +123,13 @@ fn units_beside(roots: &Roots, medium: &Medium) -> Result<Vec<PathBuf>, ReachErr
     let is_target = |above: &Path| above.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"target"));
     let targets: Vec<&Path> =
         own.iter().filter_map(|node| node.dir.ancestors().find(|above| is_target(above))).collect();
-    let beside = others.iter().filter(|node| targets.iter().any(|target| node.dir.starts_with(target)));
+    // An optical unit, or a slot with no medium in it, holds nothing that could be erased along.
+    let holds_nothing = |node: &Node| {
+        let is = |name: &str, value: u64| attr_number(&node.dir, name) == Some(value);
+        node.name.starts_with("sr") || (is("removable", 1) && is("size", 0))
+    };
+    let beside =
+        others.iter().filter(|node| !holds_nothing(node) && targets.iter().any(|target| node.dir.starts_with(target)));
     Ok(beside.map(|node| node.path.clone()).collect())
 }
 

@@ -309,7 +309,10 @@ async fn prepare(claimed: &Claimed, stage: Stage, bench: &Bench) -> Result<Optio
         let Err(error) = claim.drop_caches() else { return Ok(None) };
         // What it takes is missing, and the run is not taken up before it is there: that is none of the medium's.
         if claim.check_caches().is_err() {
-            return Err(Stopped::Cached { why: error.to_string() });
+            return Err(match claim.gone() {
+                Some(error) => Stopped::MediumGone { error },
+                None => Stopped::Cached { why: error.to_string() },
+            });
         }
         Ok(Some(Failure {
             code: "cache".to_owned(),

@@ -200,14 +200,10 @@ impl Run<Confirmed> {
 /// areas are given back it has one. What is anything else than that is refused when it is held.
 fn identity_now(progress: &RunState, medium: &Medium) -> Identity {
     let known = progress.identities();
-    // The file system of an image has another number than before the reboot; the file is found by path, inode and size.
-    let elsewhere = |known: &Identity| {
-        let differences = known.differences(&medium.identity);
-        medium.kind == Kind::Image && differences.iter().all(|difference| difference.field == "backing device")
-    };
     let same = |known: &Identity| known.differences(&medium.identity).is_empty();
+    // The file system of an image has another number than before the reboot; the file is found by path, inode and size.
     // Also where it is the same: the file behind a loop device may have another name by now.
-    match known.iter().any(|known| same(known) || elsewhere(known)) {
+    match known.iter().any(|known| same(known) || known.is_same_file(&medium.identity)) {
         true => medium.identity.clone(),
         false => progress.plan.medium.identity.clone(),
     }

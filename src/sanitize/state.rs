@@ -443,10 +443,18 @@ impl RunState {
         unrecognizable && !now.has_unique_name() && !stayed && !is_the_file
     }
 
-    /// It stands at the host's first pass, and the journal knows of no block that is written.
+    /// It stands at the host's first pass, and the journal knows of no block that is written; or at a technique of the
+    /// drive's own of which nothing was sent.
     fn is_unwritten(&self) -> bool {
         let first = |at: &StageState| at.stage.pass == 1 && at.stage.work == StageWork::Write;
-        self.next_stage().is_some_and(|at| first(at) && at.watermark.0 < self.plan.block.bytes())
+        match self.next_stage() {
+            Some(at) => first(at) && at.watermark.0 < self.plan.block.bytes(),
+            None => {
+                let unsent = |state: &RungState| state.ended.is_none() && state.past.first_sent.is_none();
+                let by_drive = self.plan.ladder.get(self.at).is_some_and(|rung| !rung.is_by_host());
+                by_drive && self.rungs.get(self.at).is_some_and(unsent)
+            }
+        }
     }
 
     /// The first stage that is not complete.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::policy::Technique;
 use crate::sanitize::samples::*;
 use crate::scheme::PassVerify;
 
@@ -103,4 +104,19 @@ fn a_medium_of_which_nothing_is_known_to_be_written_may_be_another_one() {
     let mut named = now.clone();
     named.identity.nguid = Some("11".repeat(16));
     assert!(!may_be(None, &named, None));
+}
+
+/// The drive erases itself at once when its command comes.
+#[test]
+fn a_drive_to_which_nothing_was_sent_may_be_another_one() {
+    let mut plan = plan(&[0], VerificationLevel::Full);
+    plan.ladder[0].technique = Technique::NvmeSanitizeBlock;
+    let now = plan.medium.clone();
+    let begun = journal(&plan, |_| Ledger::default())[..2].to_vec();
+    let sending = Note::Sending { technique: Technique::NvmeSanitizeBlock, at: at(0) };
+    let sent = JournalEntry::DriveNoted { rung: 0, note: sending, exchanges: Vec::new(), at: at(0) };
+    let may_be =
+        |entries: Vec<JournalEntry>| RunState::fold(&entries).unwrap().unwrap().may_be_another(Some("A"), &now, None);
+    assert!(may_be(begun.clone()));
+    assert!(!may_be([begun, vec![sent]].concat()));
 }

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
+
 use super::folder::Station;
 use super::prepare::{Preparation, Refused};
 use crate::device::{self, ResolveError, Roots};
@@ -19,6 +21,7 @@ pub(super) struct OpenRuns(Vec<OpenRun>);
 
 struct OpenRun {
     identities: Vec<Identity>,
+    file_born: Option<DateTime<Utc>>,
     run_id: String,
     percent: f64,
     busy: bool,
@@ -34,8 +37,8 @@ impl OpenRuns {
                 && !own.contains(&state.plan.run_id)
             {
                 let (percent, busy) = (state.fraction() * 100.0, Journal::is_busy(&path));
-                let (identities, run_id) = (state.identities(), state.plan.run_id);
-                found.push(OpenRun { identities, run_id, percent, busy });
+                let (identities, run_id, file_born) = (state.identities(), state.plan.run_id, state.plan.file_born);
+                found.push(OpenRun { identities, file_born, run_id, percent, busy });
             }
         }
         OpenRuns(found)
@@ -43,9 +46,14 @@ impl OpenRuns {
 
     /// Why nothing may begin on a medium. A run is known by its medium's identity, which twins share.
     pub fn against(&self, roots: &Roots, medium: &Medium) -> Option<Refused> {
-        let now = &medium.identity;
-        let is_it = |known: &Identity| known.differences(now).is_empty() || known.is_same_file(now);
-        let OpenRun { run_id, percent, busy, .. } = self.0.iter().rfind(|run| run.identities.iter().any(is_it))?;
+        let (now, born) = (&medium.identity, device::file_born(&medium.identity));
+        // Another file system at the same place may well have a file of the same inode number and size.
+        let another = |run: &OpenRun| matches!((run.file_born, born), (Some(then), Some(born)) if then != born);
+        let is_it = |run: &OpenRun, known: &Identity| {
+            known.differences(now).is_empty() || (known.is_same_file(now) && !another(run))
+        };
+        let is_of = |run: &&OpenRun| run.identities.iter().any(|known| is_it(run, known));
+        let OpenRun { run_id, percent, busy, .. } = self.0.iter().rfind(is_of)?;
         let alike = match &medium.identity.backing {
             Some(_) => Vec::new(),
             None => device::find_by_identity(roots, &medium.identity).unwrap_or_default(),

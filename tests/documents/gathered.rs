@@ -69,6 +69,13 @@ fn run(bytes: u64, hours: i64, before: Option<u64>) -> RunFacts {
     facts
 }
 
+fn of_another_drive(mut facts: RunFacts) -> RunFacts {
+    let medium = &mut facts.medium;
+    (medium.identity.serial, medium.identity.wwn) = (Some("ANOTHER".into()), None);
+    medium.identity_digest = medium.identity.digest();
+    facts
+}
+
 /// Everything about a drive that grew, in every order.
 #[test]
 fn a_drive_that_grew_is_one_medium_and_one_with_another_name_is_another() {
@@ -188,6 +195,9 @@ fn an_older_certificate_does_not_cover_up_what_speaks_against_a_newer_one() {
     let accepted = validated(|v| (v.document, v.replaces) = (reference(&new), Some(id(&rejected))));
     let revoked_by = |replaced_by| revoked(|r| (r.document, r.replaced_by) = (reference(&new), replaced_by));
     let (revoked, superseded) = (revoked_by(None), revoked_by(Some(reference(&old))));
+    // What is of another drive takes no place of it.
+    let other = certificate_of(&of_another_drive(run(size, 3, None)));
+    let covered = revoked_by(Some(reference(&other)));
     let differs = read_again(|v| {
         (v.certificate, v.run_id) = (reference(&new), run(size, 1, None).run_id);
         v.matched.0 -= 512;
@@ -199,6 +209,7 @@ fn an_older_certificate_does_not_cover_up_what_speaks_against_a_newer_one() {
         (vec![&old, &new, &rejected, &accepted], Standing::Sanitized, &new),
         (vec![&old, &new, &revoked], Standing::Revoked, &new),
         (vec![&old, &new, &superseded], Standing::Sanitized, &old),
+        (vec![&old, &new, &covered, &other], Standing::Revoked, &new),
         (vec![&old, &new, &differs], Standing::Rejected, &new),
         (vec![&old, &new, &differs, &before], Standing::Rejected, &new),
         (vec![&old, &new, &differs, &after], Standing::Sanitized, &after),
@@ -207,8 +218,9 @@ fn an_older_certificate_does_not_cover_up_what_speaks_against_a_newer_one() {
         let related = Related::new(files.iter().map(|file| file.as_slice()), Some(&trust));
         assert!(related.documents().iter().all(|v| v.verdict == Verdict::Valid), "{number}");
         for media in [gather(&related, &[], &|_| true), gather_from(&related, &|_| true)] {
-            let told = media[0].document.as_ref().map(|document| document.id.clone());
-            assert_eq!((media.len(), media[0].standing, told), (1, standing, Some(id(document))), "{number}");
+            let of_it = media.iter().find(|medium| medium.medium.serial == facts().medium.identity.serial).unwrap();
+            let told = of_it.document.as_ref().map(|document| document.id.clone());
+            assert_eq!((of_it.standing, told), (standing, Some(id(document))), "{number}");
         }
     }
     // It is enough that the rejection lies beside.
@@ -221,18 +233,24 @@ fn an_older_certificate_does_not_cover_up_what_speaks_against_a_newer_one() {
 fn a_medium_on_which_a_run_fails_after_its_destruction_was_not_destroyed() {
     let trust = trust();
     let size = facts().medium.identity.size.0;
-    // Before and after the sample's destruction.
-    let (before, after) = (failure_report_of(run(size, 28, None)), failure_report_of(run(size, 29, None)));
-    for (failure, because, standing) in [
-        (&before, None, Standing::Destroyed),
-        (&after, None, Standing::Failed),
-        // The clocks differ: nobody destroys it for what came later.
-        (&after, Some(reference(&after)), Standing::Destroyed),
+    // Before and after the sample's destruction; the third began before, and was given up afterwards.
+    let begun = |hours| failure_report_of(later(run(size, 0, None), hours));
+    let (before, after, given_up) = (begun(28), begun(32), failure_report_of(run(size, 29, None)));
+    let last = begun(33);
+    for (failures, because, standing) in [
+        (vec![&before], None, Standing::Destroyed),
+        (vec![&after], None, Standing::Failed),
+        (vec![&given_up], None, Standing::Destroyed),
+        // The clocks differ: nobody destroys it for what came later, nor for what came before that.
+        (vec![&after], Some(reference(&after)), Standing::Destroyed),
+        (vec![&after, &last], Some(reference(&last)), Standing::Destroyed),
+        (vec![&after, &last], Some(reference(&after)), Standing::Failed),
     ] {
         let record = Destruction { because, ..destruction() };
         let signers = [(OPERATOR, Role::Operator), (WITNESS, Role::Witness)];
         let record = signed(&serde_json::to_vec(&record).unwrap(), DocumentType::Destruction.typ(), &signers);
-        let related = Related::new([failure.as_slice(), &record], Some(&trust));
+        let files = failures.into_iter().chain([&record]).map(Vec::as_slice);
+        let related = Related::new(files, Some(&trust));
         assert!(related.documents().iter().all(|v| v.verdict == Verdict::Valid));
         let media = gather(&related, &[], &|_| true);
         assert_eq!((media.len(), media[0].standing), (1, standing));

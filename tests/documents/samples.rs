@@ -70,6 +70,18 @@ pub fn facts() -> RunFacts {
     facts
 }
 
+/// The run, so many hours later.
+pub fn later(mut facts: RunFacts, hours: i64) -> RunFacts {
+    let by = chrono::TimeDelta::hours(hours);
+    let RunFacts { started, ended, passes, verification, .. } = &mut facts;
+    let of_passes = passes.iter_mut().flat_map(|pass| std::iter::once(&mut pass.started).chain(&mut pass.ended));
+    let of_reading = verification.started.iter_mut().chain(&mut verification.ended);
+    for time in of_passes.chain(of_reading).chain([started, ended]) {
+        *time += by;
+    }
+    facts
+}
+
 /// A run that its policy let go before the medium is destroyed.
 pub fn before_destruction() -> RunFacts {
     let mut facts = facts();

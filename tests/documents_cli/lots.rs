@@ -152,3 +152,43 @@ fn bundles_of_two_stations_are_joined_into_one() {
     let told = both(&here.station.expect(3, &["certificate", "bundle", text(&empty), "--out", text(&out)]));
     assert!(told.contains("no document to bundle") && !out.exists(), "{told}");
 }
+
+#[test]
+fn what_is_of_other_media_takes_no_place_of_a_revoked_document() {
+    let bench = Bench::new();
+    let station = &bench.station;
+    let (a, b) = (bench.wiped("a.img"), bench.wiped("b.img"));
+    let (lot, _) = gathered(&bench, 0, &["--lot", "L-1", "--counted", "2", &a, &b]);
+    let vera = bench.key("vera");
+    let revoke = |file: &str, instead: &str| {
+        let args = ["certificate", "revoke", file, "--cause", "superseded", "--reason", "r", "--key", &vera];
+        station.run(&[&args[..], &["--replaced-by", instead]].concat())
+    };
+    for (file, instead) in [(&a, &b), (&lot, &a), (&a, &lot)] {
+        let told = revoke(file, instead);
+        assert_eq!(code(&told), Some(3), "{}", both(&told));
+        assert!(both(&told).contains("cannot take the place of"), "{}", both(&told));
+    }
+    let (anew, _) = gathered(&bench, 0, &["--lot", "L-2", "--counted", "2", &a, &b]);
+    let told = revoke(&lot, &anew);
+    assert_eq!(code(&told), Some(0), "{}", both(&told));
+}
+
+/// What a bundle holds is heard as if each document had been named.
+#[test]
+fn a_bundle_beside_a_certificate_is_heard() {
+    let bench = Bench::new();
+    let station = &bench.station;
+    let a = bench.wiped("a.img");
+    let out = station.path("a.bundle.json");
+    station.ok(&["certificate", "bundle", &a, "--out", text(&out)]);
+    let verify = ["certificate", "verify", &a, "--with", text(&out), "--trust", &bench.trust()];
+    assert_eq!(code(&bench.stranger(&verify)), Some(0));
+    bench.validated(&a, "--reject", &[]);
+    let rejected = station.path("rejected.bundle.json");
+    station.ok(&["certificate", "bundle", &a, "--out", text(&rejected)]);
+    let verify = ["certificate", "verify", &a, "--with", text(&rejected), "--trust", &bench.trust()];
+    let told = bench.stranger(&verify);
+    assert_eq!(code(&told), Some(5), "{}", both(&told));
+    assert!(both(&told).contains("rejected by vera"), "{}", both(&told));
+}

@@ -98,8 +98,17 @@ fn a_list_or_a_hand_over_that_somebody_speaks_against_spoils_its_bundle() {
     let mut case = |expected, name: &str, world: &World, documents: &[&Vec<u8>]| {
         all.push((expected, Case::new(name, world.bundle_of(documents), Vec::new())));
     };
-    let named =
-        ["a lot", "rejected", "rejected and then accepted", "revoked", "made anew", "by one not here", "by a bad one"];
+    let named = [
+        "a lot",
+        "rejected",
+        "rejected and then accepted",
+        "revoked",
+        "made anew",
+        "by one not here",
+        "by what is no list",
+        "rejected and made anew",
+        "by a bad one",
+    ];
     for (number, name) in named.into_iter().enumerate() {
         let world = World::new(5100 + number);
         let [certificate, lot] = [0, 5].map(|i: usize| &world.documents[i]);
@@ -112,6 +121,7 @@ fn a_list_or_a_hand_over_that_somebody_speaks_against_spoils_its_bundle() {
             |replaced_by| revoked(|r| (r.document, r.medium, r.replaced_by) = (reference(lot), None, replaced_by));
         let (revoked, superseded) = (revoked_by(None), revoked_by(Some(reference(&again))));
         let worse = decided(&again, Decision::Rejected, None);
+        let by_another = revoked_by(Some(reference(certificate)));
         let (expected, more): (_, Vec<&Vec<u8>>) = match number {
             0 => ("valid", vec![]),
             1 => ("invalid", vec![&rejected]),
@@ -119,6 +129,8 @@ fn a_list_or_a_hand_over_that_somebody_speaks_against_spoils_its_bundle() {
             3 => ("invalid", vec![&revoked]),
             4 => ("valid", vec![&superseded, &again]),
             5 => ("invalid", vec![&superseded]),
+            6 => ("invalid", vec![&by_another]),
+            7 => ("valid", vec![&rejected, &superseded, &again]),
             _ => ("invalid", vec![&superseded, &again, &worse]),
         };
         case(expected, name, &world, &[&[certificate, lot][..], &more].concat());
@@ -175,8 +187,11 @@ fn an_older_certificate_covers_nothing_up_in_a_bundle() {
             v.matched.0 -= 512;
             v.result = VerificationResult::Mismatched;
         });
-        let (destroyed, failed) =
-            (world.documents[4].clone(), failure_report_of(world.intended(again(27, later.clone()))));
+        let (destroyed, failed) = (world.documents[4].clone(), {
+            let facts = again(27, world.facts());
+            let facts = RunFacts { ended: world.facts().ended, ..facts };
+            failure_report_of(world.intended(super::super::samples::later(facts, 32)))
+        });
         let (expected, documents): (_, Vec<&Vec<u8>>) = match number {
             0 => ("valid", vec![&old, &newer]),
             1 => ("invalid", vec![&old, &newer, &rejected]),

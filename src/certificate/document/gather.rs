@@ -176,6 +176,8 @@ struct End {
     run: String,
     /// Who speaks against it; `None`: it failed.
     by: Option<String>,
+    /// When the medium was last seen to be there: the run, or the reading, began.
+    there: DateTime<Utc>,
     at: DateTime<Utc>,
 }
 
@@ -184,21 +186,26 @@ struct End {
 /// reading that found something else tells of every run before it.
 fn ends(related: &Related, verified: &Verified, rule: Rule<'_>) -> Vec<End> {
     let (Some(Document::Run(run)), Some(id)) = (&verified.document, &verified.id) else { return Vec::new() };
-    let end = |by, at| End { run: id.clone(), by, at };
+    let facts = &run.facts;
     if verified.kind == Some(DocumentType::FailureReport) {
-        return vec![end(None, run.facts.ended)];
+        return vec![End { run: id.clone(), by: None, there: facts.started, at: facts.ended }];
     }
     let against = |said: &Relation| match said.speaks_for {
         // What took its place speaks for itself.
-        Some(speaks_for) => !speaks_for && !related.is_replaced(&said.document, rule.counts),
+        Some(speaks_for) => !speaks_for && !related.is_replaced(&said.document, verified, rule.counts),
         None => rule.firm,
     };
     let when = |said: &Relation| match related.find(&said.document).and_then(|other| other.document.as_ref()) {
-        Some(Document::MediaVerification(read)) if read.differs_from(run, &verified.signers) => read.ended,
-        _ => run.facts.ended,
+        Some(Document::MediaVerification(read)) if read.differs_from(run, &verified.signers) => {
+            (read.started.max(facts.started), read.ended.max(facts.ended))
+        }
+        _ => (facts.started, facts.ended),
     };
-    let said = related.about(verified).into_iter().filter(against);
-    said.map(|said| end(Some(said.document.clone()), when(&said).max(run.facts.ended))).collect()
+    let end = |said: Relation| {
+        let (there, at) = when(&said);
+        End { run: id.clone(), by: Some(said.document), there, at }
+    };
+    related.about(verified).into_iter().filter(against).map(end).collect()
 }
 
 /// Of several documents the best counts, and of equal ones the latest.
@@ -216,11 +223,14 @@ fn stand(related: &Related, found: Gathered<'_>, rule: Rule<'_>) -> GatheredMedi
                 let ended = |end: &End| run.facts.ended <= end.at && (end.by.is_none() || !is_opposed());
                 !ends.iter().any(ended) && (rule.counts)(id)
             }
-            // A medium that is there afterwards was not destroyed; what it was destroyed for came before, by whatever clock.
+            // A medium on which a run begins and fails afterwards was not destroyed. What it was destroyed for came
+            // before, by whatever clock, and so did all before that.
             Some(Document::Destruction(record)) => {
                 let because = record.because.as_ref().map(|reference| reference.id.as_str());
-                let came_before = |end: &End| because.is_some_and(|id| end.run == id || end.by.as_deref() == Some(id));
-                !ends.iter().any(|end| record.destroyed < end.at && !came_before(end)) && (rule.counts)(id)
+                let of = |end: &&End| because.is_some_and(|id| end.run == id || end.by.as_deref() == Some(id));
+                let before = ends.iter().filter(of).map(|end| end.at).max();
+                let is_later = |end: &End| record.destroyed < end.there && before.is_none_or(|at| at < end.at);
+                !ends.iter().any(is_later) && (rule.counts)(id)
             }
             _ => (rule.counts)(id),
         }

@@ -41,7 +41,7 @@ pub use media_verification::{MEDIA_VERIFICATION_SCHEMA, MediaVerification, ReadM
 pub use page::{show_document, show_verified};
 pub use part::{Attachment, AttachmentKind, DocumentRef, MediumName, Milli, MilliError, NextStep, Signatory};
 pub use particle::{MaterialCategory, ParticleClass};
-pub use relation::{Related, Relation};
+pub use relation::{Related, Relation, may_replace};
 pub use signers::Demand;
 pub use verified::{Verified, verify_any, verify_any_with, verify_parsed};
 

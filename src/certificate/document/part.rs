@@ -156,11 +156,18 @@ impl MediumName {
 
     /// Whether both name the same medium: one distinctive fact in common, and none against it.
     pub fn same_medium(&self, other: &MediumName) -> bool {
+        self.shares_name(other) && self.contradictions(other).is_empty()
+    }
+
+    /// The same, whatever size it had: it may have given hidden areas back in between.
+    pub fn same_medium_of_any_size(&self, other: &MediumName) -> bool {
+        self.shares_name(other) && self.contradictions(other).iter().all(|fact| *fact == "size")
+    }
+
+    fn shares_name(&self, other: &MediumName) -> bool {
         let common =
             |a: &Option<String>, b: &Option<String>| matches!((a, b), (Some(a), Some(b)) if filled(a) && same(a, b));
-        let any =
-            common(&self.serial, &other.serial) || common(&self.wwn, &other.wwn) || common(&self.digest, &other.digest);
-        any && self.contradictions(other).is_empty()
+        common(&self.serial, &other.serial) || common(&self.wwn, &other.wwn) || common(&self.digest, &other.digest)
     }
 
     /// For a person: vendor, model, serial.

@@ -6,7 +6,7 @@ use super::handover::Discrepancy;
 use super::judgement::{Decision, Revocation, Validation};
 use super::media_verification::{MediaVerification, VerificationResult};
 use super::verified::{Signer, Verified, verify_any};
-use super::{Document, DocumentType};
+use super::{Document, DocumentType, MediumName};
 use crate::certificate::verify::Verdict;
 use crate::signed::{Check, Outcome, Role, TrustStore, format_time, same_name};
 
@@ -129,14 +129,16 @@ impl Related {
         self.about(verified).into_iter().map(check).collect()
     }
 
-    /// Whether what a revocation names in place of the revoked document counts and stands: it is valid, and nobody speaks
-    /// against it.
-    pub fn is_replaced(&self, revocation: &str, counts: &dyn Fn(&str) -> bool) -> bool {
+    /// Whether what a revocation names in place of the revoked document may stand there, counts and stands: it is valid,
+    /// and nobody speaks against it.
+    pub fn is_replaced(&self, revocation: &str, revoked: &Verified, counts: &dyn Fn(&str) -> bool) -> bool {
         let found = self.find(revocation).and_then(|verified| verified.document.as_ref());
         let Some(Document::Revocation(Revocation { replaced_by: Some(instead), .. })) = found else { return false };
         let instead =
             self.find(&instead.id).filter(|verified| verified.verdict == Verdict::Valid && counts(&instead.id));
-        instead.is_some_and(|verified| self.about(verified).iter().all(|said| said.speaks_for == Some(true)))
+        instead.is_some_and(|verified| {
+            may_replace(verified, revoked) && self.about(verified).iter().all(|said| said.speaks_for == Some(true))
+        })
     }
 
     /// The valid discrepancy reports of a transfer that are settled, beyond doubt.
@@ -305,6 +307,31 @@ impl Related {
 fn accepts_own(by: &Verified, validation: &Validation, of: &Verified) -> bool {
     let did_it = |signer: &Signer| of.was_done_by(&signer.kid, signer.name.as_deref());
     validation.decision == Decision::Accepted && by.persons.iter().any(did_it)
+}
+
+/// Whether a document can take the place of a revoked one: a list that of a list of its sort, a hand-over that of a
+/// hand-over, of which one medium at least is the same; what proves something of a medium that of what did so of it.
+pub fn may_replace(instead: &Verified, revoked: &Verified) -> bool {
+    let of_one = |kind| {
+        use DocumentType as T;
+        matches!(kind, Some(T::Certificate | T::FailureReport | T::Destruction))
+    };
+    let same = |a: &MediumName, b: &MediumName| a.same_medium_of_any_size(b);
+    let (Some(new), Some(old)) = (&instead.document, &revoked.document) else { return false };
+    match (new, old) {
+        _ if of_one(instead.kind) && of_one(revoked.kind) => {
+            matches!((new.medium(), old.medium()), (Some(new), Some(old)) if same(&new, &old))
+        }
+        _ if instead.kind != revoked.kind => false,
+        (Document::Gathering(new), Document::Gathering(old)) => {
+            new.media.iter().any(|new| old.media.iter().any(|old| same(&new.medium, &old.medium)))
+        }
+        (Document::Transfer(new), Document::Transfer(old)) => {
+            new.media.iter().any(|new| old.media.iter().any(|old| same(&new.medium, &old.medium)))
+        }
+        // A judgement that of a judgement.
+        _ => true,
+    }
 }
 
 /// Four eyes are two persons: by key, and by the names of the trust store and of the documents. Stations have names as

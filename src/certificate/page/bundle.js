@@ -134,8 +134,9 @@ async function judgeBundle(bundle, others) {
 
 // Whether somebody speaks against a list or a hand-over, and nothing in the bundle has taken its place.
 function isOpposed(document, related, inside) {
-  const against = (said) => said.outcome === "failed" && !related.isReplaced(said.id, inside);
-  return [...GATHERINGS, "transfer"].includes(document.kind) && related.about(document).some(against);
+  if (![...GATHERINGS, "transfer"].includes(document.kind)) return false;
+  const against = related.about(document).filter((said) => said.outcome === "failed");
+  return against.length > 0 && !against.some((said) => related.isReplaced(said.id, document, inside));
 }
 
 function checkComplete(documents, related, logs) {

@@ -193,12 +193,13 @@ class Related {
     return stands.length > 0 ? "unknown" : "no";
   }
 
-  // Whether what a revocation names in place of the revoked document counts and stands: it is valid, and nobody speaks
-  // against it.
-  isReplaced(revocation, counts) {
+  // Whether what a revocation names in place of the revoked document may stand there, counts and stands: it is valid, and
+  // nobody speaks against it.
+  isReplaced(revocation, revoked, counts) {
     const id = get(this.known.get(revocation)?.payload ?? null, "replaced_by.id");
     const instead = this.known.get(id);
-    return instead !== undefined && instead.established && counts(id) && this.about(instead).every((said) => said.outcome === "passed");
+    const stands = instead !== undefined && instead.established && counts(id) && mayReplace(instead, revoked);
+    return stands && this.about(instead).every((said) => said.outcome === "passed");
   }
 
   // A discrepancy that a validator has accepted.

@@ -34,9 +34,30 @@ function contradictions(a, b) {
 }
 
 // One distinctive fact in common, and none against it.
-function isSameMedium(a, b) {
+const isSameMedium = (a, b) => sharesName(a, b) && contradictions(a, b).length === 0;
+
+// The same, whatever size it had: it may have given hidden areas back in between.
+const isSameOfAnySize = (a, b) => sharesName(a, b) && contradictions(a, b).every((fact) => fact === "size");
+
+function sharesName(a, b) {
   const common = (name) => a[name] !== null && b[name] !== null && a[name].trim() !== "" && sameWord(a[name], b[name]);
-  return DISTINCTIVE.some(common) && contradictions(a, b).length === 0;
+  return DISTINCTIVE.some(common);
+}
+
+// Whether a document can take the place of a revoked one: a list that of a list of its sort, a hand-over that of a
+// hand-over, of which one medium at least is the same; what proves something of a medium that of what did so of it.
+function mayReplace(instead, revoked) {
+  if (instead.payload === null || revoked.payload === null) return false;
+  const isOfOne = ({ kind }) => ["certificate", "failure_report", "destruction"].includes(kind);
+  const nameOf = ({ kind, payload }) => kind === "destruction"
+    ? mediumName(payload.get("medium"))
+    : readName(get(payload, "facts.medium.identity"), get(payload, "facts.medium.identity_digest"));
+  if (isOfOne(instead) && isOfOne(revoked)) return isSameOfAnySize(nameOf(instead), nameOf(revoked));
+  if (instead.kind !== revoked.kind) return false;
+  const listed = ({ payload }) => payload.get("media").map((entry) => mediumName(entry.get("medium")));
+  // A judgement that of a judgement.
+  if (![...GATHERINGS, "transfer"].includes(instead.kind)) return true;
+  return listed(instead).some((a) => listed(revoked).some((b) => isSameOfAnySize(a, b)));
 }
 
 function labelOf(name) {
@@ -122,15 +143,16 @@ const endOf = ({ payload }) => instant(get(payload, "facts.ended"));
 // by another vendor's name or unit, and what somebody speaks against. The medium was used again before that run, and a
 // reading that found something else tells of every run before it.
 function endsOf(related, document, counts) {
-  const [run, ended] = [document.id, endOf(document)];
-  if (document.kind === "failure_report") return [{ run, by: null, at: ended }];
+  const [run, began, ended] = [document.id, instant(get(document.payload, "facts.started")), endOf(document)];
+  // `there`: when the medium was last seen to be there, the run, or the reading, began.
+  if (document.kind === "failure_report") return [{ run, by: null, there: began, at: ended }];
   // What took its place speaks for itself.
-  const against = related.about(document).filter((said) => said.outcome === "failed" && !related.isReplaced(said.id, counts));
+  const against = related.about(document).filter((said) => said.outcome === "failed" && !related.isReplaced(said.id, document, counts));
   return against.map((said) => {
     const other = related.known.get(said.id);
     const differs = said.kind === "media_verification" && get(other.payload, "result") === "mismatched" && contradictionOf(other, document) === null;
-    const read = differs ? instant(get(other.payload, "ended")) : ended;
-    return { run, by: said.id, at: read > ended ? read : ended };
+    const [from, to] = differs ? [instant(get(other.payload, "started")), instant(get(other.payload, "ended"))] : [began, ended];
+    return { run, by: said.id, there: from > began ? from : began, at: to > ended ? to : ended };
   });
 }
 
@@ -143,9 +165,12 @@ function standOf(related, { medium, documents }, counts) {
     // A failure is no proof, whoever brings it.
     if (kind === "failure_report") return true;
     if (kind === "destruction") {
-      // A medium that is there afterwards was not destroyed; what it was destroyed for came before, by whatever clock.
+      // A medium on which a run begins and fails afterwards was not destroyed. What it was destroyed for came before, by
+      // whatever clock, and so did all before that.
       const [destroyed, because] = [instant(payload.get("destroyed")), get(payload, "because.id")];
-      return !ends.some((end) => destroyed < end.at && ![end.run, end.by].includes(because)) && counts(id);
+      const before = ends.filter((end) => because !== undefined && because !== null && [end.run, end.by].includes(because)).map((end) => end.at);
+      const isLater = (end) => destroyed < end.there && before.every((at) => at < end.at);
+      return !ends.some(isLater) && counts(id);
     }
     // What somebody speaks against stands as that.
     const isOpposed = ends.some((end) => end.run === id);

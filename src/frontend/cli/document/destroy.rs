@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, ValueEnum};
 
 use super::super::key::time;
@@ -97,9 +97,9 @@ pub struct DestroyArgs {
     /// Photos, videos, papers; their hashes go into the record
     #[arg(long, value_name = "FILE", num_args = 1..)]
     attach: Vec<PathBuf>,
-    /// When it was done, not in the future [default: now]
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    destroyed: Option<DateTime<Utc>>,
+    /// When it was done, not in the future; a date alone is the end of that day [default: now]
+    #[arg(long, value_name = "TIME", value_parser = told)]
+    destroyed: Option<Told>,
     /// Key of a witness who is here, as PKCS#8 PEM
     #[arg(long, value_name = "FILE", conflicts_with = "witness")]
     witness_key: Option<PathBuf>,
@@ -146,10 +146,33 @@ enum Category {
     High,
 }
 
+/// A time as a person tells it.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    at: DateTime<Utc>,
+    /// The day alone; `at` is its beginning.
+    day: bool,
+}
+
+impl Told {
+    /// Of a day its end, so that nothing of the same day counts as later; of this day now.
+    fn at(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let end = self.at + TimeDelta::days(1) - TimeDelta::seconds(1);
+        match self.day {
+            true if self.at <= now => end.min(now),
+            _ => self.at,
+        }
+    }
+}
+
+fn told(text: &str) -> Result<Told, String> {
+    Ok(Told { at: time(text)?, day: !text.contains(['T', 't', ' ']) })
+}
+
 pub fn record_destruction(common: &Common, args: &DestroyArgs) -> Result<Exit, Failure> {
     let trust = need_trust(common, &args.trust)?;
     let (technique, now) = (technique(args)?, now());
-    let destroyed = args.destroyed.unwrap_or(now);
+    let destroyed = args.destroyed.map_or(now, |told| told.at(now));
     if destroyed > now {
         let why = format!("{} has not come yet; nothing was recorded", format_time(destroyed));
         return Err(Failure::words(Exit::Usage, why)

@@ -8,7 +8,7 @@ use super::{Common, Judge, OutArgs, PersonArgs, TrustArgs, need_trust, organizat
 use crate::certificate::Verdict;
 use crate::certificate::document::{
     Decision, DocumentType, NextStep, REVOCATION_SCHEMA, Revocation, RevocationCause, VALIDATION_SCHEMA, Validation,
-    seal,
+    may_replace, seal,
 };
 use crate::frontend::exit::{Exit, Failure};
 use crate::signed::{Check, Outcome, Role};
@@ -170,6 +170,14 @@ pub fn revoke(common: &Common, args: &RevokeArgs) -> Result<Exit, Failure> {
     let judge = Judge::new(common, Some(&trust), &[], &[])?;
     let revoked = judge.subject(&args.file)?;
     let other = args.replaced_by.as_ref().map(|file| judge.subject(file)).transpose()?;
+    if let (Some(file), Some(other)) = (&args.replaced_by, &other)
+        && !may_replace(&other.verified, &revoked.verified)
+    {
+        let (instead, revoked) = (file.display(), args.file.display());
+        let why = format!("{instead} cannot take the place of {revoked}: it is of another sort, or of other media");
+        return Err(Failure::words(Exit::Refused, format!("{why}; nothing was signed"))
+            .hint("revoke it without --replaced-by, or name the document that does"));
+    }
     let (key, by) = args.person.signatory(common, Some(&trust), Role::Validator)?;
     let revocation = Revocation {
         schema: REVOCATION_SCHEMA.to_owned(),

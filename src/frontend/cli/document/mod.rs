@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::certificate::TrustArgs;
 use super::key::KeyArgs;
 use super::{Common, output, station_failure};
+use crate::bundle::{Bundle, MAX_BUNDLE};
 use crate::certificate::document::{
     Attachment, AttachmentKind, Document, DocumentRef, DocumentType, MediumName, Related, SealError, Signatory,
     Verified, verify_any_with, verify_parsed,
@@ -253,10 +254,12 @@ impl Judge<'_> {
         let mut folders = Folders::default();
         // Beside no file, so that only what was named is read.
         let mut evidence = evidence_in(&mut folders, Path::new(""), evidence, trust)?;
-        let (mut files, with_files) = (Vec::new(), files_of(with)?);
-        for path in &with_files {
-            files.push(read_file(path, MAX_DOCUMENT)?);
-            evidence.extend(evidence_in(&mut folders, path, &[], trust)?);
+        let (mut files, mut with_files) = (Vec::new(), Vec::new());
+        for path in files_of(with)? {
+            evidence.extend(evidence_in(&mut folders, &path, &[], trust)?);
+            let inside = documents_in(&path)?;
+            with_files.extend(std::iter::repeat_n(path, inside.len()));
+            files.extend(inside);
         }
         Ok(Judge { trust, library, with: files, with_files, evidence, folders: RefCell::new(folders) })
     }
@@ -352,6 +355,19 @@ pub fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         files.extend(found);
     }
     Ok(files)
+}
+
+/// The document, or those of a bundle, each by itself.
+fn documents_in(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
+    let bytes = read_file(path, MAX_BUNDLE)?;
+    if Bundle::begins(&bytes) {
+        let files = Bundle::parse(&bytes).and_then(|bundle| bundle.files());
+        let files = files.map_err(|e| Failure::words(Exit::Evidence, format!("{}: {e}", path.display())))?;
+        return Ok(files.into_iter().map(|(_, bytes)| bytes).collect());
+    }
+    // It says so of one that is too large.
+    let bytes = if bytes.len() > MAX_DOCUMENT { read_file(path, MAX_DOCUMENT)? } else { bytes };
+    Ok(vec![bytes])
 }
 
 /// Whether a file of `--with` is there to be heard: what is no document may merely lie in a folder.
