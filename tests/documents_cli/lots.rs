@@ -190,5 +190,5 @@ fn a_bundle_beside_a_certificate_is_heard() {
     let verify = ["certificate", "verify", &a, "--with", text(&rejected), "--trust", &bench.trust()];
     let told = bench.stranger(&verify);
     assert_eq!(code(&told), Some(5), "{}", both(&told));
-    assert!(both(&told).contains("rejected by vera"), "{}", both(&told));
+    assert!(both(&told).contains("REJECTED by vera"), "{}", both(&told));
 }
