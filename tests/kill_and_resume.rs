@@ -97,6 +97,15 @@ fn spawn(station: &Station, args: &[&str]) -> Child {
     station.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
+/// A run of many passes that is killed in the middle of one.
+fn wipe_and_kill(station: &Station, target: &std::path::Path, confirmed: &[&str]) {
+    let wipe = ["wipe", text(target), "--scheme", "gutmann", "--checkpoint", "0.1"];
+    let mut child = spawn(station, &[&wipe[..], confirmed].concat());
+    wait_for_progress(station);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 fn wait_for_progress(station: &Station) {
     for _ in 0..2000 {
         let run = station.json(0, &["resume"]);
@@ -178,10 +187,7 @@ fn the_certificate_says_that_it_was_resumed_under_another_name() {
 fn a_drive_that_is_not_here_waits() {
     let station = Station::new();
     let image = station.image("disk.img", 100 << 20);
-    let mut child = spawn(&station, &["wipe", text(&image), "--yes", "--scheme", "gutmann", "--checkpoint", "0.1"]);
-    wait_for_progress(&station);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    wipe_and_kill(&station, &image, &["--yes"]);
     let away = station.path("away.img");
     std::fs::rename(&image, &away).unwrap();
     let copy = std::fs::read(&away).unwrap();
@@ -202,10 +208,7 @@ fn a_drive_that_is_not_here_waits() {
 fn a_run_that_ends_meanwhile_does_not_keep_the_others_from_going_on() {
     let station = Station::new();
     let image = station.image("disk.img", 100 << 20);
-    let mut child = spawn(&station, &["wipe", text(&image), "--yes", "--scheme", "gutmann", "--checkpoint", "0.1"]);
-    wait_for_progress(&station);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    wipe_and_kill(&station, &image, &["--yes"]);
     let name = station.state().join("journal").join(format!("{}.jsonl", "0".repeat(32)));
     std::os::unix::fs::symlink(station.path("nothing"), &name).unwrap();
     assert_eq!(station.json(0, &["resume"]).len(), 1);
@@ -259,11 +262,7 @@ fn a_run_whose_journal_rots_can_be_given_up() {
     for keep in [usize::MAX, 1, 0] {
         let station = Station::new();
         let image = station.image("disk.img", 40 << 20);
-        let args = ["wipe", text(&image), "--yes", "--scheme", "gutmann", "--checkpoint", "0.1"];
-        let mut child = spawn(&station, &args);
-        wait_for_progress(&station);
-        child.kill().unwrap();
-        child.wait().unwrap();
+        wipe_and_kill(&station, &image, &["--yes"]);
         let journal = station.files("journal").remove(0);
         let run = journal.file_stem().unwrap().to_str().unwrap().to_owned();
         let mut bytes = std::fs::read(&journal).unwrap();
@@ -290,14 +289,8 @@ fn a_run_whose_journal_rots_can_be_given_up() {
 fn an_image_on_a_file_system_with_another_number_goes_on() {
     let station = Station::new();
     let image = station.image("disk.img", 100 << 20);
-    let mut child = spawn(&station, &["wipe", text(&image), "--yes", "--scheme", "gutmann", "--checkpoint", "0.1"]);
-    wait_for_progress(&station);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    rewrite(&station, usize::MAX, |plan| {
-        let device = &mut plan["medium"]["identity"]["backing"]["device"];
-        *device = (device.as_str().unwrap().parse::<u64>().unwrap() + 1).to_string().into();
-    });
+    wipe_and_kill(&station, &image, &["--yes"]);
+    move_file_system(&station);
 
     let refused = both(&station.expect(3, &["wipe", text(&image), "--yes"]));
     assert!(refused.contains("is not finished"), "{refused}");
@@ -314,15 +307,8 @@ fn a_loop_device_on_a_file_system_with_another_number_goes_on() {
     let Some(drive) = LoopDevice::new(64 << 20) else { return };
     std::fs::write(drive.backing_file(), marked(64 << 20)).unwrap();
     let token = confirm_token(&station, drive.path());
-    let args = ["wipe", text(drive.path()), "--confirm", &token, "--scheme", "gutmann", "--checkpoint", "0.1"];
-    let mut child = spawn(&station, &args);
-    wait_for_progress(&station);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    rewrite(&station, usize::MAX, |plan| {
-        let device = &mut plan["medium"]["identity"]["backing"]["device"];
-        *device = (device.as_str().unwrap().parse::<u64>().unwrap() + 1).to_string().into();
-    });
+    wipe_and_kill(&station, drive.path(), &["--confirm", &token]);
+    move_file_system(&station);
 
     let refused = both(&station.expect(3, &["wipe", text(drive.path()), "--confirm", &token]));
     assert!(refused.contains("is not finished"), "{refused}");
@@ -339,10 +325,7 @@ fn a_run_that_has_written_nothing_goes_on_only_on_the_very_file() {
     if std::fs::metadata(&image).unwrap().created().is_err() {
         return common::skip("needs a file system that tells when a file was made");
     }
-    let mut child = spawn(&station, &["wipe", text(&image), "--yes", "--scheme", "gutmann", "--checkpoint", "0.1"]);
-    wait_for_progress(&station);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    wipe_and_kill(&station, &image, &["--yes"]);
     let other = marked(100 << 20);
     std::fs::write(&image, &other).unwrap();
     let mut born = serde_json::Value::Null;
@@ -358,6 +341,14 @@ fn a_run_that_has_written_nothing_goes_on_only_on_the_very_file() {
     rewrite(&station, 2, |plan| plan["file_born"] = born);
     station.ok(&["resume", "--yes"]);
     assert_eq!(marks_in(&image), 0);
+}
+
+/// As if the file system of the medium's file had had another number when the only run was planned.
+fn move_file_system(station: &Station) {
+    rewrite(station, usize::MAX, |plan| {
+        let device = &mut plan["medium"]["identity"]["backing"]["device"];
+        *device = (device.as_str().unwrap().parse::<u64>().unwrap() + 1).to_string().into();
+    });
 }
 
 /// Changes the plan in the only journal, of which the first entries are kept.
