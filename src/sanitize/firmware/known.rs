@@ -47,8 +47,8 @@ impl Known {
         Ok(Known { canaries: fresh, stored, samples, areas })
     }
 
-    /// Of a medium that a failed sanitize or format has shut. Only another one opens it, so that may not be refused for want of
-    /// known content: what the run knew before stays known, and where it knew nothing, the drive's word is all.
+    /// Of a medium that a failed sanitize or format has shut. Only another one opens it, so that may not be refused for
+    /// want of known content: what the run knew before stays known, and where it knew nothing, the drive's word is all.
     fn from_before(session: &mut Session<'_>, past: &Past, words: &str) -> Result<Known, Refusal> {
         if let Some(known) = Known::noted(past).filter(|known| known.stored > 0) {
             return Ok(known);
