@@ -11,6 +11,7 @@ mod drives;
 mod handover;
 mod init;
 mod key;
+mod late;
 mod lottery;
 mod output;
 #[cfg(feature = "erase")]
@@ -43,6 +44,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::late::Late;
 use super::exit::{Exit, Failure};
 use crate::custody::LogError;
 use crate::signed::{Passphrase, TrustError};
@@ -75,79 +77,79 @@ struct Common {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make the state folder of this station: key, trust store, custody log
-    Init(init::InitArgs),
+    Init(Late<init::InitArgs>),
     /// List drives, and why each may or may not be wiped
     #[cfg(feature = "erase")]
-    Drives(drives::DrivesArgs),
+    Drives(Late<drives::DrivesArgs>),
     /// Show what a wipe would do and why; touches nothing
     #[cfg(feature = "erase")]
-    Plan(plan::PlanArgs),
+    Plan(Late<plan::PlanArgs>),
     /// Wipe drives or image files, verify them and sign the proof
     #[cfg(feature = "erase")]
-    Wipe(Box<wipe::WipeArgs>),
+    Wipe(Late<Box<wipe::WipeArgs>>),
     /// List interrupted runs, go on with them, or give them up
     #[cfg(feature = "erase")]
-    Resume(resume::ResumeArgs),
+    Resume(Late<resume::ResumeArgs>),
     /// Read a medium back and compare it with a certificate
     #[cfg(feature = "erase")]
-    VerifyMedia(verify_media::VerifyMediaArgs),
+    VerifyMedia(Late<verify_media::VerifyMediaArgs>),
     /// Keys of persons, and whom a trust store believes
     #[command(subcommand)]
-    Key(key::KeyCommand),
+    Key(Late<key::KeyCommand>),
     /// Show, verify, judge, gather and bundle certificates and the documents about them
     #[command(subcommand)]
-    Certificate(certificate::CertificateCommand),
+    Certificate(Late<certificate::CertificateCommand>),
     /// Show, check, sign and take the organization's sanitization policy
     #[command(subcommand)]
-    Policy(policy::PolicyCommand),
+    Policy(Late<policy::PolicyCommand>),
     /// Hand media over and receive them; show, sign or audit the custody log
     #[command(subcommand)]
-    Custody(custody::CustodyCommand),
+    Custody(Late<custody::CustodyCommand>),
     /// Make, fill, prove and rebuild the asset register
     #[command(subcommand)]
-    Register(register::RegisterCommand),
+    Register(Late<register::RegisterCommand>),
     /// The life of an asset, from procurement to a disposition closed by evidence
     #[command(subcommand)]
-    Asset(register::AssetCommand),
+    Asset(Late<register::AssetCommand>),
     /// The media inside assets
     #[command(subcommand)]
-    Media(register::MediaCommand),
+    Media(Late<register::MediaCommand>),
     /// Models that are bought: standards, useful life, end of support
     #[command(subcommand)]
-    Model(register::ModelCommand),
+    Model(Late<register::ModelCommand>),
     /// Who sells, takes or recycles, and by what they are certified
     #[command(subcommand)]
-    Vendor(register::VendorCommand),
+    Vendor(Late<register::VendorCommand>),
     /// Needs, requests, approvals, orders, and what appeared without them
     #[command(subcommand)]
-    Procure(register::ProcureCommand),
+    Procure(Late<register::ProcureCommand>),
     /// Work orders, help desk, and the calendar of what is due
     #[command(subcommand)]
-    Work(register::WorkCommand),
+    Work(Late<register::WorkCommand>),
     /// Licences: seats, who uses them, what is free
     #[command(subcommand)]
-    Licence(register::LicenceCommand),
+    Licence(Late<register::LicenceCommand>),
     /// Disposal orders as lots
     #[command(subcommand)]
-    Dispose(register::DisposeCommand),
+    Dispose(Late<register::DisposeCommand>),
     /// Amounts and values of assets
     #[command(subcommand)]
-    Cost(register::CostCommand),
+    Cost(Late<register::CostCommand>),
     /// What the organization laid down for each stage of an asset's life
     #[command(subcommand)]
-    StagePolicy(register::PolicyCommand),
+    StagePolicy(Late<register::PolicyCommand>),
     /// Who may do what, and where
     #[command(subcommand)]
-    Role(register::RoleCommand),
+    Role(Late<register::RoleCommand>),
     /// What was seen and measured: stock-take, network scan, agents, ledger, samples, times
     #[command(subcommand)]
-    Observe(register::ObserveCommand),
+    Observe(Late<register::ObserveCommand>),
     /// What finance lays down: depreciation, what holding an asset costs
     #[command(subcommand)]
-    Books(register::BooksCommand),
+    Books(Late<register::BooksCommand>),
     /// Costs, use, value, disposal, ghosts: as table, CSV, JSON, workbook or PDF
     #[command(subcommand)]
-    Report(Box<register::ReportCommand>),
+    Report(Late<Box<register::ReportCommand>>),
 }
 
 /// Runs the program.
@@ -175,36 +177,36 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let common = &cli.common;
     match cli.command {
-        Command::Init(args) => init::run(common, args),
+        Command::Init(Late(args)) => init::run(common, args),
         #[cfg(feature = "erase")]
-        Command::Drives(args) => drives::run(common, args),
+        Command::Drives(Late(args)) => drives::run(common, args),
         #[cfg(feature = "erase")]
-        Command::Plan(args) => plan::run(common, args),
+        Command::Plan(Late(args)) => plan::run(common, args),
         #[cfg(feature = "erase")]
-        Command::Wipe(args) => wipe::run(common, *args),
+        Command::Wipe(Late(args)) => wipe::run(common, *args),
         #[cfg(feature = "erase")]
-        Command::Resume(args) => resume::run(common, args),
+        Command::Resume(Late(args)) => resume::run(common, args),
         #[cfg(feature = "erase")]
-        Command::VerifyMedia(args) => verify_media::run(common, args),
-        Command::Key(command) => key::run(common, command),
-        Command::Certificate(command) => certificate::run(common, command),
-        Command::Policy(command) => policy::run(common, command),
-        Command::Custody(command) => custody::run(common, command),
-        Command::Register(command) => register::run(common, command),
-        Command::Asset(command) => register::run_asset(common, command),
-        Command::Media(command) => register::run_media(common, command),
-        Command::Model(command) => register::run_model(common, command),
-        Command::Vendor(command) => register::run_vendor(common, command),
-        Command::Procure(command) => register::run_procure(common, command),
-        Command::Work(command) => register::run_work(common, command),
-        Command::Licence(command) => register::run_licence(common, command),
-        Command::Dispose(command) => register::run_dispose(common, command),
-        Command::Cost(command) => register::run_cost(common, command),
-        Command::StagePolicy(command) => register::run_policy(common, command),
-        Command::Role(command) => register::run_role(common, command),
-        Command::Observe(command) => register::run_observe(common, command),
-        Command::Books(command) => register::run_books(common, command),
-        Command::Report(command) => register::run_report(common, *command),
+        Command::VerifyMedia(Late(args)) => verify_media::run(common, args),
+        Command::Key(Late(command)) => key::run(common, command),
+        Command::Certificate(Late(command)) => certificate::run(common, command),
+        Command::Policy(Late(command)) => policy::run(common, command),
+        Command::Custody(Late(command)) => custody::run(common, command),
+        Command::Register(Late(command)) => register::run(common, command),
+        Command::Asset(Late(command)) => register::run_asset(common, command),
+        Command::Media(Late(command)) => register::run_media(common, command),
+        Command::Model(Late(command)) => register::run_model(common, command),
+        Command::Vendor(Late(command)) => register::run_vendor(common, command),
+        Command::Procure(Late(command)) => register::run_procure(common, command),
+        Command::Work(Late(command)) => register::run_work(common, command),
+        Command::Licence(Late(command)) => register::run_licence(common, command),
+        Command::Dispose(Late(command)) => register::run_dispose(common, command),
+        Command::Cost(Late(command)) => register::run_cost(common, command),
+        Command::StagePolicy(Late(command)) => register::run_policy(common, command),
+        Command::Role(Late(command)) => register::run_role(common, command),
+        Command::Observe(Late(command)) => register::run_observe(common, command),
+        Command::Books(Late(command)) => register::run_books(common, command),
+        Command::Report(Late(command)) => register::run_report(common, *command),
     }
 }
 
