@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::Roots;
@@ -79,8 +79,9 @@ impl Blocks {
     /// Reads `/sys/block`. What disappears meanwhile is left out.
     pub fn read(roots: &Roots) -> io::Result<Blocks> {
         let mut blocks = Blocks::default();
-        for name in list(&roots.sys.join("block"))? {
-            let Some(disk) = Node::read(&roots.sys.join("block").join(&name), &name, None)? else { continue };
+        let folder = fs::canonicalize(roots.sys.join("block"))?;
+        for name in list(&folder)? {
+            let Some(disk) = Node::read(&folder.join(&name), &name, None)? else { continue };
             let mut names = Vec::new();
             let children = match list(&disk.dir) {
                 Ok(children) => children,
@@ -181,13 +182,14 @@ impl Blocks {
 impl Node {
     /// One node by its sysfs folder, without its partitions; `None` when it is gone.
     pub fn read(dir: &Path, name: &str, disk: Option<&str>) -> io::Result<Option<Node>> {
-        let dir = match fs::canonicalize(dir) {
+        let dir = match real_dir(dir) {
             Ok(dir) => dir,
             Err(error) if is_gone(&error) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let number = match fs::read_to_string(dir.join("dev")) {
-            Ok(text) => {
+        let number = match read_attr(&dir, "dev") {
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(&bytes);
                 DevNum::parse(&text).ok_or_else(|| io::Error::other(format!("{name}: device number {text:?}")))?
             }
             // NVMe path nodes (nvme0c0n1) are hidden: they have no number and cannot be opened.
@@ -199,8 +201,7 @@ impl Node {
             number: attr_number(&dir, "partition").and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
             start: attr_number(&dir, "start").unwrap_or(0).saturating_mul(512),
         });
-        let devname = fs::read_to_string(dir.join("uevent"))
-            .ok()
+        let devname = attr(&dir, "uevent")
             .and_then(|text| text.lines().find_map(|line| line.strip_prefix("DEVNAME=").map(str::to_owned)))
             .unwrap_or_else(|| name.replace('!', "/"));
         // A kernel without stacked devices has no such folder.
@@ -225,8 +226,7 @@ impl Node {
 
 /// A sysfs attribute as trimmed text; `None` when it is missing, unreadable or empty.
 pub(crate) fn attr(dir: &Path, name: &str) -> Option<String> {
-    let bytes = fs::read(dir.join(name)).ok()?;
-    let text = String::from_utf8(bytes).ok()?;
+    let text = String::from_utf8(read_attr(dir, name).ok()?).ok()?;
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
     (!text.is_empty()).then(|| text.to_owned())
 }
@@ -234,6 +234,46 @@ pub(crate) fn attr(dir: &Path, name: &str) -> Option<String> {
 /// A sysfs attribute as a decimal number.
 pub(crate) fn attr_number(dir: &Path, name: &str) -> Option<u64> {
     attr(dir, name)?.parse().ok()
+}
+
+/// The bytes of a sysfs attribute. The kernel gives all of one at once, and at most a page (sysfs(5)), so most
+/// need no second read.
+pub(crate) fn read_attr(dir: &Path, name: &str) -> io::Result<Vec<u8>> {
+    const PAGE: usize = 4096;
+    let mut file = File::open(dir.join(name))?;
+    let mut bytes = [0; PAGE];
+    let mut count = 0;
+    while count < PAGE {
+        match file.read(&mut bytes[count..]) {
+            Ok(0) => break,
+            Ok(read) => {
+                count += read;
+                if bytes[count - 1] == b'\n' {
+                    break;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let mut bytes = bytes[..count].to_vec();
+    if count == PAGE {
+        file.read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// The folder itself, where a symbolic link of sysfs leads to it. Those lead to `../devices/...`, where nothing is a
+/// link any more.
+fn real_dir(dir: &Path) -> io::Result<PathBuf> {
+    match fs::read_link(dir) {
+        Ok(target) => match (target.strip_prefix("..").ok(), dir.parent().and_then(Path::parent)) {
+            (Some(target), Some(sys)) if target.starts_with("devices") => Ok(sys.join(target)),
+            _ => fs::canonicalize(dir),
+        },
+        Err(error) if error.raw_os_error() == Some(nix::libc::EINVAL) => Ok(dir.to_owned()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Entry names of a folder, sorted.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Roots;
-use super::blocks::{Blocks, Node, attr, attr_number};
+use super::blocks::{Blocks, Node, attr, attr_number, read_attr};
 use super::classify::{Evidence, classify};
 use super::force_ro;
 use super::udev::Properties;
@@ -36,11 +36,14 @@ impl DiskFacts {
         let dir = &node.dir;
         let udev = Properties::of(roots, node);
         let mut unreadable = Vec::new();
-        let mut required = |name: &str| match fs::read_to_string(dir.join(name)) {
-            Ok(text) => text.trim().parse::<u64>().unwrap_or_else(|_| {
-                unreadable.push(format!("{name} of {} reads {:?}", node.name, text.trim()));
-                0
-            }),
+        let mut required = |name: &str| match read_attr(dir, name) {
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(&bytes);
+                text.trim().parse::<u64>().unwrap_or_else(|_| {
+                    unreadable.push(format!("{name} of {} reads {:?}", node.name, text.trim()));
+                    0
+                })
+            }
             Err(error) => {
                 unreadable.push(format!("{name} of {} could not be read: {error}", node.name));
                 0
@@ -253,7 +256,8 @@ fn nvme_transport(dir: &Path) -> Option<String> {
 
 /// The nearest folder above that has an attribute: the USB device, the MMC card.
 fn ancestor_with(dir: &Path, name: &str) -> Option<PathBuf> {
-    dir.ancestors().find(|above| above.join(name).is_file()).map(Path::to_owned)
+    let mut devices = dir.ancestors().take_while(|above| above.file_name().is_some_and(|name| name != "devices"));
+    devices.find(|above| above.join(name).is_file()).map(Path::to_owned)
 }
 
 fn device_path(roots: &Roots, dir: &Path) -> String {

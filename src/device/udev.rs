@@ -49,9 +49,12 @@ impl Properties {
 
 #[cfg(feature = "udev")]
 fn live(node: &Node) -> Properties {
-    let Ok(device) = udev::Device::from_syspath(&node.dir) else { return Properties::default() };
     // Without a running udevd there is no database entry, only the uevent's own keys.
-    if !device.is_initialized() || !std::path::Path::new("/run/udev/control").exists() {
+    if !std::path::Path::new("/run/udev/control").exists() {
+        return Properties::default();
+    }
+    let Ok(device) = udev::Device::from_syspath(&node.dir) else { return Properties::default() };
+    if !device.is_initialized() {
         return Properties::default();
     }
     let text = |s: &std::ffi::OsStr| s.to_str().map(str::to_owned);
