@@ -17,6 +17,9 @@ pub const ENTRY_TYP: &str = "vnd.lastwrite.custody-entry+json";
 /// What the `source` of an entry begins with; the thumbprint of the key follows.
 const SOURCE: &str = "urn:lastwrite:station:";
 
+/// Where the data of an entry say on which file its medium lies.
+pub(super) const FILE: &str = "/medium/backing/path";
+
 /// The largest line, in bytes.
 pub(super) const MAX_LINE: usize = 4 * 1024 * 1024;
 
@@ -129,6 +132,11 @@ impl Entry {
     /// `data.run_id`, where there is one.
     pub fn run_id(&self) -> Option<&str> {
         self.data.get("run_id").and_then(Value::as_str)
+    }
+
+    /// `data.medium.backing.path`, where there is one.
+    pub fn file(&self) -> Option<&str> {
+        self.data.pointer(FILE).and_then(Value::as_str)
     }
 
     /// The `source` of what a station with this key says.

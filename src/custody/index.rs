@@ -1,4 +1,4 @@
-//! Which lines speak of which subject and which run. Built when first asked, kept up afterwards, and
+//! Which lines speak of which subject, which run and which file. Built when first asked, kept up afterwards, and
 //! left beside the log so that the next start need not read all of it.
 //!
 //! The file is a hint: records with a checksum each, bound to the log by the hash of the last line. One
@@ -13,13 +13,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::entry::FILE;
 use super::merkle::{Hash, leaf_hash};
 use super::store::{Line, Tip, scan_from};
 use crate::signed::decode_base64url;
 
 const INDEX_FILE: &str = "index.bin";
-/// Start, length, subject, run, leaf, checksum.
-const RECORD: usize = 8 + 4 + 8 + 8 + 8 + 4;
+/// Start, length, subject, run, file, leaf, checksum.
+const RECORD: usize = 8 + 4 + 8 + 8 + 8 + 8 + 4;
 
 /// Where a line lies: start and length without newline.
 pub(super) type Place = (u64, usize);
@@ -32,6 +33,8 @@ struct Record {
     subject: u64,
     /// 0: the line belongs to no run.
     run: u64,
+    /// 0: it speaks of no file.
+    file: u64,
     /// The first bytes of its leaf hash.
     leaf: u64,
 }
@@ -103,8 +106,7 @@ impl Index {
             if std::mem::take(&mut first) {
                 strange = brief.previous.as_ref().map(short) != last.map(|record| record.leaf);
             }
-            let run = brief.data.get("run_id").and_then(Value::as_str);
-            index.records.push(Record::new(start, line, &brief.subject, run));
+            index.records.push(Record::new(start, line, &brief.subject, &brief.data));
         })?;
         Ok(match (unreadable, strange && last.is_some()) {
             (Some(unreadable), _) => Err(unreadable),
@@ -115,7 +117,7 @@ impl Index {
 
     /// Takes in a line that was appended.
     pub fn add(&mut self, line: &Line) {
-        self.records.push(Record::new(line.start, &line.bytes, &line.entry.subject, line.entry.run_id()));
+        self.records.push(Record::new(line.start, &line.bytes, &line.entry.subject, &line.entry.data));
     }
 
     /// Leaves what is new in the file. A hint only, so not synced, and a failure harms nothing.
@@ -151,15 +153,23 @@ impl Index {
         let wanted = key(run_id);
         self.records.iter().filter(|r| r.run == wanted).map(Record::place).collect()
     }
+
+    /// Lines that may be about a medium that is a file, or lies on one, in order.
+    pub fn file(&self, path: &str) -> Vec<Place> {
+        let wanted = key(path);
+        self.records.iter().filter(|r| r.file == wanted).map(Record::place).collect()
+    }
 }
 
 impl Record {
-    fn new(start: u64, line: &[u8], subject: &str, run: Option<&str>) -> Record {
+    fn new(start: u64, line: &[u8], subject: &str, data: &Value) -> Record {
+        let hashed = |pointer: &str| data.pointer(pointer).and_then(Value::as_str).map_or(0, key);
         Record {
             start,
             length: u32::try_from(line.len()).unwrap_or(u32::MAX),
             subject: key(subject),
-            run: run.map_or(0, key),
+            run: hashed("/run_id"),
+            file: hashed(FILE),
             leaf: short(&leaf_hash(line)),
         }
     }
@@ -178,19 +188,21 @@ impl Record {
         bytes[8..12].copy_from_slice(&self.length.to_be_bytes());
         bytes[12..20].copy_from_slice(&self.subject.to_be_bytes());
         bytes[20..28].copy_from_slice(&self.run.to_be_bytes());
-        bytes[28..36].copy_from_slice(&self.leaf.to_be_bytes());
-        let sum = checksum(&bytes[..36]);
-        bytes[36..].copy_from_slice(&sum.to_be_bytes());
+        bytes[28..36].copy_from_slice(&self.file.to_be_bytes());
+        bytes[36..44].copy_from_slice(&self.leaf.to_be_bytes());
+        let sum = checksum(&bytes[..44]);
+        bytes[44..].copy_from_slice(&sum.to_be_bytes());
         bytes
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Record> {
         let number = |from: usize| bytes.get(from..from + 8)?.try_into().ok().map(u64::from_be_bytes);
         let small = |from: usize| bytes.get(from..from + 4)?.try_into().ok().map(u32::from_be_bytes);
-        if small(36)? != checksum(&bytes[..36]) {
+        if small(44)? != checksum(&bytes[..44]) {
             return None;
         }
-        Some(Record { start: number(0)?, length: small(8)?, subject: number(12)?, run: number(20)?, leaf: number(28)? })
+        let (start, length, subject) = (number(0)?, small(8)?, number(12)?);
+        Some(Record { start, length, subject, run: number(20)?, file: number(28)?, leaf: number(36)? })
     }
 }
 
@@ -247,7 +259,9 @@ mod tests {
 
     #[test]
     fn a_record_comes_back_and_a_changed_bit_does_not() {
-        let record = Record::new(17, b"line", "subject", Some("run"));
+        let data = serde_json::json!({ "run_id": "run", "medium": { "backing": { "path": "/a.img" } } });
+        let record = Record::new(17, b"line", "subject", &data);
+        assert!(record.run == key("run") && record.file == key("/a.img"));
         let bytes = record.to_bytes();
         assert_eq!(Record::from_bytes(&bytes), Some(record));
         for bit in 0..RECORD * 8 {

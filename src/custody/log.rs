@@ -186,6 +186,13 @@ impl Log {
         Ok(self.find(|index| index.run(run_id))?.into_iter().filter(|l| l.entry.run_id() == Some(run_id)).collect())
     }
 
+    /// All entries whose data tell of a medium that is this file, or lies on it (`data.medium.backing.path`), in
+    /// order.
+    pub fn find_file(&self, path: &str) -> Result<Vec<Logged>, LogError> {
+        let found = self.find(|index| index.file(path))?;
+        Ok(found.into_iter().filter(|l| l.entry.file() == Some(path)).collect())
+    }
+
     /// The run's outcome entry, if it has one.
     pub fn outcome(&self, run_id: &str, config: &AuditConfig) -> Result<Option<Logged>, LogError> {
         Ok(self.find_run(run_id)?.into_iter().find(|l| config.outcomes.contains(&l.entry.typ)))

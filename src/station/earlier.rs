@@ -42,10 +42,9 @@ pub(super) fn earlier_attempts(log: &Log, media: &[Medium], own: &[String]) -> R
 fn runs_on(log: &Log, medium: &Medium) -> Result<Vec<String>, LogError> {
     let name = subject(medium);
     let mut found: Vec<Entry> = log.find_subject(&name)?.into_iter().map(|logged| logged.entry).collect();
-    if medium.identity.backing.is_some() {
+    if let Some(path) = medium.identity.backing.as_ref().and_then(|backing| backing.path.to_str()) {
         let class = |name: &str| name.split(':').next().map(str::to_owned);
-        for logged in log.entries()? {
-            let entry = logged?.entry;
+        for entry in log.find_file(path)?.into_iter().map(|logged| logged.entry) {
             let is_intent = entry.typ == INTENDED && class(&entry.subject) == class(&name);
             if is_intent && identity_in(&entry).is_some_and(|identity| identity.is_same_file(&medium.identity)) {
                 found.push(entry);
