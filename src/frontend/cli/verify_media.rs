@@ -298,7 +298,8 @@ fn failure(error: &VerifyMediaError) -> Failure {
             "nothing was read: the drive erased itself, so no bytes are known that should stand on it; what its own \
              station read after the erase stands in the certificate",
         ),
-        VerifyMediaError::BlockSize { .. } | VerifyMediaError::Claim(_) => failure(Exit::Refused),
+        VerifyMediaError::Claim(error) => Failure { hint: error.advice(), ..failure(Exit::Refused) },
+        VerifyMediaError::BlockSize { .. } => failure(Exit::Refused),
         _ => failure(Exit::Other),
     }
 }
