@@ -5,10 +5,11 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use common::station::{MARK, Station, both, json_lines, marks_in, text};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 #[test]
 fn nothing_of_what_was_there_is_left_and_a_stranger_can_check_it() {
@@ -175,6 +176,32 @@ fn openssl_makes_the_same_stream_from_the_key_in_the_certificate() {
     let block = openssl.wait_with_output().unwrap().stdout;
     assert_eq!(block.len(), 512);
     assert_eq!(block, std::fs::read(&image).unwrap()[offset..offset + 512]);
+}
+
+/// As docs/verify-without-lastwrite.md says it: the key out of the certificate, and with it the bytes of the medium.
+#[test]
+fn the_page_finds_the_key_and_with_it_the_bytes() {
+    for program in ["python3", "openssl"] {
+        if !common::has(program) {
+            return common::skip(&format!("needs {program}"));
+        }
+    }
+    let station = Station::new();
+    let image = station.image("disk.img", 2 << 20);
+    let result = &station.json(0, &["wipe", text(&image), "--yes"])[0];
+    let page = include_str!("../docs/verify-without-lastwrite.md");
+    let line = |start: &str| page.lines().find(|line| line.starts_with(start)).unwrap();
+    let shell = |script: &str| {
+        let output = Command::new("sh").args(["-c", script]).output().unwrap();
+        assert!(output.status.success(), "{script}\n{}", both(&output));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let key = shell(&line("python3 -c").replace("CERTIFICATE", result["certificate"].as_str().unwrap()));
+    let known = line("KEY=").replace("000102030405060708090a0b0c0d0e0f", &key);
+    let told = shell(&format!("{known}\n{}", line("head -c $COUNT")));
+    let bytes = std::fs::read(&image).unwrap();
+    let digest = lastwrite::units::hex(&Sha256::digest(&bytes[1 << 20..][..4096]));
+    assert!(told.starts_with(&digest), "{key}: {told}");
 }
 
 /// What a section of the guide documents: the members that its table names, each with its row.
