@@ -226,6 +226,85 @@ fn a_drive_that_goes_away_while_it_is_read_back_did_not_fail() {
     station.ok(&["custody", "audit"]);
 }
 
+/// Starts to read `disk` back, does `cut` to the program's process while a part of the medium does not answer, and lets
+/// that answer then. The one object that it prints.
+fn read_cut(
+    station: &Station,
+    disk: &FaultyDisk,
+    silent: std::ops::Range<u64>,
+    args: &[&str],
+    cut: impl Fn(u32),
+) -> (Option<i32>, Value) {
+    // Nor what lies behind it, at once; but where somebody looks for signatures.
+    let rest = silent.end..disk.backing().len() as u64 - (1 << 20);
+    let late = Fault::new(On::Read, rest, Effect::Delay(Duration::from_millis(300)));
+    disk.set_faults(vec![Fault::new(On::Read, silent, Effect::Hang), late]);
+    let args = [&["--json", "verify-media", text(disk.loop_path())][..], args].concat();
+    let child = station.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    assert!(disk.wait_for_hang(1, Duration::from_secs(60)));
+    // What answers at once is compared by then.
+    std::thread::sleep(Duration::from_secs(1));
+    cut(child.id());
+    disk.release();
+    let output = child.wait_with_output().unwrap();
+    disk.set_faults(Vec::new());
+    let mut objects = json_lines(&output.stdout);
+    assert_eq!(objects.len(), 1, "{}", both(&output));
+    (output.status.code(), objects.remove(0))
+}
+
+/// A reading that was cut says nothing, for the medium or against its certificate; a difference that it had found stays
+/// one.
+#[test]
+fn a_reading_that_is_cut_is_no_mismatch_unless_it_found_one() {
+    // More than is under way at a time.
+    const LARGE: u64 = 64 << 20;
+    let silent = 8 << 20..12 << 20;
+    let station = Station::new();
+    let Some(disk) = FaultyDisk::new(LARGE, Vec::new()) else { return };
+    let (result, _) = wipe(&station, &disk, 0, &["--scheme", "zero"]);
+    let certificate = result["certificate"].as_str().unwrap();
+    let interrupt = |pid: u32| {
+        assert!(Command::new("kill").args(["-s", "INT", &pid.to_string()]).status().unwrap().success());
+        std::thread::sleep(Duration::from_secs(1));
+    };
+    let record = station.path("reading.json");
+    let args = ["--certificate", certificate, "--record", text(&record)];
+    let (code, told) = read_cut(&station, &disk, silent.clone(), &args, interrupt);
+    assert_eq!((code, &told["outcome"]), (Some(6), &"incomplete".into()), "{told}");
+    assert_eq!((&told["cut"], &told["mismatched"]), (&"stopped as asked".into(), &json!([])), "{told}");
+    // Its record says the same, and stands in the same object.
+    assert_eq!((&told["record"], &told["error"]), (&text(&record).into(), &Value::Null), "{told}");
+    assert!(told["id"].is_string() && told["custody_entry"].is_u64(), "{told}");
+    let shown = station.json(0, &["certificate", "show", text(&record)]);
+    assert_eq!(shown[0]["document"]["result"], "incomplete");
+    station.ok(&["certificate", "verify", certificate]);
+
+    let args = ["--certificate", certificate];
+    let (code, told) = read_cut(&station, &disk, silent.clone(), &args, |_| disk.set_faults(vec![Fault::gone(19)]));
+    assert_eq!((code, &told["outcome"]), (Some(6), &"incomplete".into()), "{told}");
+    assert!(told["cut"].as_str().unwrap().contains("went away"), "{told}");
+
+    disk.poke(1 << 20, &[1]);
+    let (code, told) = read_cut(&station, &disk, silent, &args, interrupt);
+    assert_eq!((code, &told["outcome"]), (Some(5), &"mismatch".into()), "{told}");
+    assert_eq!(told["cut"], "stopped as asked");
+    assert_eq!(told["mismatched"], json!([{ "first": "2048", "count": "1" }]));
+}
+
+/// Not every kernel says so by the number of its error: then the reading comes to an end, and nothing could be read.
+#[test]
+fn a_drive_that_is_pulled_while_a_stranger_reads_it_is_no_mismatch() {
+    let station = Station::new();
+    let Some(disk) = disk(Vec::new()) else { return };
+    let (result, _) = wipe(&station, &disk, 0, &["--scheme", "zero"]);
+    let args = ["--certificate", result["certificate"].as_str().unwrap()];
+    let (code, told) = read_cut(&station, &disk, 3 << 20..7 << 20, &args, |_| disk.set_size(0));
+    disk.set_size(SIZE as u64);
+    assert_eq!((code, &told["outcome"]), (Some(6), &"incomplete".into()), "{told}");
+    assert!(told["cut"].as_str().unwrap().contains("went away"), "{told}");
+}
+
 #[test]
 fn a_drive_that_hangs_holds_up_nobody_and_is_given_up() {
     let station = Station::new();

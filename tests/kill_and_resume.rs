@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -134,6 +135,11 @@ fn a_signal_stops_in_order_and_says_how_to_go_on() {
         let again = both(&station.expect(3, &args));
         assert!(again.contains("lastwrite resume"), "{again}");
         let id = station.json(0, &["resume"])[0]["run_id"].as_str().unwrap().to_owned();
+        // What stands against going on is told with what undoes it.
+        std::fs::set_permissions(&image, std::fs::Permissions::from_mode(0o400)).unwrap();
+        let refused = both(&station.expect(3, &["resume", &id]));
+        assert!(refused.contains("must not be written to") && refused.contains("chmod u+w"), "{refused}");
+        std::fs::set_permissions(&image, std::fs::Permissions::from_mode(0o600)).unwrap();
         let result = &station.json(4, &["resume", "--abandon", &id[..8], "--reason", "test"])[0];
         let report = result["failure_report"].as_str().unwrap();
         station.ok(&["certificate", "verify", "--failure-report", report]);

@@ -4,7 +4,12 @@
 
 mod common;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Command, Stdio};
+
 use common::station::{MARK, Station, both, json_lines, marks_in, text};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 #[test]
 fn nothing_of_what_was_there_is_left_and_a_stranger_can_check_it() {
@@ -171,4 +176,147 @@ fn openssl_makes_the_same_stream_from_the_key_in_the_certificate() {
     let block = openssl.wait_with_output().unwrap().stdout;
     assert_eq!(block.len(), 512);
     assert_eq!(block, std::fs::read(&image).unwrap()[offset..offset + 512]);
+}
+
+/// As docs/verify-without-lastwrite.md says it: the key out of the certificate, and with it the bytes of the medium.
+#[test]
+fn the_page_finds_the_key_and_with_it_the_bytes() {
+    for program in ["python3", "openssl"] {
+        if !common::has(program) {
+            return common::skip(&format!("needs {program}"));
+        }
+    }
+    let station = Station::new();
+    let image = station.image("disk.img", 2 << 20);
+    let result = &station.json(0, &["wipe", text(&image), "--yes"])[0];
+    let page = include_str!("../docs/verify-without-lastwrite.md");
+    let line = |start: &str| page.lines().find(|line| line.starts_with(start)).unwrap();
+    let shell = |script: &str| {
+        let output = Command::new("sh").args(["-c", script]).output().unwrap();
+        assert!(output.status.success(), "{script}\n{}", both(&output));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let key = shell(&line("python3 -c").replace("CERTIFICATE", result["certificate"].as_str().unwrap()));
+    let known = line("KEY=").replace("000102030405060708090a0b0c0d0e0f", &key);
+    let told = shell(&format!("{known}\n{}", line("head -c $COUNT")));
+    let bytes = std::fs::read(&image).unwrap();
+    let digest = lastwrite::units::hex(&Sha256::digest(&bytes[1 << 20..][..4096]));
+    assert!(told.starts_with(&digest), "{key}: {told}");
+}
+
+/// What a section of the guide documents: the members that its table names, each with its row.
+fn documented(section: &str) -> BTreeMap<String, String> {
+    let guide = include_str!("../docs/guide.md");
+    let (_, rest) = guide.split_once(&format!("\n### {section}\n")).unwrap_or_else(|| panic!("no section {section:?}"));
+    let end = rest.find("\n#").unwrap_or(rest.len());
+    let mut members = BTreeMap::new();
+    for row in rest[..end].lines().filter(|line| line.starts_with("| `")) {
+        let first = row.split('|').nth(1).unwrap();
+        let names = first.split('`').skip(1).step_by(2);
+        members.extend(names.map(|name| (name.to_owned(), row.to_owned())));
+    }
+    members
+}
+
+/// The names of all members below a value.
+fn names_in(value: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                names.insert(name.clone());
+                names_in(value, names);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| names_in(value, names)),
+        _ => {}
+    }
+}
+
+/// The members that were printed are those that the section documents; what is in them stands in their rows, but for
+/// media, which are drives.
+fn assert_documented(section: &str, printed: &Value) {
+    let documented = documented(section);
+    let printed = printed.as_object().unwrap();
+    assert_eq!(printed.keys().collect::<BTreeSet<_>>(), documented.keys().collect::<BTreeSet<_>>(), "{section}");
+    for (member, value) in printed.iter().filter(|(member, _)| !["medium", "also"].contains(&member.as_str())) {
+        let mut inside = BTreeSet::new();
+        names_in(value, &mut inside);
+        for name in inside {
+            assert!(documented[member].contains(&format!("`{name}`")), "{section}: {member}: {name} is not documented");
+        }
+    }
+}
+
+#[test]
+fn the_guide_documents_every_member_that_is_printed() {
+    let station = Station::new();
+    let image = station.image("disk.img", 1 << 20);
+    let wipe = ["wipe", text(&image), "--yes", "--asset", "A-1"];
+    let first = station.json(0, &wipe)[0].clone();
+    assert_documented("`wipe --json` and `resume --json`", &first);
+    // The second run tells of the first.
+    let plan = &station.json(0, &["plan", text(&image)])[0];
+    assert!(!plan["earlier_attempts"].as_array().unwrap().is_empty(), "{plan}");
+    assert_documented("`plan --json`", plan);
+    let refused = &station.json(3, &["plan", text(&station.path("missing"))])[0];
+    let outcome = &documented("`plan --json`")["outcome"];
+    for member in refused.as_object().unwrap().keys() {
+        assert!(outcome.contains(&format!("`{member}`")) || member == "outcome", "{member}");
+    }
+    let certificate = first["certificate"].as_str().unwrap();
+    let record = station.path("reading.json");
+    let read = ["verify-media", text(&image), "--certificate", certificate, "--record", text(&record)];
+    let read = station.json(0, &read);
+    assert_eq!(read.len(), 1, "{read:?}");
+    assert_documented("`verify-media --json`", &read[0]);
+    assert_eq!((&read[0]["bytes"], &read[0]["wanted"]), (&"1048576".into(), &"1048576".into()));
+    let seconds = read[0]["seconds"].as_f64().unwrap();
+    assert!((0.0..60.0).contains(&seconds) && read[0]["bytes_per_second"].as_u64() > Some(0), "{}", read[0]);
+
+    // An open run, as a kill leaves it.
+    let image = station.image("large.img", 64 << 20);
+    let mut wipe = station.command(&["wipe", text(&image), "--yes", "--scheme", "gutmann"]);
+    let mut child = wipe.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while station.files("journal").is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_documented("Open runs: `resume --json` without a run", &station.json(0, &["resume"])[0]);
+}
+
+/// What the drives of a machine and a drive's own account have in them.
+#[cfg(feature = "erase")]
+#[test]
+fn the_guide_documents_every_member_of_a_drive() {
+    use lastwrite::media::{Health, HiddenArea};
+    use lastwrite::policy::Technique;
+    use lastwrite::station::{DriveReport, SecurityReport, TechniqueReport};
+    let report = DriveReport {
+        techniques: vec![TechniqueReport {
+            technique: Technique::Overwrite,
+            supported: Some(true),
+            obstacle: None,
+            estimate_seconds: None,
+        }],
+        security: Some(SecurityReport { enabled: false, locked: false, frozen: true, count_expired: false }),
+        hidden_areas: Some(vec![HiddenArea {
+            kind: "host_protected_area".to_owned(),
+            size: None,
+            note: String::new(),
+            outcome: None,
+        }]),
+        health: Some(Health::default()),
+        unknown: Vec::new(),
+    };
+    for machine in ["laptop-nvme-luks-lvm", "zfs-pool", "server-md-raid1", "live-usb", "sas-520", "card-read-only"] {
+        let tree = common::sysfs_tree::FixtureTree::machine(machine);
+        let media = lastwrite::device::inventory(&tree.roots()).unwrap();
+        let reports = media.iter().map(|_| Some(report.clone())).collect();
+        let told = lastwrite::frontend::cli::drives_json(media, reports);
+        for drive in told["drives"].as_array().unwrap() {
+            assert_documented("`drives --json`", drive);
+        }
+    }
 }

@@ -105,7 +105,7 @@ fn a_drive_in_use_is_refused_with_its_reason() {
     let output = station.run(&["wipe", text(drive.path()), "--confirm", &token]);
     let _ = common::tool("swapoff", &[drive.path().as_os_str()]);
     assert_eq!(output.status.code(), Some(3), "{}", both(&output));
-    assert!(both(&output).contains("swap"), "{}", both(&output));
+    assert!(both(&output).contains(&format!("swapoff {}", drive.path().display())), "{}", both(&output));
     assert!(marks_in(drive.backing_file()) > 32_000);
 }
 
@@ -150,7 +150,8 @@ fn the_image_behind_a_loop_device_is_refused() {
     let station = Station::new();
     let Some(drive) = practice_drive(1 << 20, &[]) else { return };
     let told = both(&station.expect(3, &["wipe", text(drive.backing_file()), "--yes"]));
-    assert!(told.contains("built on it"), "{told}");
+    let advice = format!("losetup -d {}", drive.path().display());
+    assert!(told.contains("built on it") && told.contains(&advice), "{told}");
     assert_eq!(marks_in(drive.backing_file()), 2048);
 }
 

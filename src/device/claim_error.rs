@@ -99,7 +99,7 @@ pub enum ClaimError {
     #[error(transparent)]
     Changed(#[from] IdentityChanged),
     /// Something stands against it.
-    #[error("{} is protected: {}", path.display(), join(reasons))]
+    #[error("{} is protected: {}", path.display(), Protection::list(reasons))]
     Protected {
         /// The node or file.
         path: PathBuf,
@@ -111,10 +111,16 @@ pub enum ClaimError {
     Inventory(#[from] InventoryError),
 }
 
-fn by_whom(by: &Option<String>) -> String {
-    by.as_ref().map_or_else(String::new, |by| format!(" by {by}"))
+impl ClaimError {
+    /// What to do next, where the words do not say it themselves.
+    pub fn advice(&self) -> Option<String> {
+        match self {
+            ClaimError::Protected { reasons, .. } => Protection::advice_on(reasons),
+            _ => None,
+        }
+    }
 }
 
-fn join(reasons: &[Protection]) -> String {
-    reasons.iter().map(Protection::to_string).collect::<Vec<_>>().join("; ")
+fn by_whom(by: &Option<String>) -> String {
+    by.as_ref().map_or_else(String::new, |by| format!(" by {by}"))
 }

@@ -95,12 +95,205 @@ impl fmt::Display for Protection {
 }
 
 impl Protection {
+    /// All of them in words.
+    pub fn list(reasons: &[Protection]) -> String {
+        reasons.iter().map(Protection::to_string).collect::<Vec<_>>().join("; ")
+    }
+
+    /// What undoes all of them, in the order in which it can be done: from what stands on top down to the medium. `None`
+    /// where there are none.
+    pub fn advice_on(reasons: &[Protection]) -> Option<String> {
+        let system = reasons.iter().any(|reason| matches!(reason, Protection::SystemMedium { .. }));
+        let lacks_capacity =
+            reasons.iter().any(|reason| !matches!(reason, Protection::SizeZero) && reason.is_lack_of_capacity());
+        // What the running system uses of its own medium cannot be undone while it runs, and a fixed drive without a
+        // capacity has another reason for it than that nothing is inserted.
+        let mut left: Vec<&Protection> = reasons
+            .iter()
+            .filter(|reason| !(system && reason.is_use()) && !(lacks_capacity && **reason == Protection::SizeZero))
+            .collect();
+        // Holders are listed from the medium up.
+        left.reverse();
+        left.sort_by_key(|reason| reason.layer());
+        let mut steps: Vec<String> = Vec::new();
+        for step in left.into_iter().map(Protection::advice) {
+            if !steps.contains(&step) {
+                steps.push(step);
+            }
+        }
+        (!steps.is_empty()).then(|| format!("{}; then try again", steps.join("; ")))
+    }
+
+    /// What undoes it.
+    pub fn advice(&self) -> String {
+        match self {
+            Protection::Mounted { mount_point, .. } => format!("umount {}", mount_point.display()),
+            Protection::Swap { node } => format!("swapoff {}", node.display()),
+            Protection::Held { holder, by, .. } => release(holder, by),
+            Protection::Member { of, .. } => match of.as_str() {
+                "zfs_member" => "zpool export POOL (zpool status shows which)".to_owned(),
+                "btrfs" => "umount the btrfs file system that it belongs to".to_owned(),
+                other => format!("take it out of what it is a member of ({other})"),
+            },
+            Protection::SystemMedium { .. } => {
+                "boot this machine from another medium, or attach the drive to another machine".to_owned()
+            }
+            Protection::BacksLoop { loop_device } => format!("losetup -d {}", loop_device.display()),
+            Protection::ReadOnly => {
+                "look for a switch on the medium, or blockdev --setrw DEVICE, or chmod u+w for an image file; what stays \
+                 write-protected has to be destroyed"
+                    .to_owned()
+            }
+            Protection::SizeZero => "insert a medium".to_owned(),
+            Protection::OpenedExclusively { by: Some(by) } => format!("stop {by}, or wait for it"),
+            Protection::OpenedExclusively { by: None } => {
+                "stop the program that has it open, or wait for it (fuser -v DEVICE shows it to root)".to_owned()
+            }
+            Protection::UnsupportedBlockSize { .. } => {
+                "reformat it to blocks of 512 or 4096 bytes (sg_format --format --size=512 DEVICE)".to_owned()
+            }
+            Protection::CannotTell { .. } if self.is_lack_of_capacity() => {
+                "see to it that the kernel offers its capacity, as is said with that".to_owned()
+            }
+            Protection::CannotTell { what } if what.contains("run as root") => "run it as root".to_owned(),
+            Protection::CannotTell { .. } => {
+                "see to it that this can be read (as root, with /proc and /sys mounted, on another port); what is not \
+                 known is never taken for safe"
+                    .to_owned()
+            }
+        }
+    }
+
+    /// Somebody uses it, here and now.
+    fn is_use(&self) -> bool {
+        match self {
+            Protection::Mounted { .. }
+            | Protection::Swap { .. }
+            | Protection::Held { .. }
+            | Protection::Member { .. }
+            | Protection::BacksLoop { .. }
+            | Protection::OpenedExclusively { .. } => true,
+            Protection::SystemMedium { .. }
+            | Protection::ReadOnly
+            | Protection::SizeZero
+            | Protection::UnsupportedBlockSize { .. }
+            | Protection::CannotTell { .. } => false,
+        }
+    }
+
+    /// How far above the medium it stands: the uppermost is undone first.
+    fn layer(&self) -> u8 {
+        match self {
+            Protection::SystemMedium { .. } => 0,
+            Protection::Mounted { .. } | Protection::Swap { .. } => 1,
+            Protection::Member { .. } => 2,
+            Protection::Held { .. } => 3,
+            Protection::BacksLoop { .. } => 4,
+            Protection::OpenedExclusively { .. } => 5,
+            _ => 6,
+        }
+    }
+
     /// All that it says is that the medium shows no capacity.
     pub fn is_lack_of_capacity(&self) -> bool {
         match self {
             Protection::SizeZero => true,
             Protection::CannotTell { what } => what.starts_with("the kernel offers no capacity for this drive,"),
             _ => false,
+        }
+    }
+}
+
+/// What releases a medium from a holder. `by`: what it is, and its own name where it has one (`LUKS secret`).
+fn release(holder: &str, by: &str) -> String {
+    let (what, name) = by.split_once(' ').unwrap_or((by, ""));
+    let name = if name.is_empty() { holder } else { name };
+    match what {
+        "LVM" => format!("vgchange -an GROUP (the volume group of {name}; lvs shows it)"),
+        "LUKS" | "dm-crypt" => format!("cryptsetup close {name}"),
+        "md" => format!("mdadm --stop /dev/{holder}"),
+        "multipath" => format!("multipath -f {name} (kpartx -d for its partitions)"),
+        "dmraid" | "device-mapper" => format!("dmsetup remove {name}"),
+        "bcache" => format!("stop {holder} (/sys/fs/bcache, /sys/block/{holder}/bcache/stop)"),
+        "DRBD" => format!("drbdadm down RESOURCE (the one of {holder})"),
+        _ => format!("stop {holder}, which stands on it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(node: &str, holder: &str, by: &str) -> Protection {
+        Protection::Held { node: node.into(), holder: holder.to_owned(), by: by.to_owned() }
+    }
+
+    fn mounted(mount_point: &str) -> Protection {
+        Protection::Mounted { node: "/dev/dm-1".into(), mount_point: mount_point.into() }
+    }
+
+    /// As the inventory lists them: mounts, swap, then holders from the medium up.
+    #[test]
+    fn what_stands_on_top_is_undone_first_and_nothing_twice() {
+        let reasons = [
+            Protection::BacksLoop { loop_device: "/dev/loop3".into() },
+            mounted("/srv"),
+            Protection::Swap { node: "/dev/dm-2".into() },
+            held("/dev/sdb1", "md0", "md raid1"),
+            held("/dev/sdb2", "md0", "md raid1"),
+            held("/dev/md0", "dm-0", "LUKS secret"),
+            held("/dev/dm-0", "dm-1", "LVM vg-data"),
+            Protection::ReadOnly,
+        ];
+        assert_eq!(
+            Protection::advice_on(&reasons).unwrap(),
+            "swapoff /dev/dm-2; umount /srv; vgchange -an GROUP (the volume group of vg-data; lvs shows it); cryptsetup \
+             close secret; mdadm --stop /dev/md0; losetup -d /dev/loop3; look for a switch on the medium, or blockdev \
+             --setrw DEVICE, or chmod u+w for an image file; what stays write-protected has to be destroyed; then try \
+             again"
+        );
+        assert_eq!(Protection::advice_on(&[]), None);
+    }
+
+    #[test]
+    fn nobody_is_told_to_unmount_the_running_system() {
+        let system = Protection::SystemMedium { chain: "/ -> sda2 -> sda".to_owned() };
+        let advice = Protection::advice_on(&[system, mounted("/"), mounted("/boot")]).unwrap();
+        assert!(advice.starts_with("boot this machine from another medium") && !advice.contains("umount"), "{advice}");
+    }
+
+    #[test]
+    fn a_fixed_drive_without_capacity_needs_no_medium_inserted() {
+        let what = "the kernel offers no capacity for this drive, most often because ...".to_owned();
+        let advice = Protection::advice_on(&[Protection::SizeZero, Protection::CannotTell { what }]).unwrap();
+        assert_eq!(advice, "see to it that the kernel offers its capacity, as is said with that; then try again");
+        let advice = Protection::advice_on(&[Protection::SizeZero]).unwrap();
+        assert_eq!(advice, "insert a medium; then try again");
+    }
+
+    #[test]
+    fn each_reason_has_an_advice_of_its_own() {
+        let cannot = |what: &str| Protection::CannotTell { what: what.to_owned() };
+        let member = |of: &str| Protection::Member { node: "n".into(), of: of.to_owned(), detail: String::new() };
+        let by = |by: Option<&str>| Protection::OpenedExclusively { by: by.map(str::to_owned) };
+        for (reason, words) in [
+            (member("zfs_member"), "zpool export"),
+            (member("btrfs"), "umount"),
+            (member("linux_raid_member"), "linux_raid_member"),
+            (by(Some("badblocks (process 123)")), "stop badblocks (process 123)"),
+            (by(None), "fuser"),
+            (Protection::UnsupportedBlockSize { logical_block: 520 }, "sg_format"),
+            (cannot("/dev/sdb may not be opened: EACCES; run as root to judge it"), "run it as root"),
+            (cannot("the mount table could not be read"), "/proc"),
+            (held("/dev/sdb", "dm-3", "dm-crypt plain"), "cryptsetup close plain"),
+            (held("/dev/sdb", "dm-3", "device-mapper"), "dmsetup remove dm-3"),
+            (held("/dev/sdb", "dm-3", "multipath mpatha"), "multipath -f mpatha"),
+            (held("/dev/sdb", "drbd0", "DRBD"), "drbdadm down"),
+            (held("/dev/sdb", "bcache", "bcache cache set"), "/sys/fs/bcache"),
+            (held("/dev/sdb", "nbd0", "another block device"), "stop nbd0"),
+        ] {
+            let advice = reason.advice();
+            assert!(advice.contains(words), "{reason:?}: {advice}");
         }
     }
 }

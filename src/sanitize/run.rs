@@ -142,6 +142,16 @@ pub enum StartError {
     Incoherent(#[from] Incoherent),
 }
 
+impl StartError {
+    /// What to do next, where the words do not say it themselves.
+    pub fn advice(&self) -> Option<String> {
+        match self {
+            StartError::Claim(error) => error.advice(),
+            StartError::Reach(_) | StartError::Journal(_) | StartError::Incoherent(_) => None,
+        }
+    }
+}
+
 impl<S> Run<S> {
     /// What is to be done.
     pub fn plan(&self) -> &RunPlan {

@@ -85,4 +85,4 @@ pub use run::{Audience, ExecuteError, Execution, Ready, TakenUp, execute};
 pub use second_reading::{Reader, record_reading};
 pub use time_evidence::{Folders, Gathered, Sidecar, time_evidence};
 #[cfg(feature = "erase")]
-pub use verify_media::{MediaCheck, VerifyMediaError, verify_media};
+pub use verify_media::{MediaCheck, ReadingCut, ReadingOutcome, VerifyMediaError, verify_media};

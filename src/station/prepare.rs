@@ -13,7 +13,7 @@ use super::hidden::Hidden;
 use super::offers::Answers;
 use super::{unfreeze, warnings};
 use crate::device::{self, InventoryError, ResolveError, Roots, TargetRule};
-use crate::media::{Medium, MediumClass, Reach};
+use crate::media::{Medium, MediumClass, Protection, Reach};
 use crate::policy::{
     self, Decision, HiddenAreaState, InForce, Offer, OperatorStanding, PolicyRequest, Refusal, Route, Scope, StepDown,
     Storage, VerificationLevel, Wanted,
@@ -102,7 +102,7 @@ pub enum Refused {
         folder: PathBuf,
     },
     /// Something stands against wiping it.
-    #[error("{path} must not be wiped: {reasons}", path = medium.path.display(), reasons = join(&medium.protections))]
+    #[error("{path} must not be wiped: {reasons}", path = medium.path.display(), reasons = Protection::list(&medium.protections))]
     Protected {
         /// The medium with its protections.
         medium: Box<Medium>,
@@ -378,8 +378,4 @@ fn on_which(twins: &[PathBuf]) -> String {
             format!("a medium of the same identity (this one or {})", twins.join(" or "))
         }
     }
-}
-
-fn join(protections: &[crate::media::Protection]) -> String {
-    protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

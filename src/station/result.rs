@@ -80,7 +80,7 @@ pub(super) fn blank(plan: &RunPlan) -> TargetResult {
 /// The run could not be started.
 pub(super) fn result_of_start(plan: &RunPlan, error: StartError) -> TargetResult {
     let (outcome, advice) = match &error {
-        StartError::Claim(_) | StartError::Reach(_) => (Outcome::Refused, None),
+        StartError::Claim(_) | StartError::Reach(_) => (Outcome::Refused, error.advice()),
         _ => (Outcome::Error, Some("nothing was written to the medium".to_owned())),
     };
     TargetResult { outcome, message: error.to_string(), advice, ..blank(plan) }

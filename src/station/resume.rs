@@ -11,7 +11,7 @@ use super::locked::{LockedError, find_locked, unlock_ours, with_password};
 use super::program::tool_facts;
 use super::run::{Ready, TakenUp};
 use crate::device::{self, InventoryError, Roots};
-use crate::media::Medium;
+use crate::media::{Medium, Protection};
 use crate::sanitize::firmware::Psids;
 use crate::sanitize::journal::{self, Journal, JournalError};
 use crate::sanitize::state::{Incoherent, RunState};
@@ -122,12 +122,12 @@ pub enum ResumeError {
         count: usize,
     },
     /// Something stands against writing to it now.
-    #[error("{path} must not be written to: {reasons}", path = path.display())]
+    #[error("{path} must not be written to: {}", Protection::list(reasons), path = path.display())]
     Protected {
         /// Where it is.
         path: PathBuf,
         /// Why.
-        reasons: String,
+        reasons: Vec<Protection>,
     },
     /// The run's own password is still on the drive.
     #[error(transparent)]
@@ -230,8 +230,7 @@ pub fn resume(roots: &Roots, journal: &Path, psids: &Psids, confirmed: &[String]
         count => return Err(ResumeError::Ambiguous { run_id, medium, count }),
     };
     if !found.may_be_wiped() {
-        let reasons = found.protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        return Err(ResumeError::Protected { path: found.path, reasons });
+        return Err(ResumeError::Protected { path: found.path, reasons: found.protections });
     }
     let born = device::file_born(&found.identity);
     if state.may_be_another(roots.boot().as_deref(), &found, born) && !confirmed.contains(&found.confirm_token) {
@@ -263,8 +262,7 @@ fn find_again(roots: &Roots, other: &Medium, run_id: &str) -> Result<Medium, Res
     if found.may_be_wiped() {
         return Ok(found);
     }
-    let reasons = found.protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    Err(ResumeError::Protected { path: found.path, reasons })
+    Err(ResumeError::Protected { path: found.path, reasons: found.protections })
 }
 
 /// Gives a run up: it ends as a failure with a signed report, and the log gets its outcome. Of a

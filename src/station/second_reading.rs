@@ -59,7 +59,7 @@ pub fn record_reading(
         wanted: check.wanted,
         matched: check.matched,
         ledger,
-        cut: check.cut.clone(),
+        cut: check.cut.as_ref().map(ToString::to_string),
         direct: check.direct,
         started: check.started,
         ended: check.ended,

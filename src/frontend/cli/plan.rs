@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::refused::{refusal, refused_medium};
 use super::{Common, drives, output, psid, station_failure};
 use crate::frontend::exit::{Exit, Failure};
-use crate::media::{Medium, namespace_words};
+use crate::media::{Medium, PlannedCommand, namespace_words};
 use crate::policy::{Method, Route, StepDown, Technique, VerificationLevel, Wanted};
 use crate::sanitize::record::{Frozen, Operator, Otherwise};
 use crate::scheme::{self, PassVerify, Scheme};
@@ -273,20 +273,21 @@ fn pass_words(plan: &RunPlan, index: usize, drawn: Drawn) -> String {
 /// The plan for a person, byte for byte.
 pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
     let plan = preparation.run.plan();
-    let medium = &plan.medium;
-    let size = medium.geometry.size.0;
-    let mut lines = vec![format!("{}  {}", medium.path.display(), medium.identity.label())];
+    let mut lines = vec![format!("{}  {}", plan.medium.path.display(), plan.medium.identity.label())];
     let mut fact = |name: &str, value: String| lines.push(output::fact(name, &value));
-    let blocks = plan.block.blocks_in(medium.geometry.size);
-    fact(
-        "Size",
-        format!(
-            "{} ({size} bytes, LBA 0-{}, {} bytes each)",
-            human_bytes(size),
-            blocks.0.saturating_sub(1),
-            plan.block.bytes()
-        ),
-    );
+    medium_facts(plan, &mut fact);
+    technique_facts(plan, &mut fact);
+    pass_facts(plan, drawn, &mut fact);
+    policy_facts(plan, &mut fact);
+    remarks(preparation, &mut fact);
+    lines.join("\n")
+}
+
+fn medium_facts(plan: &RunPlan, fact: &mut impl FnMut(&str, String)) {
+    let medium = &plan.medium;
+    let size = medium.geometry.size;
+    let last = plan.block.blocks_in(size).0.saturating_sub(1);
+    fact("Size", format!("{} ({size} bytes, LBA 0-{last}, {} bytes each)", human_bytes(size.0), plan.block.bytes()));
     fact("Kind", format!("{} ({})", drives::kind_word(medium.kind), class_word(medium)));
     if let Some(partition) = &medium.partition {
         fact(
@@ -296,9 +297,13 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
     }
     fact("Identity", format!("sha256:{}", medium.identity.digest()));
     fact("Confirm token", medium.confirm_token.clone());
+}
+
+/// The technique that is meant, what comes before it, and what else it erases.
+fn technique_facts(plan: &RunPlan, fact: &mut impl FnMut(&str, String)) {
     if let Some(rung) = plan.ladder.first() {
         fact("Technique", format!("{} - {}", rung.technique.name(), rung.technique.describe()));
-        drive_facts(rung, &mut fact);
+        drive_facts(rung, fact);
     }
     if let Some(unfreeze) = &plan.unfreeze {
         let what = Frozen::list(&unfreeze.frozen);
@@ -307,10 +312,7 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
     }
     for step in plan.restore.iter().flat_map(|restore| &restore.steps) {
         fact("Gives back", format!("{} - {} bytes from then on", step.step.kind().replace('_', " "), step.size));
-        for command in &step.commands {
-            let data = command.data_out.as_ref().map(|data| format!(", data {data}")).unwrap_or_default();
-            fact("Command", format!("{}: {}{data}", command.name, command.command));
-        }
+        step.commands.iter().for_each(|command| fact("Command", command_words(command)));
     }
     for other in &plan.also {
         let words = format!("{}  {}, token {}", other.path.display(), other.identity.label(), other.confirm_token);
@@ -319,6 +321,10 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
     if !plan.unattached.is_empty() {
         fact("Erases as well", format!("{}, which no device here shows", namespace_words(&plan.unattached)));
     }
+}
+
+/// What the host writes and reads back.
+fn pass_facts(plan: &RunPlan, drawn: Drawn, fact: &mut impl FnMut(&str, String)) {
     let by_host = plan.ladder.iter().any(Rung::is_by_host);
     if by_host && !plan.ladder.first().is_some_and(Rung::is_by_host) {
         fact("Step down", "should it come to the overwrite:".to_owned());
@@ -327,6 +333,7 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
         fact("Scheme", format!("{} - {}", plan.scheme.name, plan.scheme.title));
     }
     fact("Definition", format!("{} [{}]", plan.scheme.definition, plan.scheme.source));
+    let last = plan.medium.geometry.size.0.saturating_sub(1);
     for (number, pass) in (1..).zip(&plan.passes) {
         let readback = match pass.verify {
             PassVerify::Mandatory => format!(", then read back ({})", level_word(VerificationLevel::Full)),
@@ -335,12 +342,13 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
             }
             PassVerify::AsRequested | PassVerify::Unverified => String::new(),
         };
-        fact(
-            &format!("Pass {number}"),
-            format!("{} over bytes 0-{}, flush{readback}", pass_words(plan, number - 1, drawn), size.saturating_sub(1)),
-        );
+        let words = pass_words(plan, number - 1, drawn);
+        fact(&format!("Pass {number}"), format!("{words} over bytes 0-{last}, flush{readback}"));
     }
     fact("Verification", level_sentence(plan));
+}
+
+fn policy_facts(plan: &RunPlan, fact: &mut impl FnMut(&str, String)) {
     if let Some(policy) = &plan.policy {
         fact("Policy", policy.label());
         let assumed = |what: &str| if policy.assumed.iter().any(|a| a == what) { " (assumed)" } else { "" };
@@ -355,23 +363,27 @@ pub fn render(preparation: &Preparation, drawn: Drawn) -> String {
     }
     fact("Requested", method_word(plan.requested).to_owned());
     fact("Will attain", method_word(plan.attainable).to_owned());
-    for (number, rung) in (1..).zip(&preparation.decision.ladder).skip(1) {
+}
+
+/// What may take the technique's place, what is not used, and why it is as it is.
+fn remarks(preparation: &Preparation, fact: &mut impl FnMut(&str, String)) {
+    let (plan, decision) = (preparation.run.plan(), &preparation.decision);
+    for (number, rung) in (1..).zip(&decision.ladder).skip(1) {
         let words = format!("{} ({}), attains {}", rung.technique, rung.technique.describe(), rung.method.name());
         fact(&format!("Step down {}", number - 1), words);
         if let Some(rung) = plan.ladder.get(number - 1) {
-            drive_facts(rung, &mut fact);
+            drive_facts(rung, fact);
         }
     }
-    for passed in &preparation.decision.passed_over {
+    for passed in &decision.passed_over {
         fact("Not used", format!("{}: {}", passed.technique, passed.why));
     }
-    for reason in &preparation.decision.reasons {
+    for reason in &decision.reasons {
         fact("Because", reason.clone());
     }
-    for warning in &preparation.decision.warnings {
+    for warning in &decision.warnings {
         fact("WARNING", warning.clone());
     }
-    lines.join("\n")
 }
 
 /// What the drive says of its own state; nothing for what has no commands of its own.
@@ -385,15 +397,17 @@ fn drive_facts(rung: &Rung, fact: &mut impl FnMut(&str, String)) {
     if rung.is_by_host() {
         return;
     }
-    for command in &rung.commands {
-        let data = command.data_out.as_ref().map(|data| format!(", data {data}")).unwrap_or_default();
-        fact("Command", format!("{}: {}{data}", command.name, command.command));
-    }
+    rung.commands.iter().for_each(|command| fact("Command", command_words(command)));
     let time = rung.estimate_seconds.map_or("the drive does not say".to_owned(), output::duration);
     fact("Estimated time", time);
     for note in &rung.notes {
         fact("Note", note.clone());
     }
+}
+
+fn command_words(command: &PlannedCommand) -> String {
+    let data = command.data_out.as_ref().map(|data| format!(", data {data}")).unwrap_or_default();
+    format!("{}: {}{data}", command.name, command.command)
 }
 
 fn class_word(medium: &Medium) -> &'static str {

@@ -1,7 +1,7 @@
 //! Why a medium is not wiped, for a person.
 
 use crate::frontend::exit::{Exit, Failure};
-use crate::media::Medium;
+use crate::media::{Medium, Protection};
 use crate::station::Refused;
 
 /// A refusal for a person, with what to do next.
@@ -13,7 +13,7 @@ pub fn refusal(refused: &Refused) -> Failure {
         Refused::OwnFile { .. } => {
             failure.hint("nothing was touched; an image that is to be wiped does not belong there: move it out first")
         }
-        Refused::Protected { .. } => failure.hint("undo what stands against it (umount, swapoff, vgchange -an, mdadm --stop), then try again"),
+        Refused::Protected { medium } => Failure { hint: Protection::advice_on(&medium.protections), ..failure },
         Refused::Unfinished { run_id, .. } => failure.hint(format!(
             "go on with: lastwrite resume {run_id}; or give it up with: lastwrite resume --abandon {run_id} --reason TEXT"
         )),

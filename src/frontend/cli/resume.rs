@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::wipe::{ExecutionArgs, execute, exit_of, warn_if_forgetful};
 use super::{Common, output, psid};
 use crate::frontend::exit::{Exit, Failure};
+use crate::media::Protection;
 use crate::station::{
     self, Execution, Interrupted, InterruptedState, JournalError, Ready, ResumeError, RunState, StartError,
 };
@@ -254,8 +255,12 @@ fn failure(error: &ResumeError) -> Failure {
         ResumeError::PsidNeeded { .. } => {
             failure(Exit::Refused).hint("nothing was sent; it stands on the drive's label: --psid-file FILE")
         }
-        ResumeError::Protected { .. } => failure(Exit::Refused).hint("undo what stands against it, then try again"),
-        ResumeError::Start(StartError::Claim(_)) => failure(Exit::Refused),
+        ResumeError::Protected { reasons, .. } => {
+            Failure { hint: Protection::advice_on(reasons), ..failure(Exit::Refused) }
+        }
+        ResumeError::Start(error @ StartError::Claim(_)) => {
+            Failure { hint: error.advice(), ..failure(Exit::Refused) }
+        }
         ResumeError::Journal(JournalError::Corrupt { .. })
         | ResumeError::Incoherent(_)
         | ResumeError::Start(StartError::Incoherent(_)) => failure(Exit::Evidence).hint(

@@ -1,19 +1,21 @@
 //! `lastwrite verify-media`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::certificate::{TrustArgs, read_certificate};
 use super::document::{own_name, own_role};
 use super::key::KeyArgs;
 use super::{Common, output, station_failure};
-use crate::certificate::{CertificatePayload, Verdict, show_verification};
+use crate::certificate::{CertificatePayload, Issued, Verdict, show_verification};
 use crate::frontend::exit::{Exit, Failure};
 use crate::policy::VerificationLevel;
 use crate::signed::{Jws, Role, StationKey, same_name};
-use crate::station::{self, EngineConfig, MediaCheck, Reader, Station, TargetRule, VerifyMediaError};
+use crate::station::{
+    self, EngineConfig, MediaCheck, Reader, ReadingCut, ReadingOutcome, Station, TargetRule, VerifyMediaError,
+};
 use crate::units::{LbaRange, human_bytes};
 
 #[derive(Debug, Args)]
@@ -71,14 +73,35 @@ pub fn run(common: &Common, args: VerifyMediaArgs) -> Result<Exit, Failure> {
             }
         })
         .map_err(|error| failure(&error))?;
-    report(common, &check, &args.certificate);
-    if let (Some(recorder), Some(record)) = (&recorder, &args.record) {
-        recorder.write(common, &args.certificate, payload, &check, record)?;
+    if !common.json {
+        print(&check);
     }
-    match (&check.cut, check.matches()) {
-        (_, true) => Ok(Exit::Done),
-        (Some(why), _) if why == "stopped as asked" => Ok(Exit::Interrupted),
-        _ => Ok(Exit::Evidence),
+    let recorded = match (&recorder, &args.record) {
+        (Some(recorder), Some(record)) => Some(recorder.write(&args.certificate, payload, &check, record)),
+        _ => None,
+    };
+    // What was read is told, whatever becomes of its record.
+    let mut exit = exit_of(&check);
+    if let Some(failure) = recorded.iter().find_map(Recorded::failure) {
+        exit = exit.worst(failure.exit);
+        output::line_err(&failure.to_string());
+    }
+    match common.json {
+        true => output::json(&as_json(&check, &args.certificate, recorded.as_ref())),
+        false => recorded.iter().for_each(Recorded::print),
+    }
+    Ok(exit)
+}
+
+/// The exit code of a reading.
+fn exit_of(check: &MediaCheck) -> Exit {
+    use ReadingCut::{Asked, Gone, Stalled};
+    match (check.outcome(), &check.cut) {
+        (ReadingOutcome::Match, _) => Exit::Done,
+        (ReadingOutcome::Mismatch, _) => Exit::Evidence,
+        // It can be repeated.
+        (ReadingOutcome::Incomplete, Some(Asked | Gone { .. } | Stalled { .. })) => Exit::Interrupted,
+        (ReadingOutcome::Incomplete, _) => Exit::Other,
     }
 }
 
@@ -116,15 +139,50 @@ impl VerifyMediaArgs {
     }
 }
 
+/// What became of the record of a reading.
+enum Recorded {
+    /// It is signed, and in its file.
+    Signed { record: PathBuf, id: String, kept: Result<u64, Failure> },
+    /// There is none.
+    Failed(Failure),
+}
+
+impl Recorded {
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            Recorded::Signed { kept: Err(failure), .. } | Recorded::Failed(failure) => Some(failure),
+            Recorded::Signed { .. } => None,
+        }
+    }
+
+    fn print(&self) {
+        if let Recorded::Signed { record, kept, .. } = self {
+            output::line(&format!("{:<12} record       {}", "", record.display()));
+            if let Ok(entry) = kept {
+                output::line(&format!("{:<12} entry {entry} of the custody log", ""));
+            }
+        }
+    }
+}
+
 impl Recorder {
-    fn write(
-        &self,
-        common: &Common,
-        certificate: &std::path::Path,
-        payload: &CertificatePayload,
-        check: &MediaCheck,
-        record: &std::path::Path,
-    ) -> Result<(), Failure> {
+    /// Signs the record and keeps it.
+    fn write(&self, certificate: &Path, payload: &CertificatePayload, check: &MediaCheck, record: &Path) -> Recorded {
+        let issued = match self.sign(certificate, payload, check) {
+            Ok(issued) => issued,
+            Err(failure) => return Recorded::Failed(failure),
+        };
+        if let Err(error) = crate::signed::write_new(record, &issued.bytes, 0o644) {
+            return Recorded::Failed(Failure::new(Exit::Other, &error));
+        }
+        let kept = station::keep_document(&self.station, &self.key, &issued.bytes).map_err(|e| {
+            let hint = format!("the record is signed; take it in with: lastwrite certificate add {}", record.display());
+            Failure::new(Exit::Other, &e).hint(hint)
+        });
+        Recorded::Signed { record: record.to_owned(), id: issued.id, kept: kept.map(|kept| kept.entry) }
+    }
+
+    fn sign(&self, certificate: &Path, payload: &CertificatePayload, check: &MediaCheck) -> Result<Issued, Failure> {
         let broken = |e: String| Failure::words(Exit::Evidence, format!("{}: {e}", certificate.display()));
         let bytes = std::fs::read(certificate).map_err(|e| broken(e.to_string()))?;
         let jws = Jws::parse(&bytes).map_err(|e| broken(e.to_string()))?;
@@ -132,17 +190,6 @@ impl Recorder {
         let reader = Reader { station: &self.station, key: &self.key, person };
         let issued =
             station::record_reading(check, &jws, payload, reader).map_err(|e| Failure::new(Exit::Other, &e))?;
-        crate::signed::write_new(record, &issued.bytes, 0o644).map_err(|e| Failure::new(Exit::Other, &e))?;
-        let kept = station::keep_document(&self.station, &self.key, &issued.bytes).map_err(|e| {
-            let hint = format!("the record is signed; take it in with: lastwrite certificate add {}", record.display());
-            Failure::new(Exit::Other, &e).hint(hint)
-        })?;
-        if common.json {
-            output::json(&json!({ "record": record.to_string_lossy(), "id": issued.id, "custody_entry": kept.entry }));
-        } else {
-            output::line(&format!("{:<12} record       {}", "", record.display()));
-            output::line(&format!("{:<12} entry {} of the custody log", "", kept.entry));
-        }
         let same = |kid: &str| jws.signatures().iter().any(|s| s.header().kid.as_deref() == Some(kid));
         let operator = payload.facts.operator.as_ref();
         if same(self.key.kid()) || self.person.as_ref().is_some_and(|(_, key)| same(key.kid())) {
@@ -150,43 +197,64 @@ impl Recorder {
         } else if self.person.as_ref().is_some_and(|(name, _)| operator.is_some_and(|o| same_name(&o.name, name))) {
             output::line_err("NOTE: who reads is the operator of the certificate, so this reading is not independent.");
         }
-        Ok(())
+        Ok(issued)
     }
 }
 
-fn report(common: &Common, check: &MediaCheck, certificate: &std::path::Path) {
+/// One object a target, with its record where one was asked for.
+fn as_json(check: &MediaCheck, certificate: &Path, recorded: Option<&Recorded>) -> Value {
     let ledger = &check.ledger;
-    if common.json {
-        output::json(&json!({
-            "outcome": if check.matches() { "match" } else { "mismatch" },
-            "medium": check.medium,
-            "certificate": certificate.to_string_lossy(),
-            "matched": check.matched,
-            "wanted": check.wanted,
-            "level": check.level,
-            "seed": check.seed,
-            "mismatched": ledger.mismatched,
-            "unread": ledger.unread,
-            "unreached": ledger.unreached,
-            "cut": check.cut,
-            "direct": check.direct,
-            "identity_notes": check.identity_notes,
-        }));
-        return;
-    }
+    let (record, id, entry) = match recorded {
+        Some(Recorded::Signed { record, id, kept }) => (Some(record.to_string_lossy()), Some(id), kept.as_ref().ok()),
+        Some(Recorded::Failed(_)) | None => (None, None, None),
+    };
+    let failure = recorded.and_then(Recorded::failure);
+    json!({
+        "outcome": check.outcome(),
+        "medium": check.medium,
+        "certificate": certificate.to_string_lossy(),
+        "matched": check.matched,
+        "wanted": check.wanted,
+        "level": check.level,
+        "seed": check.seed,
+        "mismatched": ledger.mismatched,
+        "unread": ledger.unread,
+        "unreached": ledger.unreached,
+        "cut": check.cut.as_ref().map(ToString::to_string),
+        "direct": check.direct,
+        "identity_notes": check.identity_notes,
+        "started": check.started,
+        "ended": check.ended,
+        "seconds": check.took.as_millis() as f64 / 1000.0,
+        "bytes": check.compared,
+        "bytes_per_second": check.bytes_per_second(),
+        "record": record,
+        "id": id,
+        "custody_entry": entry,
+        "error": failure.map(|failure| &failure.message),
+        "hint": failure.and_then(|failure| failure.hint.as_ref()),
+    })
+}
+
+/// The reading for a person.
+fn print(check: &MediaCheck) {
+    let ledger = &check.ledger;
     let name = check.medium.path.display();
-    if check.matches() {
-        output::line(&format!(
+    output::line(&match check.outcome() {
+        ReadingOutcome::Match => format!(
             "MATCH        {name}: every one of the {} bytes ({}) that were read is what the certificate says",
             check.wanted,
             human_bytes(check.wanted.0)
-        ));
-    } else {
-        output::line(&format!(
-            "MISMATCH     {name}: {} of {} bytes are what the certificate says",
+        ),
+        ReadingOutcome::Mismatch => {
+            format!("MISMATCH     {name}: {} of {} bytes are what the certificate says", check.matched, check.wanted)
+        }
+        ReadingOutcome::Incomplete => format!(
+            "NOT FINISHED {name}: {} of {} bytes were read and are what the certificate says; of the rest nothing is \
+             known",
             check.matched, check.wanted
-        ));
-    }
+        ),
+    });
     for (what, ranges) in
         [("differs at", &ledger.mismatched), ("cannot be read at", &ledger.unread), ("not reached", &ledger.unreached)]
     {
@@ -198,8 +266,15 @@ fn report(common: &Common, check: &MediaCheck, certificate: &std::path::Path) {
         }
     }
     if let Some(cut) = &check.cut {
-        output::line(&format!("{:<12} the reading did not come to its end: {cut}", ""));
+        output::line(&format!("{:<12} the reading did not come to its end: {cut}; repeat it, it begins anew", ""));
     }
+    let rate = check.bytes_per_second().map(|rate| format!(", {}/s", human_bytes(rate))).unwrap_or_default();
+    output::line(&format!(
+        "{:<12} {} compared in {:.1} s{rate}",
+        "",
+        human_bytes(check.compared.0),
+        check.took.as_secs_f64()
+    ));
     for note in &check.identity_notes {
         output::line(&format!("{:<12} note: {} is {}, the certificate says {}", "", note.field, note.now, note.before));
     }
@@ -223,7 +298,8 @@ fn failure(error: &VerifyMediaError) -> Failure {
             "nothing was read: the drive erased itself, so no bytes are known that should stand on it; what its own \
              station read after the erase stands in the certificate",
         ),
-        VerifyMediaError::BlockSize { .. } | VerifyMediaError::Claim(_) => failure(Exit::Refused),
+        VerifyMediaError::Claim(error) => Failure { hint: error.advice(), ..failure(Exit::Refused) },
+        VerifyMediaError::BlockSize { .. } => failure(Exit::Refused),
         _ => failure(Exit::Other),
     }
 }
