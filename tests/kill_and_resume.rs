@@ -216,7 +216,10 @@ fn a_run_whose_medium_another_program_holds_can_be_resumed_when_it_lets_go() {
     assert!(result["message"].as_str().unwrap().contains("locked by another program"), "{result}");
     let advice = result["advice"].as_str().unwrap();
     let id = result["run_id"].as_str().unwrap();
-    assert!(advice.contains("nothing more was written") && advice.contains(&format!("lastwrite resume {id}")), "{advice}");
+    assert!(
+        advice.contains("nothing more was written") && advice.contains(&format!("lastwrite resume {id}")),
+        "{advice}"
+    );
     drop(held);
     assert_eq!(station.json(0, &["resume", "--yes"])[0]["outcome"], "pass");
     assert_eq!(marks_in(&image), 0);
