@@ -271,9 +271,7 @@ fn station_failure(error: &StationError) -> Failure {
             "whoever has lost trust does not name the next key: lastwrite init in another folder (--state DIR) makes a \
              station of its own; a key is rotated first and revoked then",
         ),
-        StationError::Trust(_) | StationError::Config { .. } | StationError::OtherOutcome { .. } => {
-            failure(Exit::Evidence)
-        }
+        StationError::Trust(_) | StationError::Config { .. } => failure(Exit::Evidence),
         StationError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
             failure(Exit::Other).hint("run it as the user who owns the state folder, or name another with --state DIR")
         }
