@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -12,6 +13,10 @@ use std::time::Duration;
 use common::crash_fs::{Crash, CrashFs};
 use common::fuse_disk::{Effect, Fault, FaultyDisk, On};
 use common::station::{MARK, Station, both, json_lines, marked, text};
+use lastwrite::sanitize::journal::Journal;
+use lastwrite::sanitize::record::IntentReceipt;
+use lastwrite::sanitize::state::JournalEntry;
+use lastwrite::units::Bytes;
 
 /// Two requests a pass.
 const SIZE: usize = 8 << 20;
@@ -63,6 +68,55 @@ fn a_cut_at_every_step_ends_with_one_certificate() {
     eprintln!("{steps} steps: {with_checkpoint} cuts with a checkpoint, {in_the_middle} resumed in the middle");
     assert!(with_checkpoint > 10, "{with_checkpoint} of the cuts had a checkpoint in their journal");
     assert!(in_the_middle > 1, "{in_the_middle} runs went on in the middle of a pass");
+}
+
+/// Whoever wrote the last lines may have been killed before they were synced. Who acts on them must not be the only one
+/// who ever knew.
+#[test]
+fn what_an_opened_journal_says_outlives_the_power() {
+    let Some(fs) = CrashFs::new() else { return };
+    let path = Journal::create(fs.path(), "run").unwrap().path().to_owned();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut written = Journal::create(elsewhere.path(), "run").unwrap();
+    written.append(&intended()).unwrap();
+    let line = std::fs::read(written.path()).unwrap();
+    std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(&line).unwrap();
+    let left = || std::fs::read(fs.after_crash(Crash::SYNCED_ONLY).path().join("run.jsonl")).unwrap();
+    assert!(left().is_empty(), "nobody has synced it yet");
+    let (_journal, entries) = Journal::open(&path).unwrap();
+    assert_eq!(entries, [intended()]);
+    assert_eq!(left(), line);
+}
+
+#[test]
+fn a_journal_that_was_removed_or_kept_aside_is_so_without_power_too() {
+    let Some(fs) = CrashFs::new() else { return };
+    let mut journal = Journal::create(fs.path(), "run").unwrap();
+    let path = journal.path().to_owned();
+    journal.append(&intended()).unwrap();
+    drop(journal);
+    let mut rotten = std::fs::read(&path).unwrap();
+    rotten[20] ^= 1;
+    rotten.extend_from_slice(b"and more\n");
+    std::fs::write(&path, &rotten).unwrap();
+    let (journal, entries) = Journal::salvage(&path, |_| true).unwrap();
+    assert!(entries.is_empty());
+    let left = fs.after_crash(Crash::SYNCED_ONLY);
+    assert_eq!(std::fs::read(left.path().join("corrupt/run.jsonl")).unwrap(), rotten);
+    assert!(left.path().join("run.jsonl").exists());
+    journal.remove().unwrap();
+    assert!(!fs.after_crash(Crash::SYNCED_ONLY).path().join("run.jsonl").exists());
+}
+
+fn intended() -> JournalEntry {
+    let receipt = IntentReceipt {
+        log_id: "log".into(),
+        index: Bytes(0),
+        leaf_hash: "00".into(),
+        size: Bytes(1),
+        root: "00".into(),
+    };
+    JournalEntry::Intended { receipt, at: "2026-01-01T00:00:00Z".parse().unwrap() }
 }
 
 fn has_checkpoint(state: &Path) -> bool {

@@ -209,6 +209,28 @@ fn a_drive_that_is_not_here_waits() {
     assert_eq!(marks_in(&image), 0);
 }
 
+/// It was written to before: that nothing was touched would not be true, and it still has to be gone on with.
+#[test]
+fn a_run_whose_medium_another_program_holds_can_be_resumed_when_it_lets_go() {
+    let station = Station::new();
+    let image = station.image("disk.img", 100 << 20);
+    wipe_and_kill(&station, &image, &["--yes"]);
+    let file = std::fs::File::open(&image).unwrap();
+    let held = nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockShared).map_err(|(_, errno)| errno).unwrap();
+    let result = &station.json(6, &["resume", "--yes"])[0];
+    assert_eq!(result["outcome"], "interrupted", "{result}");
+    assert!(result["message"].as_str().unwrap().contains("locked by another program"), "{result}");
+    let advice = result["advice"].as_str().unwrap();
+    let id = result["run_id"].as_str().unwrap();
+    assert!(
+        advice.contains("nothing more was written") && advice.contains(&format!("lastwrite resume {id}")),
+        "{advice}"
+    );
+    drop(held);
+    assert_eq!(station.json(0, &["resume", "--yes"])[0]["outcome"], "pass");
+    assert_eq!(marks_in(&image), 0);
+}
+
 /// A journal that is moved to `closed/` between the listing and the look at it.
 #[test]
 fn a_run_that_ends_meanwhile_does_not_keep_the_others_from_going_on() {

@@ -250,6 +250,24 @@ fn weak_blocks_are_retried() {
     assert_eq!(outcome.first_error.unwrap().range.first.0, 0);
 }
 
+/// A bad block in each 4 KiB: all others are written, whatever it takes to find them.
+#[test]
+fn thousands_of_scattered_bad_blocks_leave_the_rest_written_and_verified() {
+    let size = 20 << 20;
+    let bad: BTreeSet<u64> = (3..size as u64 / 512).step_by(8).collect();
+    assert!(bad.len() > 5000);
+    let disk = Arc::new(FaultyDisk { unwritable: bad.clone(), ..FaultyDisk::of(size) });
+    let zero = Pattern::Byte { byte: 0 };
+    let engine = engine();
+    let written = run(&engine, &disk, PassOp::Write, &zero, limits(1));
+    assert!(matches!(written.end, PassEnd::Complete));
+    assert_eq!(blocks(&written.ledger.unwritten), bad);
+    assert!(written.ledger.unreached.is_empty());
+    let verified = run(&engine, &disk, PassOp::Verify, &zero, limits(1));
+    assert_eq!(blocks(&verified.ledger.mismatched), bad, "all that is not written is found");
+    assert_eq!(verified.done.0, size as u64 - bad.len() as u64 * 512);
+}
+
 /// A device that reports a read as done and moved nothing. The buffers still hold the very bytes of
 /// the write pass.
 #[test]

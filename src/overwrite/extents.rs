@@ -65,25 +65,13 @@ pub fn sample_extents(size: Bytes, block: SectorSize, seed: [u8; 32]) -> Vec<Ran
     if blocks < 2 * SECTIONS {
         return if size.0 == 0 { Vec::new() } else { std::iter::once(0..size.0).collect() };
     }
-    let boundary = |k: u64| (u128::from(k) * u128::from(blocks) / u128::from(SECTIONS)) as u64;
-    let mut chosen: Vec<Range<u64>> = Vec::with_capacity(2 * SECTIONS as usize + 2);
-    let mut choose = |range: Range<u64>| match chosen.last_mut() {
-        Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-        _ => chosen.push(range),
-    };
-    choose(0..1);
-    for k in 0..SECTIONS {
-        let (start, end) = (boundary(k), boundary(k + 1));
+    spread(size, block, SECTIONS, |k, Range { start, end }| {
         let sample = (end - start).div_ceil(SAMPLES_PER_SECTION);
         let room = end - start - 2 * sample;
         let (a, b) = (draw(&seed, k, 0, room), draw(&seed, k, 1, room));
         let (a, b) = (a.min(b), a.max(b));
-        choose(start + a..start + a + sample);
-        choose(start + b + sample..start + b + 2 * sample);
-    }
-    choose(blocks - 1..blocks);
-    let unit = block.bytes();
-    chosen.into_iter().map(|r| r.start * unit..r.end.saturating_mul(unit).min(size.0)).collect()
+        [start + a..start + a + sample, start + b + sample..start + b + 2 * sample]
+    })
 }
 
 /// Sections of a quick check.
@@ -104,19 +92,30 @@ pub fn quick_extents(size: Bytes, block: SectorSize, seed: [u8; 32]) -> Vec<Rang
     if blocks <= QUICK_SECTIONS * sample {
         return if size.0 == 0 { Vec::new() } else { std::iter::once(0..size.0).collect() };
     }
-    let boundary = |k: u64| (u128::from(k) * u128::from(blocks) / u128::from(QUICK_SECTIONS)) as u64;
-    let mut chosen: Vec<Range<u64>> = Vec::with_capacity(QUICK_SECTIONS as usize + 2);
-    let mut choose = |range: Range<u64>| match chosen.last_mut() {
-        Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-        _ => chosen.push(range),
-    };
-    choose(0..1);
-    for k in 0..QUICK_SECTIONS {
-        let (start, end) = (boundary(k), boundary(k + 1));
+    spread(size, block, QUICK_SECTIONS, |k, Range { start, end }| {
         let at = start + draw(&seed, k, 2, (end - start).saturating_sub(sample));
-        choose(at..(at + sample).min(end));
+        [at..(at + sample).min(end)]
+    })
+}
+
+/// What `choose` takes of the blocks of each of so many equal sections, in order, and the first and the last block, in
+/// bytes. Ranges that touch are joined.
+fn spread<const N: usize>(
+    size: Bytes,
+    block: SectorSize,
+    sections: u64,
+    choose: impl Fn(u64, Range<u64>) -> [Range<u64>; N],
+) -> Vec<Range<u64>> {
+    let (blocks, unit) = (block.blocks_in(size).0, block.bytes());
+    let boundary = |k: u64| (u128::from(k) * u128::from(blocks) / u128::from(sections)) as u64;
+    let inside = (0..sections).flat_map(|k| choose(k, boundary(k)..boundary(k + 1)));
+    let mut chosen: Vec<Range<u64>> = Vec::with_capacity(sections as usize * N + 2);
+    for range in std::iter::once(0..1).chain(inside).chain(std::iter::once(blocks - 1..blocks)) {
+        match chosen.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => chosen.push(range),
+        }
     }
-    choose(blocks - 1..blocks);
     chosen.into_iter().map(|r| r.start * unit..r.end.saturating_mul(unit).min(size.0)).collect()
 }
 

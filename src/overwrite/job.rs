@@ -201,10 +201,12 @@ impl Reporter {
     /// Hands the outcome over.
     pub(super) fn finish(self, outcome: PassOutcome) {
         let link = &self.link;
-        link.watermark.store(outcome.watermark.0, Ordering::Relaxed);
         link.waiting_since.store(IDLE, Ordering::Relaxed);
         link.errors.store(outcome.ledger.blocks(), Ordering::Relaxed);
-        link.ledger().2 = Arc::new(outcome.ledger.clone());
+        let ledger = Arc::new(outcome.ledger.clone());
+        link.ledger().2 = ledger;
+        // Last, as in `publish`: a checkpoint made in between would claim blocks that went wrong.
+        link.watermark.store(outcome.watermark.0, Ordering::Release);
         // Nobody waits for it: then nobody learns it.
         let _ = self.outcome.send(outcome);
     }
@@ -257,5 +259,63 @@ impl Link {
 
     fn ledger(&self) -> MutexGuard<'_, (u64, Duration, Arc<Ledger>)> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::units::{Lba, Sectors};
+
+    /// Every second block of `size` could not be read.
+    fn half_unread(size: u64) -> Ledger {
+        let range = |at| LbaRange { first: Lba(2 * at), count: Sectors(1) };
+        Ledger { unread: (0..size / 1024).map(range).collect(), ..Ledger::default() }
+    }
+
+    fn reporter(size: u64) -> (Reporter, PassHandle) {
+        let zero = Pattern::Byte { byte: 0 };
+        let limits = FaultLimits::default();
+        let pass =
+            Pass::new(PassOp::Verify, &zero, Bytes(size), SectorSize::B512, std::iter::once(0..size).collect(), limits);
+        Reporter::new(&pass)
+    }
+
+    /// A checkpoint can be made at any moment, also at that at which a pass ends: copying a ledger of many ranges takes
+    /// its time.
+    #[test]
+    fn whoever_sees_the_watermark_sees_what_went_wrong_below_it() {
+        const SIZE: u64 = 32 << 20;
+        let ledger = half_unread(SIZE);
+        let bad = ledger.blocks();
+        for round in 0..300 {
+            let (reporter, handle) = reporter(SIZE);
+            let watched = Arc::new(AtomicBool::new(false));
+            let seen = thread::spawn({
+                let (watch, watched) = (handle.watch(), Arc::clone(&watched));
+                move || loop {
+                    let progress = watch.progress();
+                    watched.store(true, Ordering::Release);
+                    if progress.watermark.0 > 0 {
+                        return (progress.watermark.0, progress.ledger.blocks());
+                    }
+                    std::hint::spin_loop();
+                }
+            });
+            let outcome = PassOutcome {
+                end: PassEnd::Complete,
+                watermark: Bytes(SIZE),
+                done: Bytes(SIZE / 2),
+                ledger: ledger.clone(),
+                first_error: None,
+            };
+            while !watched.load(Ordering::Acquire) {
+                thread::yield_now();
+            }
+            reporter.finish(outcome);
+            assert_eq!(seen.join().unwrap(), (SIZE, bad), "round {round}");
+        }
     }
 }

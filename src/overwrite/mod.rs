@@ -8,10 +8,12 @@ mod engine;
 mod extents;
 mod job;
 mod ledger;
+mod marks;
 mod pace;
 mod pass;
 mod plain;
 mod share;
+mod trouble;
 mod uring;
 
 pub use disk::{Disk, FileDisk};
@@ -19,4 +21,5 @@ pub use engine::{AUTO_WORKERS, Engine, EngineConfig, EngineError, IoChoice, IoMo
 pub use extents::{Extents, quick_extents, sample_extents};
 pub use job::{FirstError, PassEnd, PassHandle, PassJob, PassOutcome, PassWatch, Progress};
 pub use ledger::Ledger;
+pub use marks::read_marked;
 pub use pass::{FaultLimits, Pass, PassOp, Poll, Request};

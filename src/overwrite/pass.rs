@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use super::job::{FirstError, PassEnd};
 use super::ledger::{Ledger, blocks_of, insert};
+use super::marks::Marks;
+use super::trouble::Trouble;
 use crate::scheme::{CompiledPattern, Pattern};
 use crate::units::{Bytes, SectorSize};
 
@@ -49,31 +51,12 @@ impl Default for FaultLimits {
     }
 }
 
-/// What is put into a buffer before a read: bytes that differ from the pattern, at places so close that
-/// a device cannot leave one piece of the buffer alone unseen.
-#[derive(Clone, Copy, Debug)]
-struct Marks {
-    /// The same everywhere, `None` for the complement of what belongs there.
-    mark: Option<[u8; MARK]>,
-    every: usize,
-}
-
-const MARK: usize = 8;
-
-impl Marks {
-    fn of(pattern: &Pattern, block: SectorSize) -> Marks {
-        let every = block.bytes() as usize;
-        match pattern {
-            Pattern::Byte { byte } => Marks { mark: Some([!byte; MARK]), every },
-            Pattern::Bytes { .. } => Marks { mark: None, every },
-            // Stale bytes of a stream are right at one place only, and any fixed mark is wrong but for one
-            // place in 2^64. A page is the least that a device moves.
-            Pattern::Random { .. } => Marks { mark: Some(*b"unread\xa9\x5c"), every: every.max(4096) },
-        }
-    }
-}
-
-/// More separate bad ranges than this and the medium is beyond description; it also bounds memory.
+/// More separate bad ranges than this and the medium is beyond description; it also bounds memory, of the ledger (a
+/// MiB) and of what is to be come back to (some MiB).
+///
+/// Thousands of scattered bad blocks are far below it: each of them is narrowed down, and all the rest is written. Above
+/// it the sweep still goes through, so that the rest is written all the same, but what fails then is recorded as
+/// unreached as a whole, which no run passes with.
 const MOST_RANGES: usize = 65_536;
 
 /// A piece of the medium to write or to read now. Has to come back through [`Pass::complete`].
@@ -140,13 +123,13 @@ pub struct Pass {
     deferred: BTreeMap<u64, u64>,
     /// Remainders of short answers and requests that were called back. By start.
     again: BTreeMap<u64, (u64, Origin)>,
-    /// Failed, to be narrowed down: end and attempts, by start.
-    trouble: BTreeMap<u64, (u64, u32)>,
+    /// Failed, to be narrowed down.
+    trouble: Trouble,
     /// Starts and ends of the requests that are out.
     flying: Vec<(u64, u64)>,
     skip: u64,
     leap: u32,
-    /// The first sweep is through: time lost on errors now counts.
+    /// The first sweep is through, or can skip no more: time lost on errors now counts.
     returning: bool,
     lost: Duration,
     total: u64,
@@ -179,7 +162,7 @@ impl Pass {
             sweep: ranges.into(),
             deferred: BTreeMap::new(),
             again: BTreeMap::new(),
-            trouble: BTreeMap::new(),
+            trouble: Trouble::default(),
             flying: Vec::new(),
             skip: 0,
             leap: 0,
@@ -215,10 +198,10 @@ impl Pass {
         if !self.flying.is_empty() {
             return Poll::Waiting;
         }
-        match self.trouble.first_key_value() {
-            Some((start, (end, _))) => {
+        match self.trouble.next_len() {
+            Some(len) => {
                 self.returning = true;
-                Poll::Ready(end - start)
+                Poll::Ready(len)
             }
             None => {
                 self.end = Some(PassEnd::Complete);
@@ -250,12 +233,8 @@ impl Pass {
                 self.sweep.pop_front();
             }
         } else {
-            let (&from, &(to, attempts)) = self.trouble.first_key_value()?;
-            (start, end, origin) = (from, cut(from, to), Origin::Trouble { attempts });
-            if end > start {
-                self.trouble.remove(&from);
-                (end < to).then(|| self.trouble.insert(end, (to, 0)));
-            }
+            let (from, to, attempts) = self.trouble.take(most)?;
+            (start, end, origin) = (from, to, Origin::Trouble { attempts });
         }
         let len = usize::try_from(end - start).ok().filter(|len| *len > 0)?;
         self.flying.push((start, end));
@@ -270,19 +249,7 @@ impl Pass {
         let buffer = &mut buffer[..len];
         match self.op {
             PassOp::Write => self.pattern.fill(request.offset, buffer),
-            PassOp::Verify => {
-                let Marks { mark, every } = self.marks;
-                for (i, place) in buffer.chunks_mut(every).enumerate() {
-                    let n = place.len().min(MARK);
-                    match mark {
-                        Some(mark) => place[..n].copy_from_slice(&mark[..n]),
-                        None => {
-                            self.pattern.fill(request.offset + (i * every) as u64, &mut place[..n]);
-                            place[..n].iter_mut().for_each(|byte| *byte = !*byte);
-                        }
-                    }
-                }
-            }
+            PassOp::Verify => self.marks.set(&self.pattern, request.offset, buffer),
         }
     }
 
@@ -358,7 +325,7 @@ impl Pass {
             .map(|(start, _)| *start)
             .chain(self.sweep.front().map(|r| r.start))
             .chain([first(self.again.keys().next()), first(self.deferred.keys().next())])
-            .fold(first(self.trouble.keys().next()), u64::min)
+            .fold(self.trouble.start().unwrap_or(self.end_of_medium), u64::min)
     }
 
     /// What went wrong so far, and a number that changes when it does.
@@ -422,23 +389,23 @@ impl Pass {
             let took = now.saturating_sub(request.issued).min(self.limits.stall_timeout);
             self.lost = self.lost.saturating_add(took);
         }
-        let attempts = match request.origin {
+        let (attempts, swept) = match request.origin {
             Origin::Sweep { leap } => {
                 if leap == self.leap {
                     self.skip_ahead(request);
                 }
-                0
+                (0, true)
             }
-            Origin::Trouble { attempts } => attempts,
+            Origin::Trouble { attempts } => (attempts, false),
         };
-        let unit = self.block.bytes();
         let (start, end) = (request.offset, request.end());
-        if end - start > unit {
-            let middle = start + (end - start).div_ceil(unit) / 2 * unit;
-            self.trouble.insert(start, (middle, 0));
-            self.trouble.insert(middle, (end, 0));
+        // What is narrowed down already is few pieces a place, and goes on.
+        if swept && self.trouble.len() >= MOST_RANGES && self.trouble.is_apart(start, end) {
+            self.unreached(start, end);
+        } else if end - start > self.block.bytes() {
+            self.trouble.halve(start, end, self.block, swept);
         } else if attempts < self.limits.retries {
-            self.trouble.insert(start, (end, attempts + 1));
+            self.trouble.retry(start, end, attempts + 1);
         } else {
             let list = match self.op {
                 PassOp::Write => &mut self.ledger.unwritten,
@@ -451,6 +418,11 @@ impl Pass {
     }
 
     fn skip_ahead(&mut self, failed: &Request) {
+        if self.deferred.len() >= MOST_RANGES {
+            // No more places to come back to: it goes on without a skip, and so that it ends, on the budget.
+            self.returning = true;
+            return;
+        }
         self.leap = self.leap.wrapping_add(1);
         self.skip = self.skip.saturating_mul(2).max(failed.len.next_multiple_of(self.block.bytes() as usize) as u64);
         if let Some(range) = self.sweep.front_mut() {
@@ -477,7 +449,7 @@ impl Pass {
             .map(|r| (r.start, r.end))
             .chain(std::mem::take(&mut self.deferred))
             .chain(std::mem::take(&mut self.again).into_iter().map(|(start, (end, _))| (start, end)))
-            .chain(std::mem::take(&mut self.trouble).into_iter().map(|(start, (end, _))| (start, end)))
+            .chain(self.trouble.drain())
             .collect();
         open.into_iter().for_each(|(start, end)| self.unreached(start, end));
     }
@@ -497,3 +469,7 @@ fn no_progress(op: PassOp) -> io::Error {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "pass_tests.rs"]
+mod tests;

@@ -20,7 +20,9 @@ use super::rung::{RungEnd, allows_a_step_down};
 use super::stage::{ClaimedDisk, Flushes, Saved, StageRun, settled, write_checkpoint};
 use super::state::{JournalEntry, RunPlan, Stage, StageWork};
 use crate::device::{Claim, Roots};
-use crate::overwrite::{Disk as _, Engine, Extents, FaultLimits, IoMode, Ledger, PassEnd, PassJob, PassOp};
+use crate::overwrite::{
+    Disk as _, Engine, Extents, FaultLimits, IoMode, Ledger, PassEnd, PassJob, PassOp, PassOutcome,
+};
 use crate::policy::VerificationLevel;
 use crate::sys::{Blocking, HelperGone, within};
 use crate::units::{Bytes, SectorSize, now};
@@ -206,7 +208,7 @@ async fn run_stage(
     let wanted = bytes_of(&job);
     let run = StageRun::new(plan, claimed, stage, from, &earlier, disk.clone(), bench);
     let (outcome, flushes, settled_at) = run.drive(job, watch).await?;
-    let cancelled = matches!(outcome.end, PassEnd::Cancelled);
+    let ended = StageEnd::of(&outcome, stage, wanted, plan.medium.geometry.size, patience_with_a_stop(bench));
     let sound = matches!(
         (&outcome.end, &flushes),
         (PassEnd::Complete | PassEnd::Cancelled, Flushes::Answered(None)) if outcome.ledger.is_clean()
@@ -219,64 +221,97 @@ async fn run_stage(
         // The checkpoint has journalled it already.
         Flushes::Answered(Some(error)) => apply(claimed, &JournalEntry::FlushFailed { stage, error })?,
         // The checkpoint before it stands; what was written since is written again.
-        Flushes::Silent if cancelled => return Err(Stopped::Asked),
+        Flushes::Silent if matches!(ended, StageEnd::Cancelled) => return Err(Stopped::Asked),
         // Whatever the flush at the end says: this one may have lost what it was for.
         Flushes::Silent => {
             record(claimed, JournalEntry::FlushFailed { stage, error: silent("a flush", bench).message }, bench).await?
         }
     }
-
     let mut ledger = earlier;
     ledger.merge(&outcome.ledger);
-    let failure = match outcome.end {
-        PassEnd::Complete if outcome.ledger.is_clean() && outcome.done.0 != wanted => Some(Failure {
-            code: "io_failed".to_owned(),
-            message: format!(
-                "pass {} ({}): {} bytes went through, {wanted} had to; this is an error of the program",
-                stage.pass,
-                stage.work.word(),
-                outcome.done
-            ),
-            advice: "wipe the medium again, and report this".to_owned(),
-        }),
-        PassEnd::Complete => None,
-        // A stop waits some seconds only for the answers that are out. That is no verdict on the medium.
-        PassEnd::Stalled { for_secs } if *bench.stop.borrow() && for_secs < bench.faults.stall_timeout.as_secs() => {
-            return Err(Stopped::Asked);
-        }
-        PassEnd::Cancelled => {
+    match ended {
+        StageEnd::Through => complete(claimed, stage, ledger, &disk, bench).await.map(|()| None),
+        StageEnd::Cancelled => {
             checkpoint_now(claimed, stage, outcome.watermark.max(from), &ledger, &disk, plan.block, bench).await?;
-            return Err(Stopped::Asked);
+            Err(Stopped::Asked)
         }
-        PassEnd::DeviceGone { error } => return Err(Stopped::MediumGone { error: error.to_string() }),
-        PassEnd::Stalled { for_secs } => Some(Failure {
-            code: "stalled".to_owned(),
-            message: format!(
-                "pass {} ({}): the medium did not answer for {for_secs} s; {} of {} bytes are settled",
-                stage.pass,
-                stage.work.word(),
-                outcome.watermark,
-                plan.medium.geometry.size
-            ),
-            advice: "unplug the medium, try it on another port, or destroy it".to_owned(),
-        }),
-        PassEnd::Failed { error } => Some(Failure {
-            code: "io_failed".to_owned(),
-            message: format!("pass {} ({}): {error}", stage.pass, stage.work.word()),
-            advice: "try the medium on another port, or destroy it".to_owned(),
-        }),
-    };
-    if failure.is_some() {
-        // What was written since the last flush may be lost yet, if the run is taken up after all.
-        let watermark = match stage.work {
-            StageWork::Write => settled_at,
-            StageWork::Verify { .. } => outcome.watermark.max(from),
-        };
-        record(claimed, JournalEntry::Checkpoint { stage, watermark, ledger }, bench).await?;
-        return Ok(failure);
+        StageEnd::Stopped(stopped) => Err(stopped),
+        StageEnd::Failed(failure) => {
+            // What was written since the last flush may be lost yet, if the run is taken up after all.
+            let watermark = match stage.work {
+                StageWork::Write => settled_at,
+                StageWork::Verify { .. } => outcome.watermark.max(from),
+            };
+            record(claimed, JournalEntry::Checkpoint { stage, watermark, ledger }, bench).await?;
+            Ok(Some(failure))
+        }
     }
+}
+
+/// What the end of a pass means for its run.
+#[derive(Debug)]
+enum StageEnd {
+    /// All of it is settled; the ledger says how.
+    Through,
+    /// Stopped as asked, and all below the watermark is settled.
+    Cancelled,
+    /// Stopped without a verdict on the medium.
+    Stopped(Stopped),
+    /// The run ends here.
+    Failed(Failure),
+}
+
+impl StageEnd {
+    /// Of a pass that had to bring `wanted` bytes through. A stall of less than `patience` seconds is the stop that was
+    /// asked for: it waits some seconds only for the answers that are out.
+    fn of(outcome: &PassOutcome, stage: Stage, wanted: u64, size: Bytes, patience: u64) -> StageEnd {
+        let pass = format!("pass {} ({})", stage.pass, stage.work.word());
+        let failed = |code: &str, message: String, advice: &str| {
+            StageEnd::Failed(Failure { code: code.to_owned(), message, advice: advice.to_owned() })
+        };
+        match &outcome.end {
+            PassEnd::Complete if outcome.ledger.is_clean() && outcome.done.0 != wanted => failed(
+                "io_failed",
+                format!(
+                    "{pass}: {} bytes went through, {wanted} had to; this is an error of the program",
+                    outcome.done
+                ),
+                "wipe the medium again, and report this",
+            ),
+            PassEnd::Complete => StageEnd::Through,
+            PassEnd::Cancelled => StageEnd::Cancelled,
+            PassEnd::DeviceGone { error } => StageEnd::Stopped(Stopped::MediumGone { error: error.to_string() }),
+            PassEnd::Stalled { for_secs } if *for_secs < patience => StageEnd::Stopped(Stopped::Asked),
+            PassEnd::Stalled { for_secs } => failed(
+                "stalled",
+                format!(
+                    "{pass}: the medium did not answer for {for_secs} s; {} of {size} bytes are settled",
+                    outcome.watermark
+                ),
+                "unplug the medium, try it on another port, or destroy it",
+            ),
+            PassEnd::Failed { error } => {
+                failed("io_failed", format!("{pass}: {error}"), "try the medium on another port, or destroy it")
+            }
+        }
+    }
+}
+
+/// A stall of less than so many seconds is the stop that was asked for, where one was.
+pub(super) fn patience_with_a_stop(bench: &Bench) -> u64 {
+    if *bench.stop.borrow() { bench.faults.stall_timeout.as_secs() } else { 0 }
+}
+
+/// Journals that a stage is through, once what it wrote is on the medium.
+async fn complete(
+    claimed: &mut Claimed,
+    stage: Stage,
+    ledger: Ledger,
+    disk: &Arc<ClaimedDisk>,
+    bench: &Bench,
+) -> Result<(), Stopped> {
     if stage.work == StageWork::Write
-        && let Some(error) = flush(&disk, bench).await?
+        && let Some(error) = flush(disk, bench).await?
     {
         unless_gone(claimed, bench).await?;
         record(claimed, JournalEntry::FlushFailed { stage, error }, bench).await?;
@@ -288,8 +323,7 @@ async fn run_stage(
         engine: io_word(bench.engine.io_mode()).to_owned(),
         direct: claimed.claim.direct(),
     };
-    record(claimed, entry, bench).await?;
-    Ok(None)
+    record(claimed, entry, bench).await
 }
 
 /// Identity is read again before every stage; a read-back must come from the medium.
@@ -431,3 +465,7 @@ fn silent(what: &str, bench: &Bench) -> Failure {
         advice: "unplug the medium, try it on another port, or destroy it".to_owned(),
     }
 }
+
+#[cfg(test)]
+#[path = "erase_tests.rs"]
+mod tests;

@@ -5,7 +5,7 @@
 //! acknowledged and is dropped; anything else that does not check is corruption and an error.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -22,6 +22,8 @@ pub struct Journal {
     sealed: bool,
     /// The last technique of the drive's own whose end is in it.
     ended: Option<u32>,
+    /// Why nothing more may be appended.
+    unusable: Option<String>,
 }
 
 /// What went wrong with a journal.
@@ -56,6 +58,14 @@ pub enum JournalError {
         /// The journal file.
         path: PathBuf,
     },
+    /// An append failed and could not be undone: what stands at its end is not known.
+    #[error("journal {path}: an earlier append failed and could not be undone ({why}); nothing more is written to it", path = path.display())]
+    Unusable {
+        /// The journal file.
+        path: PathBuf,
+        /// The earlier failure.
+        why: String,
+    },
     /// A line before the end does not check.
     #[error("journal {path} is corrupt at line {line}: {why}", path = path.display())]
     Corrupt {
@@ -77,24 +87,18 @@ impl Journal {
             OpenOptions::new().read(true).append(true).create_new(true).open(&path).map_err(io("creating it"))?;
         let file = lock(&path, file)?;
         sync_folder(folder).map_err(io("syncing its folder"))?;
-        Ok(Journal { path, file, chain: [0; 32], sealed: false, ended: None })
+        Ok(Journal { path, file, chain: [0; 32], sealed: false, ended: None, unusable: None })
     }
 
-    /// Opens the journal of an interrupted run, drops an unfinished last line, and returns what it says.
+    /// Opens the journal of an interrupted run, drops an unfinished last line, and returns what it says, all of which is
+    /// durable.
     pub fn open(path: &Path) -> Result<(Journal, Vec<JournalEntry>), JournalError> {
-        let io = |doing| io_error(path, doing);
-        let file = OpenOptions::new().read(true).append(true).open(path).map_err(io("opening it"))?;
-        let mut file = lock(path, file)?;
-        let mut text = Vec::new();
-        file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut text)).map_err(io("reading it"))?;
+        let (file, text) = hold(path)?;
         let parsed = parse(path, &text)?;
-        let (valid, chain) = parsed.end();
-        if valid < text.len() {
-            file.set_len(valid as u64).and_then(|()| file.sync_all()).map_err(io("dropping its torn end"))?;
-        }
-        let sealed = matches!(parsed.entries.last(), Some(JournalEntry::Sealed { .. }));
-        let ended = parsed.entries.iter().filter_map(ends).max();
-        Ok((Journal { path: path.to_owned(), file, chain, sealed, ended }, parsed.entries))
+        // Whoever wrote the last line may have been killed before it was synced.
+        let torn = parsed.end().0 < text.len();
+        let doing = if torn { "dropping its torn end" } else { "syncing what it says" };
+        Journal::of(path, file, parsed, torn).map_err(io_error(path, doing))
     }
 
     /// Opens a corrupt journal for the last time: keeps it as it is in `corrupt/` beside it, and returns
@@ -104,12 +108,10 @@ impl Journal {
         believe: impl Fn(&[JournalEntry]) -> bool,
     ) -> Result<(Journal, Vec<JournalEntry>), JournalError> {
         let io = |doing| io_error(path, doing);
-        let file = OpenOptions::new().read(true).append(true).open(path).map_err(io("opening it"))?;
-        let mut file = lock(path, file)?;
-        let mut text = Vec::new();
-        file.read_to_end(&mut text).map_err(io("reading it"))?;
-        let aside = path.parent().unwrap_or(Path::new(".")).join("corrupt");
-        fs::create_dir_all(&aside).map_err(io("creating journal/corrupt"))?;
+        let (file, text) = hold(path)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let aside = folder.join("corrupt");
+        fs::create_dir_all(&aside).and_then(|()| sync_folder(folder)).map_err(io("creating journal/corrupt"))?;
         let kept = aside.join(path.file_name().unwrap_or_default());
         let keep = || {
             let mut copy = File::create(&kept)?;
@@ -124,11 +126,19 @@ impl Journal {
         while !believe(&parsed.entries) && parsed.entries.pop().is_some() {
             parsed.ends.pop();
         }
+        Journal::of(path, file, parsed, true).map_err(io("dropping its corrupt end"))
+    }
+
+    /// The journal of what was read of a file, and of nothing behind it.
+    fn of(path: &Path, file: Flock<File>, parsed: Parsed, cut: bool) -> io::Result<(Journal, Vec<JournalEntry>)> {
         let (valid, chain) = parsed.end();
-        file.set_len(valid as u64).and_then(|()| file.sync_all()).map_err(io("dropping its corrupt end"))?;
+        if cut {
+            file.set_len(valid as u64)?;
+        }
+        file.sync_all()?;
         let sealed = matches!(parsed.entries.last(), Some(JournalEntry::Sealed { .. }));
         let ended = parsed.entries.iter().filter_map(ends).max();
-        Ok((Journal { path: path.to_owned(), file, chain, sealed, ended }, parsed.entries))
+        Ok((Journal { path: path.to_owned(), file, chain, sealed, ended, unusable: None }, parsed.entries))
     }
 
     /// Reads a journal without locking it. `Busy` is never returned.
@@ -147,6 +157,9 @@ impl Journal {
 
     /// Appends an entry and returns once it is on the medium that holds the journal.
     pub fn append(&mut self, entry: &JournalEntry) -> Result<(), JournalError> {
+        if let Some(why) = &self.unusable {
+            return Err(JournalError::Unusable { path: self.path.clone(), why: why.clone() });
+        }
         if self.sealed {
             return Err(JournalError::Sealed { path: self.path.clone() });
         }
@@ -164,8 +177,11 @@ impl Journal {
         line.push(b'\n');
         let start = self.file.metadata().map_err(io_error(&self.path, "reading its length"))?.len();
         if let Err(source) = self.file.write_all(&line).and_then(|()| self.file.sync_data()) {
-            // A half-written line would look like corruption to the next append.
-            let _ = self.file.set_len(start);
+            // Nobody is told that it is there, so it must not be there; and a half-written line would look like
+            // corruption behind the next one.
+            if let Err(undo) = self.file.set_len(start).and_then(|()| self.file.sync_all()) {
+                self.unusable = Some(format!("{source}; undoing it: {undo}"));
+            }
             return Err(io_error(&self.path, "appending to it")(source));
         }
         self.chain = chain;
@@ -188,6 +204,12 @@ impl Journal {
         }
         sync_folder(&closed).and_then(|()| sync_folder(&folder)).map_err(io("syncing its folder"))?;
         Ok(())
+    }
+
+    /// Removes the journal of a run that wrote nothing.
+    pub fn remove(&self) -> Result<(), JournalError> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        fs::remove_file(&self.path).and_then(|()| sync_folder(folder)).map_err(io_error(&self.path, "removing it"))
     }
 
     /// Where it lies.
@@ -291,6 +313,15 @@ fn link(previous: &[u8; 32], json: &[u8]) -> [u8; 32] {
 
 fn mark(chain: &[u8; 32]) -> String {
     chain[..8].iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Opens and locks a journal, and reads it.
+fn hold(path: &Path) -> Result<(Flock<File>, Vec<u8>), JournalError> {
+    let file = OpenOptions::new().read(true).append(true).open(path).map_err(io_error(path, "opening it"))?;
+    let mut file = lock(path, file)?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text).map_err(io_error(path, "reading it"))?;
+    Ok((file, text))
 }
 
 fn lock(path: &Path, file: File) -> Result<Flock<File>, JournalError> {
@@ -410,6 +441,33 @@ mod tests {
         }
         // The next technique has notes of its own.
         journal.append(&note(1)).unwrap();
+    }
+
+    /// What half a line and an undo that fails leave behind is not known: an entry behind it would be lost with it.
+    #[test]
+    fn nothing_follows_an_append_that_could_not_be_undone() {
+        let (_folder, path, entries) = written();
+        let before = fs::read(&path).unwrap();
+        let (mut journal, _) = Journal::open(&path).unwrap();
+        // Can neither be written nor cut.
+        let writable = std::mem::replace(&mut *journal.file, File::open(&path).unwrap());
+        let next = entries.last().unwrap();
+        assert!(matches!(journal.append(next), Err(JournalError::Io { doing: "appending to it", .. })));
+        *journal.file = writable;
+        assert!(matches!(journal.append(next), Err(JournalError::Unusable { .. })));
+        assert_eq!(fs::read(&path).unwrap(), before);
+        drop(journal);
+        // Opened anew, it is known again what stands in it.
+        Journal::open(&path).unwrap().0.append(next).unwrap();
+    }
+
+    #[test]
+    fn a_removed_journal_is_gone_and_only_once() {
+        let (folder, path, _) = written();
+        let (journal, _) = Journal::open(&path).unwrap();
+        journal.remove().unwrap();
+        assert!(unfinished(folder.path()).unwrap().is_empty());
+        assert!(matches!(journal.remove(), Err(JournalError::Io { doing: "removing it", .. })));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::erase::{Bench, Stopped};
+use super::erase::{Bench, Stopped, patience_with_a_stop};
 use super::record::{Failure, ResumeFacts};
 use super::state::{RunPlan, RunState, Stage, StageWork};
 use crate::overwrite::{Disk, Extents, Ledger, PassEnd, PassJob, PassOp, PassOutcome};
@@ -80,7 +80,7 @@ pub(super) async fn recheck(
             extents: Extents::Sample(spots),
             faults: bench.faults,
         };
-        let mut outcome = bench.engine.submit(job).wait().await;
+        let mut outcome = end_of(job, bench).await;
         outcome.done.0 += found.map_or(0, |earlier| earlier.done.0);
         // What does not hold this pattern may hold the next one.
         let others = if at < last { std::mem::take(&mut outcome.ledger.mismatched) } else { Vec::new() };
@@ -92,12 +92,29 @@ pub(super) async fn recheck(
         }
     }
     let Some(outcome) = found else { return Ok(None) };
-    // A stop waits some seconds only for the answers that are out.
-    let patience = if *bench.stop.borrow() { bench.faults.stall_timeout.as_secs() } else { 0 };
-    let Some((code, what)) = judge(&outcome, count, patience)? else { return Ok(None) };
+    let Some((code, what)) = judge(&outcome, count, patience_with_a_stop(bench))? else { return Ok(None) };
     let message = format!("resumed at byte {from} of pass {}: {what}. Nothing more was written", stage.pass);
     let advice = "check that it is the right medium, then wipe it anew".to_owned();
     Ok(Some(Failure { code: code.to_owned(), message, advice }))
+}
+
+/// Carries a pass out, and passes a stop on to it.
+async fn end_of(job: PassJob, bench: &Bench) -> PassOutcome {
+    let pass = bench.engine.submit(job);
+    let watch = pass.watch();
+    let mut ended = std::pin::pin!(pass.wait());
+    let mut stop = bench.stop.clone();
+    let outcome = tokio::select! {
+        outcome = &mut ended => Some(outcome),
+        Ok(_) = stop.wait_for(|stop| *stop) => None,
+    };
+    match outcome {
+        Some(outcome) => outcome,
+        None => {
+            watch.cancel();
+            ended.await
+        }
+    }
 }
 
 /// Why the run must not go on: code and words. `None`: what could be read of the `count` blocks is what the run
@@ -154,11 +171,20 @@ fn spots(plan: &RunPlan, from: Bytes, known_bad: &Ledger) -> Vec<Range<u64>> {
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::os::fd::RawFd;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
 
+    use tokio::sync::watch;
+
+    use super::super::firmware::{Psids, STALL};
     use super::super::samples::{SIZE, at, bad, journal, plan};
     use super::super::state::JournalEntry;
     use super::*;
+    use crate::device::Roots;
+    use crate::overwrite::{Engine, EngineConfig, FaultLimits, IoChoice};
     use crate::policy::VerificationLevel;
+    use crate::sys::Blocking;
     use crate::units::{Lba, LbaRange, Sectors};
 
     fn judged(end: PassEnd, done: u64, ledger: Ledger, patience: u64) -> Result<Option<&'static str>, Stopped> {
@@ -186,6 +212,78 @@ mod tests {
         assert!(matches!(stopped, Err(Stopped::Asked)), "{stopped:?}");
         let gone = judged(PassEnd::DeviceGone { error: io::Error::other("x") }, 0, Ledger::default(), 0);
         assert!(matches!(gone, Err(Stopped::MediumGone { .. })), "{gone:?}");
+    }
+
+    /// Holds zeros, and takes its time to say so.
+    #[derive(Default)]
+    struct SlowDisk {
+        reads: AtomicU64,
+    }
+
+    impl Disk for SlowDisk {
+        fn raw_fd(&self) -> Option<RawFd> {
+            None
+        }
+
+        fn read_at(&self, buf: &mut [u8], _: u64) -> io::Result<usize> {
+            self.reads.fetch_add(1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(60));
+            buf.fill(0);
+            Ok(buf.len())
+        }
+
+        fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Whoever asks a resumed run to stop does not wait for a dying medium to show every block first.
+    #[test]
+    fn a_stop_ends_the_look_at_what_the_run_had_written() {
+        let plan = plan(&[0], VerificationLevel::Full);
+        let (ask, stop) = watch::channel(false);
+        let config = EngineConfig { buffer_bytes: 1 << 20, io: IoChoice::Plain, ..EngineConfig::default() };
+        let bench = Bench {
+            engine: Arc::new(Engine::start(config).unwrap()),
+            blocking: Blocking::new(),
+            roots: Arc::new(Roots::live()),
+            stop,
+            faults: FaultLimits::default(),
+            checkpoint_every: Duration::from_secs(5),
+            erase_stall: STALL,
+            psids: Arc::new(Psids::default()),
+        };
+        let stage = RunState::new(plan.clone()).stages[0].stage;
+        let from = Bytes(SIZE);
+        let known = || {
+            let spots = spots(&plan, from, &Ledger::default());
+            Known { spots, patterns: vec![Pattern::Byte { byte: 0 }], from }
+        };
+        let count = known().spots.len() as u64;
+        assert!(count > 8, "{count}");
+        let disk = Arc::new(SlowDisk::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let answer = runtime.block_on(async {
+            let stop_soon = async {
+                while disk.reads.load(Ordering::SeqCst) == 0 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                ask.send_replace(true);
+            };
+            futures_util::future::join(recheck(&plan, stage, known(), disk.clone(), &bench), stop_soon).await.0
+        });
+        assert!(matches!(answer, Err(Stopped::Asked)), "{answer:?}");
+        let reads = disk.reads.load(Ordering::SeqCst);
+        assert!((1..count).contains(&reads), "{reads} of {count} blocks");
+        // And without one it sees them all.
+        ask.send_replace(false);
+        let answer = runtime.block_on(recheck(&plan, stage, known(), disk.clone(), &bench));
+        assert!(matches!(answer, Ok(None)), "{answer:?}");
+        assert!(disk.reads.load(Ordering::SeqCst) >= reads + count);
     }
 
     /// A stage that is taken up at its very beginning goes on over all that the one before it left.

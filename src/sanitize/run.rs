@@ -124,7 +124,7 @@ pub enum NotConfirmed {
     },
 }
 
-/// A run could not be started or taken up again. Nothing was written to the medium.
+/// A run could not be started, and nothing was written to the medium; or not be taken up again, and nothing more was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -458,7 +458,7 @@ impl SharedJournal {
 
     fn remove(&self) {
         // What is left of it is found as a run that wrote nothing.
-        let _ = std::fs::remove_file(self.0.lock().unwrap_or_else(PoisonError::into_inner).path());
+        let _ = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove();
     }
 
     fn close(&self) -> Result<(), JournalError> {

@@ -14,7 +14,7 @@ use super::journal::JournalError;
 use super::run::{Claimed, SharedJournal};
 use super::state::{JournalEntry, RunPlan, Stage, StageWork};
 use crate::device::Claim;
-use crate::overwrite::{Disk, Ledger, PassJob, PassOutcome};
+use crate::overwrite::{Disk, Ledger, PassJob, PassOutcome, Progress};
 use crate::policy::VerificationLevel;
 use crate::sys::{HelperGone, within};
 use crate::units::{Bytes, Lba, SectorSize};
@@ -89,59 +89,24 @@ impl<'a> StageRun<'a> {
         let mut tick = tokio::time::interval(every);
         let mut stop = self.bench.stop.clone();
         let mut stopping = false;
-        let (mut saved, mut settled_at) = (self.from, self.from);
-        let mut last_checkpoint = Instant::now();
-        let mut checkpoint: Option<Checkpoint> = None;
-        let mut flush_error = None;
-        let mut journalled = settled(self.earlier, self.from, self.plan.block);
+        let mut checkpoints = Checkpoints::new(&self);
         let mut seen_errors = 0;
         let mut look: Option<Look> = None;
         watch(Event::Stage(self.snapshot(&handle.progress(), &mut pace, began.elapsed())));
         loop {
-            tokio::select! {
+            let step = tokio::select! {
                 outcome = &mut ended => {
-                    if let Some(pending) = checkpoint.take() {
-                        // A flush that never returns must not hold the result back.
-                        let patience = self.bench.faults.stall_timeout;
-                        let patience = if stopping { patience.min(STOP_PATIENCE) } else { patience };
-                        match within(patience, pending).await {
-                            Ok(written) => match written?? {
-                                Saved::Journalled => settled_at = saved,
-                                Saved::FlushFailed(error) => flush_error = flush_error.or(Some(error)),
-                                Saved::Gone(error) => return Err(Stopped::MediumGone { error }),
-                            },
-                            Err(_) if flush_error.is_none() => return Ok((outcome, Flushes::Silent, settled_at)),
-                            Err(_) => {}
-                        }
-                    }
-                    return Ok((outcome, Flushes::Answered(flush_error), settled_at));
+                    let (flushes, settled_at) = checkpoints.last(stopping).await?;
+                    return Ok((outcome, flushes, settled_at));
                 }
-                done = async { match checkpoint.as_mut() { Some(c) => c.await, None => std::future::pending().await } } => {
-                    checkpoint = None;
-                    let written = match done.map_err(Stopped::from).and_then(|written| written.map_err(Stopped::from)) {
-                        Ok(Saved::Gone(error)) => Err(Stopped::MediumGone { error }),
-                        Ok(Saved::FlushFailed(error)) => Ok(Some(error)),
-                        Ok(Saved::Journalled) => Ok(None),
-                        Err(stopped) => Err(stopped),
-                    };
-                    match written {
-                        Ok(None) => settled_at = saved,
-                        Ok(error) => flush_error = flush_error.or(error),
-                        Err(stopped) => {
-                            // Nothing more may happen to a medium whose journal cannot be written.
-                            handle.cancel();
-                            ended.await;
-                            return Err(stopped);
-                        }
-                    }
-                }
+                done = answer_of(&mut checkpoints.pending) => checkpoints.took(done),
                 // A medium that was pulled fails every block. That is no verdict on it.
-                answer = async { match look.as_mut() { Some(l) => l.await, None => std::future::pending().await } } => {
+                answer = answer_of(&mut look) => {
                     look = None;
-                    if let Some(error) = answer? {
-                        handle.cancel();
-                        ended.await;
-                        return Err(Stopped::MediumGone { error });
+                    match answer {
+                        Ok(None) => Ok(()),
+                        Ok(Some(error)) => Err(Stopped::MediumGone { error }),
+                        Err(gone) => Err(gone.into()),
                     }
                 }
                 _ = tick.tick() => {
@@ -152,34 +117,28 @@ impl<'a> StageRun<'a> {
                         look = Some(Box::pin(async move { gone(&claim, &bench).await }));
                     }
                     watch(Event::Progress(self.snapshot(&progress, &mut pace, began.elapsed())));
-                    let due = last_checkpoint.elapsed() >= self.bench.checkpoint_every && progress.watermark > saved;
-                    if due && checkpoint.is_none() && !stopping {
-                        saved = progress.watermark;
-                        last_checkpoint = Instant::now();
-                        let mut known = self.earlier.clone();
-                        known.merge(&progress.ledger);
-                        let known = settled(&known, progress.watermark, self.plan.block);
-                        // A dying medium has very many bad ranges: only what is new goes to the journal.
-                        checkpoint = Some(self.checkpoint(progress.watermark, known.beyond(&journalled)));
-                        journalled = known;
+                    if !stopping {
+                        checkpoints.begin_if_due(&progress);
                     }
+                    Ok(())
                 }
                 _ = stop.wait_for(|stop| *stop), if !stopping => {
                     stopping = true;
                     handle.cancel();
+                    Ok(())
                 }
+            };
+            if let Err(stopped) = step {
+                // Nothing more may happen to a medium whose journal cannot be written, or of which nobody learns
+                // whether it is there; and nothing of it is under way when the caller lets go.
+                handle.cancel();
+                ended.await;
+                return Err(stopped);
             }
         }
     }
 
-    fn checkpoint(&self, watermark: Bytes, ledger: Ledger) -> Checkpoint {
-        let stage = self.stage;
-        let entry = JournalEntry::Checkpoint { stage, watermark, ledger };
-        let (journal, disk, blocking) = (self.journal.clone(), self.disk.clone(), self.bench.blocking.clone());
-        Box::pin(async move { blocking.call(move || write_checkpoint(&journal, &disk, stage, &entry)).await })
-    }
-
-    fn snapshot(&self, progress: &crate::overwrite::Progress, pace: &mut Pace, now: Duration) -> Snapshot {
+    fn snapshot(&self, progress: &Progress, pace: &mut Pace, now: Duration) -> Snapshot {
         let (done, total) = match self.stage.work {
             StageWork::Verify { level: VerificationLevel::Sample | VerificationLevel::Quick } => {
                 (progress.done.0, progress.total.0)
@@ -209,6 +168,82 @@ impl<'a> StageRun<'a> {
             errors: progress.errors,
             silent_seconds: progress.stalled_for.map(|t| t.as_secs()),
         }
+    }
+}
+
+/// The answer of a call that is under way; never, while none is.
+async fn answer_of<T>(call: &mut Option<Pin<Box<dyn Future<Output = T>>>>) -> T {
+    match call {
+        Some(call) => call.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The checkpoints of a stage, one at a time.
+struct Checkpoints<'a> {
+    run: &'a StageRun<'a>,
+    pending: Option<Checkpoint>,
+    /// When the last one was begun, and for which watermark.
+    begun: (Instant, Bytes),
+    /// Up to where the journal says that all is settled.
+    settled_at: Bytes,
+    /// What has gone to the journal of what went wrong.
+    journalled: Ledger,
+    flush_error: Option<String>,
+}
+
+impl<'a> Checkpoints<'a> {
+    fn new(run: &'a StageRun<'a>) -> Checkpoints<'a> {
+        let journalled = settled(run.earlier, run.from, run.plan.block);
+        let begun = (Instant::now(), run.from);
+        Checkpoints { run, pending: None, begun, settled_at: run.from, journalled, flush_error: None }
+    }
+
+    /// Begins the next one when it is time, the one before it is done and there is something new.
+    fn begin_if_due(&mut self, progress: &Progress) {
+        let StageRun { plan, journal, stage, earlier, disk, bench, .. } = self.run;
+        let due = self.begun.0.elapsed() >= bench.checkpoint_every && progress.watermark > self.begun.1;
+        if !due || self.pending.is_some() {
+            return;
+        }
+        self.begun = (Instant::now(), progress.watermark);
+        let mut known = Ledger::clone(earlier);
+        known.merge(&progress.ledger);
+        let known = settled(&known, progress.watermark, plan.block);
+        // A dying medium has very many bad ranges: only what is new goes to the journal.
+        let new = known.beyond(&self.journalled);
+        self.journalled = known;
+        let stage = *stage;
+        let entry = JournalEntry::Checkpoint { stage, watermark: progress.watermark, ledger: new };
+        let (journal, disk, blocking) = (journal.clone(), disk.clone(), bench.blocking.clone());
+        let write = move || write_checkpoint(&journal, &disk, stage, &entry);
+        self.pending = Some(Box::pin(async move { blocking.call(write).await }));
+    }
+
+    /// Takes in what became of the one that was pending.
+    fn took(&mut self, done: Result<Checkpointed, HelperGone>) -> Result<(), Stopped> {
+        self.pending = None;
+        match done?? {
+            Saved::Journalled => self.settled_at = self.begun.1,
+            Saved::FlushFailed(error) => self.flush_error = self.flush_error.take().or(Some(error)),
+            Saved::Gone(error) => return Err(Stopped::MediumGone { error }),
+        }
+        Ok(())
+    }
+
+    /// The pass has ended: what became of the flushes, and up to where all is settled.
+    async fn last(mut self, stopping: bool) -> Result<(Flushes, Bytes), Stopped> {
+        if let Some(pending) = self.pending.take() {
+            // A flush that never returns must not hold the result back.
+            let patience = self.run.bench.faults.stall_timeout;
+            let patience = if stopping { patience.min(STOP_PATIENCE) } else { patience };
+            match within(patience, pending).await {
+                Ok(done) => self.took(done)?,
+                Err(_) if self.flush_error.is_none() => return Ok((Flushes::Silent, self.settled_at)),
+                Err(_) => {}
+            }
+        }
+        Ok((Flushes::Answered(self.flush_error), self.settled_at))
     }
 }
 

@@ -13,7 +13,7 @@ use super::prepare::{subject, with_sizes};
 use super::result::{Outcome, TargetResult, blank};
 use super::run::Cut;
 use crate::certificate::{self, IssueContext, Issued};
-use crate::custody::{self, AuditConfig, Log, LogError, NewEvent};
+use crate::custody::{self, AuditConfig, Log, LogError, Logged, NewEvent};
 use crate::media::AreaOutcome;
 use crate::sanitize::record::{ClockQuality, Frozen, IntentReceipt, Proven, RunFacts};
 use crate::sanitize::state::RunPlan;
@@ -153,7 +153,7 @@ pub(super) fn store(
             (issued, station.failures(), FAILED, Some(failure))
         }
     };
-    let not_signed = |why: String| Cut::Station(StationError::Config { path: folder.clone(), why });
+    let not_signed = |why: String| Cut::Station(StationError::Signing { why });
     let issued = issued.map_err(|e| not_signed(e.to_string()))?;
     let named = plan.operator.as_ref().and_then(|o| o.kid.as_deref());
     let issued = match operator.filter(|key| named == Some(key.kid())) {
@@ -163,8 +163,12 @@ pub(super) fn store(
     if named.is_some() && operator.is_none_or(|key| named != Some(key.kid())) {
         message.push_str("the operator's signature is still missing; ");
     }
+    // Before it is stored: what contradicts the log must not lie among the evidence.
+    let is_logged = is_logged(log, &plan.run_id, event, &issued.id).map_err(Cut::Station)?;
     let file = put(&folder, &issued).map_err(Cut::Station)?;
-    log_outcome(log, key, &plan, event, &issued.id).map_err(|e| Cut::Station(e.into()))?;
+    if !is_logged {
+        log_outcome(log, key, &plan, event, &issued.id).map_err(|e| Cut::Station(e.into()))?;
+    }
     if let Some(out) = out {
         put(out, &issued).map_err(Cut::Station)?;
         copy_trust(station, out).map_err(Cut::Station)?;
@@ -253,12 +257,29 @@ fn copy(source: &Path, target: &Path) -> Result<(), StationError> {
     Ok(atomic_write(target, &bytes)?)
 }
 
-/// Exactly one outcome for every intent, however often this is repeated.
+/// Whether just this outcome stands in the log already. Another one is an error: one of the two is wrong.
+fn is_logged(log: &Log, run_id: &str, typ: &str, document: &str) -> Result<bool, StationError> {
+    let Some(Logged { entry, .. }) = log.outcome(run_id, &AuditConfig::default())? else { return Ok(false) };
+    let named = entry.data.get("document").and_then(|document| document.as_str());
+    if entry.typ == typ && named == Some(document) {
+        return Ok(true);
+    }
+    let logged = match named {
+        Some(named) => format!("{} with document {named}", entry.typ),
+        None => format!("{} without a document", entry.typ),
+    };
+    Err(StationError::OtherOutcome {
+        run_id: run_id.to_owned(),
+        logged,
+        index: entry.index.0,
+        typ: typ.to_owned(),
+        document: document.to_owned(),
+    })
+}
+
+/// Exactly one outcome for every intent.
 fn log_outcome(log: &Log, key: &StationKey, plan: &RunPlan, event: &str, document: &str) -> Result<(), LogError> {
     let config = AuditConfig::default();
-    if log.outcome(&plan.run_id, &config)?.is_some() {
-        return Ok(());
-    }
     let data = json!({ "run_id": plan.run_id, "document": document, "asset_tag": plan.asset_tag });
     let event = NewEvent { typ: event.to_owned(), subject: subject(&plan.medium), data };
     log.append_outcome(event, key, &config).map(|_| ())
@@ -289,6 +310,40 @@ impl From<clock::Quality> for ClockQuality {
             clock::Quality::Synchronized => ClockQuality::Synchronized,
             clock::Quality::Unsynchronized => ClockQuality::Unsynchronized,
             clock::Quality::Unknown => ClockQuality::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The step is repeated after a cut, and then says the same. What says something else is another run's, or forged.
+    #[test]
+    fn an_outcome_that_says_something_else_is_not_taken_for_the_runs_own() {
+        let folder = tempfile::tempdir().unwrap();
+        Log::create(folder.path()).unwrap();
+        let log = Log::open(folder.path()).unwrap();
+        let key = StationKey::from_seed(&[1; 32]);
+        let append = |typ: &str, run: &str, document: Option<&str>| {
+            let data = json!({ "run_id": run, "document": document });
+            log.append(NewEvent { typ: typ.into(), subject: "medium".into(), data }, &key).unwrap();
+        };
+        for run in ["a", "b", "c"] {
+            append(INTENDED, run, None);
+        }
+        append(PASSED, "a", Some("d1"));
+        append(FAILED, "b", None);
+        assert!(is_logged(&log, "a", PASSED, "d1").unwrap());
+        assert!(!is_logged(&log, "c", PASSED, "d1").unwrap());
+        for (run, typ, document, logged) in [
+            ("a", FAILED, "d1", "run.passed with document d1 in entry 3"),
+            ("a", PASSED, "d2", "run.passed with document d1 in entry 3"),
+            ("b", PASSED, "d1", "run.failed without a document in entry 4"),
+            ("b", FAILED, "d1", "run.failed without a document in entry 4"),
+        ] {
+            let told = is_logged(&log, run, typ, document).unwrap_err().to_string();
+            assert!(told.contains(logged) && told.contains(&format!("{typ} with document {document}")), "{told}");
         }
     }
 }

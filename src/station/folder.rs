@@ -84,6 +84,29 @@ pub enum StationError {
         /// What is wrong.
         why: String,
     },
+    /// The result of a run is known, and its document could not be signed.
+    #[error("the result could not be signed: {why}")]
+    Signing {
+        /// Why not.
+        why: String,
+    },
+    /// The custody log says something else of a run than its journal does.
+    #[error(
+        "run {run_id}: the custody log has {logged} in entry {index} for it, and its journal gives {typ} with document \
+         {document}. No document was stored and nothing was logged"
+    )]
+    OtherOutcome {
+        /// Which run.
+        run_id: String,
+        /// Type and document in the log.
+        logged: String,
+        /// Where in the log.
+        index: u64,
+        /// Type of the outcome by the journal.
+        typ: String,
+        /// Its document.
+        document: String,
+    },
     /// The station key.
     #[error(transparent)]
     Key(#[from] KeyError),

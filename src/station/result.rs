@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::folder::StationError;
 use super::run::Cut;
 use crate::media::Medium;
 use crate::policy::Method;
@@ -86,6 +87,19 @@ pub(super) fn result_of_start(plan: &RunPlan, error: StartError) -> TargetResult
     TargetResult { outcome, message: error.to_string(), advice, ..blank(plan) }
 }
 
+/// The run could not be taken up again. How much was written before is in its journal, which stays.
+pub(super) fn result_of_resume(plan: &RunPlan, error: StartError) -> TargetResult {
+    let outcome = match &error {
+        StartError::Claim(_) | StartError::Reach(_) => Outcome::Interrupted,
+        _ => Outcome::Error,
+    };
+    let advice = format!(
+        "nothing more was written, and the run is as it was; when that is mended, go on with: lastwrite resume {}",
+        plan.run_id
+    );
+    TargetResult { outcome, message: error.to_string(), advice: Some(advice), ..blank(plan) }
+}
+
 /// The run was cut before its end.
 pub(super) fn cut_result(plan: &RunPlan, cut: Cut) -> TargetResult {
     let resume = format!("go on with: lastwrite resume {}", plan.run_id);
@@ -131,6 +145,15 @@ pub(super) fn cut_result(plan: &RunPlan, cut: Cut) -> TargetResult {
             (Outcome::Refused, refused.to_string(), advice)
         }
         Cut::Start(error) => (Outcome::Error, error.to_string(), resume),
+        Cut::Station(error @ StationError::Signing { .. }) => {
+            let advice = format!("nothing is lost, the result is in the journal: when that is mended, {resume}");
+            (Outcome::Error, error.to_string(), advice)
+        }
+        Cut::Station(error @ StationError::OtherOutcome { .. }) => {
+            let advice = "lastwrite custody audit says whether the log is whole. The document that it names counts; the \
+                          journal of the run stays until somebody has looked and moved it to journal/closed";
+            (Outcome::Error, error.to_string(), advice.to_owned())
+        }
         Cut::Station(error) => (Outcome::Error, error.to_string(), resume),
     };
     TargetResult { outcome, message, advice: Some(advice), ..blank(plan) }

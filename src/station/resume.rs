@@ -313,10 +313,9 @@ fn close_unreported(station: &Station, key: &StationKey, journal: Journal, reaso
 
 /// A journal without an intent stands for a run that had not begun.
 fn remove_empty(journal: Journal) -> ResumeError {
-    let path = journal.path().to_owned();
-    let run_id = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    match std::fs::remove_file(&path) {
+    let run_id = journal.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    match journal.remove() {
         Ok(()) => ResumeError::NothingHappened { run_id },
-        Err(source) => JournalError::Io { path, doing: "removing it", source }.into(),
+        Err(error) => error.into(),
     }
 }

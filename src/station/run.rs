@@ -17,7 +17,7 @@ use super::evidence;
 use super::folder::{Station, StationError};
 use super::prepare::{Refused, with_sizes};
 use super::program::tool_facts;
-use super::result::{Outcome, TargetResult, blank, cut_result, result_of_start};
+use super::result::{Outcome, TargetResult, blank, cut_result, result_of_resume, result_of_start};
 use super::unfreeze::Woken;
 use crate::custody::Log;
 use crate::device::Roots;
@@ -257,7 +257,7 @@ impl Desk<'_> {
                 let open = self.blocking(move || Run::resume(&roots, medium, &also, journal, state, now()));
                 match within(self.bench.faults.stall_timeout, open).await {
                     Ok(Ok(Ok(run))) => Ok(run),
-                    Ok(Ok(Err(error))) => Err(result_of_start(plan, error)),
+                    Ok(Ok(Err(error))) => Err(result_of_resume(plan, error)),
                     Ok(Err(cut)) => Err(cut_result(plan, cut)),
                     Err(_) => Err(self.silent_again(plan, &name.target)),
                 }

@@ -21,6 +21,7 @@ use crate::device::command::{Data, ata, block, mmc, nvme, opal, scsi};
 use crate::device::transport::{ExchangeLog, Linux, Recorder, Transport, TransportError};
 use crate::device::{self, Claim, Roots};
 use crate::media::{CommandSet, Exchange, Medium, Reach, namespace_words};
+use crate::overwrite::read_marked;
 use crate::scheme::StreamKey;
 use crate::sys::{Arena, Run as Memory};
 use crate::units::{Bytes, SectorSize, now};
@@ -325,15 +326,11 @@ impl Blocks for ClaimBlocks {
     }
 
     fn read(&mut self, offset: Bytes, buf: &mut [u8]) -> io::Result<()> {
-        let mut at = offset.0;
-        for piece in buf.chunks_mut(PIECE) {
-            self.pulse.expect(self.patience);
-            let memory = &mut self.memory.bytes_mut()[..piece.len()];
-            self.claim.file().read_exact_at(memory, at)?;
-            piece.copy_from_slice(memory);
-            at += piece.len() as u64;
-        }
-        Ok(())
+        let ClaimBlocks { claim, block, memory, pulse, patience, .. } = self;
+        read_pieces(*block, offset.0, buf, memory.bytes_mut(), |memory, at| {
+            pulse.expect(*patience);
+            claim.file().read_exact_at(memory, at)
+        })
     }
 
     fn write(&mut self, offset: Bytes, buf: &[u8]) -> io::Result<()> {
@@ -352,6 +349,25 @@ impl Blocks for ClaimBlocks {
         self.pulse.expect(self.patience);
         self.claim.file().sync_data()
     }
+}
+
+/// Reads through `memory`, a piece at a time. It still holds what an earlier read returned, perhaps from before the
+/// erase or after it: a drive that reports a read it did not do must not be judged by that.
+fn read_pieces(
+    block: SectorSize,
+    offset: u64,
+    buf: &mut [u8],
+    memory: &mut [u8],
+    mut read: impl FnMut(&mut [u8], u64) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut at = offset;
+    for piece in buf.chunks_mut(PIECE) {
+        let memory = &mut memory[..piece.len()];
+        read_marked(block, at, memory, |memory| read(memory, at))?;
+        piece.copy_from_slice(memory);
+        at += piece.len() as u64;
+    }
+    Ok(())
 }
 
 /// Tells the watching task how long each command may take.
@@ -447,5 +463,31 @@ mod tests {
             let why = unseen_is(there, named).unwrap_err();
             assert!(why.contains(&namespace_words(there)) && why.contains(&namespace_words(named)), "{why}");
         }
+    }
+
+    /// Before its erase the drive gave these very bytes, or zeros: what is not read now is none of either.
+    #[test]
+    fn a_read_that_the_drive_only_reports_is_an_error_and_not_what_the_memory_held() {
+        let (block, mut memory) = (SectorSize::B512, vec![0; PIECE]);
+        let mut buf = vec![0; PIECE + 1024];
+        let mut places = Vec::new();
+        let fill = |memory: &mut [u8], at: u64| {
+            memory.fill(0x5A);
+            places.push((at, memory.len()));
+            Ok(())
+        };
+        read_pieces(block, 4096, &mut buf, &mut memory, fill).unwrap();
+        assert_eq!(places, [(4096, PIECE), (4096 + PIECE as u64, 1024)]);
+        assert!(buf.iter().all(|byte| *byte == 0x5A));
+        let reports_only = read_pieces(block, 4096, &mut buf, &mut memory, |_, _| Ok(())).unwrap_err();
+        assert_eq!(reports_only.kind(), io::ErrorKind::UnexpectedEof);
+        // The last block of all is left out.
+        let but_one = read_pieces(block, 4096, &mut buf, &mut memory, |memory, _| {
+            let end = if memory.len() == PIECE { PIECE } else { memory.len() - 512 };
+            memory[..end].fill(0);
+            Ok(())
+        });
+        assert!(but_one.unwrap_err().to_string().contains(&format!("byte {} ", 4096 + PIECE + 512)));
+        assert_eq!(buf[PIECE], 0x5A, "nothing of a piece that failed");
     }
 }

@@ -1,0 +1,49 @@
+//! What the end of a pass means for its run. How runs go is in tests/wipe_loop.rs and tests/faulty_media.rs.
+
+use std::io;
+
+use super::super::samples::{SIZE, bad, plan};
+use super::super::state::RunState;
+use super::*;
+
+fn of(end: PassEnd, done: u64, ledger: Ledger, patience: u64) -> StageEnd {
+    let stage = RunState::new(plan(&[0], VerificationLevel::Full)).stages[0].stage;
+    let outcome = PassOutcome { end, watermark: Bytes(4096), done: Bytes(done), ledger, first_error: None };
+    StageEnd::of(&outcome, stage, SIZE, Bytes(SIZE), patience)
+}
+
+fn failure(end: StageEnd) -> Failure {
+    match end {
+        StageEnd::Failed(failure) => failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn only_a_pass_that_brought_all_of_it_through_is_through() {
+    let clean = Ledger::default;
+    assert!(matches!(of(PassEnd::Complete, SIZE, clean(), 0), StageEnd::Through));
+    // What is missing stands in the ledger, which fails the run by itself.
+    assert!(matches!(of(PassEnd::Complete, SIZE - 512, bad(3, 1), 0), StageEnd::Through));
+    for done in [0, SIZE - 512, SIZE + 512] {
+        let failure = failure(of(PassEnd::Complete, done, clean(), 0));
+        assert_eq!(failure.code, "io_failed");
+        assert!(failure.message.contains("error of the program"), "{failure:?}");
+    }
+    let failed = failure(of(PassEnd::Failed { error: io::Error::other("x") }, SIZE, clean(), 0));
+    assert_eq!(failed.code, "io_failed");
+    assert!(matches!(of(PassEnd::Cancelled, SIZE, clean(), 0), StageEnd::Cancelled));
+    let gone = of(PassEnd::DeviceGone { error: io::Error::other("x") }, SIZE, clean(), 0);
+    assert!(matches!(gone, StageEnd::Stopped(Stopped::MediumGone { .. })), "{gone:?}");
+}
+
+#[test]
+fn a_short_stall_is_no_verdict_where_a_stop_was_asked_for() {
+    let stalled = |for_secs, patience| of(PassEnd::Stalled { for_secs }, 0, Ledger::default(), patience);
+    assert!(matches!(stalled(5, 300), StageEnd::Stopped(Stopped::Asked)));
+    for (for_secs, patience) in [(300, 300), (300, 0), (5, 0)] {
+        let failure = failure(stalled(for_secs, patience));
+        assert_eq!(failure.code, "stalled");
+        assert!(failure.message.contains(&format!("{for_secs} s; 4096 of {SIZE} bytes")), "{failure:?}");
+    }
+}
