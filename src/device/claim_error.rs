@@ -99,7 +99,7 @@ pub enum ClaimError {
     #[error(transparent)]
     Changed(#[from] IdentityChanged),
     /// Something stands against it.
-    #[error("{} is protected: {}", path.display(), join(reasons))]
+    #[error("{} is protected: {}", path.display(), Protection::joined(reasons))]
     Protected {
         /// The node or file.
         path: PathBuf,
@@ -113,8 +113,4 @@ pub enum ClaimError {
 
 fn by_whom(by: &Option<String>) -> String {
     by.as_ref().map_or_else(String::new, |by| format!(" by {by}"))
-}
-
-fn join(reasons: &[Protection]) -> String {
-    reasons.iter().map(Protection::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -95,6 +95,11 @@ impl fmt::Display for Protection {
 }
 
 impl Protection {
+    /// All of them in one line.
+    pub fn joined(reasons: &[Protection]) -> String {
+        reasons.iter().map(Protection::to_string).collect::<Vec<_>>().join("; ")
+    }
+
     /// All that it says is that the medium shows no capacity.
     pub fn is_lack_of_capacity(&self) -> bool {
         match self {

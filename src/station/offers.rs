@@ -7,7 +7,7 @@ use super::hidden::Hidden;
 use crate::device::command::mmc::Area;
 use crate::device::transport::{Linux, Transport as Path};
 use crate::device::{self, Roots};
-use crate::media::{Medium, Reach, Transport, Zoned, namespace_words};
+use crate::media::{Medium, Protection, Reach, Transport, Zoned, namespace_words};
 use crate::policy::{self, Offer, Technique};
 use crate::sanitize::firmware::{
     BOOT_PARTITIONS, Bond, BootPartitions, Look, NvmeNamespaces, Psids, check_alone, not_shown, procedure_for,
@@ -172,7 +172,7 @@ fn reached(
         Some(other) => Err(format!(
             "it would erase {} as well, which must not be wiped: {}",
             other.path.display(),
-            other.protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+            Protection::joined(&other.protections)
         )),
     }
 }

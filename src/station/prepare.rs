@@ -13,7 +13,7 @@ use super::hidden::Hidden;
 use super::offers::Answers;
 use super::{unfreeze, warnings};
 use crate::device::{self, InventoryError, ResolveError, Roots, TargetRule};
-use crate::media::{Medium, MediumClass, Reach};
+use crate::media::{Medium, MediumClass, Protection, Reach};
 use crate::policy::{
     self, Decision, HiddenAreaState, InForce, Offer, OperatorStanding, PolicyRequest, Refusal, Route, Scope, StepDown,
     Storage, VerificationLevel, Wanted,
@@ -24,7 +24,7 @@ use crate::sanitize::rung::Rung;
 use crate::sanitize::state::RunPlan;
 use crate::sanitize::{Planned, Run};
 use crate::scheme::Scheme;
-use crate::units::SectorSize;
+use crate::units::{SectorSize, hex};
 
 /// One medium to be wiped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub enum Refused {
         folder: PathBuf,
     },
     /// Something stands against wiping it.
-    #[error("{path} must not be wiped: {reasons}", path = medium.path.display(), reasons = join(&medium.protections))]
+    #[error("{path} must not be wiped: {reasons}", path = medium.path.display(), reasons = Protection::joined(&medium.protections))]
     Protected {
         /// The medium with its protections.
         medium: Box<Medium>,
@@ -366,10 +366,6 @@ pub(super) fn subject(medium: &Medium) -> String {
     format!("{class}:{}", medium.identity.digest())
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
 fn on_which(twins: &[PathBuf]) -> String {
     match twins {
         [] => "this medium".to_owned(),
@@ -378,8 +374,4 @@ fn on_which(twins: &[PathBuf]) -> String {
             format!("a medium of the same identity (this one or {})", twins.join(" or "))
         }
     }
-}
-
-fn join(protections: &[crate::media::Protection]) -> String {
-    protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

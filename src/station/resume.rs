@@ -11,7 +11,7 @@ use super::locked::{LockedError, find_locked, unlock_ours, with_password};
 use super::program::tool_facts;
 use super::run::{Ready, TakenUp};
 use crate::device::{self, InventoryError, Roots};
-use crate::media::Medium;
+use crate::media::{Medium, Protection};
 use crate::sanitize::firmware::Psids;
 use crate::sanitize::journal::{self, Journal, JournalError};
 use crate::sanitize::state::{Incoherent, RunState};
@@ -230,7 +230,7 @@ pub fn resume(roots: &Roots, journal: &Path, psids: &Psids, confirmed: &[String]
         count => return Err(ResumeError::Ambiguous { run_id, medium, count }),
     };
     if !found.may_be_wiped() {
-        let reasons = found.protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let reasons = Protection::joined(&found.protections);
         return Err(ResumeError::Protected { path: found.path, reasons });
     }
     let born = device::file_born(&found.identity);
@@ -263,7 +263,7 @@ fn find_again(roots: &Roots, other: &Medium, run_id: &str) -> Result<Medium, Res
     if found.may_be_wiped() {
         return Ok(found);
     }
-    let reasons = found.protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let reasons = Protection::joined(&found.protections);
     Err(ResumeError::Protected { path: found.path, reasons })
 }
 
