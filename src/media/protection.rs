@@ -50,6 +50,11 @@ pub enum Protection {
         /// The loop device.
         loop_device: PathBuf,
     },
+    /// The table by which other partitions are found lies in this partition.
+    CarriesTable {
+        /// Those partitions.
+        partitions: Vec<PathBuf>,
+    },
     /// Write-protected.
     ReadOnly,
     /// No medium inside, or no capacity.
@@ -82,6 +87,14 @@ impl fmt::Display for Protection {
             Protection::Member { node, of, detail } => write!(f, "{} is a member of {of}: {detail}", node.display()),
             Protection::SystemMedium { chain } => write!(f, "the running system comes from it ({chain})"),
             Protection::BacksLoop { loop_device } => write!(f, "{} is built on it", loop_device.display()),
+            Protection::CarriesTable { partitions } => {
+                let them = partitions.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+                write!(
+                    f,
+                    "the partition table of {them} lies in it (an extended partition, or the first slice of a BSD or \
+                     Solaris disk), so they would be lost with it; name those that are meant, or the whole disk"
+                )
+            }
             Protection::ReadOnly => write!(f, "it is read-only"),
             Protection::SizeZero => write!(f, "it has no capacity (no medium inserted?)"),
             Protection::OpenedExclusively { by: Some(by) } => write!(f, "it is opened exclusively by {by}"),

@@ -13,12 +13,14 @@ pub(crate) struct HeldBy<'a> {
     pub by: String,
 }
 
-/// A node, its partitions where it is a disk, and everything built on them.
+/// A node, its partitions where it is a disk, what overlaps it where it is a partition, and everything built on
+/// them.
 pub(crate) fn stack<'a>(blocks: &'a Blocks, base: &'a Node) -> (Vec<&'a Node>, Vec<HeldBy<'a>>) {
     let mut nodes = Vec::new();
     let mut held = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut queue = vec![base];
+    let mut queue: Vec<&Node> = blocks.overlapping(base).collect();
+    queue.push(base);
     while let Some(node) = queue.pop() {
         if !seen.insert(&node.name) {
             continue;
