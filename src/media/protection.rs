@@ -64,6 +64,13 @@ pub enum Protection {
         /// Who, where it can be told.
         by: Option<String>,
     },
+    /// Another program has the medium, or a node that reaches it, open for writing without claiming it.
+    OpenForWriting {
+        /// The node.
+        node: PathBuf,
+        /// Who.
+        by: String,
+    },
     /// Logical blocks of 520, 528 or another size that plain I/O cannot address.
     UnsupportedBlockSize {
         /// Bytes.
@@ -99,6 +106,9 @@ impl fmt::Display for Protection {
             Protection::SizeZero => write!(f, "it has no capacity (no medium inserted?)"),
             Protection::OpenedExclusively { by: Some(by) } => write!(f, "it is opened exclusively by {by}"),
             Protection::OpenedExclusively { by: None } => write!(f, "it is opened exclusively by another program"),
+            Protection::OpenForWriting { node, by } => {
+                write!(f, "{} is open for writing by {by}; stop that first", node.display())
+            }
             Protection::UnsupportedBlockSize { logical_block } => {
                 write!(f, "its logical blocks have {logical_block} bytes; reformat it to 512 or 4096 first (sg_format)")
             }

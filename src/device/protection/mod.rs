@@ -24,7 +24,7 @@ use super::udev::Properties;
 use crate::media::{Protection, Signature, Transport};
 use crate::units::SectorSize;
 
-pub(crate) use exclusive::{Answer, ask_all, openers};
+pub(crate) use exclusive::{Answer, ask_all, openers, writers};
 pub(crate) use holders::is_multipath;
 use mounts::MountTables;
 use signature::Found;
