@@ -163,4 +163,20 @@ mod tests {
         }
         assert_eq!(access("pos:\t0\n"), None);
     }
+
+    #[test]
+    fn the_program_behind_a_network_block_device_does_not_count_as_writing_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (dir, process) = (folder.path().join("nbd0"), folder.path().join("77"));
+        fs::create_dir_all(&dir).unwrap();
+        // The kernel names the thread that serves.
+        fs::create_dir_all(process.join("task/78")).unwrap();
+        for (name, text) in [("dev", "43:0\n"), ("pid", "78\n")] {
+            fs::write(dir.join(name), text).unwrap();
+        }
+        let node = |name: &str| Node::read(&dir, name, None).unwrap().unwrap();
+        assert!(serves(&process, &node("nbd0")));
+        assert!(!serves(&folder.path().join("79"), &node("nbd0")));
+        assert!(!serves(&process, &node("sdb")));
+    }
 }
