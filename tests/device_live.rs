@@ -6,9 +6,10 @@ mod common;
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, symlink};
+use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::path::Path;
 
+use common::holder::Holder;
 use common::loopdev::{LoopDevice, Mounted};
 use common::{is_root, skip, tool};
 use lastwrite::device::{
@@ -166,7 +167,7 @@ fn an_exclusive_opener_protects_a_device_and_is_named() {
     let holder = Holder::start(device.path(), "exclusively");
     let protections = whole(device.path()).protections;
     let [Protection::OpenedExclusively { by: Some(by) }] = &protections[..] else { panic!("{protections:?}") };
-    assert!(by.contains(&format!("(process {})", holder.0.id())), "{by}");
+    assert!(by.contains(&format!("(process {})", holder.id())), "{by}");
     drop(holder);
     assert_eq!(whole(device.path()).protections, []);
 }
@@ -186,57 +187,10 @@ fn a_lock_held_by_another_program_is_respected() {
     }
 }
 
-/// A second program that holds a file or device until it is dropped: this test binary again.
-struct Holder(std::process::Child);
-
-impl Holder {
-    fn start(path: &Path, how: &str) -> Holder {
-        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "holder", "--nocapture"])
-            .env("HOLD_PATH", path)
-            .env("HOLD_HOW", how)
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let output = std::io::BufReader::new(child.stdout.take().unwrap());
-        assert!(std::io::BufRead::lines(output).any(|line| line.unwrap().ends_with("holding")), "the holder failed");
-        Holder(child)
-    }
-}
-
-impl Drop for Holder {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// As qemu locks its image.
-fn lock_a_byte(file: &File) {
-    let l_type = i16::try_from(nix::libc::F_RDLCK).unwrap();
-    let byte = nix::libc::flock { l_type, l_whence: 0, l_start: 100, l_len: 1, l_pid: 0 };
-    nix::fcntl::fcntl(file, nix::fcntl::FcntlArg::F_OFD_SETLK(&byte)).unwrap();
-}
-
 /// Not a test by itself: the other program of the tests above.
 #[test]
 fn holder() {
-    let Some(path) = std::env::var_os("HOLD_PATH") else { return };
-    let how = std::env::var("HOLD_HOW").unwrap();
-    let flags = if how == "exclusively" { nix::libc::O_EXCL } else { 0 };
-    let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path).unwrap();
-    if how == "range" {
-        lock_a_byte(&file);
-    } else if how == "flock" {
-        let lock = nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockShared).unwrap();
-        println!("holding");
-        let _ = std::io::stdin().read_line(&mut String::new());
-        return drop(lock);
-    }
-    println!("holding");
-    let _ = std::io::stdin().read_line(&mut String::new());
-    drop(file);
+    common::holder::hold();
 }
 
 #[test]
@@ -340,18 +294,6 @@ fn a_partition_is_wiped_only_when_it_was_meant() {
     let held = claim(&Roots::live(), &free, ClaimMode::Write).unwrap();
     held.check_identity().unwrap();
     held.drop_caches().unwrap();
-}
-
-#[test]
-fn a_virtual_machine_that_uses_a_disk_keeps_its_partitions() {
-    let Some((device, [one, _])) = LoopDevice::with_two_partitions() else { return };
-    let free = part(&one);
-    let disk = File::open(device.path()).unwrap();
-    lock_a_byte(&disk);
-    let error = claim(&Roots::live(), &free, ClaimMode::Write).unwrap_err();
-    assert!(matches!(&error, ClaimError::Locked { path } if path == device.path()), "{error}");
-    drop(disk);
-    claim(&Roots::live(), &free, ClaimMode::Write).unwrap();
 }
 
 #[test]

@@ -65,6 +65,24 @@ pub(crate) struct PartitionFacts {
     pub number: u32,
     /// Bytes from the start of the disk.
     pub start: u64,
+    /// Bytes; `None` where it could not be read.
+    pub size: Option<u64>,
+}
+
+impl PartitionFacts {
+    /// Whether the place `at` on the disk lies in it. Without a size it may.
+    pub fn holds(&self, at: u64) -> bool {
+        self.start <= at && at < self.end()
+    }
+
+    /// Whether some bytes belong to both.
+    pub fn overlaps(&self, other: &PartitionFacts) -> bool {
+        self.start < other.end() && other.start < self.end()
+    }
+
+    fn end(&self) -> u64 {
+        self.size.map_or(u64::MAX, |size| self.start.saturating_add(size))
+    }
 }
 
 /// All block devices by kernel name.
@@ -82,24 +100,14 @@ impl Blocks {
         let folder = fs::canonicalize(roots.sys.join("block"))?;
         for name in list(&folder)? {
             let Some(disk) = Node::read(&folder.join(&name), &name, None)? else { continue };
-            let mut names = Vec::new();
-            let children = match list(&disk.dir) {
-                Ok(children) => children,
+            let partitions = match disk.read_partitions() {
+                Ok(partitions) => partitions,
                 Err(error) if is_gone(&error) => continue,
                 Err(error) => return Err(error),
             };
-            for child in children {
-                // The kernel names them after their disk. Its dozens of attributes are not worth asking.
-                let dir = disk.dir.join(&child);
-                if !child.starts_with(&name) || !dir.join("partition").exists() {
-                    continue;
-                }
-                if let Some(node) = Node::read(&dir, &child, Some(&name))? {
-                    names.push(child);
-                    blocks.add(node);
-                }
-            }
+            let mut names: Vec<String> = partitions.iter().map(|node| node.name.clone()).collect();
             names.sort_by_key(|n| natural(n));
+            partitions.into_iter().for_each(|node| blocks.add(node));
             blocks.add(Node { partitions: names, ..disk });
         }
         blocks.link_loops(roots);
@@ -153,6 +161,18 @@ impl Blocks {
         }
     }
 
+    /// The other partitions of a partition's disk; none for a disk.
+    pub fn siblings<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a Node> {
+        let disk = node.partition.as_ref().and_then(|facts| self.get(&facts.disk));
+        let names = disk.into_iter().flat_map(|disk| &disk.partitions);
+        names.filter_map(|name| self.get(name)).filter(move |other| other.name != node.name)
+    }
+
+    /// The siblings that share bytes with a partition: BSD and Solaris slices and the partition they lie in.
+    pub fn overlapping<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a Node> {
+        self.siblings(node).filter(move |other| node.overlaps(other))
+    }
+
     /// The node a path means on the machine that is looked at (`/dev/sda1`, `/dev/disk/by-id/...`).
     pub fn by_path(&self, roots: &Roots, path: &Path) -> Option<&Node> {
         use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -180,6 +200,25 @@ impl Blocks {
 }
 
 impl Node {
+    /// Whether both are partitions, of one disk, that share bytes.
+    pub fn overlaps(&self, other: &Node) -> bool {
+        let pair = self.partition.as_ref().zip(other.partition.as_ref());
+        pair.is_some_and(|(own, other)| own.disk == other.disk && own.overlaps(other))
+    }
+
+    /// The partitions of this disk as they are now, in the order of their names.
+    pub fn read_partitions(&self) -> io::Result<Vec<Node>> {
+        let mut partitions = Vec::new();
+        for child in list(&self.dir)? {
+            // The kernel names them after their disk. Its dozens of attributes are not worth asking.
+            let dir = self.dir.join(&child);
+            if child.starts_with(&self.name) && dir.join("partition").exists() {
+                partitions.extend(Node::read(&dir, &child, Some(&self.name))?);
+            }
+        }
+        Ok(partitions)
+    }
+
     /// One node by its sysfs folder, without its partitions; `None` when it is gone.
     pub fn read(dir: &Path, name: &str, disk: Option<&str>) -> io::Result<Option<Node>> {
         let dir = match real_dir(dir) {
@@ -200,6 +239,7 @@ impl Node {
             disk: disk.to_owned(),
             number: attr_number(&dir, "partition").and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
             start: attr_number(&dir, "start").unwrap_or(0).saturating_mul(512),
+            size: attr_number(&dir, "size").map(|units| units.saturating_mul(512)),
         });
         let devname = attr(&dir, "uevent")
             .and_then(|text| text.lines().find_map(|line| line.strip_prefix("DEVNAME=").map(str::to_owned)))

@@ -16,8 +16,9 @@ use super::facts::DiskFacts;
 use super::force_ro;
 use super::image;
 use super::inventory::read_world;
-use super::lock::{PAUSE, TRIES, ask_range, lock, lock_disk, lock_range};
+use super::lock::{PAUSE, TRIES, lock, lock_range, lock_shared, shared_lock};
 use super::loops;
+use super::neighbours::{Writers, ask_ranges, nodes_of, overlapping};
 use super::protection::{Scope, World, openers};
 use super::resolve::partition_unit;
 use crate::media::{Backing, Difference, Identity, Medium, MediumClass, Protection};
@@ -34,13 +35,13 @@ pub enum ClaimMode {
 }
 
 /// A medium that is held until this is dropped. Block devices: `O_EXCL`, `O_DIRECT`, and an
-/// exclusive `flock` on the whole disk, on every path to it. Image files: `flock` and an open file
-/// description lock over the whole file.
+/// exclusive `flock` on the whole disk, on every path to it, and on partitions that overlap it. Image
+/// files: `flock` and an open file description lock over the whole file.
 #[derive(Debug)]
 pub struct Claim {
     file: Flock<File>,
     direct: bool,
-    /// The partition's disk, the medium's other paths. Held, and flushed with the medium.
+    /// The partition's disk, partitions that overlap it, the medium's other paths. Held, and flushed with the medium.
     guards: Vec<Arc<Flock<File>>>,
     roots: Roots,
     medium: Medium,
@@ -53,7 +54,7 @@ pub struct Claim {
 /// attached since it was resolved. Blocks as long as the driver does.
 pub fn claim(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim, ClaimError> {
     let held = hold(roots, medium, mode)?;
-    held.judge(&read_world(roots)?)
+    judge_one(roots, held)
 }
 
 /// Holds a drive that shows no capacity because a password of ours locks it, so that this can be taken
@@ -75,15 +76,21 @@ pub fn hold(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Held, Cla
     Ok(Held { claim, mode })
 }
 
-/// The second half, for any number of media with one look at the host. It comes after all of them
-/// are held, so what it finds is as they are now.
+/// The second half, for any number of media with one look at the host and one at its processes. It comes
+/// after all of them are held, so what it finds is as they are now.
 pub fn judge(roots: &Roots, held: Vec<Held>) -> Vec<Result<Claim, ClaimError>> {
-    let world = read_world(roots);
-    let one = |held: Held| match &world {
-        Ok(world) => held.judge(world),
-        Err(_) => held.judge(&read_world(roots)?),
+    let Ok(world) = read_world(roots) else {
+        return held.into_iter().map(|held| judge_one(roots, held)).collect();
     };
-    held.into_iter().map(one).collect()
+    let nodes: Vec<&Node> = held.iter().flat_map(|held| held.nodes(&world)).collect();
+    let writers = Writers::find(roots, &nodes);
+    held.into_iter().map(|held| held.judge(&world, &writers)).collect()
+}
+
+fn judge_one(roots: &Roots, held: Held) -> Result<Claim, ClaimError> {
+    let world = read_world(roots)?;
+    let writers = Writers::find(roots, &held.nodes(&world));
+    held.judge(&world, &writers)
 }
 
 /// A medium that is open, locked and the one that was meant, but perhaps protected. Nothing but
@@ -100,7 +107,16 @@ impl Held {
         self.claim.check_caches()
     }
 
-    fn judge(self, world: &World) -> Result<Claim, ClaimError> {
+    /// What reaches the medium's bytes; nothing for an image.
+    fn nodes<'a>(&self, world: &'a World) -> Vec<&'a Node> {
+        match (self.claim.medium.class, rdev(&self.claim.file)) {
+            (MediumClass::Image, _) | (_, Err(_)) => Vec::new(),
+            (_, Ok(number)) => nodes_of(world, number, &self.claim.medium),
+        }
+    }
+
+    fn judge(self, world: &World, writers: &Writers) -> Result<Claim, ClaimError> {
+        let nodes = self.nodes(world);
         let Held { claim, mode } = self;
         let medium = &claim.medium;
         let reasons = match medium.class {
@@ -108,9 +124,16 @@ impl Held {
                 let meta = claim.file.metadata().map_err(|source| io_error(&medium.path, "looked at", source))?;
                 image::protections(world, &medium.path, &meta)
             }
-            MediumClass::Physical | MediumClass::Virtual => device_protections(world, &claim.file, medium)?,
+            MediumClass::Physical | MediumClass::Virtual => {
+                let mut reasons = device_protections(world, &claim.file, medium)?;
+                reasons.extend(writers.of(&nodes));
+                reasons
+            }
         };
         refuse_protected(medium, reasons, mode)?;
+        if let Ok(own) = rdev(&claim.file) {
+            ask_ranges(&claim.roots, &nodes, own, mode)?;
+        }
         Ok(claim)
     }
 }
@@ -239,10 +262,17 @@ fn hold_device(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim,
     if let Some(partition) = &medium.partition {
         // Siblings may be mounted, so the disk cannot be opened exclusively; udev and other wipes
         // respect the lock.
-        let disk = roots.on_host(&partition.disk);
-        let guard = lock_disk(open(&disk, libc::O_CLOEXEC, ClaimMode::Read)?, &disk)?;
-        ask_range(&guard, &disk, mode)?;
-        guards.push(guard);
+        let whole = roots.on_host(&partition.disk);
+        guards.push(lock_shared(open(&whole, libc::O_CLOEXEC, ClaimMode::Read)?, &whole)?);
+        let gone = |why: String| changed(medium, vec![difference("device", "present", &why)]);
+        let (node, disk) = rdev(&file).and_then(|number| sysfs_nodes(roots, number)).map_err(gone)?;
+        for around in overlapping(&node, &disk).map_err(gone)? {
+            let around = roots.on_host(&around);
+            guards.push(match shared_lock(&around) {
+                Some(guard) => guard,
+                None => lock_shared(open(&around, libc::O_EXCL | libc::O_CLOEXEC, ClaimMode::Read)?, &around)?,
+            });
+        }
     }
     for other in &medium.other_paths {
         let other = roots.on_host(other);
@@ -408,7 +438,7 @@ fn open_raw(path: &Path, flags: i32, mode: ClaimMode) -> io::Result<File> {
     OpenOptions::new().read(true).write(mode == ClaimMode::Write).custom_flags(flags).open(path)
 }
 
-fn open(path: &Path, flags: i32, mode: ClaimMode) -> Result<File, ClaimError> {
+pub(super) fn open(path: &Path, flags: i32, mode: ClaimMode) -> Result<File, ClaimError> {
     let mut tries = 0;
     loop {
         let error = match open_raw(path, flags, mode) {

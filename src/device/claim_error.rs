@@ -40,7 +40,7 @@ pub enum ClaimError {
         by: Option<String>,
     },
     /// Somebody holds the lock.
-    #[error("{} is locked by another program (another wipe?); wait for it or stop it", path.display())]
+    #[error("{} is locked by another program (another wipe, a virtual machine?); wait for it or stop it", path.display())]
     Locked {
         /// The node or file.
         path: PathBuf,
@@ -99,7 +99,7 @@ pub enum ClaimError {
     #[error(transparent)]
     Changed(#[from] IdentityChanged),
     /// Something stands against it.
-    #[error("{} is protected: {}", path.display(), Protection::list(reasons))]
+    #[error("{} is protected: {}", path.display(), Protection::joined(reasons))]
     Protected {
         /// The node or file.
         path: PathBuf,

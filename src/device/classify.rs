@@ -140,7 +140,8 @@ fn transport(evidence: &Evidence) -> Transport {
 }
 
 fn is_virtual(evidence: &Evidence, transport: Transport) -> bool {
-    const VENDORS: [&str; 7] = ["QEMU", "VMware", "VMware,", "VBOX", "Msft", "Google", "Linux"];
+    // LIO's serial numbers are free text, also where a real drive lies behind it on another machine.
+    const VENDORS: [&str; 8] = ["QEMU", "VMware", "VMware,", "VBOX", "Msft", "Google", "Linux", "LIO-ORG"];
     const MODELS: [&str; 9] = [
         // The kernel's own NVMe target.
         "Linux",
@@ -160,6 +161,8 @@ fn is_virtual(evidence: &Evidence, transport: Transport) -> bool {
             evidence.name.starts_with("xvd")
                 || evidence.name.starts_with("nbd")
                 || evidence.name.starts_with("rbd")
+                // Nothing carries them: ublk, null_blk. Heads of NVMe multipath are elsewhere.
+                || evidence.device_path.starts_with("virtual/block/")
                 || VENDORS.contains(&evidence.vendor)
                 || MODELS.iter().any(|model| evidence.model.starts_with(model))
         }
@@ -201,6 +204,14 @@ mod tests {
         assert_eq!(disk("sda", iscsi, "NETAPP", false), (Transport::Network, Kind::Unknown, Physical));
         assert_eq!(disk("sda", sata, "QEMU", false), (Transport::Ata, Kind::Virtual, Virtual));
         assert_eq!(disk("vda", "pci0000:00/0000:00:02.0/virtio1/block/vda", "", true).2, Virtual);
+        for (name, path) in [("ublkb0", "virtual/block/ublkb0"), ("nullb0", "virtual/block/nullb0")] {
+            assert_eq!(disk(name, path, "", true), (Transport::Unknown, Kind::Virtual, Virtual), "{name}");
+        }
+        let loopback = "virtual/tcm_loop_0/tcm_loop_adapter_0/host8/target8:0:1/8:0:1:0/block/sda";
+        assert_eq!(disk("sda", loopback, "LIO-ORG", true), (Transport::Scsi, Kind::Virtual, Virtual));
+        assert_eq!(disk("sda", iscsi, "LIO-ORG", true), (Transport::Network, Kind::Virtual, Virtual));
+        let head = "virtual/nvme-subsystem/nvme-subsys0/nvme0n1";
+        assert_eq!(disk("nvme0n1", head, "", false).2, Physical);
     }
 
     #[test]

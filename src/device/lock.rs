@@ -19,8 +19,9 @@ use super::claim_error::ClaimError;
 pub(super) const TRIES: u32 = 8;
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
-/// The disks whose partitions this process holds, by device and inode of their nodes.
-static DISKS: Mutex<Vec<(Inode, Weak<Flock<File>>)>> = Mutex::new(Vec::new());
+/// What several claims of this process hold together, by device and inode of the nodes: the disks of partitions, and
+/// partitions that others lie in.
+static SHARED: Mutex<Vec<(Inode, Weak<Flock<File>>)>> = Mutex::new(Vec::new());
 /// File system and number in it.
 type Inode = (u64, u64);
 
@@ -28,21 +29,29 @@ pub(super) fn lock(file: File, path: &Path, how: FlockArg) -> Result<Flock<File>
     patiently(file, path, |file| Flock::lock(file, how))
 }
 
-/// The lock on the disk of a partition that is to be held. The partitions of one disk share it: it keeps out every
-/// other open file, also one of the same process.
-pub(super) fn lock_disk(file: File, path: &Path) -> Result<Arc<Flock<File>>, ClaimError> {
+/// A lock that claims of this process have in common, on the disk of a partition that is to be held, or on a partition
+/// around it: it keeps out every other open file, also one of the same process.
+pub(super) fn lock_shared(file: File, path: &Path) -> Result<Arc<Flock<File>>, ClaimError> {
     let meta = file.metadata().map_err(|source| io_error(path, "looked at", source))?;
-    let disk = (meta.dev(), meta.ino());
+    let inode = (meta.dev(), meta.ino());
     patiently(file, path, |file| {
-        let mut disks = DISKS.lock().unwrap_or_else(PoisonError::into_inner);
-        disks.retain(|(_, lock)| lock.strong_count() > 0);
-        if let Some(held) = disks.iter().find(|(known, _)| *known == disk).and_then(|(_, lock)| lock.upgrade()) {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.retain(|(_, lock)| lock.strong_count() > 0);
+        if let Some(held) = shared.iter().find(|(known, _)| *known == inode).and_then(|(_, lock)| lock.upgrade()) {
             return Ok(held);
         }
         let locked = Arc::new(Flock::lock(file, FlockArg::LockExclusiveNonblock)?);
-        disks.push((disk, Arc::downgrade(&locked)));
+        shared.push((inode, Arc::downgrade(&locked)));
         Ok(locked)
     })
+}
+
+/// The lock of [`lock_shared`] that another claim of this process has on a node. Where it was opened exclusively, it
+/// cannot be opened so again.
+pub(super) fn shared_lock(path: &Path) -> Option<Arc<Flock<File>>> {
+    let meta = std::fs::metadata(path).ok()?;
+    let shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.iter().find(|(known, _)| *known == (meta.dev(), meta.ino())).and_then(|(_, lock)| lock.upgrade())
 }
 
 fn patiently<T>(file: File, path: &Path, attempt: impl Fn(File) -> Result<T, (File, Errno)>) -> Result<T, ClaimError> {
@@ -73,8 +82,8 @@ pub(super) fn lock_range(file: &File, path: &Path, mode: ClaimMode) -> Result<()
     }
 }
 
-/// Whether a virtual machine has locked any range of a disk of which only a part is to be held. Asking takes
-/// nothing, and needs no descriptor for writing.
+/// Whether a virtual machine has locked any range of a node that is not held itself but reaches what is. Asking
+/// takes nothing, and needs no descriptor for writing.
 pub(super) fn ask_range(file: &File, path: &Path, mode: ClaimMode) -> Result<(), ClaimError> {
     let mut found = whole_range(mode);
     match fcntl(file, FcntlArg::F_OFD_GETLK(&mut found)) {

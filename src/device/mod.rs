@@ -15,6 +15,7 @@ mod image;
 mod inventory;
 mod lock;
 mod loops;
+mod neighbours;
 mod patience;
 mod protection;
 mod reach;

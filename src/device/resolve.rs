@@ -218,7 +218,8 @@ pub(super) fn partition_of(world: &World, drives: &[Drive], drive: &Drive, node:
         Some(read_only) => facts.read_only |= read_only != 0,
         None => facts.unreadable.push(format!("ro of {} could not be read", node.path.display())),
     }
-    let signatures = world.signatures(&[node]);
+    let nodes: Vec<&Node> = std::iter::once(node).chain(world.blocks.overlapping(node)).collect();
+    let signatures = world.signatures(&nodes);
     let protections = world.protections(node, Scope::Partition, &facts, &signatures);
     Some(Medium {
         path: node.path.clone(),

@@ -50,6 +50,11 @@ pub enum Protection {
         /// The loop device.
         loop_device: PathBuf,
     },
+    /// The table by which other partitions are found lies in this partition.
+    CarriesTable {
+        /// Those partitions.
+        partitions: Vec<PathBuf>,
+    },
     /// Write-protected.
     ReadOnly,
     /// No medium inside, or no capacity.
@@ -58,6 +63,13 @@ pub enum Protection {
     OpenedExclusively {
         /// Who, where it can be told.
         by: Option<String>,
+    },
+    /// Another program has the medium, or a node that reaches it, open for writing without claiming it.
+    OpenForWriting {
+        /// The node.
+        node: PathBuf,
+        /// Who.
+        by: String,
     },
     /// Logical blocks of 520, 528 or another size that plain I/O cannot address.
     UnsupportedBlockSize {
@@ -82,10 +94,21 @@ impl fmt::Display for Protection {
             Protection::Member { node, of, detail } => write!(f, "{} is a member of {of}: {detail}", node.display()),
             Protection::SystemMedium { chain } => write!(f, "the running system comes from it ({chain})"),
             Protection::BacksLoop { loop_device } => write!(f, "{} is built on it", loop_device.display()),
+            Protection::CarriesTable { partitions } => {
+                let them = partitions.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+                write!(
+                    f,
+                    "the partition table of {them} lies in it (an extended partition, or the first slice of a BSD or \
+                     Solaris disk), so they would be lost with it"
+                )
+            }
             Protection::ReadOnly => write!(f, "it is read-only"),
             Protection::SizeZero => write!(f, "it has no capacity (no medium inserted?)"),
             Protection::OpenedExclusively { by: Some(by) } => write!(f, "it is opened exclusively by {by}"),
             Protection::OpenedExclusively { by: None } => write!(f, "it is opened exclusively by another program"),
+            Protection::OpenForWriting { node, by } => {
+                write!(f, "{} is open for writing by {by}", node.display())
+            }
             Protection::UnsupportedBlockSize { logical_block } => {
                 write!(f, "its logical blocks have {logical_block} bytes; reformat it to 512 or 4096 first (sg_format)")
             }
@@ -96,7 +119,7 @@ impl fmt::Display for Protection {
 
 impl Protection {
     /// All of them in words.
-    pub fn list(reasons: &[Protection]) -> String {
+    pub fn joined(reasons: &[Protection]) -> String {
         reasons.iter().map(Protection::to_string).collect::<Vec<_>>().join("; ")
     }
 
@@ -139,6 +162,8 @@ impl Protection {
                 "boot this machine from another medium, or attach the drive to another machine".to_owned()
             }
             Protection::BacksLoop { loop_device } => format!("losetup -d {}", loop_device.display()),
+            Protection::CarriesTable { .. } => "name the partitions that are meant, or the whole disk".to_owned(),
+            Protection::OpenForWriting { by, .. } => format!("stop {by}"),
             Protection::ReadOnly => {
                 "look for a switch on the medium, or blockdev --setrw DEVICE, or chmod u+w for an image file; what stays \
                  write-protected has to be destroyed"
@@ -172,8 +197,10 @@ impl Protection {
             | Protection::Held { .. }
             | Protection::Member { .. }
             | Protection::BacksLoop { .. }
-            | Protection::OpenedExclusively { .. } => true,
+            | Protection::OpenedExclusively { .. }
+            | Protection::OpenForWriting { .. } => true,
             Protection::SystemMedium { .. }
+            | Protection::CarriesTable { .. }
             | Protection::ReadOnly
             | Protection::SizeZero
             | Protection::UnsupportedBlockSize { .. }
@@ -189,7 +216,7 @@ impl Protection {
             Protection::Member { .. } => 2,
             Protection::Held { .. } => 3,
             Protection::BacksLoop { .. } => 4,
-            Protection::OpenedExclusively { .. } => 5,
+            Protection::OpenedExclusively { .. } | Protection::OpenForWriting { .. } => 5,
             _ => 6,
         }
     }
@@ -282,6 +309,11 @@ mod tests {
             (member("linux_raid_member"), "linux_raid_member"),
             (by(Some("badblocks (process 123)")), "stop badblocks (process 123)"),
             (by(None), "fuser"),
+            (
+                Protection::OpenForWriting { node: "/dev/sdb3".into(), by: "qemu (process 7)".to_owned() },
+                "stop qemu (process 7)",
+            ),
+            (Protection::CarriesTable { partitions: vec!["/dev/sdb5".into()] }, "name the partitions"),
             (Protection::UnsupportedBlockSize { logical_block: 520 }, "sg_format"),
             (cannot("/dev/sdb may not be opened: EACCES; run as root to judge it"), "run it as root"),
             (cannot("the mount table could not be read"), "/proc"),

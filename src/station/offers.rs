@@ -172,7 +172,7 @@ fn reached(
         Some(other) => Err(format!(
             "it would erase {} as well, which must not be wiped: {}",
             other.path.display(),
-            Protection::list(&other.protections)
+            Protection::joined(&other.protections)
         )),
     }
 }

@@ -24,7 +24,7 @@ use crate::sanitize::rung::Rung;
 use crate::sanitize::state::RunPlan;
 use crate::sanitize::{Planned, Run};
 use crate::scheme::Scheme;
-use crate::units::SectorSize;
+use crate::units::{SectorSize, hex};
 
 /// One medium to be wiped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub enum Refused {
         folder: PathBuf,
     },
     /// Something stands against wiping it.
-    #[error("{path} must not be wiped: {reasons}", path = medium.path.display(), reasons = Protection::list(&medium.protections))]
+    #[error("{path} must not be wiped: {reasons}", path = medium.path.display(), reasons = Protection::joined(&medium.protections))]
     Protected {
         /// The medium with its protections.
         medium: Box<Medium>,
@@ -364,10 +364,6 @@ pub(super) fn subject(medium: &Medium) -> String {
         MediumClass::Image => "image",
     };
     format!("{class}:{}", medium.identity.digest())
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn on_which(twins: &[PathBuf]) -> String {

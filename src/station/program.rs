@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::folder::Station;
-use super::prepare::hex;
 use crate::sanitize::record::ToolFacts;
 use crate::signed::atomic_write;
+use crate::units::hex;
 
 /// Name, version and digest of the running program.
 pub(super) fn tool_facts(station: &Station) -> ToolFacts {

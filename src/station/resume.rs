@@ -122,7 +122,7 @@ pub enum ResumeError {
         count: usize,
     },
     /// Something stands against writing to it now.
-    #[error("{path} must not be written to: {}", Protection::list(reasons), path = path.display())]
+    #[error("{path} must not be written to: {}", Protection::joined(reasons), path = path.display())]
     Protected {
         /// Where it is.
         path: PathBuf,

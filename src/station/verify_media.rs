@@ -18,7 +18,7 @@ use crate::overwrite::{
     Progress, sample_extents,
 };
 use crate::policy::VerificationLevel;
-use crate::units::{Bytes, SectorSize, now};
+use crate::units::{Bytes, SectorSize, hex, now};
 
 /// What the medium says.
 #[derive(Debug)]
@@ -196,7 +196,7 @@ pub fn verify_media(
             let seed: [u8; 32] = rand::random();
             let ranges = sample_extents(size, block, seed);
             let wanted = ranges.iter().map(|range| range.end - range.start).sum();
-            (Extents::Sample(ranges), Some(super::prepare::hex(&seed)), Bytes(wanted))
+            (Extents::Sample(ranges), Some(hex(&seed)), Bytes(wanted))
         }
     };
     let job =

@@ -7,6 +7,7 @@ pub mod crash_fs;
 pub mod direct;
 pub mod fuse_disk;
 pub mod fuse_mount;
+pub mod holder;
 pub mod loopdev;
 pub mod places;
 pub mod postgres;

@@ -7,18 +7,20 @@ use crate::device::blocks::{Blocks, Node, attr};
 /// One step upwards. The holder's own node is missing when it went away meanwhile; the kernel's
 /// word that it holds still counts.
 #[derive(Clone, Debug)]
-pub(crate) struct Held<'a> {
+pub(crate) struct HeldBy<'a> {
     pub node: &'a Node,
     pub holder: String,
     pub by: String,
 }
 
-/// A node, its partitions where it is a disk, and everything built on them.
-pub(crate) fn stack<'a>(blocks: &'a Blocks, base: &'a Node) -> (Vec<&'a Node>, Vec<Held<'a>>) {
+/// A node, its partitions where it is a disk, what overlaps it where it is a partition, and everything built on
+/// them.
+pub(crate) fn stack<'a>(blocks: &'a Blocks, base: &'a Node) -> (Vec<&'a Node>, Vec<HeldBy<'a>>) {
     let mut nodes = Vec::new();
     let mut held = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut queue = vec![base];
+    let mut queue: Vec<&Node> = blocks.overlapping(base).collect();
+    queue.push(base);
     while let Some(node) = queue.pop() {
         if !seen.insert(&node.name) {
             continue;
@@ -29,12 +31,12 @@ pub(crate) fn stack<'a>(blocks: &'a Blocks, base: &'a Node) -> (Vec<&'a Node>, V
         }
         for name in &node.holders {
             let by = blocks.get(name).map_or_else(|| "another block device".to_owned(), describe);
-            held.push(Held { node, holder: name.clone(), by });
+            held.push(HeldBy { node, holder: name.clone(), by });
         }
         queue.extend(node.holders.iter().rev().filter_map(|name| blocks.get(name)));
         // A cache set claims its device without being a block device.
         if node.dir.join("bcache/set").exists() && node.holders.is_empty() {
-            held.push(Held { node, holder: "bcache".to_owned(), by: "bcache cache set".to_owned() });
+            held.push(HeldBy { node, holder: "bcache".to_owned(), by: "bcache cache set".to_owned() });
         }
     }
     (nodes, held)

@@ -6,6 +6,7 @@ mod holders;
 pub(crate) mod mounts;
 mod signature;
 mod system;
+mod tables;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,7 +24,7 @@ use super::udev::Properties;
 use crate::media::{Protection, Signature, Transport};
 use crate::units::SectorSize;
 
-pub(crate) use exclusive::{Answer, ask_all, openers};
+pub(crate) use exclusive::{Answer, ask_all, openers, writers};
 pub(crate) use holders::is_multipath;
 use mounts::MountTables;
 use signature::Found;
@@ -51,7 +52,7 @@ pub(crate) struct World<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     WholeDisk,
-    /// Only what the one partition carries.
+    /// Only what the one partition carries, and what shares its bytes.
     Partition,
 }
 
@@ -140,6 +141,11 @@ impl<'a> World<'a> {
             nodes.extend(more_nodes);
             held.extend(more_held);
         }
+        let carried = tables::carried(&self.blocks, base, facts.geometry.logical_block);
+        if !carried.is_empty() {
+            let partitions = carried.into_iter().map(|node| node.path.clone()).collect();
+            reasons.push(Protection::CarriesTable { partitions });
+        }
         if let Some(chain) = self.system_chain(base, scope).or_else(|| self.system_card(base)) {
             reasons.push(Protection::SystemMedium { chain });
         }
@@ -184,7 +190,8 @@ impl<'a> World<'a> {
     }
 
     fn system_chain(&self, base: &Node, scope: Scope) -> Option<String> {
-        let names = std::iter::once(&base.name).chain(base.partitions.iter());
+        let overlapping = self.blocks.overlapping(base).map(|node| &node.name);
+        let names = std::iter::once(&base.name).chain(base.partitions.iter()).chain(overlapping);
         let own = names.filter_map(|name| self.system.chain(name)).next().map(str::to_owned);
         match (scope, &base.partition) {
             // A system on the bare disk lies under every partition of it.
