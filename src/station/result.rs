@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::folder::StationError;
 use super::run::Cut;
 use crate::media::Medium;
 use crate::policy::Method;
@@ -86,6 +87,13 @@ pub(super) fn result_of_start(plan: &RunPlan, error: StartError) -> TargetResult
     TargetResult { outcome, message: error.to_string(), advice, ..blank(plan) }
 }
 
+fn advice_of(error: &StationError) -> String {
+    match error {
+        StationError::Unfit(unfit) => format!("; {}", unfit.advice()),
+        _ => String::new(),
+    }
+}
+
 /// The run was cut before its end.
 pub(super) fn cut_result(plan: &RunPlan, cut: Cut) -> TargetResult {
     let resume = format!("go on with: lastwrite resume {}", plan.run_id);
@@ -130,6 +138,15 @@ pub(super) fn cut_result(plan: &RunPlan, cut: Cut) -> TargetResult {
             let advice = "nothing was written to the medium; lastwrite resume shows the run".to_owned();
             (Outcome::Refused, refused.to_string(), advice)
         }
+        Cut::NotBegun(error) => {
+            (Outcome::Refused, error.to_string(), format!("nothing was touched{}", advice_of(&error)))
+        }
+        Cut::Unsigned(error @ StationError::Unfit(_)) => (
+            Outcome::Interrupted,
+            format!("what the run has to sign would be refused by everybody who checks: {error}"),
+            format!("nothing was signed, and the run waits{}; {resume}", advice_of(&error)),
+        ),
+        Cut::Unsigned(error) => (Outcome::Error, error.to_string(), resume),
         Cut::Start(error) => (Outcome::Error, error.to_string(), resume),
         Cut::Station(error) => (Outcome::Error, error.to_string(), resume),
     };
