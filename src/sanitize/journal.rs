@@ -90,8 +90,11 @@ impl Journal {
         let parsed = parse(path, &text)?;
         let (valid, chain) = parsed.end();
         if valid < text.len() {
-            file.set_len(valid as u64).and_then(|()| file.sync_all()).map_err(io("dropping its torn end"))?;
+            file.set_len(valid as u64).map_err(io("dropping its torn end"))?;
         }
+        // Whoever wrote it may have died before it, or its name, was on the disk: from here on it counts.
+        file.sync_all().map_err(io("syncing it"))?;
+        sync_folder(path.parent().unwrap_or(Path::new("."))).map_err(io("syncing its folder"))?;
         let sealed = matches!(parsed.entries.last(), Some(JournalEntry::Sealed { .. }));
         let ended = parsed.entries.iter().filter_map(ends).max();
         Ok((Journal { path: path.to_owned(), file, chain, sealed, ended }, parsed.entries))
