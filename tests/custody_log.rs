@@ -161,6 +161,27 @@ fn a_torn_end_is_set_aside_and_told() {
     }
 }
 
+/// A page that never reached the disk reads back as zeros, and so does one that rots later.
+#[test]
+fn an_acknowledged_last_entry_that_rots_is_no_torn_end() {
+    for byte in [b'\0', b'\n', b'#'] {
+        let dir = tempfile::tempdir().unwrap();
+        drop(log_with(dir.path(), 3));
+        let path = dir.path().join(LOG_FILE);
+        let mut bytes = fs::read(&path).unwrap();
+        let at = bytes.len() - 30;
+        bytes[at] = byte;
+        fs::write(&path, &bytes).unwrap();
+        let error = Log::open(dir.path()).unwrap_err();
+        assert!(matches!(error, LogError::Damaged { index: 2, .. }), "{byte}: {error}");
+        assert!(fs::read(&path).unwrap() == bytes, "{byte}: the log was cut");
+        assert!(fs::read_dir(dir.path()).unwrap().flatten().all(|e| !e.file_name().to_string_lossy().contains("torn")));
+        // Nobody could tell without the cache, which is why it is not there for speed alone.
+        fs::remove_file(dir.path().join("frontier.json")).unwrap();
+        assert_eq!(Log::open(dir.path()).is_ok(), byte == b'\0', "{byte}");
+    }
+}
+
 #[test]
 fn a_log_cut_anywhere_keeps_its_whole_lines_and_every_byte_of_the_rest() {
     let dir = tempfile::tempdir().unwrap();

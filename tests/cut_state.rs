@@ -10,9 +10,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use common::crash_fs::{Crash, CrashFs};
+use common::crash_fs::{Crash, CrashFs, Step};
 use common::fuse_disk::{Effect, Fault, FaultyDisk, On};
 use common::station::{MARK, Station, both, json_lines, marked, text};
+use lastwrite::custody::Entries;
 use lastwrite::sanitize::journal::Journal;
 use lastwrite::sanitize::record::IntentReceipt;
 use lastwrite::sanitize::state::JournalEntry;
@@ -119,6 +120,103 @@ fn intended() -> JournalEntry {
     JournalEntry::Intended { receipt, at: "2026-01-01T00:00:00Z".parse().unwrap() }
 }
 
+/// What a process that was killed left unsynced is not on the disk because the next one finds it there.
+#[test]
+fn a_kill_before_a_sync_and_a_cut_at_any_step_of_the_next_process_lose_nothing() {
+    let prepared = Station::new();
+    let content = marked(SIZE);
+    let Some(disk) = FaultyDisk::new(SIZE as u64, Vec::new()) else { return };
+    let path = text(disk.loop_path()).to_owned();
+    let token = prepared.json(0, &["plan", &path])[0]["confirm_token"].as_str().unwrap().to_owned();
+    let wipe = ["wipe", &path, "--confirm", &token, "--scheme", "zero", "--io", "plain"];
+    let Some(whole) = CrashFs::from_dir(&prepared.state()) else { return };
+    let output = run(whole.path(), &wipe);
+    assert_eq!(output.status.code(), Some(0), "{}", both(&output));
+    let evidence = ["custody", "journal", "certificates"];
+    let is_sync = |(_, step): &(usize, Step)| {
+        step.op.contains("sync") && evidence.iter().any(|folder| step.path.starts_with(folder))
+    };
+    let kills: Vec<usize> = whole.trace().into_iter().enumerate().filter(is_sync).map(|(number, _)| number).collect();
+    drop(whole);
+    let killed = |step: usize| {
+        disk.poke(0, &content);
+        let fs = CrashFs::from_dir(&prepared.state()).unwrap();
+        fs.cut_at(step);
+        run(fs.path(), &wipe);
+        fs.go_on();
+        fs
+    };
+    let there = |state: &Path, folder: &str| count(&state.join(folder));
+    // A run that had not begun begins now.
+    let next = |fs: &CrashFs| match there(fs.path(), "journal") + there(fs.path(), "certificates") {
+        0 => run(fs.path(), &wipe),
+        _ => run(fs.path(), &["resume", "--yes"]),
+    };
+    let (mut intents, mut certificates, mut cuts) = (0, 0, 0);
+    for step in kills {
+        let fs = killed(step);
+        let synced = fs.after_crash(Crash::SYNCED_ONLY);
+        intents += usize::from(logged(synced.path(), INTENDED) != logged(fs.path(), INTENDED));
+        certificates += usize::from(there(synced.path(), "certificates") != there(fs.path(), "certificates"));
+        let begun = fs.steps();
+        fs.keep_history();
+        next(&fs);
+        let steps = fs.steps() - begun;
+        for cut in 0..=steps {
+            for crash in [Crash::SYNCED_ONLY, Crash::NAMES_AHEAD_TORN] {
+                let what = format!("killed before step {step}, cut at step {cut} of {steps} of the next, {crash:?}");
+                is_coherent(fs.after_crash_at(begun + cut, crash).path(), &what);
+                cuts += 1;
+            }
+        }
+        drop(fs);
+        // One of these cuts in earnest, so that the medium too is as it was then.
+        let fs = killed(step);
+        let cut = step * 7 % steps.max(1);
+        fs.cut_at(fs.steps() + cut);
+        next(&fs);
+        let touched = disk.backing() != content;
+        let left = fs.after_crash(Crash::SYNCED_ONLY);
+        drop(fs);
+        ends_well(left.path(), &disk, &wipe, touched, &format!("killed before step {step}, cut {cut} steps later"));
+    }
+    eprintln!("{cuts} cuts: {intents} kills left an intent unsynced, {certificates} the name of a certificate");
+    assert!(intents > 0 && certificates > 0, "{intents} intents, {certificates} certificates");
+}
+
+const INTENDED: &str = "run.intended";
+
+/// The runs of which the log has a whole entry of this type.
+fn logged(state: &Path, typ: &str) -> Vec<String> {
+    let entries = Entries::open(&state.join("custody")).unwrap().map_while(Result::ok);
+    let of_type = entries.filter(|logged| logged.entry.typ == typ);
+    of_type.map(|logged| logged.entry.run_id().unwrap().to_owned()).collect()
+}
+
+/// The runs of which the journal, here or among the closed ones, has a whole receipt of the intent.
+fn received(state: &Path, folder: &str) -> Vec<String> {
+    let files = std::fs::read_dir(state.join(folder)).into_iter().flatten().flatten().map(|entry| entry.path());
+    let journals = files.filter(|path| path.extension().is_some_and(|e| e == "jsonl"));
+    let has_receipt = |path: &std::path::PathBuf| {
+        let text = String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+        text.split_inclusive('\n').any(|line| line.ends_with("}\n") && line.contains("\"entry\":\"intended\""))
+    };
+    let with_receipt = journals.filter(has_receipt);
+    with_receipt.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+/// What each piece of evidence says was durable before it is there.
+fn is_coherent(state: &Path, what: &str) {
+    let (intended, passed) = (logged(state, INTENDED), logged(state, "run.passed"));
+    let (open, closed) = (received(state, "journal"), received(state, "journal/closed"));
+    assert!(open.iter().chain(&closed).all(|run| intended.contains(run)), "{what}: a receipt of no intent");
+    assert!(passed.is_empty() || count(&state.join("certificates")) == 1, "{what}: passed without a certificate");
+    assert!(
+        closed.iter().all(|run| open.contains(run) || passed.contains(run)),
+        "{what}: a run is closed without its outcome"
+    );
+}
+
 fn has_checkpoint(state: &Path) -> bool {
     let journals = std::fs::read_dir(state.join("journal")).into_iter().flatten().flatten();
     let mut texts = journals.filter_map(|entry| std::fs::read(entry.path()).ok());
@@ -132,7 +230,14 @@ fn ends_well(state: &Path, disk: &FaultyDisk, wipe: &[&str], touched: bool, what
     if touched {
         // Nothing is written to a medium before intent and journal are durable.
         assert!(journals() == 1 || certificates() == 1, "{what}: touched without a trace");
+        let receipts = [received(state, "journal"), received(state, "journal/closed")].concat();
+        let intended = logged(state, INTENDED);
+        assert!(
+            !intended.is_empty() && receipts.iter().any(|run| intended.contains(run)),
+            "{what}: touched unannounced"
+        );
     }
+    is_coherent(state, what);
     if journals() > 0 {
         let output = run(state, &["resume", "--yes"]);
         // A run that had not begun cannot be gone on with, and that is not done.

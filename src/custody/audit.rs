@@ -63,7 +63,7 @@ pub struct Finding {
     pub severity: Severity,
     /// Stable word: `entry`, `signature`, `known_state`, `unfinished`, `no_outcome`,
     /// `several_outcomes`, `outcome_without_intent`, `several_attempts`, `signers_not_checked`,
-    /// `clock_went_back`.
+    /// `clock_went_back`, `torn_end`.
     pub code: &'static str,
     /// The entry it is about, from 0.
     pub index: Option<u64>,

@@ -14,6 +14,23 @@ use super::store::{LineRead, read_line};
 /// Name of the file with the log's id.
 pub(super) const ID_FILE: &str = "log-id";
 
+/// Ends of writes that a crash cut off and that were set aside, by name, with their lengths. They were never
+/// acknowledged.
+pub fn torn_ends(folder: &Path) -> Result<Vec<(PathBuf, u64)>, LogError> {
+    let listing = || io_error("listing", folder);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(listing())? {
+        let path = entry.map_err(listing())?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("torn") && name.ends_with(".bin") {
+            let length = fs::metadata(&path).map_err(io_error("examining", &path))?.len();
+            found.push((path, length));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// One entry as it stands in the log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logged {
@@ -46,7 +63,7 @@ impl Entries {
     }
 
     /// The log's id.
-    pub(super) fn log_id(&self) -> &str {
+    pub fn log_id(&self) -> &str {
         &self.id
     }
 

@@ -82,6 +82,9 @@ pub enum EntryError {
     /// CloudEvents version.
     #[error("its specversion is {0:?}, not 1.0")]
     Version(String),
+    /// It was acknowledged, and is not what was acknowledged.
+    #[error("it is not the line that was written there; if the log was put back on purpose, remove frontier.json")]
+    Changed,
     /// It does not stand where it says.
     #[error("it says {field} {found}, but {expected} belongs here")]
     Place {

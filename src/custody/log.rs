@@ -405,13 +405,14 @@ impl Log {
         if (open.dev(), open.ino()) != (named.dev(), named.ino()) {
             return Err(LogError::Replaced);
         }
-        let Inner { file, tip, index, recovered, .. } = inner;
+        let Inner { file, tip, index, recovered, unusable } = inner;
         if open.len() < tip.bytes {
             return Err(LogError::Shortened { acknowledged: tip.bytes, found: open.len() });
         }
         if open.len() == tip.bytes {
             return Ok(());
         }
+        let known = tip.bytes;
         let end = tip
             .advance(&self.id, file, |line| {
                 if let Some(index) = index {
@@ -419,6 +420,14 @@ impl Log {
                 }
             })
             .map_err(|d| self.damage(d))?;
+        // Whoever appended it may have died before it was on the disk, and it counts as durable from here on.
+        if tip.bytes != known
+            && let Err(e) = file.sync_data()
+        {
+            let error = io_error("syncing", &path)(e);
+            *unusable = Some(error.to_string());
+            return Err(error);
+        }
         if let End::Torn(from) = end {
             let set = set_aside(&self.folder, file, from).map_err(|e| LogError::SetAside(Arc::new(e)))?;
             recovered.push(Recovered { file: set.0, bytes: Bytes(set.1), index: Bytes(tip.frontier.size()) });

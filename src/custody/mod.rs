@@ -21,7 +21,7 @@ mod walk;
 
 pub use audit::{AuditConfig, AuditReport, Finding, KnownState, Severity, audit, audit_with};
 pub use checkpoint::{Checkpoint, checkpoint, cosign, origin, read_checkpoint};
-pub use entries::{Entries, Logged};
+pub use entries::{Entries, Logged, torn_ends};
 pub use entry::{ENTRY_TYP, Entry, EntryError, NewEvent};
 pub use error::LogError;
 pub use extract::{Extract, Line as ExtractedLine, extract};

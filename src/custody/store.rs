@@ -77,8 +77,8 @@ struct Cache {
 }
 
 impl Tip {
-    /// The cached tip, when it fits the file: the file is at least as long, and the line that was
-    /// the last one still stands there byte for byte. The rest of the file is not looked at; that
+    /// The cached tip, where there is one of this log. It is an error when the file is shorter, or when the line that
+    /// was the last one does not stand there byte for byte any more. The rest of the file is not looked at; that
     /// is what an audit does.
     pub fn from_cache(folder: &Path, log_id: &str, file: &File) -> Result<Option<Tip>, Damage> {
         let Ok(text) = fs::read(folder.join(FRONTIER_FILE)) else { return Ok(None) };
@@ -99,14 +99,14 @@ impl Tip {
         }
         let mut line = vec![0; length as usize];
         file.read_exact_at(&mut line, start).map_err(Damage::Io)?;
-        let fits = line.pop() == Some(b'\n') && !line.contains(&b'\n') && leaf_hash(&line) == cache.last;
-        let frontier = Frontier::from_parts(cache.size.0, cache.subtrees).filter(|f| f.size() > 0);
-        Ok(frontier.filter(|_| fits).map(|frontier| Tip {
-            bytes: end,
-            last_start: start,
-            last: Some(cache.last),
-            frontier,
-        }))
+        let Some(frontier) = Frontier::from_parts(cache.size.0, cache.subtrees).filter(|f| f.size() > 0) else {
+            return Ok(None);
+        };
+        // The checksum holds, so that line stood there and was acknowledged: no crash takes it back.
+        if line.pop() != Some(b'\n') || line.contains(&b'\n') || leaf_hash(&line) != cache.last {
+            return Err(Damage::Line { index: frontier.size() - 1, source: EntryError::Changed });
+        }
+        Ok(Some(Tip { bytes: end, last_start: start, last: Some(cache.last), frontier }))
     }
 
     /// Leaves the tip for the next start. Only a hint, so not synced; it is written after the log

@@ -136,6 +136,7 @@ impl Journal {
             file.set_len(valid as u64)?;
         }
         file.sync_all()?;
+        sync_folder(path.parent().unwrap_or(Path::new(".")))?;
         let sealed = matches!(parsed.entries.last(), Some(JournalEntry::Sealed { .. }));
         let ended = parsed.entries.iter().filter_map(ends).max();
         Ok((Journal { path: path.to_owned(), file, chain, sealed, ended, unusable: None }, parsed.entries))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::delegation::{DELEGATION_TYP, Delegation, REVOCATION_LIST_TYP, Reason, RevocationList, StatementError};
-use super::durable::{DurableError, atomic_write};
+use super::durable::{DurableError, atomic_write, hold_folder};
 use super::header::Role;
 use super::jws::{Jws, JwsError};
 use super::public::PublicKey;
@@ -320,13 +320,7 @@ fn beside(trust: &Path, what: &str) -> PathBuf {
 /// Adds a signed statement to a bundle file, which is made when it is not there. Two that do so at
 /// the same time both end up in it.
 pub fn append_to_bundle(path: &Path, statement: &Jws) -> Result<(), BundleError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let failed = |source| BundleError::Read { path: folder.to_owned(), source };
-    let lock = File::open(folder).map_err(failed)?;
-    lock.lock().map_err(failed)?;
+    let _held = hold_folder(path)?;
     let mut bytes = match read_file(path) {
         Ok(bytes) => bytes,
         Err(BundleError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Vec::new(),

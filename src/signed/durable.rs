@@ -116,6 +116,14 @@ pub fn sync_folder(folder: &Path) -> Result<(), DurableError> {
     File::open(folder).and_then(|f| f.sync_all()).map_err(failed("syncing folder", folder))
 }
 
+/// Keeps whoever else does so from changing files beside `path` until it is dropped.
+pub fn hold_folder(path: &Path) -> Result<File, DurableError> {
+    let folder = folder_of(path);
+    let held = File::open(&folder).map_err(failed("opening folder", &folder))?;
+    held.lock().map_err(failed("locking folder", &folder))?;
+    Ok(held)
+}
+
 fn no_hard_links(e: &io::Error) -> bool {
     matches!(e.raw_os_error(), Some(libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS | libc::EMLINK))
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::bundle::{BundleError, Delegated, authorities_beside, bundle_beside};
-use super::durable::{DurableError, atomic_write, write_new};
+use super::durable::{DurableError, atomic_write, hold_folder, write_new};
 use super::header::Role;
 use super::json::{JsonError, parse_strict};
 use super::public::{PublicKey, PublicKeyError};
@@ -240,6 +240,12 @@ impl TrustStore {
             store.add(jwk.into_key(number)?)?;
         }
         Ok(store)
+    }
+
+    /// Keeps others from changing a trust store between reading and saving it, until it is dropped: of two that do so
+    /// at the same time the later one would undo what the earlier one changed.
+    pub fn hold(path: &Path) -> Result<File, TrustError> {
+        Ok(hold_folder(path)?)
     }
 
     /// Replaces the file atomically.

@@ -33,8 +33,18 @@ pub fn audit(
     let open = logged.open();
     report.findings.extend(logged.missing());
     report.findings.extend(open);
+    report.findings.extend(custody::torn_ends(&folder)?.iter().map(|(path, length)| torn(path, *length)));
     report.findings.sort_by_key(|f| f.index.unwrap_or(u64::MAX));
     Ok(report)
+}
+
+/// It was never acknowledged, so the log lacks nothing.
+fn torn(path: &Path, length: u64) -> Finding {
+    let detail = format!(
+        "a crash cut off a write to the log: its {length} bytes, which were never acknowledged, were set aside in {}",
+        path.display()
+    );
+    Finding { severity: Severity::Attention, code: "torn_end", index: None, detail }
 }
 
 /// The state of the log that a document names. Nothing is verified: a wrong one can only raise an

@@ -84,7 +84,11 @@ pub fn put_document(folder: &Path, id: &str, jws: &Jws, bytes: &[u8]) -> Result<
     let (known, _, _) = Document::read(&there)?;
     let within = |few: &Jws, many: &Jws| few.signatures().iter().all(|s| many.signatures().contains(s));
     match (within(jws, &known), within(&known, jws)) {
-        (true, _) => Ok(path),
+        // Whoever put it there may have died before its name was on the disk.
+        (true, _) => {
+            sync_folder(folder).map_err(StationError::from)?;
+            Ok(path)
+        }
         (false, true) => {
             atomic_write(&path, bytes).map_err(StationError::from)?;
             Ok(path)

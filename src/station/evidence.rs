@@ -18,7 +18,7 @@ use crate::media::AreaOutcome;
 use crate::sanitize::record::{ClockQuality, Frozen, IntentReceipt, Proven, RunFacts};
 use crate::sanitize::state::RunPlan;
 use crate::sanitize::{Run, Sealed, Verdict};
-use crate::signed::{Jws, Role, StationKey, atomic_write, remove_drafts};
+use crate::signed::{Jws, Role, StationKey, atomic_write, remove_drafts, sync_folder};
 use crate::sys::clock;
 use crate::units::Bytes;
 
@@ -227,6 +227,8 @@ fn put(folder: &Path, issued: &Issued) -> Result<PathBuf, StationError> {
     // A cut in the middle of this leaves a draft, which reads like a second certificate.
     remove_drafts(&path);
     if std::fs::read(&path).is_ok_and(|there| holds(&there, &issued.bytes)) {
+        // Whoever put it there may have died before its name was on the disk.
+        sync_folder(folder)?;
         return Ok(path);
     }
     std::fs::create_dir_all(folder).map_err(io("creating its folder"))?;

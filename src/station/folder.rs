@@ -20,7 +20,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::durability::{Durability, durability};
-use crate::custody::{Log, LogError, NewEvent};
+use super::signing::UnfitKey;
+use crate::custody::{Log, LogError};
 use crate::signed::{
     DurableError, KeyError, Passphrase, Role, StationKey, TokenUri, TokenUriError, TrustError, TrustStore, TrustedKey,
     sync_folder, write_new,
@@ -110,6 +111,18 @@ pub enum StationError {
     /// The station key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// FAT and exFAT give every file the same mode.
+    #[error(
+        "the file system of the state folder keeps no permissions: the station key would have mode {mode:04o} there, so \
+         that others could use it; nothing was made"
+    )]
+    NoPermissions {
+        /// The mode that the key file had.
+        mode: u32,
+    },
+    /// Everybody who checks would refuse what the key signs.
+    #[error(transparent)]
+    Unfit(#[from] UnfitKey),
     /// The key cannot be changed now.
     #[error("the station key was not changed: {0}")]
     Rotation(&'static str),
@@ -262,46 +275,6 @@ impl Station {
         self.config.key.as_deref().map(TokenUri::parse).transpose().map_err(bad)
     }
 
-    /// Gives the station a new key in place of `old`, which ends now. No run may be open: what it will
-    /// sign was begun under the old key. The old key is removed from the folder.
-    pub fn rotate(
-        &self,
-        old: &StationKey,
-        passphrase: Option<&Passphrase>,
-        now: DateTime<Utc>,
-    ) -> Result<StationKey, StationError> {
-        if self.config.key.is_some() {
-            return Err(StationError::Rotation("its key lies on a token; make another there and initialise anew"));
-        }
-        let open = |path: &Path| path.extension().is_some_and(|e| e == "jsonl");
-        let journals = self.journals();
-        let mut entries = fs::read_dir(&journals).map_err(io_error(&journals, "looking into it"))?;
-        if entries.any(|entry| entry.is_ok_and(|e| open(&e.path()))) {
-            return Err(StationError::Rotation("runs are under way or interrupted; end them first (lastwrite resume)"));
-        }
-        let trust_path = self.trust_path();
-        let mut trust = TrustStore::load_alone(&trust_path)?;
-        // Also by what roots say of it.
-        TrustStore::load(&trust_path)?.check_rotates(old.kid(), now)?;
-        let next = self.folder.join("keys").join("station.next.pem");
-        // Left by an attempt that was cut off before anybody was told of it.
-        match fs::remove_file(&next) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io_error(&next, "removing it")(e)),
-            _ => {}
-        }
-        let key = StationKey::generate()?;
-        trust.rotate(old.kid(), key.public(), now)?;
-        key.save_new(&next, passphrase)?;
-        // From here on both keys are believed for their own time, wherever it is cut off.
-        trust.save(&trust_path)?;
-        let data = serde_json::json!({ "old": old.kid(), "new": key.kid(), "public_key": key.public().x() });
-        let event = NewEvent { typ: "station.key_rotated".to_owned(), subject: self.config.station.clone(), data };
-        self.log()?.append_at(event, old, now)?;
-        fs::rename(&next, self.key_path()).map_err(io_error(&next, "moving it into place"))?;
-        sync_folder(&self.folder.join("keys"))?;
-        Ok(key)
-    }
-
     /// Whom the station trusts.
     pub fn trust(&self) -> Result<TrustStore, StationError> {
         Ok(TrustStore::load(&self.trust_path())?)
@@ -357,8 +330,13 @@ fn build(
     }
     let (key, on_token) = match new_key {
         NewKey::File(passphrase) => {
-            let key = StationKey::generate()?;
-            key.save_new(&draft.join("keys").join("station.pem"), *passphrase)?;
+            let path = draft.join("keys").join("station.pem");
+            StationKey::generate()?.save_new(&path, *passphrase)?;
+            // Read as every later command will read it: what cannot be used is not left behind.
+            let key = StationKey::load(&path, *passphrase).map_err(|error| match error {
+                KeyError::Mode { mode, .. } => StationError::NoPermissions { mode },
+                other => other.into(),
+            })?;
             (key, None)
         }
         NewKey::Token(key, uri) => ((*key).clone(), Some(uri.to_string())),

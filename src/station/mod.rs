@@ -33,11 +33,13 @@ mod report;
 mod result;
 #[cfg(feature = "erase")]
 mod resume;
+mod rotation;
 #[cfg(feature = "erase")]
 mod run;
 #[cfg(feature = "erase")]
 mod second_reading;
 pub mod session;
+mod signing;
 mod time_evidence;
 #[cfg(feature = "erase")]
 mod unfreeze;
@@ -83,6 +85,7 @@ pub use resume::{Interrupted, InterruptedState, ResumeError, abandon, interrupte
 pub use run::{Audience, ExecuteError, Execution, Ready, TakenUp, execute};
 #[cfg(feature = "erase")]
 pub use second_reading::{Reader, record_reading};
+pub use signing::{UnfitKey, may_sign};
 pub use time_evidence::{Folders, Gathered, Sidecar, time_evidence};
 #[cfg(feature = "erase")]
 pub use verify_media::{MediaCheck, ReadingCut, ReadingOutcome, VerifyMediaError, verify_media};

@@ -93,11 +93,19 @@ pub(super) fn result_of_resume(plan: &RunPlan, error: StartError) -> TargetResul
         StartError::Claim(_) | StartError::Reach(_) => Outcome::Interrupted,
         _ => Outcome::Error,
     };
+    let mend = error.advice().map_or_else(String::new, |advice| format!("; {advice}"));
     let advice = format!(
-        "nothing more was written, and the run is as it was; when that is mended, go on with: lastwrite resume {}",
+        "nothing more was written, and the run is as it was{mend}; when that is mended, go on with: lastwrite resume {}",
         plan.run_id
     );
     TargetResult { outcome, message: error.to_string(), advice: Some(advice), ..blank(plan) }
+}
+
+fn advice_of(error: &StationError) -> String {
+    match error {
+        StationError::Unfit(unfit) => format!("; {}", unfit.advice()),
+        _ => String::new(),
+    }
 }
 
 /// The run was cut before its end.
@@ -144,6 +152,15 @@ pub(super) fn cut_result(plan: &RunPlan, cut: Cut) -> TargetResult {
             let advice = "nothing was written to the medium; lastwrite resume shows the run".to_owned();
             (Outcome::Refused, refused.to_string(), advice)
         }
+        Cut::NotBegun(error) => {
+            (Outcome::Refused, error.to_string(), format!("nothing was touched{}", advice_of(&error)))
+        }
+        Cut::Unsigned(error @ StationError::Unfit(_)) => (
+            Outcome::Interrupted,
+            format!("what the run has to sign would be refused by everybody who checks: {error}"),
+            format!("nothing was signed, and the run waits{}; {resume}", advice_of(&error)),
+        ),
+        Cut::Unsigned(error) => (Outcome::Error, error.to_string(), resume),
         Cut::Start(error) => (Outcome::Error, error.to_string(), resume),
         Cut::Station(error @ StationError::Signing { .. }) => {
             let advice = format!("nothing is lost, the result is in the journal: when that is mended, {resume}");

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{oneshot, watch};
 
 use super::conflicts::OpenRuns;
@@ -30,7 +31,7 @@ use crate::sanitize::state::{RunPlan, RunState};
 use crate::sanitize::{
     AfterRestore, Bench, Claimed, Confirmed, Free, Held, Intended, Run, Sealed, StartError, Stopped,
 };
-use crate::signed::StationKey;
+use crate::signed::{Role, StationKey};
 use crate::sys::{Blocking, HelperGone, clock, within};
 use crate::units::now;
 
@@ -211,6 +212,10 @@ pub(super) enum Cut {
     /// What has happened to the medium since the plan was made stands against it.
     Refused(Box<Refused>),
     Stopped(Stopped),
+    /// Everybody would refuse what the run is to sign, and nothing was begun.
+    NotBegun(StationError),
+    /// The same of a run that was begun.
+    Unsigned(StationError),
     Station(StationError),
     Helper(HelperGone),
 }
@@ -244,6 +249,7 @@ impl Desk<'_> {
     pub(super) async fn begin(&self, ready: Ready) -> Result<(Named, Run<Intended>), Box<TargetResult>> {
         let name = Named::of(&ready);
         let plan = &name.plan;
+        let fresh = matches!(ready, Ready::Fresh(_));
         let claimed = match ready {
             Ready::Fresh(run) => match within(self.bench.faults.stall_timeout, self.claim(*run)).await {
                 Ok(Ok(run)) => Ok(run),
@@ -266,7 +272,7 @@ impl Desk<'_> {
             Ready::Sealed(run) => Err(self.store(*run).await.unwrap_or_else(|cut| cut_result(plan, cut))),
         };
         let intended = match claimed {
-            Ok(run) => self.intend(run).await.map_err(|cut| cut_result(plan, cut)),
+            Ok(run) => self.intend(run, fresh).await.map_err(|cut| cut_result(plan, cut)),
             Err(result) => Err(result),
         };
         match intended {
@@ -313,9 +319,12 @@ impl Desk<'_> {
             AfterRestore::Ready(run) => run.erase(&self.bench, self.watch).await.map_err(Cut::Stopped)?,
             AfterRestore::Ended(run) => run,
         };
+        // Hours have gone by, and sealed is the time of signing too.
+        let at = now();
+        self.fit(erased.plan(), at).await?.map_err(Cut::Unsigned)?;
         let station = self.station.clone();
         let sealed = self
-            .on_files(move || erased.seal(tool_facts(&station), clock::quality().into(), now()))
+            .on_files(move || erased.seal(tool_facts(&station), clock::quality().into(), at))
             .await?
             .map_err(Cut::Start)?;
         self.store(sealed).await
@@ -346,7 +355,17 @@ impl Desk<'_> {
     }
 
     /// The intent is in the custody log, then in the journal; the first write comes after both.
-    async fn intend(&self, run: Run<Claimed>) -> Result<Run<Intended>, Cut> {
+    async fn intend(&self, run: Run<Claimed>, fresh: bool) -> Result<Run<Intended>, Cut> {
+        // A key may be rotated or revoked while a person is asked to confirm.
+        let fit = self.fit(run.plan(), now()).await?;
+        match fit {
+            Ok(()) => {}
+            Err(unfit) if fresh => {
+                self.on_files(move || run.discard()).await?;
+                return Err(Cut::NotBegun(unfit));
+            }
+            Err(unfit) => return Err(Cut::Unsigned(unfit)),
+        }
         let (log, key) = (self.log.clone(), self.key.clone());
         self.on_files(move || {
             if run.has_intent() {
@@ -358,9 +377,22 @@ impl Desk<'_> {
         .await?
     }
 
+    /// Whether what a run signs at that time would be believed.
+    async fn fit(&self, plan: &RunPlan, at: DateTime<Utc>) -> Result<Result<(), StationError>, Cut> {
+        let named = plan.operator.as_ref().and_then(|operator| operator.kid.as_deref());
+        let operator = self.operator.clone().filter(|key| named == Some(key.kid()));
+        let (station, key) = (self.station.clone(), self.key.clone());
+        self.on_files(move || {
+            station.may_sign(key.kid(), Role::Station, at)?;
+            operator.map_or(Ok(()), |key| station.may_sign(key.kid(), Role::Operator, at))
+        })
+        .await
+    }
+
     /// Signs and stores the evidence, logs the outcome, closes the journal: each step durable, each
     /// harmless to repeat.
     async fn store(&self, run: Run<Sealed>) -> Result<TargetResult, Cut> {
+        self.fit(run.plan(), run.signed_at()).await?.map_err(Cut::Unsigned)?;
         let (station, log, key, out) = (self.station.clone(), self.log.clone(), self.key.clone(), self.out.clone());
         let operator = self.operator.clone();
         self.on_files(move || evidence::store(&station, &log, &key, operator.as_ref(), out.as_deref(), run)).await?

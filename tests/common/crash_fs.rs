@@ -96,6 +96,11 @@ impl CrashFs {
         CrashFs::mounted(Model::new())
     }
 
+    /// An empty one that is as FAT is, mounted with this umask: it keeps no modes, and knows no hard links.
+    pub fn without_permissions(umask: u32) -> Option<CrashFs> {
+        CrashFs::mounted(Model::without_permissions(umask))
+    }
+
     /// With a copy of everything below `folder`, all of it durable.
     pub fn from_dir(folder: &Path) -> Option<CrashFs> {
         CrashFs::mounted(Model::load(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())))
@@ -120,6 +125,12 @@ impl CrashFs {
     /// too, fails with `EIO`.
     pub fn cut_at(&self, step: usize) {
         self.disk.lock().cut_at = Some(step);
+    }
+
+    /// It was the process that died and not the power: what was not synced is not lost, and is not synced either.
+    pub fn go_on(&self) {
+        let mut state = self.disk.lock();
+        (state.cut, state.cut_at) = (false, None);
     }
 
     /// Whether the power went.

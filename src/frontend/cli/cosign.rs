@@ -110,6 +110,7 @@ fn may_sign(
     if !known.may(role) {
         return Err(format!("your key is trusted as {}, not as {role}", known.roles_text()));
     }
+    crate::station::may_sign(trust, key.kid(), role, now()).map_err(|unfit| unfit.to_string())?;
     // Four eyes are two persons: who did it does not also witness it.
     let other = if role == Role::Witness { Role::Operator } else { Role::Witness };
     let same = jws.signatures().iter().map(|s| s.header()).filter(|h| h.role == Some(other)).any(|h| {

@@ -102,7 +102,7 @@ fn log(common: &Common, station: &Station, args: &LogArgs) -> Result<Exit, Failu
 }
 
 fn checkpoint(common: &Common, station: &Station, args: &CheckpointArgs) -> Result<Exit, Failure> {
-    let key = common.key(station)?;
+    let key = common.signing_key(station, "nothing was signed")?;
     let log = station.log().map_err(|e| station_failure(&e))?;
     let origin = origin(station, log.id());
     let note = custody::checkpoint(&log, &origin, &key).map_err(log_failure)?;
@@ -147,8 +147,9 @@ pub(super) fn read_known(station: &Station, trust: Option<&TrustStore>, path: &P
         return known_state(&bytes, path)
             .ok_or_else(|| Failure::words(Exit::Evidence, format!("{name} is no certificate and no failure report")));
     }
-    let log = station.log().map_err(|e| station_failure(&e))?;
-    let origin = origin(station, log.id());
+    // Looking needs no right to write.
+    let entries = custody::Entries::open(&station.custody_folder()).map_err(log_failure)?;
+    let origin = origin(station, entries.log_id());
     let keys: Vec<NoteKey> = trust
         .into_iter()
         .flat_map(|t| t.all_keys().filter(|k| k.may(Role::Station) && t.revocation(k).is_none()))

@@ -222,6 +222,8 @@ fn covered(differences: &Differences, remarks: Option<&str>, settled: &[&Discrep
 
 /// Signs the very bytes that the sender signed, and that were verified as the document `id`.
 fn agree(common: &Common, args: &ReceiveArgs, key: &StationKey, id: &str, whole: bool) -> Result<Exit, Failure> {
+    let station = common.station_if_any()?;
+    let own = station.as_ref().map(|station| common.signing_key(station, "nothing was signed")).transpose()?;
     let same = |_: &[u8], jws: &Jws| match crate::certificate::id_of(jws.payload()) == id {
         true => Ok(()),
         false => Err("it was replaced while it was looked at, and holds another document now".to_owned()),
@@ -235,8 +237,7 @@ fn agree(common: &Common, args: &ReceiveArgs, key: &StationKey, id: &str, whole:
     bytes.push(b'\n');
     let issued = Issued { id: crate::certificate::id_of(jws.payload()), bytes };
     let mut entry = None;
-    if let Some(station) = common.station_if_any()? {
-        let own = common.key(&station)?;
+    if let (Some(station), Some(own)) = (station, own) {
         entry = Some(keep_document(&station, &own, &issued.bytes).map_err(|e| keep_failure(&e))?.entry);
     }
     if let Some(folder) = &args.out.out {

@@ -72,7 +72,7 @@ pub fn run(common: &Common, args: &SampleArgs) -> Result<Exit, Failure> {
         from: args.from,
         to: args.to,
     };
-    let key = if args.look { None } else { Some(common.key(&station)?) };
+    let key = if args.look { None } else { Some(common.signing_key(&station, "nothing was drawn")?) };
     let drawn = station::draw(&station, &request, key.as_ref()).map_err(|e| failure(&e))?;
     if common.json {
         output::json(&json!({
@@ -108,7 +108,7 @@ fn announce(common: &Common, station: &Station, terms: &Terms) -> Result<Exit, F
     if terms.percent == 0 {
         return Err(failure(&DrawError::NoRate));
     }
-    let key = common.key(station)?;
+    let key = common.signing_key(station, "nothing was announced")?;
     let entry = station::announce(station, terms, &key).map_err(|e| station_failure(&e))?;
     if common.json {
         output::json(&json!({ "percent": terms.percent, "from": terms.from, "to": terms.to, "entry": entry }));

@@ -30,6 +30,8 @@ mod register;
 mod resume;
 mod time;
 #[cfg(feature = "erase")]
+mod torn;
+#[cfg(feature = "erase")]
 mod verify_media;
 #[cfg(feature = "erase")]
 mod wipe;
@@ -47,8 +49,9 @@ use clap::{Args, Parser, Subcommand};
 use self::late::Late;
 use super::exit::{Exit, Failure};
 use crate::custody::LogError;
-use crate::signed::{Passphrase, TrustError};
+use crate::signed::{Passphrase, Role, StationKey, TrustError};
 use crate::station::{Station, StationError, default_folder};
+use crate::units::now;
 
 /// The last write a drive ever gets: sanitizes storage media, proves it, and lets anybody check it.
 #[derive(Debug, Parser)]
@@ -237,8 +240,15 @@ impl Common {
         self.passphrase_file.as_deref().map(key::read_passphrase).transpose()
     }
 
+    /// Unlocks the station key, where what it signs now would be believed; else what was `not_done` is told first.
+    fn signing_key(&self, station: &Station, not_done: &str) -> Result<StationKey, Failure> {
+        let key = self.key(station)?;
+        fit(station, key.kid(), Role::Station, not_done)?;
+        Ok(key)
+    }
+
     /// Unlocks the station key, asking at a terminal when it needs a passphrase and none was given.
-    fn key(&self, station: &Station) -> Result<crate::signed::StationKey, Failure> {
+    fn key(&self, station: &Station) -> Result<StationKey, Failure> {
         use std::io::IsTerminal;
         let given = self.passphrase()?;
         if let Some(uri) = station.token().map_err(|error| station_failure(&error))? {
@@ -258,6 +268,15 @@ impl Common {
     }
 }
 
+/// Whether a key may sign at the station now; else what was `not_done` is told first.
+fn fit(station: &Station, kid: &str, role: Role, not_done: &str) -> Result<(), Failure> {
+    station.may_sign(kid, role, now()).map_err(|error| {
+        let failure = station_failure(&error);
+        let hint = failure.hint.as_deref().map_or_else(|| not_done.to_owned(), |hint| format!("{not_done}; {hint}"));
+        failure.hint(hint)
+    })
+}
+
 fn station_failure(error: &StationError) -> Failure {
     let failure = |exit| Failure::new(exit, error);
     match error {
@@ -269,6 +288,11 @@ fn station_failure(error: &StationError) -> Failure {
         StationError::Custody(LogError::Io { .. } | LogError::Random) => failure(Exit::Other),
         StationError::Custody(_) => failure(Exit::Evidence).hint("lastwrite custody audit says more"),
         StationError::Rotation(_) => failure(Exit::Refused),
+        StationError::Unfit(unfit) => failure(Exit::Refused).hint(unfit.advice()),
+        StationError::NoPermissions { .. } => failure(Exit::Refused).hint(
+            "FAT and exFAT are of that sort: mount it with umask=077, or name a folder on ext4 or another file system \
+             that keeps permissions (--state DIR)",
+        ),
         StationError::Trust(TrustError::Over { .. }) => failure(Exit::Refused).hint(
             "whoever has lost trust does not name the next key: lastwrite init in another folder (--state DIR) makes a \
              station of its own; a key is rotated first and revoked then",

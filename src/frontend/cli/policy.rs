@@ -186,7 +186,7 @@ fn sign(common: &Common, args: &SignArgs) -> Result<Exit, Failure> {
 
 fn adopt(common: &Common, args: &UseArgs) -> Result<Exit, Failure> {
     let station = common.station()?;
-    let key = common.key(&station)?;
+    let key = common.signing_key(&station, "nothing was changed")?;
     let (in_force, before) = station::adopt_policy(&station, &args.policy, &key, now()).map_err(|e| failure(&e))?;
     if common.json {
         let mut value = as_json(&in_force);

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::torn::TornEnds;
 use super::wipe::{ExecutionArgs, execute, exit_of, warn_if_forgetful};
-use super::{Common, output, psid};
+use super::{Common, fit, output, psid};
 use crate::frontend::exit::{Exit, Failure};
 use crate::media::Protection;
+use crate::signed::{Role, StationKey};
 use crate::station::{
     self, Execution, Interrupted, InterruptedState, JournalError, Ready, ResumeError, RunState, StartError,
 };
@@ -39,8 +41,11 @@ pub struct ResumeArgs {
     execution: ExecutionArgs,
 }
 
+const UNTOUCHED: &str = "nothing was touched, and every run stays as it is";
+
 pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
     let station = common.station()?;
+    let torn = TornEnds::of(&station)?;
     let roots = station::live();
     let open = station::interrupted(&station, &roots).map_err(|e| failure(&e))?;
     if args.runs.is_empty() && !args.yes {
@@ -56,8 +61,11 @@ pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     warn_if_forgetful(&station, args.execution.out.as_deref())?;
-    let key = common.key(&station)?;
+    let key = common.signing_key(&station, UNTOUCHED)?;
     let operator = args.execution.operator(common)?;
+    if let Some(kid) = operator.as_ref().map(StationKey::kid).filter(|kid| chosen.iter().any(|run| names(run, kid))) {
+        fit(&station, kid, Role::Operator, UNTOUCHED)?;
+    }
     let needed = !args.abandon && chosen.iter().any(|run| needs_psid(run));
     let psids = psid::psids(common, args.psid_file.as_deref(), needed, chosen.len())?;
     let confirmed = [&args.confirm[..], &args.runs[..]].concat();
@@ -88,8 +96,17 @@ pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
         }
     }
     let how = Execution { operator, psids, ..args.execution.execution() };
-    let results = execute(common, &station, key, ready, &how)?;
-    Ok(results.iter().fold(exit, |exit, result| exit.worst(exit_of(result))))
+    let results = execute(common, &station, key, ready, &how);
+    torn.tell(&station);
+    Ok(results?.iter().fold(exit, |exit, result| exit.worst(exit_of(result))))
+}
+
+/// Whether the run's documents are to be signed with this key as its operator's.
+fn names(run: &Interrupted, kid: &str) -> bool {
+    match &run.state {
+        InterruptedState::Open(state) => state.plan.operator.as_ref().is_some_and(|o| o.kid.as_deref() == Some(kid)),
+        InterruptedState::Busy(_) | InterruptedState::Empty | InterruptedState::Corrupt(_) => false,
+    }
 }
 
 fn needs_psid(run: &Interrupted) -> bool {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::certificate::{TrustArgs, read_certificate};
 use super::document::{own_name, own_role};
 use super::key::KeyArgs;
-use super::{Common, output, station_failure};
+use super::{Common, fit, output, station_failure};
 use crate::certificate::{CertificatePayload, Issued, Verdict, show_verification};
 use crate::frontend::exit::{Exit, Failure};
 use crate::policy::VerificationLevel;
@@ -124,7 +124,7 @@ impl VerifyMediaArgs {
             return Err(Failure::words(Exit::Usage, message).hint("nothing was read; name another file with --record"));
         }
         let station = common.station()?;
-        let key = common.key(&station)?;
+        let key = common.signing_key(&station, "nothing was read")?;
         let person = match &self.verifier {
             Some(name) => {
                 let own = self.key.load(common)?;
@@ -183,6 +183,12 @@ impl Recorder {
     }
 
     fn sign(&self, certificate: &Path, payload: &CertificatePayload, check: &MediaCheck) -> Result<Issued, Failure> {
+        // Hours have gone by.
+        let unsigned = "what was read is told, and not signed";
+        fit(&self.station, self.key.kid(), Role::Station, unsigned)?;
+        if let Some((_, key)) = &self.person {
+            fit(&self.station, key.kid(), Role::Verifier, unsigned)?;
+        }
         let broken = |e: String| Failure::words(Exit::Evidence, format!("{}: {e}", certificate.display()));
         let bytes = std::fs::read(certificate).map_err(|e| broken(e.to_string()))?;
         let jws = Jws::parse(&bytes).map_err(|e| broken(e.to_string()))?;

@@ -12,7 +12,8 @@ use super::own_files::OwnFiles;
 use super::plan::{self, WishArgs};
 use super::progress::Display;
 use super::refused::{refusal, refused_medium};
-use super::{Common, output, station_failure};
+use super::torn::TornEnds;
+use super::{Common, fit, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::media::{Kind, Medium};
 use crate::sanitize::record::Operator;
@@ -111,6 +112,7 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     }
     args.wish.scheme()?;
     let station = common.station()?;
+    let torn = TornEnds::of(&station)?;
     let mut wish = args.wish.wish(Some(&station))?;
     warn_if_forgetful(&station, args.execution.out.as_deref())?;
     let mut request = Request::read(&args)?;
@@ -121,16 +123,14 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
         return Err(Failure::words(Exit::Usage, format!("{} exists already and is not overwritten", path.display()))
             .hint("nothing was touched; name another file with --results"));
     }
-    let key = common.key(&station)?;
+    let key = common.signing_key(&station, "nothing was touched")?;
     let operator = args.execution.operator(common)?;
     if let Some(operator) = &operator {
-        let trust = station.trust().map_err(|e| station_failure(&e))?;
         let kid = operator.kid();
-        let known = trust.find(kid).filter(|known| known.may(Role::Operator)).ok_or_else(|| {
-            Failure::words(Exit::Refused, format!("key {kid} is not trusted as operator at this station"))
-                .hint("nothing was touched; take it in with: lastwrite key trust PUBLIC --role operator")
-        })?;
-        let name = wish.operator.map_or_else(|| known.name.clone(), |operator| operator.name);
+        fit(&station, kid, Role::Operator, "nothing was touched")?;
+        let trust = station.trust().map_err(|e| station_failure(&e))?;
+        let known = || trust.find(kid).map(|known| known.name.clone());
+        let name = wish.operator.map(|operator| operator.name).or_else(known).unwrap_or_default();
         own_name(Some(&trust), kid, &name, "touched")?;
         wish.operator = Some(Operator::signed(name, operator.kid()));
     }
@@ -167,7 +167,9 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
 
     results.iter().flatten().for_each(|refused| report(common, refused));
     let how = Execution { operator, psids: wish.psids, ..args.execution.execution() };
-    let mut done = execute(common, &station, key, ready, &how)?.into_iter();
+    let done = execute(common, &station, key, ready, &how);
+    torn.tell(&station);
+    let mut done = done?.into_iter();
     let results: Vec<TargetResult> = results.into_iter().filter_map(|r| r.or_else(|| done.next())).collect();
     let mut exit = results.iter().fold(Exit::Done, |exit, result| exit.worst(exit_of(result)));
     if let Some(manifest) = &args.manifest {

@@ -20,6 +20,8 @@ pub const ROOT: u64 = 1;
 pub struct Model {
     nodes: BTreeMap<u64, Node>,
     next: u64,
+    /// As on FAT: everything has this mode whatever it is given, and nothing has a second name.
+    one_mode: Option<u32>,
 }
 
 #[derive(Clone)]
@@ -74,7 +76,17 @@ impl Body {
 impl Model {
     pub fn new() -> Model {
         let node = Node::new(Meta::new(0o755, 0, 0), Body::folder());
-        Model { nodes: BTreeMap::from([(ROOT, node)]), next: ROOT + 1 }
+        Model { nodes: BTreeMap::from([(ROOT, node)]), next: ROOT + 1, one_mode: None }
+    }
+
+    /// As FAT is, mounted with this umask.
+    pub fn without_permissions(umask: u32) -> Model {
+        Model { one_mode: Some(0o777 & !umask), ..Model::new() }
+    }
+
+    /// The mode that a node has for whoever asks.
+    pub fn mode(&self, node: &Node) -> u32 {
+        self.one_mode.unwrap_or(node.meta.mode)
     }
 
     /// A copy of a folder, all durable.
@@ -121,7 +133,7 @@ impl Model {
     }
 
     pub fn link(&mut self, ino: u64, parent: u64, name: &OsStr) -> Result<(), Errno> {
-        if matches!(self.node(ino)?.body, Body::Folder(_)) {
+        if self.one_mode.is_some() || matches!(self.node(ino)?.body, Body::Folder(_)) {
             return Err(Errno::EPERM);
         }
         if self.names(parent)?.contains_key(name) {

@@ -295,7 +295,7 @@ fn attributes(model: &Model, ino: u64) -> Result<FileAttr, Errno> {
         ctime: node.meta.modified,
         crtime: node.meta.modified,
         kind,
-        perm: node.meta.mode as u16,
+        perm: model.mode(node) as u16,
         nlink,
         uid: node.meta.uid,
         gid: node.meta.gid,

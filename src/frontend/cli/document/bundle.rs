@@ -128,7 +128,7 @@ fn log_of(
                 .map_err(|_| Failure::words(Exit::Evidence, format!("{} is no checkpoint", path.display())))?
         }
         None => {
-            let key = common.key(station)?;
+            let key = common.signing_key(station, "nothing was signed")?;
             let log = station.log().map_err(|e| station_failure(&e))?;
             let config = station.config();
             let origin = custody::origin(&config.organization, &config.station, log.id());

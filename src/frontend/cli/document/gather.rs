@@ -75,7 +75,7 @@ pub fn gather(common: &Common, args: &GatherArgs) -> Result<Exit, Failure> {
     let media = gather_media(&related, &expected, &|id| ids.contains(id));
     let listed = u32::try_from(expected.len()).ok().filter(|n| *n > 0);
     let counted = args.counted.or(listed);
-    let key = common.key(&station)?;
+    let key = common.signing_key(&station, "nothing was signed")?;
     let gathering = Gathering {
         schema: GATHERING_SCHEMA.to_owned(),
         version: 1,

@@ -26,7 +26,7 @@ use crate::certificate::{Issued, Verdict};
 use crate::frontend::exit::{Exit, Failure};
 use crate::signed::{Jws, JwsError, MAX_DOCUMENT, Role, StationKey, TimeEvidence, TrustStore, same_name};
 use crate::station::{self, Folders, KeepError, Library, keep_document, put_document};
-use crate::units::Bytes;
+use crate::units::{Bytes, now};
 
 pub use bundle::{BundleArgs, bundle};
 pub use destroy::{DestroyArgs, record_destruction};
@@ -96,12 +96,16 @@ impl PersonArgs {
     }
 }
 
-/// What a key signs in a role that it does not have is invalid for everybody: it is not begun.
+/// What a key signs in a role that it does not have, or outside of its time, is invalid for everybody: it is not begun.
 pub fn own_role(trust: Option<&TrustStore>, kid: &str, role: Role, not_done: &str) -> Result<(), Failure> {
     let Some(trust) = trust else { return Ok(()) };
     let why = match trust.find(kid) {
         None => format!("key {kid} is not in the trust store"),
-        Some(entry) if entry.may(role) => return Ok(()),
+        Some(entry) if entry.may(role) => {
+            return station::may_sign(trust, kid, role, now()).map_err(|unfit| {
+                Failure::words(Exit::Refused, format!("{unfit}; nothing was {not_done}")).hint(unfit.advice())
+            });
+        }
         Some(entry) => format!("the key of {} is trusted as {}, not as {role}", entry.name, entry.roles_text()),
     };
     Err(Failure::words(Exit::Refused, format!("{why}; nothing was {not_done}"))
@@ -140,6 +144,7 @@ pub fn hand_out(common: &Common, out: &OutArgs, kind: DocumentType, issued: &Iss
         return Err(Failure::words(Exit::Usage, format!("there is no station here to keep the {kind}"))
             .hint("name a folder for it with --out DIR"));
     }
+    let key = station.as_ref().map(|station| common.signing_key(station, "nothing was kept")).transpose()?;
     if let Some(folder) = &out.out {
         std::fs::create_dir_all(folder)
             .map_err(|e| Failure::words(Exit::Other, format!("{}: {e}", folder.display())))?;
@@ -147,8 +152,7 @@ pub fn hand_out(common: &Common, out: &OutArgs, kind: DocumentType, issued: &Iss
         files.push(put_document(folder, &issued.id, &jws, &issued.bytes).map_err(|e| keep_failure(&e))?);
     }
     let mut entry = None;
-    if let Some(station) = station {
-        let key = common.key(&station)?;
+    if let (Some(station), Some(key)) = (station, key) {
         let kept = keep_document(&station, &key, &issued.bytes).map_err(|e| keep_failure(&e))?;
         entry = Some(kept.entry);
         files.push(kept.path);

@@ -364,7 +364,7 @@ fn render(found: &BundleVerification) -> String {
 pub fn add(common: &Common, args: &AddArgs) -> Result<Exit, Failure> {
     let trust = args.trust.load(common)?;
     let station = common.station()?;
-    let key = common.key(&station)?;
+    let key = common.signing_key(&station, "nothing was taken in")?;
     let mut exit = Exit::Done;
     for file in files_of(&args.files)? {
         let bytes = read_file(&file, MAX_DOCUMENT)?;

@@ -204,6 +204,7 @@ pub fn rotate(common: &Common, args: &RotateArgs) -> Result<Exit, Failure> {
     }
     let out = args.out.clone().ok_or_else(|| Failure::words(Exit::Usage, "--out FILE is needed"))?;
     let old = args.key.load(common)?;
+    let _held = TrustStore::hold(&args.trust.path(common)?).map_err(store::trust_failure)?;
     let mut at = args.trust.store_file(common)?;
     let known = at.1.keys().iter().find(|k| k.kid == old.kid());
     let name = known.map(|k| k.name.clone()).ok_or_else(|| {

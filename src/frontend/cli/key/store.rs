@@ -151,6 +151,7 @@ fn change(
 ) -> Result<(), Failure> {
     let path = trust.path(common)?;
     let failed = trust_failure;
+    let _held = TrustStore::hold(&path).map_err(failed)?;
     let is_new = trust.trust.is_some() && !path.exists();
     let mut store = if is_new { TrustStore::default() } else { TrustStore::load_alone(&path).map_err(failed)? };
     edit(&mut store).map_err(failed)?;

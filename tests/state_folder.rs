@@ -1,0 +1,83 @@
+//! What a state folder may lie on, through the real binary.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use common::crash_fs::CrashFs;
+use common::station::{Station, both, text};
+
+fn run(state: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lastwrite")).args(args).arg("--state").arg(state).output().unwrap()
+}
+
+fn init(state: &Path) -> Output {
+    run(state, &["init", "--organization", "Example Org", "--station", "bench 1"])
+}
+
+/// A stick is FAT or exFAT as it is bought: `chmod 600` does nothing there.
+#[test]
+fn where_no_permissions_are_kept_nothing_is_left_behind_and_with_a_umask_it_works() {
+    let Some(stick) = CrashFs::without_permissions(0o022) else { return };
+    let state = stick.path().join("lastwrite");
+    // A second attempt says the same: nothing stands in its way.
+    for _ in 0..2 {
+        let output = init(&state);
+        let told = both(&output);
+        assert_eq!(output.status.code(), Some(3), "{told}");
+        assert!(told.contains("keeps no permissions") && told.contains("umask=077"), "{told}");
+        assert_eq!(std::fs::read_dir(stick.path()).unwrap().count(), 0, "{told}");
+    }
+    drop(stick);
+
+    let stick = CrashFs::without_permissions(0o077).unwrap();
+    let state = stick.path().join("lastwrite");
+    let output = init(&state);
+    assert_eq!(output.status.code(), Some(0), "{}", both(&output));
+    let elsewhere = Station::new();
+    let image = elsewhere.image("disk.img", 1 << 20);
+    let output = run(&state, &["--json", "wipe", text(&image), "--yes"]);
+    assert_eq!(output.status.code(), Some(0), "{}", both(&output));
+    let result = common::station::json_lines(&output.stdout).remove(0);
+    for args in [&["certificate", "verify", result["certificate"].as_str().unwrap()][..], &["custody", "audit"]] {
+        let output = run(&state, args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}\n{}", both(&output));
+    }
+}
+
+/// An auditor may have no right to write, and sees what is there.
+#[test]
+fn an_audit_against_a_checkpoint_writes_nothing_and_a_torn_end_is_told_by_whoever_sets_it_aside() {
+    let station = Station::new();
+    let image = station.image("disk.img", 1 << 16);
+    station.ok(&["wipe", text(&image), "--yes"]);
+    let point = station.path("1.checkpoint");
+    station.ok(&["custody", "checkpoint", "--out", text(&point)]);
+    let folder = station.state().join("custody");
+    let log = folder.join("log.jsonl");
+    let whole = std::fs::read(&log).unwrap();
+    // As if another process had died in the middle of a write.
+    std::fs::write(&log, [&whole[..], b"{\"payload\":\"abc"].concat()).unwrap();
+    std::fs::remove_file(folder.join("log.lock")).unwrap();
+    let all = || -> std::collections::BTreeMap<_, _> {
+        let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
+    };
+    let before = all();
+    let told = station.ok(&["custody", "audit", "--against", text(&point)]);
+    assert!(told.contains("Confirmed by 2 documents"), "{told}");
+    assert!(all() == before, "the audit wrote");
+
+    let again = station.image("again.img", 1 << 16);
+    let told = both(&station.expect(0, &["wipe", text(&again), "--yes"]));
+    let aside = folder.join(format!("torn-{}-0.bin", whole.len()));
+    let said = format!("its 15 bytes, which were never acknowledged, are set aside in {}", aside.display());
+    assert!(aside.exists() && told.contains(&said), "{told}");
+    // Once by whoever did it, and by every audit.
+    let third = station.image("third.img", 1 << 16);
+    assert!(!both(&station.expect(0, &["wipe", text(&third), "--yes"])).contains("set aside"));
+    let told = station.ok(&["custody", "audit"]);
+    assert!(told.contains("LOOK") && told.contains(text(&aside)) && told.contains("GOOD"), "{told}");
+}
