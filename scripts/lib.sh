@@ -4,18 +4,35 @@
 note() { printf '%s\n' "$*" >&2; }
 die() { note "error: $*"; exit 1; }
 
+# mkfs, losetup and the like: Debian's ordinary users, and root after a plain `su`, do not have these folders in
+# their PATH.
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+may_be_root() { [ "$(id -u)" = 0 ] || command -v sudo >/dev/null; }
+
 as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  else
+    may_be_root || die "you are not root and there is no sudo here. As root: $*"
+    sudo "$@"
+  fi
 }
 
 apt_updated=
+apt_update() {
+  if [ -n "$apt_updated" ]; then return; fi
+  as_root apt-get update -qq || note "apt-get update failed; going on with the lists that are there"
+  apt_updated=1
+}
+
 apt_install() {
   command -v apt-get >/dev/null || die "this machine has no apt-get; install by hand: $*"
-  if [ -z "$apt_updated" ]; then
-    note "installing: $*"
-    as_root apt-get update -qq || note "apt-get update failed; going on with the lists that are there"
-    apt_updated=1
-  fi
+  may_be_root || die "missing here: $*. You are not root and there is no sudo: nothing was installed.
+       As root: apt-get install $*
+       Then run this again."
+  note "installing: $*"
+  apt_update
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
     die "apt-get could not install: $*"
 }
@@ -24,9 +41,18 @@ apt_install() {
 need_tools() {
   local missing=() pair
   for pair in "$@"; do
-    PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+    command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
   done
   if [ ${#missing[@]} -gt 0 ]; then apt_install "${missing[@]}"; fi
+}
+
+# offers PACKAGE  whether the machine's package sources have it as a package that holds the program. Ubuntu has some
+# that only fetch a snap, which sees neither /tmp nor the tests' profiles.
+offers() {
+  local told
+  command -v apt-cache >/dev/null || return 1
+  told=$(apt-cache show --no-all-versions "$1" 2>/dev/null) || return 1
+  [ -n "$told" ] && ! grep -qiE '^(Pre-Depends|Depends):.*snapd|transitional (dummy )?package' <<<"$told"
 }
 
 # A C linker, libudev's headers, and a Rust that is new enough.
@@ -36,6 +62,8 @@ need_build_tools() {
   [ -f "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"
   if ! rust_is_new_enough; then
     note "installing a Rust toolchain"
+    # A new machine has no lists yet, and would seem to offer nothing.
+    if command -v apt-get >/dev/null && may_be_root; then apt_update; fi
     if apt_rust_is_new_enough; then
       apt_install cargo rustc
     elif apt-cache show rustup >/dev/null 2>&1; then
@@ -71,4 +99,17 @@ rust_is_new_enough() {
 build_release() {
   note "building (the first time takes some minutes)"
   cargo build --release --locked --quiet
+}
+
+# filters_match CARGO_OPTION... -- FILTER...  each filter names a test, or a word mistyped would pass as a good run
+filters_match() {
+  local options=() names filter
+  while [ "$1" != -- ]; do options+=("$1"); shift; done
+  shift
+  if [ $# -eq 0 ]; then return; fi
+  names=$(cargo test --locked --quiet "${options[@]}" -- --list </dev/null) || die "the tests could not be listed"
+  names=$(sed -n 's/: test$//p' <<<"$names")
+  for filter in "$@"; do
+    grep -qF -- "$filter" <<<"$names" || die "no test has \"$filter\" in its name; nothing was tested"
+  done
 }

@@ -196,20 +196,28 @@ fn room_of(inside: &Path) -> String {
 /// `use crate::{media::{A, B}, units}`, and every `super::` that climbs out of the room.
 fn crate_paths(code: &str, inside: &Path) -> BTreeSet<String> {
     let mut paths = BTreeSet::new();
-    let tokens: Vec<&str> = tokens(code);
     // Modules from the crate's root to this file: src/a/b.rs is a::b, src/a/mod.rs is a.
     let mut module: Vec<String> =
         inside.with_extension("").components().map(|c| c.as_os_str().to_str().unwrap().to_owned()).collect();
     if module.last().is_some_and(|m| m == "mod") {
         module.pop();
     }
+    // As many `super` as the file is deep lead to the crate's root, and one more inside `mod tests`, which stands last.
+    let (before, tests) = code.split_at(code.find("mod tests {").unwrap_or(code.len()));
+    climb(&tokens(before), module.len(), &mut paths);
+    climb(&tokens(tests), module.len() + 1, &mut paths);
+    paths
+}
+
+/// The paths of tokens that lie `depth` modules below the crate's root.
+fn climb(tokens: &[&str], depth: usize, paths: &mut BTreeSet<String>) {
     let mut i = 0;
     while i < tokens.len() {
         if tokens[i] == "crate"
             && tokens.get(i + 1) == Some(&"::")
             && i.checked_sub(1).is_none_or(|p| tokens[p] != "in")
         {
-            expand(&tokens, i + 2, String::new(), &mut paths);
+            expand(tokens, i + 2, String::new(), paths);
         }
         if tokens[i] == "super" && i.checked_sub(1).is_none_or(|p| tokens[p] != "::") {
             let mut up = 0;
@@ -218,14 +226,12 @@ fn crate_paths(code: &str, inside: &Path) -> BTreeSet<String> {
                 up += 1;
                 j += 2;
             }
-            // As many as the file is deep, and one less inside `mod tests`: the crate's root.
-            if up >= module.len() + usize::from(code.contains("mod tests {")) && up > 0 {
-                expand(&tokens, j, String::new(), &mut paths);
+            if up >= depth && up > 0 {
+                expand(tokens, j, String::new(), paths);
             }
         }
         i += 1;
     }
-    paths
 }
 
 /// Reads a path or a group of paths from token `at`; returns the token after it.
@@ -397,6 +403,8 @@ mod of_the_test {
         is_reported("frontend/cli/wipe.rs", "use crate::sanitize::Journal;");
         is_reported("media/mod.rs", "use super::sys::ioctl;");
         is_reported("device/scan.rs", "use super::super::overwrite::Engine;");
+        is_reported("device/scan.rs", "use super::super::overwrite::Engine;\nmod tests { use super::*; }");
+        is_reported("scheme/a.rs", "mod tests { use super::super::super::device::Claim; }");
         is_reported("policy/mod.rs", "use\n    crate::\n    station as s;");
         is_reported("sanitize/record.rs", "use crate::device::Claim;");
         is_reported("sanitize/record.rs", "use crate::sanitize::journal::Journal;");

@@ -306,16 +306,24 @@ fn good_and_changed() -> tempfile::TempDir {
 
 /// A program that is not ours takes the good one, and says of the other what is wrong.
 fn says_what_is_good(dir: &tempfile::TempDir, program: &[&str], wrong: &str) {
-    let run = |file: &str| {
-        let mut command = Command::new(program[0]);
-        command.current_dir(dir.path()).args(&program[1..]).args([file, "trust.jwks.json"]).output().unwrap()
+    let id = id_of(&payload());
+    common::strangers::say_what_is_good(dir.path(), program, &["S5Y2NJ0R123456", id.as_str()], wrong);
+}
+
+/// Our own program, also where it is built without `erase` (`.ci/run`), with no state folder.
+#[test]
+fn the_program_verifies_a_good_certificate_and_refuses_a_changed_one() {
+    let dir = good_and_changed();
+    let verify = |file: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lastwrite"));
+        command.current_dir(dir.path()).env_remove("LASTWRITE_STATE").args(["--state", "nothing"]);
+        command.args(["certificate", "verify", file, "--trust", "trust.jwks.json"]).output().unwrap()
     };
-    let good = run("good.json");
-    assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));
-    let said = String::from_utf8_lossy(&good.stdout).into_owned();
-    assert!(said.contains("S5Y2NJ0R123456") && said.contains(&id_of(&payload())), "{said}");
-    let changed = run("changed.json");
-    assert!(String::from_utf8_lossy(&changed.stderr).contains(wrong), "{changed:?}");
+    std::fs::copy(dir.path().join("good.json"), dir.path().join(format!("{}.json", id_of(&payload())))).unwrap();
+    let good = verify(&format!("{}.json", id_of(&payload())));
+    assert_eq!(good.status.code(), Some(0), "{}", common::station::both(&good));
+    let changed = verify("changed.json");
+    assert_eq!(changed.status.code(), Some(5), "{}", common::station::both(&changed));
 }
 
 #[test]

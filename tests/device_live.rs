@@ -11,6 +11,7 @@ use std::path::Path;
 
 use common::holder::Holder;
 use common::loopdev::{LoopDevice, Mounted};
+use common::system_disk::disks_of_root;
 use common::{is_root, skip, tool};
 use lastwrite::device::{
     ClaimError, ClaimMode, ResolveError, Roots, TargetRule, claim, find_by_identity, inventory, resolve, resolve_all,
@@ -425,9 +426,14 @@ fn an_unattached_loop_device_is_no_drive() {
 
 #[test]
 fn the_disk_this_system_runs_from_is_protected() {
-    let root = fs::metadata("/").unwrap().dev();
+    let disks = disks_of_root();
+    if disks.is_empty() {
+        return skip("the root file system leads to no disk here (a container?)");
+    }
     let media = inventory(&Roots::live()).unwrap();
-    let system = media.iter().find(|m| fs::metadata(&m.path).is_ok_and(|meta| meta.rdev() == root));
-    let Some(system) = system else { return eprintln!("the root filesystem is on no bare disk here: nothing to see") };
-    assert!(system.protections.iter().any(|p| matches!(p, Protection::SystemMedium { .. })), "{system:?}");
+    for disk in disks {
+        let system = media.iter().find(|m| m.path == disk);
+        let system = system.unwrap_or_else(|| panic!("{} is not in the inventory", disk.display()));
+        assert!(system.protections.iter().any(|p| matches!(p, Protection::SystemMedium { .. })), "{system:?}");
+    }
 }

@@ -39,25 +39,29 @@ fn fifty_kills_at_random_instants_and_every_run_ends_once() {
     let began = Instant::now();
     station.ok(&fresh);
     let whole = began.elapsed();
-    let (mut kills, mut runs, mut resumed, mut in_the_middle) = (0, 1, 0, 0);
+    let (mut kills, mut open_at_kill, mut runs, mut resumed, mut in_the_middle) = (0, 0, 1, 0, 0);
     let mut random = 0x2545_F491_4F6C_DD1D_u64;
     while kills < KILLS {
         disk.poke(0, &content);
         let mut first = true;
-        // A run that was killed has less before it: half of its length reaches all of it, and in time its end.
-        let mut patience = whole / 2;
+        let mut more = Duration::ZERO;
         loop {
             let begun = !station.files("journal").is_empty();
             let mut child = spawn(&station, if first || !begun { &fresh } else { &again });
+            // A fresh run is killed anywhere in it. One that was killed has less before it: half of its length reaches
+            // all of it, and in time its end.
+            let reach = if first || !begun { whole } else { whole / 2 };
+            let patience = reach + more;
             first = false;
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             std::thread::sleep(patience.mul_f64((random >> 33) as f64 / f64::from(1u32 << 31)));
-            patience += whole / 20;
+            more += whole / 20;
             let killed = matches!(child.try_wait(), Ok(None));
             child.kill().unwrap();
             child.wait().unwrap();
             disk.wait_until_free();
             kills += usize::from(killed);
+            open_at_kill += usize::from(killed && has_begun(&station));
             // Killed between creating the journal and its first line, a run leaves nothing to resume: it
             // begins anew.
             if certificates(&station).len() > runs && station.files("journal").is_empty() {
@@ -80,8 +84,18 @@ fn fifty_kills_at_random_instants_and_every_run_ends_once() {
         resumed += usize::from(!taken_up.is_empty());
         in_the_middle += taken_up.iter().filter(|place| place["offset"] != "0").count();
     }
-    eprintln!("{kills} kills over {runs} runs of {whole:?}: {resumed} resumed, {in_the_middle} times in the middle");
+    eprintln!(
+        "{kills} kills over {runs} runs of {whole:?}, {open_at_kill} of them at an open run: {resumed} runs resumed, \
+         {in_the_middle} times in the middle"
+    );
+    // A kill before the journal, or after it is closed, tries nothing of what is tried here.
+    assert!(open_at_kill >= 20, "{open_at_kill} of {kills} kills met a run that can be resumed");
     assert!(resumed >= 3 && in_the_middle >= 3, "{resumed} runs were resumed, {in_the_middle} times within a pass");
+}
+
+/// Whether there is a run to resume: a journal with its first entry.
+fn has_begun(station: &Station) -> bool {
+    station.files("journal").iter().any(|file| std::fs::read(file).is_ok_and(|journal| journal.contains(&b'\n')))
 }
 
 /// A kill while one is written may leave its temporary file.

@@ -13,6 +13,7 @@ use lastwrite::overwrite::*;
 use lastwrite::scheme::{Pattern, StreamKey};
 use lastwrite::units::{Bytes, LbaRange, SectorSize};
 use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 
 /// What one call does to the bytes, apart from what a block does always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,35 +171,60 @@ fn tricks() -> impl Strategy<Value = Vec<Trick>> {
     })
 }
 
+/// Whether the verification was clean, so that the medium was held against the pattern.
+fn is_true_if_clean(
+    pattern: &Pattern,
+    size: usize,
+    write_tricks: Vec<Trick>,
+    read_tricks: Vec<Trick>,
+    retries: u32,
+) -> Result<bool, TestCaseError> {
+    let disk = Arc::new(FaultyDisk { write_tricks, read_tricks, ..FaultyDisk::of(size) });
+    let engine = engine();
+    let written = run(&engine, &disk, PassOp::Write, pattern, limits(retries));
+    let verified = run(&engine, &disk, PassOp::Verify, pattern, limits(retries));
+    for outcome in [&written, &verified] {
+        match outcome.end {
+            PassEnd::Complete => prop_assert_eq!(outcome.watermark, Bytes(size as u64)),
+            PassEnd::DeviceGone { .. } => prop_assert!(!outcome.ledger.is_clean()),
+            ref other => prop_assert!(false, "{:?}", other),
+        }
+        let all_done = outcome.done == Bytes(size as u64);
+        prop_assert_eq!(all_done, outcome.ledger.is_clean(), "{:?}", outcome);
+    }
+    let clean = matches!(verified.end, PassEnd::Complete) && verified.ledger.is_clean();
+    let honest_reads = disk.read_tricks.iter().all(|t| !matches!(t, Trick::Misdirects(_)));
+    // Misdirected reads do not pass for a stream either.
+    let counts = clean && (honest_reads || matches!(pattern, Pattern::Random { .. }));
+    if counts {
+        prop_assert!(holds(&disk, pattern), "a clean verification of a medium that does not hold the pattern");
+    }
+    Ok(counts)
+}
+
+/// Most of the disks are too bad for a clean verification, of which alone this says anything: as many are tried as it
+/// takes for twenty, and ten times as many must do.
+#[test]
+fn a_clean_result_is_true() {
+    let clean = std::cell::Cell::new(0);
+    let case = (pattern(), 1usize..400_000, tricks(), tricks(), 0u32..4);
+    for round in 0.. {
+        let mut runner = TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
+        let outcome = runner.run(&case, |(pattern, size, write_tricks, read_tricks, retries)| {
+            let counts = is_true_if_clean(&pattern, size, write_tricks, read_tricks, retries)?;
+            clean.set(clean.get() + u32::from(counts));
+            Ok(())
+        });
+        outcome.unwrap_or_else(|error| panic!("{error}"));
+        if clean.get() >= 20 {
+            break;
+        }
+        assert!(round < 9, "{} clean verifications in 1500 cases", clean.get());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_clean_result_is_true(
-        pattern in pattern(), size in 1usize..400_000, write_tricks in tricks(), read_tricks in tricks(), retries in 0u32..4,
-    ) {
-        let disk = Arc::new(FaultyDisk { write_tricks, read_tricks, ..FaultyDisk::of(size) });
-        let engine = engine();
-        let written = run(&engine, &disk, PassOp::Write, &pattern, limits(retries));
-        let verified = run(&engine, &disk, PassOp::Verify, &pattern, limits(retries));
-        for outcome in [&written, &verified] {
-            match outcome.end {
-                PassEnd::Complete => prop_assert_eq!(outcome.watermark, Bytes(size as u64)),
-                PassEnd::DeviceGone { .. } => prop_assert!(!outcome.ledger.is_clean()),
-                ref other => prop_assert!(false, "{:?}", other),
-            }
-            let all_done = outcome.done == Bytes(size as u64);
-            prop_assert_eq!(all_done, outcome.ledger.is_clean(), "{:?}", outcome);
-        }
-        let clean = |o: &PassOutcome| matches!(o.end, PassEnd::Complete) && o.ledger.is_clean();
-        let honest_reads = disk.read_tricks.iter().all(|t| !matches!(t, Trick::Misdirects(_)));
-        if clean(&verified) && honest_reads {
-            prop_assert!(holds(&disk, &pattern), "a clean verification of a medium that does not hold the pattern");
-        }
-        if clean(&verified) && matches!(pattern, Pattern::Random { .. }) {
-            prop_assert!(holds(&disk, &pattern), "misdirected reads do not pass for a stream either");
-        }
-    }
 
     #[test]
     fn the_ledger_is_exact(

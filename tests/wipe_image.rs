@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 
 use common::station::{MARK, Station, both, json_lines, marks_in, text};
+use common::strangers::say_what_is_good;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -150,6 +151,39 @@ fn a_manifest_names_many_and_a_table_comes_back() {
     std::fs::write(&a, common::station::marked(8192)).unwrap();
     std::fs::write(&manifest, "serial,target\n,x\nS,\nS,\n").unwrap();
     station.expect(2, &["wipe", "--yes", "--manifest", text(&manifest)]);
+}
+
+/// As docs/verify-without-lastwrite.md tells, with nothing of ours: a certificate that a run made, by the trust store
+/// that the station made.
+#[test]
+fn openssl_and_joserfc_verify_what_a_wipe_signed_and_refuse_it_changed() {
+    let station = Station::new();
+    let image = station.image("disk.img", 1 << 20);
+    let result = &station.json(0, &["wipe", text(&image), "--yes", "--asset", "A-1"])[0];
+    let certificate = std::path::Path::new(result["certificate"].as_str().unwrap());
+    let id = certificate.file_stem().unwrap().to_str().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    std::fs::copy(certificate, place("good.json")).unwrap();
+    std::fs::copy(station.state().join("trust.jwks.json"), place("trust.jwks.json")).unwrap();
+    let mut changed: serde_json::Value = serde_json::from_slice(&std::fs::read(certificate).unwrap()).unwrap();
+    let mut payload = changed["payload"].as_str().unwrap().to_owned();
+    let middle = payload.len() / 2;
+    let other = if payload[middle..].starts_with('A') { "B" } else { "A" };
+    payload.replace_range(middle..=middle, other);
+    changed["payload"] = payload.into();
+    std::fs::write(place("changed.json"), changed.to_string()).unwrap();
+    for (name, first_line) in [("verify.sh", "# verify.sh"), ("verify.py", "# verify.py")] {
+        std::fs::write(place(name), common::block_of_page(first_line)).unwrap();
+    }
+    if !common::has("openssl") {
+        return common::skip("openssl is not installed");
+    }
+    // The raw signing input, through `openssl pkeyutl -verify -rawin`.
+    let words = ["Signature Verified Successfully", id, "\"role\":\"station\""];
+    say_what_is_good(folder.path(), &["sh", "verify.sh"], &words, "Signature Verification Failure");
+    let Some(python) = common::python_with_joserfc() else { return };
+    say_what_is_good(folder.path(), &[&python, "verify.py"], &[id, "'role': 'station'"], "BadSignature");
 }
 
 #[test]

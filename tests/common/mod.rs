@@ -1,6 +1,7 @@
 //! What the integration tests share.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 pub mod crash_fs;
@@ -12,8 +13,10 @@ pub mod loopdev;
 pub mod places;
 pub mod postgres;
 pub mod station;
+pub mod strangers;
 #[cfg(feature = "erase")]
 pub mod sysfs_tree;
+pub mod system_disk;
 pub mod tsa;
 pub mod webdriver;
 
@@ -25,6 +28,41 @@ pub fn skip(why: &str) {
         panic!("LASTWRITE_NO_SKIP=1 is set, but this test cannot run: {why}");
     }
     eprintln!("skipped: {why} ({})", std::panic::Location::caller());
+}
+
+/// Kinds of tests that need what not every machine's package sources have. `scripts/test` names those that this machine
+/// cannot run in `LASTWRITE_LEFT_OUT`, and says so; `.ci/run` leaves none out.
+const MAY_BE_LEFT_OUT: [&str; 2] = ["browser", "drives"];
+
+/// Whether this run leaves that kind of tests out; says so where it does, also under `LASTWRITE_NO_SKIP=1`.
+#[track_caller]
+pub fn is_left_out(kind: &str) -> bool {
+    let left_out = leaves_out(&std::env::var("LASTWRITE_LEFT_OUT").unwrap_or_default(), kind);
+    if left_out {
+        eprintln!("skipped: LASTWRITE_LEFT_OUT names {kind} ({})", std::panic::Location::caller());
+    }
+    left_out
+}
+
+/// Whether a list leaves a kind out. It can name no kind but those that may be missing.
+pub fn leaves_out(list: &str, kind: &str) -> bool {
+    let names = list.split(',').filter(|name| !name.is_empty());
+    names.fold(false, |found, name| {
+        assert!(MAY_BE_LEFT_OUT.contains(&name), "LASTWRITE_LEFT_OUT: no kind {name:?} may be left out");
+        found || name == kind
+    })
+}
+
+/// The published test vectors: `LASTWRITE_VECTORS`, or what `scripts/fetch-vectors` fetched; otherwise skips.
+#[track_caller]
+pub fn vectors() -> Option<PathBuf> {
+    let fetched = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/vectors");
+    let folder = std::env::var_os("LASTWRITE_VECTORS").map_or_else(fetched, PathBuf::from);
+    if !folder.is_dir() {
+        skip(&format!("no published vectors in {} (scripts/fetch-vectors fetches them)", folder.display()));
+        return None;
+    }
+    Some(folder)
 }
 
 /// Whether a program can be started.
@@ -73,8 +111,8 @@ pub fn python_with_joserfc() -> Option<String> {
 
 /// A `node_modules` folder that holds jose (LASTWRITE_NODE_MODULES; `scripts/test` makes one).
 #[track_caller]
-pub fn node_modules_with_jose() -> Option<std::path::PathBuf> {
-    let folder = std::env::var_os("LASTWRITE_NODE_MODULES").map(std::path::PathBuf::from);
+pub fn node_modules_with_jose() -> Option<PathBuf> {
+    let folder = std::env::var_os("LASTWRITE_NODE_MODULES").map(PathBuf::from);
     if let Some(folder) = folder.filter(|folder| folder.join("jose").is_dir())
         && has("node")
     {

@@ -20,7 +20,12 @@ impl Browser {
     /// Starts chromedriver and a browser; skips where they are not installed.
     #[track_caller]
     pub fn start() -> Option<Browser> {
-        if !super::has("chromedriver") || !super::has("chromium") {
+        if super::is_left_out("browser") {
+            return None;
+        }
+        // Chromedriver finds either by itself.
+        let installed = ["chromium", "chromium-browser"].iter().any(|name| super::has(name));
+        if !super::has("chromedriver") || !installed {
             super::skip("needs chromium and chromedriver (packages chromium, chromium-driver)");
             return None;
         }
