@@ -203,6 +203,22 @@ fn a_drive_that_is_not_here_waits() {
     assert_eq!(marks_in(&image), 0);
 }
 
+/// Who gives a reason means to give the run up: it must not go on erasing because `--abandon` was left out.
+#[test]
+fn a_reason_alone_does_not_go_on() {
+    let station = Station::new();
+    let image = station.image("disk.img", 100 << 20);
+    wipe_and_kill(&station, &image, &["--yes"]);
+    let (journal, content) = (station.files("journal").remove(0), std::fs::read(&image).unwrap());
+    let (run, entries) = (journal.file_stem().unwrap().to_str().unwrap(), std::fs::read(&journal).unwrap());
+    for (which, word) in [(run, "--abandon"), ("--yes", "--yes")] {
+        let told = both(&station.expect(2, &["resume", which, "--reason", "drive is dead"]));
+        assert!(told.contains(word), "{told}");
+    }
+    assert!(std::fs::read(&image).unwrap() == content, "nothing was written");
+    assert_eq!(std::fs::read(&journal).unwrap(), entries);
+}
+
 /// A journal that is moved to `closed/` between the listing and the look at it.
 #[test]
 fn a_run_that_ends_meanwhile_does_not_keep_the_others_from_going_on() {

@@ -29,7 +29,8 @@ pub struct ResumeArgs {
     #[arg(long, requires = "runs", requires = "reason")]
     abandon: bool,
     /// Why a run is given up
-    #[arg(long, value_name = "TEXT")]
+    // Clap waives the requirement beside what `--abandon` conflicts with.
+    #[arg(long, value_name = "TEXT", requires = "abandon", conflicts_with = "yes")]
     reason: Option<String>,
     /// File with PSIDs, where runs that revert a drive by its PSID go on [default: asked for]
     #[arg(long, value_name = "FILE")]
