@@ -172,11 +172,19 @@ fn the_certificate_says_that_it_was_resumed_under_another_name() {
 
     let open = &station.json(0, &["resume"])[0];
     assert_eq!(open["attached"], serde_json::json!([text(&moved)]));
-    let result = &station.json(0, &["resume", &token])[0];
+    let output = station.expect(0, &["--json", "resume", &token]);
+    let result = &common::station::json_lines(&output.stdout)[0];
+    // Told under the name that it has now: the old one is another device's.
+    assert_eq!((&result["target"], &result["medium"]["path"]), (&text(&moved).into(), &text(&moved).into()));
+    let told = String::from_utf8(output.stderr).unwrap();
+    let events: Vec<_> = told.lines().filter(|line| line.starts_with("{\"event\"")).collect();
+    assert!(!events.is_empty() && !told.contains(&format!("{:?}", text(&blocker))), "{told}");
+    assert!(events.iter().all(|event| event.contains(&format!("\"path\":{:?}", text(&moved)))), "{told}");
     let certificate = result["certificate"].as_str().unwrap();
     let facts = station.json(0, &["certificate", "show", certificate])[0]["document"]["facts"].clone();
     assert_eq!(facts["resumed"].as_array().unwrap().len(), 1);
     assert_eq!(facts["resumed"][0]["path"], text(&moved));
+    assert_eq!(facts["medium"]["path"], text(drive.path()), "as it was found when it was planned");
     assert_eq!(marks_in(drive.backing_file()), 0);
     assert_eq!(marks_in(other.path()), 2048, "the device that took the name was not touched");
     station.ok(&["verify-media", text(&moved), "--certificate", certificate]);

@@ -131,7 +131,7 @@ pub fn execute(
         held: Arc::default(),
         watch: audience.watch,
     };
-    let left: Vec<TargetResult> = runs.iter().map(|run| left_at_once(run.plan())).collect();
+    let left: Vec<TargetResult> = runs.iter().map(|run| left_at_once(Named::of(run))).collect();
     let results = RefCell::new(left.iter().map(|_| None).collect::<Vec<Option<TargetResult>>>());
     let end = |index: usize, result: TargetResult| {
         (audience.ended)(index, &result);
@@ -179,12 +179,11 @@ pub(super) struct Named {
 
 impl Named {
     fn of(ready: &Ready) -> Named {
-        let plan = ready.plan().clone();
-        let target = match ready {
-            Ready::Resumed(taken) => taken.medium.path.clone(),
-            Ready::Fresh(_) | Ready::Sealed(_) => plan.medium.path.clone(),
-        };
-        Named { plan, target }
+        let mut plan = ready.plan().clone();
+        if let Ready::Resumed(taken) = ready {
+            plan.medium.is_now_at(&taken.medium);
+        }
+        Named { target: plan.medium.path.clone(), plan }
     }
 }
 
@@ -410,10 +409,11 @@ fn judge(waiting: &Mutex<Vec<Waiting>>, roots: &Roots, (station, log): (&Station
 }
 
 /// A run that had not ended when a second signal asked to leave at once.
-fn left_at_once(plan: &RunPlan) -> TargetResult {
+fn left_at_once(Named { plan, target }: Named) -> TargetResult {
     TargetResult {
+        target,
         message: "left at once, before it had stopped".to_owned(),
-        ..cut_result(plan, Cut::Stopped(Stopped::Asked))
+        ..cut_result(&plan, Cut::Stopped(Stopped::Asked))
     }
 }
 

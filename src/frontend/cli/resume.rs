@@ -132,7 +132,11 @@ fn is_named(run: &Interrupted, name: &str) -> bool {
             by_id
                 || medium.identity.serial.as_deref() == Some(name)
                 || medium.confirm_token == name
-                || medium.path.as_os_str() == name
+                // The name that it had when the run began may be another drive's now.
+                || match run.media.as_slice() {
+                    [] => medium.path.as_os_str() == name,
+                    media => media.iter().any(|medium| medium.path.as_os_str() == name),
+                }
         }
         InterruptedState::Empty | InterruptedState::Corrupt(_) => by_id,
     }

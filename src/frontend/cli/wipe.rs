@@ -195,8 +195,7 @@ pub fn execute(
 ) -> Result<Vec<TargetResult>, Failure> {
     let display = Display::new(common.json);
     let ended = |_: usize, result: &TargetResult| {
-        let path = result.medium.as_ref().map_or(&result.target, |medium| &medium.path);
-        display.ended(path, || report(common, result));
+        display.ended(result.run_id.as_deref().unwrap_or_default(), || report(common, result));
     };
     let audience = Audience { watch: &|event| display.show(event), ended: &ended };
     let results = station::execute(station, key, ready, how, audience).map_err(|error| match error {
