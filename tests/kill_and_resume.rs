@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use common::fuse_disk::{Effect, Fault, FaultyDisk, On};
 use common::loopdev::{LoopDevice, attach, detach};
 use common::station::{MARK, Station, both, marked, marks_in, text};
+use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest, Sha256};
 
 const KILLS: usize = 50;
@@ -227,6 +228,49 @@ fn a_reason_alone_does_not_go_on() {
     assert_eq!(std::fs::read(&journal).unwrap(), entries);
 }
 
+/// Whoever asks for all of them hears of each that does not go on, and a script by the exit code.
+#[test]
+fn what_resume_leaves_out_is_told_and_counts() {
+    let station = Station::new();
+    let image = station.image("disk.img", 100 << 20);
+    wipe_and_kill(&station, &image, &["--yes"]);
+    let journal = station.files("journal").remove(0);
+    let run = journal.file_stem().unwrap().to_str().unwrap();
+    let told = |target: &str, word: &str| {
+        for which in ["--yes", run] {
+            let told = station.json(6, &["resume", which]);
+            let [one] = &told[..] else { panic!("{told:?}") };
+            assert_eq!((&one["outcome"], &one["run_id"]), (&"interrupted".into(), &run.into()));
+            assert_eq!(one["target"], target);
+            assert!(one["message"].as_str().unwrap().contains(word) && one["advice"].is_string(), "{one}");
+        }
+    };
+    let away = station.path("away.img");
+    std::fs::rename(&image, &away).unwrap();
+    told(run, "is not attached");
+    std::fs::rename(&away, &image).unwrap();
+    let held = std::fs::File::open(&journal).unwrap();
+    let held = Flock::lock(held, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error).unwrap();
+    told(text(&image), "work");
+    drop(held);
+
+    let corrupt = "0".repeat(32);
+    let path = station.state().join("journal").join(format!("{corrupt}.jsonl"));
+    std::fs::write(&path, "garbage\nmore garbage\n").unwrap();
+    let told = station.json(5, &["resume", "--yes"]);
+    let end = |of: &serde_json::Value| [&of["run_id"], &of["outcome"]].map(|it| it.as_str().unwrap().to_owned());
+    assert_eq!(told.iter().map(end).collect::<Vec<_>>(), [[corrupt.as_str(), "error"], [run, "pass"]]);
+    assert!(told[0]["advice"].as_str().unwrap().contains(&format!("--abandon {corrupt}")), "{told:?}");
+    assert_eq!(marks_in(&image), 0);
+    station.expect(5, &["resume", "--yes"]);
+    // A run of which only the name was made.
+    std::fs::write(&path, "").unwrap();
+    let told = station.json(3, &["resume", "--yes"]);
+    assert_eq!((&told[0]["outcome"], &told[0]["run_id"]), (&"refused".into(), &corrupt.as_str().into()), "{told:?}");
+    assert!(told[0]["message"].as_str().unwrap().contains("had written nothing"), "{told:?}");
+    assert!(station.json(0, &["resume", "--yes"]).is_empty());
+}
+
 /// A journal that is moved to `closed/` between the listing and the look at it.
 #[test]
 fn a_run_that_ends_meanwhile_does_not_keep_the_others_from_going_on() {
@@ -355,8 +399,10 @@ fn a_run_that_has_written_nothing_goes_on_only_on_the_very_file() {
     let mut born = serde_json::Value::Null;
     rewrite(&station, 2, |plan| born = plan["file_born"].take());
     let is_refused = || {
-        let told = both(&station.expect(3, &["resume", "--yes"]));
-        assert!(told.contains("may be another medium") && told.contains("--confirm"), "{told}");
+        let told = station.json(3, &["resume", "--yes"]).remove(0);
+        assert_eq!((&told["outcome"], &told["target"]), (&"refused".into(), &text(&image).into()), "{told}");
+        assert!(told["message"].as_str().unwrap().contains("may be another medium"), "{told}");
+        assert!(told["advice"].as_str().unwrap().contains("--confirm"), "{told}");
         assert!(std::fs::read(&image).unwrap() == other, "nothing was written");
     };
     is_refused();

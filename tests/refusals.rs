@@ -260,8 +260,10 @@ fn a_corrupt_journal_is_shown_and_left_alone() {
     station.expect(5, &["resume", "00112233445566778899aabbccddeeff"]);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "garbage\nmore garbage\n");
     // Given up, it is kept aside as it was.
-    let told = station.ok(&["resume", "--abandon", "00112233445566778899aabbccddeeff", "--reason", "disk error"]);
-    assert!(station.json(0, &["resume"]).is_empty(), "{told}");
+    let abandon = ["resume", "--abandon", "00112233445566778899aabbccddeeff", "--reason", "disk error"];
+    let told = station.json(0, &abandon);
+    assert_eq!((told.len(), &told[0]["outcome"], &told[0]["run_id"]), (1, &"abandoned".into(), &abandon[2].into()));
+    assert!(station.json(0, &["resume"]).is_empty(), "{told:?}");
     let aside = station.state().join("journal/corrupt/00112233445566778899aabbccddeeff.jsonl");
     assert_eq!(std::fs::read_to_string(aside).unwrap(), "garbage\nmore garbage\n");
 }

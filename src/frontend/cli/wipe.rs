@@ -12,6 +12,7 @@ use super::own_files::OwnFiles;
 use super::plan::{self, WishArgs};
 use super::progress::Display;
 use super::refused::{refusal, refused_medium};
+use super::results::{exit_of, report};
 use super::{Common, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::media::{Kind, Medium};
@@ -394,52 +395,6 @@ pub fn warn_if_forgetful(station: &Station, out: Option<&Path>) -> Result<(), Fa
                     .hint("name a second place on a medium that stays with --out DIR, or another state folder with --state DIR")),
             }
         }
-    }
-}
-
-/// The exit code of one result; the worst of several decides.
-pub fn exit_of(result: &TargetResult) -> Exit {
-    match result.outcome {
-        Outcome::Pass => Exit::Done,
-        Outcome::Fail => Exit::Failed,
-        Outcome::Refused => Exit::Refused,
-        Outcome::Interrupted => Exit::Interrupted,
-        Outcome::Error => Exit::Other,
-    }
-}
-
-fn report(common: &Common, result: &TargetResult) {
-    if common.json {
-        output::json(result);
-    } else {
-        print(result);
-    }
-}
-
-fn print(result: &TargetResult) {
-    let name = match &result.medium {
-        Some(medium) => format!("{} ({})", result.target.display(), medium.identity.label()),
-        None => result.target.display().to_string(),
-    };
-    let word = match result.outcome {
-        Outcome::Pass => "PASS",
-        Outcome::Fail => "FAIL",
-        Outcome::Refused => "REFUSED",
-        Outcome::Interrupted => "INTERRUPTED",
-        Outcome::Error => "ERROR",
-    };
-    let message = &result.message;
-    // Many errors name their target already.
-    let named = message.starts_with(&*result.target.to_string_lossy());
-    output::line(&if named { format!("{word:<12} {message}") } else { format!("{word:<12} {name}: {message}") });
-    if let Some(path) = &result.certificate {
-        output::line(&format!("{:<12} certificate    {}", "", path.display()));
-    }
-    if let Some(path) = &result.failure_report {
-        output::line(&format!("{:<12} failure report {}", "", path.display()));
-    }
-    if let Some(advice) = &result.advice {
-        output::line(&format!("{:<12} {advice}", ""));
     }
 }
 
