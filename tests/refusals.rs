@@ -301,6 +301,9 @@ fn what_cannot_be_written_in_the_end_is_refused_at_the_start() {
     let lot = station.path("lot.csv");
     std::fs::write(&lot, format!("target\n{}\n", text(&image))).unwrap();
     station.expect(2, &["wipe", "--yes", "--manifest", text(&lot), "--results", text(&file)]);
+    let nowhere = station.path("nowhere/results.csv");
+    let told = both(&station.expect(1, &["wipe", "--yes", "--manifest", text(&lot), "--results", text(&nowhere)]));
+    assert!(told.contains("nothing was touched") && told.contains("--results"), "{told}");
     station.expect(2, &["wipe", text(&image), "--yes", "--checkpoint", "nan"]);
     assert_eq!(marks_in(&image), 8);
 }

@@ -143,8 +143,31 @@ fn a_manifest_names_many_and_a_table_comes_back() {
     assert!(rows[3].contains("refused") && rows[3].contains("no attached drive has serial"), "{table}");
     assert_eq!(marks_in(&a) + marks_in(&b), 0);
     std::fs::write(&a, common::station::marked(8192)).unwrap();
-    std::fs::write(&manifest, "serial,target\n,x\nS,\nS,\n").unwrap();
-    station.expect(2, &["wipe", "--yes", "--manifest", text(&manifest)]);
+    for (bad, why) in [("serial,target\n,x\nS,\nS,\n", "twice"), ("serial,asset_tag\n", "it names no medium")] {
+        std::fs::write(&manifest, bad).unwrap();
+        let told = both(&station.expect(2, &["wipe", "--yes", "--manifest", text(&manifest)]));
+        assert!(told.contains(why), "{told}");
+    }
+}
+
+/// A script joins what it asked for with what it is told.
+#[test]
+fn a_target_is_told_as_it_was_named() {
+    let station = Station::new();
+    let image = std::fs::canonicalize(station.image("disk.img", 4096)).unwrap();
+    let link = station.path("by-tag");
+    std::os::unix::fs::symlink(&image, &link).unwrap();
+    for (code, words) in [(0, &["plan"][..]), (3, &["wipe"]), (0, &["wipe", "--yes"])] {
+        let result = &station.json(code, &[words, &[text(&link)]].concat())[0];
+        let names = (&result["target"], &result["medium"]["path"]);
+        assert_eq!(names, (&text(&link).into(), &text(&image).into()), "{result}");
+    }
+    let lot = station.path("lot.csv");
+    std::fs::write(&lot, format!("target\n{}\n", text(&link))).unwrap();
+    station.ok(&["wipe", "--yes", "--manifest", text(&lot)]);
+    let table = std::fs::read_to_string(station.path("lot.results.csv")).unwrap();
+    let row = table.lines().nth(1).unwrap();
+    assert!(row.starts_with(&format!(",,,{},pass,", text(&link))) && row.ends_with(text(&image)), "{table}");
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub enum Outcome {
 pub struct TargetResult {
     /// How it ended.
     pub outcome: Outcome,
-    /// As it was named.
+    /// As it was named; of a run that was taken up, where its medium is now.
     pub target: PathBuf,
     /// Run id, when a run existed.
     pub run_id: Option<String>,

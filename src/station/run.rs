@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -72,7 +72,12 @@ pub enum ExecuteError {
 #[derive(Debug)]
 pub enum Ready {
     /// New.
-    Fresh(Box<Run<Confirmed>>),
+    Fresh {
+        /// The run.
+        run: Box<Run<Confirmed>>,
+        /// Its target as it was typed.
+        named: PathBuf,
+    },
     /// To be taken up again.
     Resumed(Box<TakenUp>),
     /// Result known, evidence not yet stored.
@@ -164,7 +169,7 @@ pub fn execute(
 impl Ready {
     fn plan(&self) -> &RunPlan {
         match self {
-            Ready::Fresh(run) => run.plan(),
+            Ready::Fresh { run, .. } => run.plan(),
             Ready::Resumed(run) => &run.state.plan,
             Ready::Sealed(run) => run.plan(),
         }
@@ -183,7 +188,11 @@ impl Named {
         if let Ready::Resumed(taken) = ready {
             plan.medium.is_now_at(&taken.medium);
         }
-        Named { target: plan.medium.path.clone(), plan }
+        let target = match ready {
+            Ready::Fresh { named, .. } => named.clone(),
+            Ready::Resumed(_) | Ready::Sealed(_) => plan.medium.path.clone(),
+        };
+        Named { plan, target }
     }
 }
 
@@ -244,7 +253,7 @@ impl Desk<'_> {
         let name = Named::of(&ready);
         let plan = &name.plan;
         let claimed = match ready {
-            Ready::Fresh(run) => match within(self.bench.faults.stall_timeout, self.claim(*run)).await {
+            Ready::Fresh { run, .. } => match within(self.bench.faults.stall_timeout, self.claim(*run)).await {
                 Ok(Ok(run)) => Ok(run),
                 Ok(Err(Cut::Start(error))) => Err(result_of_start(plan, error)),
                 Ok(Err(cut)) => Err(cut_result(plan, cut)),
@@ -258,7 +267,7 @@ impl Desk<'_> {
                     Ok(Ok(Ok(run))) => Ok(run),
                     Ok(Ok(Err(error))) => Err(result_of_start(plan, error)),
                     Ok(Err(cut)) => Err(cut_result(plan, cut)),
-                    Err(_) => Err(self.silent_again(plan, &name.target)),
+                    Err(_) => Err(self.silent_again(plan)),
                 }
             }
             // Its evidence is all that is missing; nothing is held for it.
@@ -300,8 +309,8 @@ impl Desk<'_> {
         TargetResult { outcome: Outcome::Refused, message, advice, ..blank(plan) }
     }
 
-    fn silent_again(&self, plan: &RunPlan, path: &Path) -> TargetResult {
-        let seconds = self.bench.faults.stall_timeout.as_secs();
+    fn silent_again(&self, plan: &RunPlan) -> TargetResult {
+        let (path, seconds) = (&plan.medium.path, self.bench.faults.stall_timeout.as_secs());
         let message = format!("{} could not be opened within {seconds} s; the run is as it was", path.display());
         let advice = format!("try the medium on another port, then go on with: lastwrite resume {}", plan.run_id);
         TargetResult { outcome: Outcome::Interrupted, message, advice: Some(advice), ..blank(plan) }
