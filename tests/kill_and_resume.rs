@@ -144,30 +144,6 @@ fn a_signal_stops_in_order_and_says_how_to_go_on() {
     }
 }
 
-/// The folder of the results goes while the media are wiped.
-#[test]
-fn results_that_cannot_be_written_any_more_are_kept_in_the_state_folder() {
-    let station = Station::new();
-    let image = station.image("disk.img", 200 << 20);
-    let (lot, place) = (station.path("lot.csv"), station.path("place"));
-    std::fs::create_dir(&place).unwrap();
-    std::fs::write(&lot, format!("target,asset_tag\n{},A-1\n", text(&image))).unwrap();
-    let results = place.join("results.csv");
-    let words = ["wipe", "--yes", "--manifest", text(&lot), "--results", text(&results), "--checkpoint", "0.1"];
-    let words = [&words[..], &["--scheme", "gutmann"]].concat();
-    let child = station.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_for_progress(&station);
-    std::fs::remove_dir(&place).unwrap();
-    let told = std::process::Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
-    assert!(told.unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{}", both(&output));
-    let kept = station.files("results").remove(0);
-    assert!(both(&output).contains(text(&kept)), "{}", both(&output));
-    let table = std::fs::read_to_string(&kept).unwrap();
-    assert!(table.contains(&format!("A-1,,{},interrupted", text(&image))), "{table}");
-}
-
 #[test]
 fn the_certificate_says_that_it_was_resumed_under_another_name() {
     let station = Station::new();
