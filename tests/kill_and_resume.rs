@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use common::fuse_disk::{Effect, Fault, FaultyDisk, On};
 use common::loopdev::{LoopDevice, attach, detach};
 use common::station::{MARK, Station, both, marked, marks_in, text};
+use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest, Sha256};
 
 const KILLS: usize = 50;
@@ -20,10 +21,6 @@ const SIZE: usize = 8 << 20;
 fn slow() -> Vec<Fault> {
     let size = SIZE as u64;
     vec![Fault::new(On::ReadWrite, size / 2..size, Effect::Delay(Duration::from_millis(250)))]
-}
-
-fn confirm_token(station: &Station, path: &std::path::Path) -> String {
-    station.json(0, &["plan", text(path)])[0]["confirm_token"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -104,34 +101,6 @@ fn certificates(station: &Station) -> Vec<std::path::PathBuf> {
     files.filter(|f| f.extension().is_some_and(|e| e == "json")).collect()
 }
 
-fn newest(files: &[std::path::PathBuf]) -> std::path::PathBuf {
-    files.iter().max_by_key(|f| std::fs::metadata(f).unwrap().modified().unwrap()).unwrap().clone()
-}
-
-fn spawn(station: &Station, args: &[&str]) -> Child {
-    station.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-}
-
-/// A run of many passes that is killed in the middle of one.
-fn wipe_and_kill(station: &Station, target: &std::path::Path, confirmed: &[&str]) {
-    let wipe = ["wipe", text(target), "--scheme", "gutmann", "--checkpoint", "0.1"];
-    let mut child = spawn(station, &[&wipe[..], confirmed].concat());
-    wait_for_progress(station);
-    child.kill().unwrap();
-    child.wait().unwrap();
-}
-
-fn wait_for_progress(station: &Station) {
-    for _ in 0..2000 {
-        let run = station.json(0, &["resume"]);
-        if run.first().is_some_and(|r| r["fraction"].as_f64().unwrap_or(0.0) > 0.0) {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    panic!("the run made no progress");
-}
-
 #[test]
 fn a_signal_stops_in_order_and_says_how_to_go_on() {
     for signal in ["INT", "TERM"] {
@@ -192,11 +161,19 @@ fn the_certificate_says_that_it_was_resumed_under_another_name() {
 
     let open = &station.json(0, &["resume"])[0];
     assert_eq!(open["attached"], serde_json::json!([text(&moved)]));
-    let result = &station.json(0, &["resume", &token])[0];
+    let output = station.expect(0, &["--json", "resume", &token]);
+    let result = &common::station::json_lines(&output.stdout)[0];
+    // Told under the name that it has now: the old one is another device's.
+    assert_eq!((&result["target"], &result["medium"]["path"]), (&text(&moved).into(), &text(&moved).into()));
+    let told = String::from_utf8(output.stderr).unwrap();
+    let events: Vec<_> = told.lines().filter(|line| line.starts_with("{\"event\"")).collect();
+    assert!(!events.is_empty() && !told.contains(&format!("{:?}", text(&blocker))), "{told}");
+    assert!(events.iter().all(|event| event.contains(&format!("\"path\":{:?}", text(&moved)))), "{told}");
     let certificate = result["certificate"].as_str().unwrap();
     let facts = station.json(0, &["certificate", "show", certificate])[0]["document"]["facts"].clone();
     assert_eq!(facts["resumed"].as_array().unwrap().len(), 1);
     assert_eq!(facts["resumed"][0]["path"], text(&moved));
+    assert_eq!(facts["medium"]["path"], text(drive.path()), "as it was found when it was planned");
     assert_eq!(marks_in(drive.backing_file()), 0);
     assert_eq!(marks_in(other.path()), 2048, "the device that took the name was not touched");
     station.ok(&["verify-media", text(&moved), "--certificate", certificate]);
@@ -243,6 +220,65 @@ fn a_run_whose_medium_another_program_holds_can_be_resumed_when_it_lets_go() {
     drop(held);
     assert_eq!(station.json(0, &["resume", "--yes"])[0]["outcome"], "pass");
     assert_eq!(marks_in(&image), 0);
+}
+
+/// Who gives a reason means to give the run up: it must not go on erasing because `--abandon` was left out.
+#[test]
+fn a_reason_alone_does_not_go_on() {
+    let station = Station::new();
+    let image = station.image("disk.img", 100 << 20);
+    wipe_and_kill(&station, &image, &["--yes"]);
+    let (journal, content) = (station.files("journal").remove(0), std::fs::read(&image).unwrap());
+    let (run, entries) = (journal.file_stem().unwrap().to_str().unwrap(), std::fs::read(&journal).unwrap());
+    for (which, word) in [(run, "--abandon"), ("--yes", "--yes")] {
+        let told = both(&station.expect(2, &["resume", which, "--reason", "drive is dead"]));
+        assert!(told.contains(word), "{told}");
+    }
+    assert!(std::fs::read(&image).unwrap() == content, "nothing was written");
+    assert_eq!(std::fs::read(&journal).unwrap(), entries);
+}
+
+/// Whoever asks for all of them hears of each that does not go on, and a script by the exit code.
+#[test]
+fn what_resume_leaves_out_is_told_and_counts() {
+    let station = Station::new();
+    let image = station.image("disk.img", 100 << 20);
+    wipe_and_kill(&station, &image, &["--yes"]);
+    let journal = station.files("journal").remove(0);
+    let run = journal.file_stem().unwrap().to_str().unwrap();
+    let told = |target: &str, word: &str| {
+        for which in ["--yes", run] {
+            let told = station.json(6, &["resume", which]);
+            let [one] = &told[..] else { panic!("{told:?}") };
+            assert_eq!((&one["outcome"], &one["run_id"]), (&"interrupted".into(), &run.into()));
+            assert_eq!(one["target"], target);
+            assert!(one["message"].as_str().unwrap().contains(word) && one["advice"].is_string(), "{one}");
+        }
+    };
+    let away = station.path("away.img");
+    std::fs::rename(&image, &away).unwrap();
+    told(run, "is not attached");
+    std::fs::rename(&away, &image).unwrap();
+    let held = std::fs::File::open(&journal).unwrap();
+    let held = Flock::lock(held, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error).unwrap();
+    told(text(&image), "work");
+    drop(held);
+
+    let corrupt = "0".repeat(32);
+    let path = station.state().join("journal").join(format!("{corrupt}.jsonl"));
+    std::fs::write(&path, "garbage\nmore garbage\n").unwrap();
+    let told = station.json(5, &["resume", "--yes"]);
+    let end = |of: &serde_json::Value| [&of["run_id"], &of["outcome"]].map(|it| it.as_str().unwrap().to_owned());
+    assert_eq!(told.iter().map(end).collect::<Vec<_>>(), [[corrupt.as_str(), "error"], [run, "pass"]]);
+    assert!(told[0]["advice"].as_str().unwrap().contains(&format!("--abandon {corrupt}")), "{told:?}");
+    assert_eq!(marks_in(&image), 0);
+    station.expect(5, &["resume", "--yes"]);
+    // A run of which only the name was made.
+    std::fs::write(&path, "").unwrap();
+    let told = station.json(3, &["resume", "--yes"]);
+    assert_eq!((&told[0]["outcome"], &told[0]["run_id"]), (&"refused".into(), &corrupt.as_str().into()), "{told:?}");
+    assert!(told[0]["message"].as_str().unwrap().contains("had written nothing"), "{told:?}");
+    assert!(station.json(0, &["resume", "--yes"]).is_empty());
 }
 
 /// A journal that is moved to `closed/` between the listing and the look at it.
@@ -323,134 +359,5 @@ fn a_run_whose_journal_rots_can_be_given_up() {
         assert!(!audit.contains("no_outcome"), "{audit}");
         // And the medium is free again.
         station.ok(&["wipe", text(&image), "--yes"]);
-    }
-}
-
-/// The file system of an image has another device number after a reboot; the image is where it was.
-#[test]
-fn an_image_on_a_file_system_with_another_number_goes_on() {
-    let station = Station::new();
-    let image = station.image("disk.img", 100 << 20);
-    wipe_and_kill(&station, &image, &["--yes"]);
-    move_file_system(&station);
-
-    let refused = both(&station.expect(3, &["wipe", text(&image), "--yes"]));
-    assert!(refused.contains("is not finished"), "{refused}");
-    let result = &station.json(0, &["resume", "--yes"])[0];
-    assert_eq!(result["outcome"], "pass");
-    assert_eq!(marks_in(&image), 0);
-    station.ok(&["verify-media", text(&image), "--certificate", result["certificate"].as_str().unwrap()]);
-}
-
-/// The loop device is set up again after a reboot, and its file is on a file system with another number.
-#[test]
-fn a_loop_device_on_a_file_system_with_another_number_goes_on() {
-    let station = Station::new();
-    let Some(drive) = LoopDevice::new(64 << 20) else { return };
-    std::fs::write(drive.backing_file(), marked(64 << 20)).unwrap();
-    let token = confirm_token(&station, drive.path());
-    wipe_and_kill(&station, drive.path(), &["--confirm", &token]);
-    move_file_system(&station);
-
-    let refused = both(&station.expect(3, &["wipe", text(drive.path()), "--confirm", &token]));
-    assert!(refused.contains("is not finished"), "{refused}");
-    assert_eq!(station.json(0, &["resume", "--yes"])[0]["outcome"], "pass");
-    assert_eq!(marks_in(drive.backing_file()), 0);
-}
-
-/// Until its first checkpoint nothing that a run wrote tells its image from another file in its place, which may have
-/// its inode as well.
-#[test]
-fn a_run_that_has_written_nothing_goes_on_only_on_the_very_file() {
-    let station = Station::new();
-    let image = station.image("disk.img", 100 << 20);
-    if std::fs::metadata(&image).unwrap().created().is_err() {
-        return common::skip("needs a file system that tells when a file was made");
-    }
-    wipe_and_kill(&station, &image, &["--yes"]);
-    let other = marked(100 << 20);
-    std::fs::write(&image, &other).unwrap();
-    let mut born = serde_json::Value::Null;
-    rewrite(&station, 2, |plan| born = plan["file_born"].take());
-    let is_refused = || {
-        let told = both(&station.expect(3, &["resume", "--yes"]));
-        assert!(told.contains("may be another medium") && told.contains("--confirm"), "{told}");
-        assert!(std::fs::read(&image).unwrap() == other, "nothing was written");
-    };
-    is_refused();
-    rewrite(&station, 2, |plan| plan["file_born"] = "2020-01-01T00:00:00Z".into());
-    is_refused();
-    rewrite(&station, 2, |plan| plan["file_born"] = born);
-    station.ok(&["resume", "--yes"]);
-    assert_eq!(marks_in(&image), 0);
-}
-
-/// As if the file system of the medium's file had had another number when the only run was planned.
-fn move_file_system(station: &Station) {
-    rewrite(station, usize::MAX, |plan| {
-        let device = &mut plan["medium"]["identity"]["backing"]["device"];
-        *device = (device.as_str().unwrap().parse::<u64>().unwrap() + 1).to_string().into();
-    });
-}
-
-/// Changes the plan in the only journal, of which the first entries are kept.
-fn rewrite(station: &Station, keep: usize, change: impl FnOnce(&mut serde_json::Value)) {
-    let journal = station.files("journal").remove(0);
-    let written = std::fs::read_to_string(&journal).unwrap();
-    let lines: Vec<&str> = written.split_inclusive('\n').filter(|line| line.ends_with('\n')).collect();
-    let mut entries: Vec<String> = lines.iter().map(|line| line[17..].trim_end().to_owned()).collect();
-    assert_eq!(chained(&entries), lines.concat(), "the test chains as the journal does");
-    entries.truncate(keep);
-    let mut opened: serde_json::Value = serde_json::from_str(&entries[0]).unwrap();
-    change(&mut opened["plan"]);
-    entries[0] = opened.to_string();
-    std::fs::write(&journal, chained(&entries)).unwrap();
-}
-
-/// A journal of these entries: each line begins with the digest of all before it.
-fn chained(entries: &[String]) -> String {
-    let mut chain = [0; 32];
-    let line = |json: &String| {
-        chain = Sha256::new().chain_update(chain).chain_update(json).finalize().into();
-        let mark: String = chain[..8].iter().map(|b| format!("{b:02x}")).collect();
-        format!("{mark} {json}\n")
-    };
-    entries.iter().map(line).collect()
-}
-
-/// Cut between two passes there is nothing of the second one to know the medium again by, but all of the first one.
-#[test]
-fn a_run_that_was_cut_between_two_passes_knows_its_medium_by_the_one_before() {
-    const SIZE: usize = 100 << 20;
-    // What the image holds when the run is taken up: bytes of the first pass (00), of the second (FF), or others.
-    let mixed: Vec<u8> = (0..SIZE / 4096).flat_map(|block| [if block % 3 == 0 { 0xFF } else { 0 }; 4096]).collect();
-    for (content, passes) in [(vec![0; SIZE], true), (mixed, true), (marked(SIZE), false)] {
-        let station = Station::new();
-        let image = station.image("disk.img", SIZE);
-        let mut child = spawn(&station, &["wipe", text(&image), "--yes", "--scheme", "vsitr", "--checkpoint", "0.1"]);
-        let first_ended = || {
-            let journal = std::fs::read_to_string(station.files("journal").first()?).ok()?;
-            let end = journal.find("\"entry\":\"stage_ended\"")?;
-            Some(journal[..end + journal[end..].find('\n')? + 1].to_owned())
-        };
-        let cut = (0..4000).find_map(|_| {
-            std::thread::sleep(Duration::from_millis(5));
-            first_ended()
-        });
-        child.kill().unwrap();
-        child.wait().unwrap();
-        std::fs::write(&station.files("journal")[0], cut.unwrap()).unwrap();
-        std::fs::write(&image, &content).unwrap();
-        let output = station.run(&["--json", "resume", "--yes"]);
-        let result = &common::station::json_lines(&output.stdout)[0];
-        if passes {
-            assert_eq!((output.status.code(), &result["outcome"]), (Some(0), &"pass".into()), "{}", both(&output));
-            assert!(std::fs::read(&image).unwrap().iter().all(|byte| *byte == 0xAA));
-        } else {
-            assert_eq!(output.status.code(), Some(4), "{}", both(&output));
-            let report = station.json(0, &["certificate", "show", result["failure_report"].as_str().unwrap()]);
-            assert_eq!(report[0]["document"]["failure"]["code"], "other_content", "{report:?}");
-            assert_eq!(std::fs::read(&image).unwrap(), content, "nothing more was written");
-        }
     }
 }

@@ -260,8 +260,10 @@ fn a_corrupt_journal_is_shown_and_left_alone() {
     station.expect(5, &["resume", "00112233445566778899aabbccddeeff"]);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "garbage\nmore garbage\n");
     // Given up, it is kept aside as it was.
-    let told = station.ok(&["resume", "--abandon", "00112233445566778899aabbccddeeff", "--reason", "disk error"]);
-    assert!(station.json(0, &["resume"]).is_empty(), "{told}");
+    let abandon = ["resume", "--abandon", "00112233445566778899aabbccddeeff", "--reason", "disk error"];
+    let told = station.json(0, &abandon);
+    assert_eq!((told.len(), &told[0]["outcome"], &told[0]["run_id"]), (1, &"abandoned".into(), &abandon[2].into()));
+    assert!(station.json(0, &["resume"]).is_empty(), "{told:?}");
     let aside = station.state().join("journal/corrupt/00112233445566778899aabbccddeeff.jsonl");
     assert_eq!(std::fs::read_to_string(aside).unwrap(), "garbage\nmore garbage\n");
 }
@@ -299,6 +301,9 @@ fn what_cannot_be_written_in_the_end_is_refused_at_the_start() {
     let lot = station.path("lot.csv");
     std::fs::write(&lot, format!("target\n{}\n", text(&image))).unwrap();
     station.expect(2, &["wipe", "--yes", "--manifest", text(&lot), "--results", text(&file)]);
+    let nowhere = station.path("nowhere/results.csv");
+    let told = both(&station.expect(1, &["wipe", "--yes", "--manifest", text(&lot), "--results", text(&nowhere)]));
+    assert!(told.contains("nothing was touched") && told.contains("--results"), "{told}");
     station.expect(2, &["wipe", text(&image), "--yes", "--checkpoint", "nan"]);
     assert_eq!(marks_in(&image), 8);
 }

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use common::station::{Station, marks_in, text};
 use common::sysfs_tree::FixtureTree;
+use lastwrite::media::Medium;
 use lastwrite::policy::{InForce, Method, StepDown, VerificationLevel, Wanted};
 use lastwrite::sanitize::journal::Journal;
 use lastwrite::sanitize::state::JournalEntry;
 use lastwrite::scheme;
 use lastwrite::station::{
-    self, Audience, BootPartitions, Confirmation, EngineConfig, Execution, FaultLimits, Order, Outcome, Preparation,
-    Psids, Ready, Refused, Roots, STALL, TargetResult, TargetRule, Wish,
+    self, Audience, BootPartitions, Confirmation, EngineConfig, Execution, FaultLimits, ManifestRow, Order, Outcome,
+    Preparation, Psids, Ready, Refused, Roots, STALL, TargetResult, TargetRule, Wish,
 };
 use lastwrite::units::now;
 
@@ -59,6 +60,48 @@ fn both_are_wiped_in_one_call_and_only_a_name_of_the_same_one_is_refused() {
     assert!(matches!(third, Refused::Twice { .. }) && third.to_string() == "/dev/sda is the same medium as /dev/sda");
 }
 
+/// The boot partitions of a card have its serial number: who names the card by it means its main area.
+#[test]
+fn a_manifest_finds_by_a_serial_number_what_one_drive_alone_has() {
+    let row = |serial: &str, target: Option<&Path>| ManifestRow {
+        serial: serial.to_owned(),
+        asset_tag: None,
+        category: None,
+        confirm_token: None,
+        target: target.map(Path::to_owned),
+    };
+    let machine = |name| lastwrite::device::inventory(&FixtureTree::machine(name).roots()).unwrap();
+    let serial_of = |drives: &[Medium], path: &str| {
+        drives.iter().find(|m| m.path == Path::new(path)).and_then(|m| m.identity.serial.clone()).unwrap()
+    };
+    let drives = machine("emmc-and-sd");
+    let card = serial_of(&drives, "/dev/mmcblk2");
+    assert!(drives.iter().filter(|m| m.identity.serial.as_deref() == Some(&card)).count() >= 3);
+    assert_eq!(row(&card, None).find(&drives), Ok("/dev/mmcblk2".into()));
+    let area = Path::new("/dev/mmcblk2boot0");
+    assert_eq!(row(&card, Some(area)).find(&drives), Ok(area.to_owned()));
+
+    let drives = machine("two-drives-one-serial");
+    let shared = serial_of(&drives, "/dev/sda");
+    let why = row(&shared, None).find(&drives).unwrap_err();
+    assert!(why.contains("/dev/sda") && why.contains("/dev/sdb") && why.contains("add a column target"), "{why}");
+
+    // By a link, as those in /dev/disk/by-id, to one of the drive's names.
+    let folder = tempfile::tempdir().unwrap();
+    let (node, link) = (folder.path().canonicalize().unwrap().join("node"), folder.path().join("by-id"));
+    std::fs::write(&node, "").unwrap();
+    std::os::unix::fs::symlink(&node, &link).unwrap();
+    let mut drive = drives[0].clone();
+    for other in [false, true] {
+        (drive.path, drive.other_paths) =
+            if other { ("/dev/none".into(), vec![node.clone()]) } else { (node.clone(), Vec::new()) };
+        let drives = [drive.clone()];
+        assert_eq!(row(&shared, Some(&link)).find(&drives), Ok(link.clone()));
+        let why = row("S9", Some(&link)).find(&drives).unwrap_err();
+        assert!(why.ends_with(&format!("has serial {shared} now; the manifest says S9")), "{why}");
+    }
+}
+
 /// Two paths to one drive are still one.
 #[test]
 fn a_second_path_is_no_second_medium() {
@@ -93,7 +136,8 @@ fn of_an_open_run_it_is_told_that_it_may_be_on_the_other_one() {
 
 fn planned(station: &Station, image: &Path) -> Ready {
     let preparation = prepare_at(&Roots::live(), station, &[text(image)]).pop().unwrap().unwrap();
-    Ready::Fresh(Box::new(preparation.run.confirm(Confirmation::Yes, &[]).unwrap()))
+    let run = Box::new(preparation.run.confirm(Confirmation::Yes, &[]).unwrap());
+    Ready::Fresh { run, named: image.to_owned() }
 }
 
 fn execute(station: &Station, run: Ready) -> TargetResult {
@@ -125,7 +169,7 @@ fn what_happened_since_the_plan_is_known_once_the_medium_is_held() {
     assert_eq!((earlier.len(), &earlier[0]["outcome"]), (1, &"pass".into()), "{earlier:?}");
 
     let image = station.image("disk.img", 1 << 20);
-    let Ready::Fresh(other) = planned(&station, &image) else { panic!("it is a fresh run") };
+    let Ready::Fresh { run: other, .. } = planned(&station, &image) else { panic!("it is a fresh run") };
     let plan = other.plan().clone();
     let mut journal = Journal::create(&station.state().join("journal"), &plan.run_id).unwrap();
     journal.append(&JournalEntry::Opened { version: 1, plan: Box::new(plan.clone()) }).unwrap();

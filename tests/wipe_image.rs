@@ -149,8 +149,62 @@ fn a_manifest_names_many_and_a_table_comes_back() {
     assert!(rows[3].contains("refused") && rows[3].contains("no attached drive has serial"), "{table}");
     assert_eq!(marks_in(&a) + marks_in(&b), 0);
     std::fs::write(&a, common::station::marked(8192)).unwrap();
-    std::fs::write(&manifest, "serial,target\n,x\nS,\nS,\n").unwrap();
-    station.expect(2, &["wipe", "--yes", "--manifest", text(&manifest)]);
+    for (bad, why) in [("serial,target\n,x\nS,\nS,\n", "twice"), ("serial,asset_tag\n", "it names no medium")] {
+        std::fs::write(&manifest, bad).unwrap();
+        let told = both(&station.expect(2, &["wipe", "--yes", "--manifest", text(&manifest)]));
+        assert!(told.contains(why), "{told}");
+    }
+}
+
+/// The folder of the results goes while the media are wiped.
+#[test]
+fn results_that_cannot_be_written_any_more_are_kept_in_the_state_folder() {
+    let station = Station::new();
+    let image = station.image("disk.img", 200 << 20);
+    let (lot, place) = (station.path("lot.csv"), station.path("place"));
+    std::fs::create_dir(&place).unwrap();
+    std::fs::write(&lot, format!("target,asset_tag\n{},A-1\n", text(&image))).unwrap();
+    let results = place.join("results.csv");
+    let words = ["wipe", "--yes", "--manifest", text(&lot), "--results", text(&results), "--checkpoint", "0.1"];
+    let words = [&words[..], &["--scheme", "gutmann"]].concat();
+    let child = station
+        .command(&words)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = || !station.files("journal").is_empty();
+    (0..2000).take_while(|_| !begun()).for_each(|_| std::thread::sleep(std::time::Duration::from_millis(5)));
+    assert!(begun(), "the run did not begin");
+    std::fs::remove_dir(&place).unwrap();
+    let told = std::process::Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
+    assert!(told.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", both(&output));
+    let kept = station.files("results").remove(0);
+    assert!(both(&output).contains(text(&kept)), "{}", both(&output));
+    let table = std::fs::read_to_string(&kept).unwrap();
+    assert!(table.contains(&format!("A-1,,{},interrupted", text(&image))), "{table}");
+}
+
+/// A script joins what it asked for with what it is told.
+#[test]
+fn a_target_is_told_as_it_was_named() {
+    let station = Station::new();
+    let image = std::fs::canonicalize(station.image("disk.img", 4096)).unwrap();
+    let link = station.path("by-tag");
+    std::os::unix::fs::symlink(&image, &link).unwrap();
+    for (code, words) in [(0, &["plan"][..]), (3, &["wipe"]), (0, &["wipe", "--yes"])] {
+        let result = &station.json(code, &[words, &[text(&link)]].concat())[0];
+        let names = (&result["target"], &result["medium"]["path"]);
+        assert_eq!(names, (&text(&link).into(), &text(&image).into()), "{result}");
+    }
+    let lot = station.path("lot.csv");
+    std::fs::write(&lot, format!("target\n{}\n", text(&link))).unwrap();
+    station.ok(&["wipe", "--yes", "--manifest", text(&lot)]);
+    let table = std::fs::read_to_string(station.path("lot.results.csv")).unwrap();
+    let row = table.lines().nth(1).unwrap();
+    assert!(row.starts_with(&format!(",,,{},pass,", text(&link))) && row.ends_with(text(&image)), "{table}");
 }
 
 /// As docs/verify-without-lastwrite.md tells, with nothing of ours: a certificate that a run made, by the trust store

@@ -176,6 +176,14 @@ impl Medium {
         self.protections.is_empty()
     }
 
+    /// The same medium is found as `now` says: under another kernel name perhaps. What it is stays as it was.
+    pub fn is_now_at(&mut self, now: &Medium) {
+        self.path.clone_from(&now.path);
+        self.other_paths.clone_from(&now.other_paths);
+        self.partition.clone_from(&now.partition);
+        self.diskseq = now.diskseq;
+    }
+
     /// It has a name that is unique in the world.
     pub fn has_unique_name(&self) -> bool {
         let id = &self.identity;

@@ -166,8 +166,8 @@ async fn note(claimed: &mut Claimed, bench: &Bench, claim: &Claim, note: ForceRo
 }
 
 fn tell(claimed: &Claimed, watch: &dyn Fn(Event), text: String) {
-    let plan = &claimed.progress.plan;
-    watch(Event::Note { run_id: plan.run_id.clone(), path: plan.medium.path.clone(), text });
+    let (run_id, path) = (claimed.progress.plan.run_id.clone(), claimed.claim.medium().path.clone());
+    watch(Event::Note { run_id, path, text });
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl Run<Intended> {
         match judge(&claimed.progress) {
             None => Ok(AfterRestore::Ready(Run::of_parts(claimed))),
             Some(failure) => {
-                let plan = claimed.progress.plan.clone();
+                let plan = claimed.plan_now();
                 Ok(AfterRestore::Ended(Run::new_erased(plan, claimed, Some(failure))))
             }
         }

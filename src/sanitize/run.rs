@@ -18,6 +18,7 @@ use crate::units::Bytes;
 /// One run in one state. The irreversible part is only reachable through all states before it.
 #[derive(Debug)]
 pub struct Run<S> {
+    /// About the medium under the name by which it is held; the journal's has the name that it was planned by.
     plan: RunPlan,
     state: S,
 }
@@ -300,9 +301,8 @@ impl Run<Claimed> {
             journal.append(&entry)?;
             progress.apply(&entry).map_err(|why| Incoherent { number: 0, why })?;
         }
-        let plan = progress.plan.clone();
         let state = Claimed { claim: Arc::new(claim), also: held, journal: SharedJournal::new(journal), progress };
-        Ok(Run { plan, state })
+        Ok(Run { plan: state.plan_now(), state })
     }
 
     /// Gives the medium back with nothing written. Its journal goes: it would only offer to go on.
@@ -342,7 +342,7 @@ impl Run<Intended> {
 
     /// Goes on with what [`Run::into_parts`] gave, about the medium that the journal says now.
     pub(super) fn of_parts(claimed: Claimed) -> Run<Intended> {
-        Run { plan: claimed.progress.plan.clone(), state: Intended(claimed) }
+        Run { plan: claimed.plan_now(), state: Intended(claimed) }
     }
 }
 
@@ -355,6 +355,14 @@ pub(super) struct Unclaimed {
 }
 
 impl Claimed {
+    /// What the journal plans, told of the medium by the name under which it is held: the one that it had when it was
+    /// planned may be another drive's now.
+    pub(super) fn plan_now(&self) -> RunPlan {
+        let mut plan = self.progress.plan.clone();
+        plan.medium.is_now_at(self.claim.medium());
+        plan
+    }
+
     pub(super) fn let_go(self) -> (Arc<Claim>, Unclaimed) {
         let Claimed { claim, also, journal, progress } = self;
         (claim, Unclaimed { also, journal, progress })

@@ -1,13 +1,14 @@
 //! A manifest names many media by serial; results come back as a table.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::folder::Station;
 use super::result::TargetResult;
-use crate::media::Medium;
+use crate::media::{Medium, Transport};
 use crate::signed::{DurableError, write_new};
 
 /// One line of a manifest: `serial,asset_tag,category,confirm_token,target`, the last three optional.
@@ -85,6 +86,9 @@ pub fn read_manifest(path: &Path) -> Result<Vec<ManifestRow>, ManifestError> {
         }
         rows.push(row);
     }
+    if rows.is_empty() {
+        return Err(row_error(1, "it names no medium".to_owned()));
+    }
     Ok(rows)
 }
 
@@ -92,51 +96,103 @@ impl ManifestRow {
     /// The one medium this line means, or why there is none.
     pub fn find(&self, drives: &[Medium]) -> Result<PathBuf, String> {
         if let Some(target) = &self.target {
-            let known = drives.iter().find(|m| m.path == *target);
-            return match known.and_then(|m| m.identity.serial.as_deref()) {
-                Some(serial) if !self.serial.is_empty() && serial != self.serial => {
-                    Err(format!("{} has serial {serial}, the manifest says {}", target.display(), self.serial))
-                }
-                None if !self.serial.is_empty() => {
-                    Err(format!("{} has no serial to compare with {}", target.display(), self.serial))
-                }
-                _ => Ok(target.clone()),
+            // By whatever link it was named.
+            let place = fs::canonicalize(target).unwrap_or_else(|_| target.clone());
+            let known = drives.iter().find(|m| m.path == place || m.other_paths.contains(&place));
+            return match known.map(|medium| self.against(medium)) {
+                _ if self.serial.is_empty() => Ok(target.clone()),
+                Some(None) => Ok(target.clone()),
+                Some(Some(why)) => Err(why),
+                None => Err(format!("{} has no serial to compare with {}", target.display(), self.serial)),
             };
         }
         let found: Vec<_> =
             drives.iter().filter(|m| m.identity.serial.as_deref() == Some(self.serial.as_str())).collect();
-        match found.as_slice() {
-            [one] => Ok(one.path.clone()),
-            [] => Err(format!("no attached drive has serial {}", self.serial)),
-            many => Err(format!("{} attached drives have serial {}", many.len(), self.serial)),
+        let whole: Vec<_> = found.iter().filter(|m| !is_area(m)).collect();
+        match (whole.as_slice(), found.as_slice()) {
+            ([one], _) => Ok(one.path.clone()),
+            (_, []) => Err(format!("no attached drive has serial {}", self.serial)),
+            (_, many) => {
+                let paths: Vec<_> = many.iter().map(|medium| medium.path.display().to_string()).collect();
+                Err(format!(
+                    "serial {} is that of {}: add a column target that says which is meant",
+                    self.serial,
+                    paths.join(", ")
+                ))
+            }
+        }
+    }
+
+    /// What speaks against this medium, where the line has a serial number.
+    pub fn against(&self, medium: &Medium) -> Option<String> {
+        let path = medium.path.display();
+        match medium.identity.serial.as_deref() {
+            _ if self.serial.is_empty() => None,
+            Some(serial) if serial == self.serial => None,
+            Some(serial) => Some(format!("{path} has serial {serial} now; the manifest says {}", self.serial)),
+            None => Some(format!("{path} has no serial number now; the manifest says {}", self.serial)),
         }
     }
 }
 
-/// Writes the results of a manifest, one line a row, into a file that must not exist yet.
-pub fn write_results(path: &Path, rows: &[(ManifestRow, TargetResult)]) -> Result<(), ManifestError> {
-    let io = |source| ManifestError::Io { path: path.to_owned(), source };
-    let csv_io = |e: csv::Error| io(io::Error::other(e));
+/// A boot partition or another area of a card, which has the card's serial number and a node of its own: who names a
+/// card by its serial number means its main area.
+fn is_area(medium: &Medium) -> bool {
+    medium.transport == Transport::Mmc && medium.identity.unit.is_some()
+}
+
+/// The results of a manifest, one line a row.
+pub fn results_table<'a>(rows: impl Iterator<Item = (&'a ManifestRow, &'a TargetResult)>) -> io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let header = ["serial", "asset_tag", "category", "target", "outcome", "certificate", "failure_report", "message"];
-    writer.write_record(header).map_err(csv_io)?;
+    let header =
+        ["serial", "asset_tag", "category", "target", "outcome", "certificate", "failure_report", "message", "path"];
+    writer.write_record(header)?;
     for (row, result) in rows {
         let outcome = serde_json::to_value(result.outcome).ok();
-        let path_text = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string()).unwrap_or_default();
+        let path_text = |path: Option<&PathBuf>| path.map(|p| p.display().to_string()).unwrap_or_default();
         let cells = [
             row.serial.clone(),
             row.asset_tag.clone().unwrap_or_default(),
             row.category.clone().unwrap_or_default(),
             result.target.display().to_string(),
             outcome.as_ref().and_then(|v| v.as_str()).unwrap_or_default().to_owned(),
-            path_text(&result.certificate),
-            path_text(&result.failure_report),
+            path_text(result.certificate.as_ref()),
+            path_text(result.failure_report.as_ref()),
             result.message.clone(),
+            path_text(result.medium.as_ref().map(|medium| &medium.path)),
         ];
-        writer.write_record(cells.map(|cell| harmless(&cell))).map_err(csv_io)?;
+        writer.write_record(cells.map(|cell| harmless(&cell)))?;
     }
-    let table = writer.into_inner().map_err(|e| io(io::Error::other(e.to_string())))?;
-    Ok(write_new(path, &table, 0o644)?)
+    writer.into_inner().map_err(|e| io::Error::other(e.to_string()))
+}
+
+/// Whether results can be written there: a file is made beside their name, and removed.
+pub fn try_results(path: &Path) -> Result<(), ManifestError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let tried = folder.join(format!(".lastwrite-{:08x}", rand::random::<u32>()));
+    let made = File::create_new(&tried).and_then(|_| fs::remove_file(&tried));
+    made.map_err(|source| ManifestError::Io { path: folder.to_owned(), source })
+}
+
+/// Writes the results of a manifest into a file that must not exist yet.
+pub fn write_results(path: &Path, table: &[u8]) -> Result<(), ManifestError> {
+    Ok(write_new(path, table, 0o644)?)
+}
+
+/// Writes results whose place could not be written to into the state folder, under their name or the next free one.
+pub fn keep_results(station: &Station, wanted: &Path, table: &[u8]) -> Result<PathBuf, ManifestError> {
+    let folder = station.folder().join("results");
+    fs::create_dir_all(&folder).map_err(|source| ManifestError::Io { path: folder.clone(), source })?;
+    let name = wanted.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut number = 1;
+    loop {
+        let path = folder.join(if number == 1 { format!("{name}.csv") } else { format!("{name}-{number}.csv") });
+        match write_new(&path, table, 0o644) {
+            Ok(()) => return Ok(path),
+            Err(DurableError::Exists { .. }) if number < 10_000 => number += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// A spreadsheet runs what begins with one of these as a formula.
@@ -163,6 +219,7 @@ mod tests {
         assert!(error("serial,asset_tag\n,A-1\n").contains("neither"));
         assert!(error("tag\nA-1\n").contains("column named serial"));
         assert!(error("serial,asset_tag\nS1\n").contains("line 2"));
+        assert!(error("serial,asset_tag\n").contains("it names no medium"));
     }
 
     #[test]

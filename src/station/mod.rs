@@ -67,7 +67,9 @@ pub use durability::Durability;
 pub use folder::{NewKey, Station, StationConfig, StationError, default_folder, second_place};
 pub use lottery::{DrawError, DrawRequest, Drawn, Terms, announce, draw};
 #[cfg(feature = "erase")]
-pub use manifest::{ManifestError, ManifestRow, read_manifest, write_results};
+pub use manifest::{
+    ManifestError, ManifestRow, keep_results, read_manifest, results_table, try_results, write_results,
+};
 pub use policy::{
     Found, POLICY_TYP, PolicyFileError, adopt_policy, find_policy, policy_in_force, policy_path, policy_text,
     sign_policy, station_policy, write_policy,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::folder::StationError;
+use super::resume::{Interrupted, InterruptedState};
 use super::run::Cut;
 use crate::media::Medium;
 use crate::policy::Method;
@@ -26,6 +27,8 @@ pub enum Outcome {
     Interrupted,
     /// The medium's run ended, but its evidence could not be stored; the journal holds it.
     Error,
+    /// Given up as was asked; there was nothing to report.
+    Abandoned,
 }
 
 /// What became of one target.
@@ -33,7 +36,7 @@ pub enum Outcome {
 pub struct TargetResult {
     /// How it ended.
     pub outcome: Outcome,
-    /// As it was named.
+    /// As it was named; of a run that was taken up, where its medium is now.
     pub target: PathBuf,
     /// Run id, when a run existed.
     pub run_id: Option<String>,
@@ -59,6 +62,36 @@ pub struct TargetResult {
     pub advice: Option<String>,
 }
 
+impl TargetResult {
+    /// Of an interrupted run that does not go on. Where its medium is not here, or not alone, the run's id is its name:
+    /// the one that the medium had may be another drive's now.
+    pub fn of_interrupted(run: &Interrupted, outcome: Outcome, message: String) -> TargetResult {
+        let plan = match &run.state {
+            InterruptedState::Open(state) | InterruptedState::Busy(state) => Some(&state.plan),
+            InterruptedState::Empty | InterruptedState::Corrupt(_) => None,
+        };
+        let here = match run.media.as_slice() {
+            [medium] => Some(medium),
+            _ => None,
+        };
+        TargetResult {
+            outcome,
+            target: here.map_or_else(|| run.run_id().into(), |medium| medium.path.clone()),
+            run_id: Some(run.run_id()),
+            medium: here.map(|medium| Box::new(medium.clone())),
+            asset_tag: plan.and_then(|plan| plan.asset_tag.clone()),
+            requested: plan.map(|plan| plan.requested),
+            attained: None,
+            proven: None,
+            technique: plan.and_then(first_technique),
+            certificate: None,
+            failure_report: None,
+            message,
+            advice: None,
+        }
+    }
+}
+
 /// A result of which only the run is known.
 pub(super) fn blank(plan: &RunPlan) -> TargetResult {
     TargetResult {
@@ -70,12 +103,16 @@ pub(super) fn blank(plan: &RunPlan) -> TargetResult {
         requested: Some(plan.requested),
         attained: None,
         proven: None,
-        technique: plan.ladder.first().map(|rung| rung.technique.name().to_owned()),
+        technique: first_technique(plan),
         certificate: None,
         failure_report: None,
         message: String::new(),
         advice: None,
     }
+}
+
+fn first_technique(plan: &RunPlan) -> Option<String> {
+    plan.ladder.first().map(|rung| rung.technique.name().to_owned())
 }
 
 /// The run could not be started.

@@ -30,6 +30,13 @@ pub struct Interrupted {
     pub media: Vec<Medium>,
 }
 
+impl Interrupted {
+    /// The run's id, by the name of its journal.
+    pub fn run_id(&self) -> String {
+        self.journal.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
 /// What a journal says of its run.
 #[derive(Debug)]
 pub enum InterruptedState {

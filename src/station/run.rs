@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -73,7 +73,12 @@ pub enum ExecuteError {
 #[derive(Debug)]
 pub enum Ready {
     /// New.
-    Fresh(Box<Run<Confirmed>>),
+    Fresh {
+        /// The run.
+        run: Box<Run<Confirmed>>,
+        /// Its target as it was typed.
+        named: PathBuf,
+    },
     /// To be taken up again.
     Resumed(Box<TakenUp>),
     /// Result known, evidence not yet stored.
@@ -132,7 +137,7 @@ pub fn execute(
         held: Arc::default(),
         watch: audience.watch,
     };
-    let left: Vec<TargetResult> = runs.iter().map(|run| left_at_once(run.plan())).collect();
+    let left: Vec<TargetResult> = runs.iter().map(|run| left_at_once(Named::of(run))).collect();
     let results = RefCell::new(left.iter().map(|_| None).collect::<Vec<Option<TargetResult>>>());
     let end = |index: usize, result: TargetResult| {
         (audience.ended)(index, &result);
@@ -165,7 +170,7 @@ pub fn execute(
 impl Ready {
     fn plan(&self) -> &RunPlan {
         match self {
-            Ready::Fresh(run) => run.plan(),
+            Ready::Fresh { run, .. } => run.plan(),
             Ready::Resumed(run) => &run.state.plan,
             Ready::Sealed(run) => run.plan(),
         }
@@ -180,10 +185,13 @@ pub(super) struct Named {
 
 impl Named {
     fn of(ready: &Ready) -> Named {
-        let plan = ready.plan().clone();
+        let mut plan = ready.plan().clone();
+        if let Ready::Resumed(taken) = ready {
+            plan.medium.is_now_at(&taken.medium);
+        }
         let target = match ready {
-            Ready::Resumed(taken) => taken.medium.path.clone(),
-            Ready::Fresh(_) | Ready::Sealed(_) => plan.medium.path.clone(),
+            Ready::Fresh { named, .. } => named.clone(),
+            Ready::Resumed(_) | Ready::Sealed(_) => plan.medium.path.clone(),
         };
         Named { plan, target }
     }
@@ -251,7 +259,7 @@ impl Desk<'_> {
         let plan = &name.plan;
         let fresh = matches!(ready, Ready::Fresh(_));
         let claimed = match ready {
-            Ready::Fresh(run) => match within(self.bench.faults.stall_timeout, self.claim(*run)).await {
+            Ready::Fresh { run, .. } => match within(self.bench.faults.stall_timeout, self.claim(*run)).await {
                 Ok(Ok(run)) => Ok(run),
                 Ok(Err(Cut::Start(error))) => Err(result_of_start(plan, error)),
                 Ok(Err(cut)) => Err(cut_result(plan, cut)),
@@ -265,7 +273,7 @@ impl Desk<'_> {
                     Ok(Ok(Ok(run))) => Ok(run),
                     Ok(Ok(Err(error))) => Err(result_of_resume(plan, error)),
                     Ok(Err(cut)) => Err(cut_result(plan, cut)),
-                    Err(_) => Err(self.silent_again(plan, &name.target)),
+                    Err(_) => Err(self.silent_again(plan)),
                 }
             }
             // Its evidence is all that is missing; nothing is held for it.
@@ -307,8 +315,8 @@ impl Desk<'_> {
         TargetResult { outcome: Outcome::Refused, message, advice, ..blank(plan) }
     }
 
-    fn silent_again(&self, plan: &RunPlan, path: &Path) -> TargetResult {
-        let seconds = self.bench.faults.stall_timeout.as_secs();
+    fn silent_again(&self, plan: &RunPlan) -> TargetResult {
+        let (path, seconds) = (&plan.medium.path, self.bench.faults.stall_timeout.as_secs());
         let message = format!("{} could not be opened within {seconds} s; the run is as it was", path.display());
         let advice = format!("try the medium on another port, then go on with: lastwrite resume {}", plan.run_id);
         TargetResult { outcome: Outcome::Interrupted, message, advice: Some(advice), ..blank(plan) }
@@ -442,10 +450,11 @@ fn judge(waiting: &Mutex<Vec<Waiting>>, roots: &Roots, (station, log): (&Station
 }
 
 /// A run that had not ended when a second signal asked to leave at once.
-fn left_at_once(plan: &RunPlan) -> TargetResult {
+fn left_at_once(Named { plan, target }: Named) -> TargetResult {
     TargetResult {
+        target,
         message: "left at once, before it had stopped".to_owned(),
-        ..cut_result(plan, Cut::Stopped(Stopped::Asked))
+        ..cut_result(&plan, Cut::Stopped(Stopped::Asked))
     }
 }
 

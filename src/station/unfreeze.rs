@@ -121,7 +121,7 @@ impl Ready {
     /// The machine has to be suspended before it goes on.
     pub(super) fn unfreezes(&self) -> bool {
         match self {
-            Ready::Fresh(run) => run.plan().unfreeze.is_some(),
+            Ready::Fresh { run, .. } => run.plan().unfreeze.is_some(),
             Ready::Resumed(taken) => taken.state.unfreezes().is_some(),
             Ready::Sealed(_) => false,
         }

@@ -9,6 +9,7 @@ pub mod direct;
 pub mod fuse_disk;
 pub mod fuse_mount;
 pub mod holder;
+pub mod interrupted;
 pub mod loopdev;
 pub mod places;
 pub mod postgres;

@@ -27,6 +27,8 @@ mod psid;
 mod refused;
 mod register;
 #[cfg(feature = "erase")]
+mod results;
+#[cfg(feature = "erase")]
 mod resume;
 mod time;
 #[cfg(feature = "erase")]

@@ -1,7 +1,7 @@
 //! `lastwrite plan`, and the options that `plan` and `wipe` share.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -147,7 +147,7 @@ pub fn run(common: &Common, args: PlanArgs) -> Result<Exit, Failure> {
             Ok(preparation) => {
                 let report = reports.next().flatten();
                 match common.json {
-                    true => output::json(&as_json(&preparation, report.as_ref())),
+                    true => output::json(&as_json(&order.target, &preparation, report.as_ref())),
                     false => output::line(&[render(&preparation, Drawn::Later), state(report.as_ref())].concat()),
                 }
             }
@@ -462,11 +462,11 @@ pub fn method_word(method: Method) -> &'static str {
     }
 }
 
-fn as_json(preparation: &Preparation, report: Option<&DriveReport>) -> Value {
+fn as_json(target: &Path, preparation: &Preparation, report: Option<&DriveReport>) -> Value {
     let plan = preparation.run.plan();
     json!({
         "outcome": "planned",
-        "target": plan.medium.path,
+        "target": target.to_string_lossy(),
         "medium": plan.medium,
         "report": report,
         "confirm_token": plan.medium.confirm_token,

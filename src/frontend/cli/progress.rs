@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -20,14 +19,15 @@ const JSON_EVERY: Duration = Duration::from_secs(1);
 /// Shows events on standard error.
 pub struct Display {
     form: Form,
-    drives: RefCell<HashMap<PathBuf, Snapshot>>,
+    /// By run id: a bay's name may have been another drive's when its run began.
+    drives: RefCell<HashMap<String, Snapshot>>,
     /// When a line told of all drives together.
     total_told: Cell<Option<Instant>>,
 }
 
 enum Form {
-    Bars { all: MultiProgress, bars: RefCell<HashMap<PathBuf, ProgressBar>>, total: RefCell<Option<ProgressBar>> },
-    Lines { last: RefCell<HashMap<PathBuf, Instant>> },
+    Bars { all: MultiProgress, bars: RefCell<HashMap<String, ProgressBar>>, total: RefCell<Option<ProgressBar>> },
+    Lines { last: RefCell<HashMap<String, Instant>> },
     Json,
 }
 
@@ -63,7 +63,7 @@ impl Display {
                         let mut bars = bars.borrow_mut();
                         let behind = usize::from(total.borrow().is_some());
                         let add = || all.insert_from_back(behind, bar());
-                        let bar = bars.entry(snapshot.path.clone()).or_insert_with(add);
+                        let bar = bars.entry(snapshot.run_id.clone()).or_insert_with(add);
                         bar.set_position((snapshot.run_percent * 10.0) as u64);
                         bar.set_prefix(output::harmless(&snapshot.path.display().to_string()));
                         bar.set_message(text(&snapshot));
@@ -83,14 +83,14 @@ impl Display {
                 self.remember(&event);
                 match event {
                     Event::Stage(snapshot) => {
-                        last.borrow_mut().insert(snapshot.path.clone(), Instant::now());
+                        last.borrow_mut().insert(snapshot.run_id.clone(), Instant::now());
                         output::line_err(&begins(&snapshot));
                     }
                     Event::Progress(snapshot) => {
                         let mut last = last.borrow_mut();
-                        let due = last.get(&snapshot.path).is_none_or(|at| at.elapsed() >= LINES_EVERY);
+                        let due = last.get(&snapshot.run_id).is_none_or(|at| at.elapsed() >= LINES_EVERY);
                         if due {
-                            last.insert(snapshot.path.clone(), Instant::now());
+                            last.insert(snapshot.run_id.clone(), Instant::now());
                             output::line_err(&plain(&snapshot));
                             if let Some(total) = self.total_if_due(LINES_EVERY) {
                                 output::line_err(&format!("all: {}", total.text()));
@@ -103,16 +103,16 @@ impl Display {
         }
     }
 
-    /// Prints the result of a drive, whose bar goes, while those of the others stay.
-    pub fn ended(&self, path: &Path, print: impl FnOnce()) {
-        if let Some(snapshot) = self.drives.borrow_mut().get_mut(path) {
+    /// Prints the result of a run, whose bar goes, while those of the others stay.
+    pub fn ended(&self, run_id: &str, print: impl FnOnce()) {
+        if let Some(snapshot) = self.drives.borrow_mut().get_mut(run_id) {
             // However it ended, nothing more is to come from it.
             (snapshot.run_percent, snapshot.eta_seconds) = (100.0, None);
             (snapshot.bytes_per_second, snapshot.bytes_per_second_average) = (0, 0);
         }
         match &self.form {
             Form::Bars { all, bars, .. } => {
-                if let Some(bar) = bars.borrow().get(path) {
+                if let Some(bar) = bars.borrow().get(run_id) {
                     bar.finish_and_clear();
                 }
                 all.suspend(print);
@@ -131,7 +131,7 @@ impl Display {
 
     fn remember(&self, event: &Event) {
         if let Event::Stage(snapshot) | Event::Progress(snapshot) = event {
-            self.drives.borrow_mut().insert(snapshot.path.clone(), snapshot.clone());
+            self.drives.borrow_mut().insert(snapshot.run_id.clone(), snapshot.clone());
         }
     }
 
@@ -159,7 +159,7 @@ struct Total {
 
 impl Total {
     /// `None` for one drive alone, which tells all by itself.
-    fn of(drives: &HashMap<PathBuf, Snapshot>) -> Option<Total> {
+    fn of(drives: &HashMap<String, Snapshot>) -> Option<Total> {
         (drives.len() > 1).then(|| Total {
             drives: drives.len(),
             percent: drives.values().map(|s| s.run_percent).sum::<f64>() / drives.len() as f64,
@@ -246,10 +246,11 @@ mod tests {
     use super::*;
     use crate::units::Bytes;
 
-    fn drive(path: &str, percent: f64, rate: u64, eta_seconds: Option<u64>) -> Snapshot {
+    fn drive(run: &str, percent: f64, rate: u64, eta_seconds: Option<u64>) -> Snapshot {
         Snapshot {
-            run_id: "00".to_owned(),
-            path: path.into(),
+            run_id: run.to_owned(),
+            // One of them had this name when its run began, the other has it now.
+            path: "/dev/sdb".into(),
             medium: String::new(),
             technique: None,
             pass: 1,
@@ -271,9 +272,9 @@ mod tests {
     fn more_than_one_drive_have_a_total() {
         let display = Display { form: Form::Json, drives: RefCell::default(), total_told: Cell::default() };
         let total = || display.total_if_due(Duration::ZERO).map(|total| serde_json::to_value(total).unwrap());
-        display.remember(&Event::Progress(drive("/dev/sda", 50.0, 4_000_000, Some(60))));
+        display.remember(&Event::Progress(drive("a", 50.0, 4_000_000, Some(60))));
         assert_eq!(total(), None, "the drive tells all by itself");
-        display.remember(&Event::Progress(drive("/dev/sdb", 20.0, 2_000_000, Some(90))));
+        display.remember(&Event::Progress(drive("b", 20.0, 2_000_000, Some(90))));
         let rates = (4_000_000 + 2_000_000, 3_000_000);
         let told = serde_json::json!({
             "event": "total", "drives": 2, "percent": 35.0, "bytes_per_second": rates.0,
@@ -281,7 +282,7 @@ mod tests {
         });
         assert_eq!(total(), Some(told));
         assert!(display.total_if_due(Duration::from_secs(600)).is_none(), "it was told a moment ago");
-        display.ended(Path::new("/dev/sdb"), || {});
+        display.ended("b", || {});
         let text = Total::of(&display.drives.borrow()).unwrap().text();
         assert_eq!(text, "2 drives 75.0 %, 4.0 MB/s (average 2.0 MB/s), 1m00s left, no errors");
     }

@@ -6,14 +6,16 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::results::{exit_of, report};
 use super::torn::TornEnds;
-use super::wipe::{ExecutionArgs, execute, exit_of, warn_if_forgetful};
+use super::wipe::{ExecutionArgs, execute, warn_if_forgetful};
 use super::{Common, fit, output, psid};
 use crate::frontend::exit::{Exit, Failure};
 use crate::media::Protection;
 use crate::signed::{Role, StationKey};
 use crate::station::{
-    self, Execution, Interrupted, InterruptedState, JournalError, Ready, ResumeError, RunState, StartError,
+    self, Execution, Interrupted, InterruptedState, JournalError, Outcome, Ready, ResumeError, RunState, StartError,
+    TargetResult,
 };
 use crate::units::now;
 
@@ -32,7 +34,8 @@ pub struct ResumeArgs {
     #[arg(long, requires = "runs", requires = "reason")]
     abandon: bool,
     /// Why a run is given up
-    #[arg(long, value_name = "TEXT")]
+    // Clap waives the requirement beside what `--abandon` conflicts with.
+    #[arg(long, value_name = "TEXT", requires = "abandon", conflicts_with = "yes")]
     reason: Option<String>,
     /// File with PSIDs, where runs that revert a drive by its PSID go on [default: asked for]
     #[arg(long, value_name = "FILE")]
@@ -47,52 +50,48 @@ pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
     let station = common.station()?;
     let torn = TornEnds::of(&station)?;
     let roots = station::live();
-    let open = station::interrupted(&station, &roots).map_err(|e| failure(&e))?;
+    let open = station::interrupted(&station, &roots).map_err(|e| failure("RUN", &e))?;
     if args.runs.is_empty() && !args.yes {
         list(common, &open);
         return Ok(Exit::Done);
     }
-    let mut chosen = choose(&args, &open)?;
+    let (mut going, mut exit) = (Vec::new(), Exit::Done);
     // One run may have been named by its id and by its serial.
     let mut seen = HashSet::new();
-    chosen.retain(|run| seen.insert(&run.journal));
-    if chosen.is_empty() {
+    for run in choose(&args, &open)?.into_iter().filter(|run| seen.insert(&run.journal)) {
+        match left_out(run).filter(|_| args.yes) {
+            Some(why) => exit = exit.worst(tell(common, run, why)),
+            None => going.push(run),
+        }
+    }
+    if going.is_empty() {
         output::line_err("No interrupted run can go on now.");
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
     warn_if_forgetful(&station, args.execution.out.as_deref())?;
     let key = common.signing_key(&station, UNTOUCHED)?;
     let operator = args.execution.operator(common)?;
-    if let Some(kid) = operator.as_ref().map(StationKey::kid).filter(|kid| chosen.iter().any(|run| names(run, kid))) {
+    if let Some(kid) = operator.as_ref().map(StationKey::kid).filter(|kid| going.iter().any(|run| names(run, kid))) {
         fit(&station, kid, Role::Operator, UNTOUCHED)?;
     }
-    let needed = !args.abandon && chosen.iter().any(|run| needs_psid(run));
-    let psids = psid::psids(common, args.psid_file.as_deref(), needed, chosen.len())?;
+    let needed = !args.abandon && going.iter().any(|run| needs_psid(run));
+    let psids = psid::psids(common, args.psid_file.as_deref(), needed, going.len())?;
     let confirmed = [&args.confirm[..], &args.runs[..]].concat();
     let mut ready: Vec<Ready> = Vec::new();
-    let mut exit = Exit::Done;
-    for run in chosen {
+    for run in going {
         let taken = match (&args.reason, args.abandon) {
             (Some(reason), true) => station::abandon(&station, &key, &run.journal, reason, now()),
             _ => station::resume(&roots, &run.journal, &psids, &confirmed),
         };
         match taken {
             Ok(run) => ready.push(run),
-            Err(ResumeError::NothingHappened { run_id }) => {
-                output::line_err(&format!("run {run_id} had written nothing; its journal was removed"));
-                // Given up is done. Gone on with is not: the medium still holds all it held.
-                if !args.abandon {
-                    output::line_err(" hint: wipe the medium anew");
-                    exit = exit.worst(Exit::Refused);
-                }
-            }
             // Given up, as was asked.
-            Err(error @ ResumeError::ClosedUnreported { .. }) => output::line_err(&error.to_string()),
-            Err(error) => {
-                let failure = failure(&error);
-                exit = exit.worst(failure.exit);
-                output::line_err(&failure.to_string());
+            Err(error @ (ResumeError::NothingHappened { .. } | ResumeError::ClosedUnreported { .. }))
+                if args.abandon =>
+            {
+                report(common, &TargetResult::of_interrupted(run, Outcome::Abandoned, error.to_string()));
             }
+            Err(error) => exit = exit.worst(tell(common, run, failure(&run.run_id(), &error))),
         }
     }
     let how = Execution { operator, psids, ..args.execution.execution() };
@@ -109,6 +108,38 @@ fn names(run: &Interrupted, kid: &str) -> bool {
     }
 }
 
+/// Why a run cannot go on now, where that is known without a key and without opening anything.
+fn left_out(run: &Interrupted) -> Option<Failure> {
+    let run_id = run.run_id();
+    match &run.state {
+        InterruptedState::Busy(state) => {
+            let message = format!("run {run_id} ({}) is being worked on now", state.plan.medium.identity.label());
+            Some(Failure::words(Exit::Interrupted, message).hint(BUSY))
+        }
+        InterruptedState::Corrupt(why) => {
+            let message = format!("the journal of run {run_id} cannot be believed: {why}");
+            Some(Failure::words(Exit::Evidence, message).hint(corrupt_hint(&run_id)))
+        }
+        InterruptedState::Open(state) if state.sealed.is_none() && run.media.is_empty() => {
+            let medium = state.plan.medium.identity.label();
+            Some(failure(&run_id, &ResumeError::Absent { run_id: run_id.clone(), medium }))
+        }
+        InterruptedState::Open(_) | InterruptedState::Empty => None,
+    }
+}
+
+/// Tells why a run does not go on, as what a wipe refuses is told; its exit code.
+fn tell(common: &Common, run: &Interrupted, why: Failure) -> Exit {
+    let outcome = match why.exit {
+        Exit::Refused => Outcome::Refused,
+        Exit::Interrupted => Outcome::Interrupted,
+        _ => Outcome::Error,
+    };
+    let result = TargetResult::of_interrupted(run, outcome, why.message);
+    report(common, &TargetResult { advice: why.hint, ..result });
+    why.exit
+}
+
 fn needs_psid(run: &Interrupted) -> bool {
     match &run.state {
         InterruptedState::Open(state) => state.needs_psid(),
@@ -118,12 +149,7 @@ fn needs_psid(run: &Interrupted) -> bool {
 
 fn choose<'a>(args: &ResumeArgs, open: &'a [Interrupted]) -> Result<Vec<&'a Interrupted>, Failure> {
     if args.runs.is_empty() {
-        let here = |run: &&Interrupted| match &run.state {
-            InterruptedState::Open(state) => state.sealed.is_some() || !run.media.is_empty(),
-            InterruptedState::Empty => true,
-            InterruptedState::Busy(_) | InterruptedState::Corrupt(_) => false,
-        };
-        return Ok(open.iter().filter(here).collect());
+        return Ok(open.iter().collect());
     }
     args.runs
         .iter()
@@ -141,7 +167,7 @@ fn choose<'a>(args: &ResumeArgs, open: &'a [Interrupted]) -> Result<Vec<&'a Inte
 }
 
 fn is_named(run: &Interrupted, name: &str) -> bool {
-    let id = run.journal.file_stem().unwrap_or_default().to_string_lossy();
+    let id = run.run_id();
     let by_id = name.len() >= 4 && id.starts_with(name);
     match &run.state {
         InterruptedState::Open(state) | InterruptedState::Busy(state) => {
@@ -149,7 +175,11 @@ fn is_named(run: &Interrupted, name: &str) -> bool {
             by_id
                 || medium.identity.serial.as_deref() == Some(name)
                 || medium.confirm_token == name
-                || medium.path.as_os_str() == name
+                // The name that it had when the run began may be another drive's now.
+                || match run.media.as_slice() {
+                    [] => medium.path.as_os_str() == name,
+                    media => media.iter().any(|medium| medium.path.as_os_str() == name),
+                }
         }
         InterruptedState::Empty | InterruptedState::Corrupt(_) => by_id,
     }
@@ -182,7 +212,7 @@ fn list(common: &Common, open: &[Interrupted]) {
 }
 
 fn row(run: &Interrupted) -> Vec<String> {
-    let id = run.journal.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let id = run.run_id();
     match &run.state {
         InterruptedState::Open(state) | InterruptedState::Busy(state) => {
             let place = match (&run.state, run.media.as_slice()) {
@@ -231,7 +261,7 @@ fn stage_words(state: &RunState) -> String {
 }
 
 fn as_json(run: &Interrupted) -> Value {
-    let id = run.journal.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let id = run.run_id();
     let (word, state) = match &run.state {
         InterruptedState::Open(state) => ("interrupted", Some(state)),
         InterruptedState::Busy(state) => ("running", Some(state)),
@@ -255,14 +285,24 @@ fn as_json(run: &Interrupted) -> Value {
     })
 }
 
-fn failure(error: &ResumeError) -> Failure {
+/// What a person does about a run that another process holds.
+const BUSY: &str = "wait until it ends, or stop it first";
+
+fn corrupt_hint(run_id: &str) -> String {
+    format!(
+        "give the run up with: lastwrite resume --abandon {run_id} --reason TEXT; what the journal says before the \
+         damage is reported, and the journal is kept in journal/corrupt"
+    )
+}
+
+fn failure(run_id: &str, error: &ResumeError) -> Failure {
     let failure = |exit| Failure::new(exit, error);
     match error {
         ResumeError::Absent { .. } => failure(Exit::Interrupted).hint("attach it and try again, or give the run up"),
-        ResumeError::Indistinct { run_id, .. } => failure(Exit::Refused).hint(format!(
+        ResumeError::Indistinct { .. } => failure(Exit::Refused).hint(format!(
             "give it up with: lastwrite resume --abandon {run_id} --reason TEXT, then wipe the medium anew"
         )),
-        ResumeError::MayBeAnother { run_id, wanted, .. } => failure(Exit::Refused)
+        ResumeError::MayBeAnother { wanted, .. } => failure(Exit::Refused)
             .hint(format!("look that it is the very one, then: lastwrite resume {run_id} --confirm {wanted}")),
         ResumeError::OtherBlocks { .. } => failure(Exit::Refused)
             .hint("attach it as it was attached before, or give the run up and wipe the medium anew"),
@@ -275,15 +315,13 @@ fn failure(error: &ResumeError) -> Failure {
         ResumeError::Protected { reasons, .. } => {
             Failure { hint: Protection::advice_on(reasons), ..failure(Exit::Refused) }
         }
-        ResumeError::Start(error @ StartError::Claim(_)) => {
-            Failure { hint: error.advice(), ..failure(Exit::Refused) }
-        }
+        ResumeError::Start(error @ StartError::Claim(_)) => Failure { hint: error.advice(), ..failure(Exit::Refused) },
         ResumeError::Journal(JournalError::Corrupt { .. })
         | ResumeError::Incoherent(_)
-        | ResumeError::Start(StartError::Incoherent(_)) => failure(Exit::Evidence).hint(
-            "give the run up with: lastwrite resume --abandon RUN --reason TEXT; what the journal says before the damage \
-             is reported, and the journal is kept in journal/corrupt",
-        ),
+        | ResumeError::Start(StartError::Incoherent(_)) => failure(Exit::Evidence).hint(corrupt_hint(run_id)),
+        ResumeError::Journal(JournalError::Busy { .. }) => failure(Exit::Interrupted).hint(BUSY),
+        // Not given up but gone on with: the medium still holds all it held.
+        ResumeError::NothingHappened { .. } => failure(Exit::Refused).hint("wipe the medium anew"),
         _ => failure(Exit::Other),
     }
 }

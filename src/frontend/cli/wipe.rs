@@ -1,6 +1,7 @@
 //! `lastwrite wipe`
 
-use std::io::{BufRead, IsTerminal, Write};
+mod request;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,21 +10,20 @@ use clap::Args;
 use super::document::own_name;
 use super::key::KeyArgs;
 use super::own_files::OwnFiles;
-use super::plan::{self, WishArgs};
+use super::plan::WishArgs;
 use super::progress::Display;
-use super::refused::{refusal, refused_medium};
+use super::results::{Table, exit_of, report};
 use super::torn::TornEnds;
 use super::{Common, fit, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
-use crate::media::{Kind, Medium};
 use crate::sanitize::record::Operator;
 use crate::scheme;
 use crate::signed::{Role, StationKey};
 use crate::station::{
-    self, Audience, Confirmation, Confirmed, Durability, EngineConfig, ExecuteError, Execution, FaultLimits, IoChoice,
-    ManifestRow, Order, Outcome, Preparation, Psids, Ready, Refused, Run, STALL, Station, TargetResult,
+    self, Audience, Durability, EngineConfig, ExecuteError, Execution, FaultLimits, IoChoice, Psids, Ready, STALL,
+    Station, TargetResult,
 };
-use crate::units::now;
+use request::Request;
 
 #[derive(Debug, Args)]
 pub struct WipeArgs {
@@ -115,14 +115,11 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     let torn = TornEnds::of(&station)?;
     let mut wish = args.wish.wish(Some(&station))?;
     warn_if_forgetful(&station, args.execution.out.as_deref())?;
-    let mut request = Request::read(&args)?;
-    request.refuse(&OwnFiles::of(common, &args.wish, &args.execution, args.manifest.as_deref()));
-    args.wish.names_one_drive(request.rows.len())?;
-    wish.psids = args.wish.psids(common, request.rows.len())?;
-    if let Some(path) = args.results.as_ref().filter(|path| path.exists()) {
-        return Err(Failure::words(Exit::Usage, format!("{} exists already and is not overwritten", path.display()))
-            .hint("nothing was touched; name another file with --results"));
-    }
+    let request = Request::read(&args)?;
+    let request = request.without(&OwnFiles::of(common, &args.wish, &args.execution, args.manifest.as_deref()));
+    args.wish.names_one_drive(request.len())?;
+    let table = args.manifest.as_deref().map(|lot| Table::place(lot, args.results.as_deref())).transpose()?;
+    wish.psids = args.wish.psids(common, request.len())?;
     let key = common.signing_key(&station, "nothing was touched")?;
     let operator = args.execution.operator(common)?;
     if let Some(operator) = &operator {
@@ -134,57 +131,16 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
         own_name(Some(&trust), kid, &name, "touched")?;
         wish.operator = Some(Operator::signed(name, operator.kid()));
     }
-    let roots = station::live();
-
-    let mut ready = Vec::new();
-    let mut results: Vec<Option<TargetResult>> = Vec::new();
-    let orders: Vec<Order> = request.rows.iter().filter_map(|row| row.order.clone().ok()).collect();
-    let mut prepared =
-        station::prepare(&roots, Some(&station), &orders, &wish, now()).map_err(|e| station_failure(&e))?.into_iter();
-    let mut runs = Vec::new();
-    for row in &request.rows {
-        let outcome = match &row.order {
-            Err(why) => Err(refused(&row.named, None, row.asset_tag(), why.clone(), None)),
-            Ok(order) => match prepared.next() {
-                Some(Ok(preparation)) => Ok(preparation),
-                Some(Err(error)) => Err(refusal_result(order, &error)),
-                None => Err(refused(&order.target, None, None, "it was not planned".to_owned(), None)),
-            },
-        };
-        runs.push(outcome);
-    }
-    for (row, outcome) in request.rows.iter().zip(runs) {
-        let confirmed = outcome.and_then(|p| confirm(common, p, row.token.as_deref(), &mut request.tokens, args.yes));
-        match confirmed {
-            Ok(run) => {
-                ready.push(Ready::Fresh(Box::new(run)));
-                results.push(None);
-            }
-            Err(result) => results.push(Some(*result)),
-        }
-    }
-    unused_tokens(&request.tokens, results.iter().flatten())?;
-
-    results.iter().flatten().for_each(|refused| report(common, refused));
+    let request = request.plan(&station::live(), Some(&station), &wish)?.confirm(common, args.confirm, args.yes)?;
+    request.ended().for_each(|refused| report(common, refused));
+    let (request, ready) = request.begin();
     let how = Execution { operator, psids: wish.psids, ..args.execution.execution() };
     let done = execute(common, &station, key, ready, &how);
     torn.tell(&station);
-    let mut done = done?.into_iter();
-    let results: Vec<TargetResult> = results.into_iter().filter_map(|r| r.or_else(|| done.next())).collect();
-    let mut exit = results.iter().fold(Exit::Done, |exit, result| exit.worst(exit_of(result)));
-    if let Some(manifest) = &args.manifest {
-        let rows = request.rows.into_iter().filter_map(|r| r.manifest).zip(results).collect::<Vec<_>>();
-        let path = args.results.clone().unwrap_or_else(|| free_name(manifest));
-        match station::write_results(&path, &rows) {
-            Ok(()) => output::line_err(&format!("results: {}", path.display())),
-            // The media are as they are: this must not hide a failed one.
-            Err(error) => {
-                exit = exit.worst(Exit::Other);
-                output::line_err(&Failure::new(Exit::Other, &error).to_string());
-            }
-        }
-    }
-    Ok(exit)
+    let rows = request.end(done?);
+    let exit = rows.iter().fold(Exit::Done, |exit, (_, result)| exit.worst(exit_of(result)));
+    // The media are as they are: a table that cannot be written must not hide a failed one.
+    Ok(table.map_or(exit, |table| exit.worst(table.write(common, &station, &rows))))
 }
 
 /// Carries the runs out, shows how they go on, and prints each result as its medium ends.
@@ -197,8 +153,7 @@ pub fn execute(
 ) -> Result<Vec<TargetResult>, Failure> {
     let display = Display::new(common.json);
     let ended = |_: usize, result: &TargetResult| {
-        let path = result.medium.as_ref().map_or(&result.target, |medium| &medium.path);
-        display.ended(path, || report(common, result));
+        display.ended(result.run_id.as_deref().unwrap_or_default(), || report(common, result));
     };
     let audience = Audience { watch: &|event| display.show(event), ended: &ended };
     let results = station::execute(station, key, ready, how, audience).map_err(|error| match error {
@@ -207,57 +162,6 @@ pub fn execute(
     })?;
     display.finish();
     Ok(results)
-}
-
-/// What was asked for, one row a medium, before anything is looked at.
-struct Request {
-    rows: Vec<Row>,
-    tokens: Vec<String>,
-}
-
-struct Row {
-    named: PathBuf,
-    order: Result<Order, String>,
-    token: Option<String>,
-    manifest: Option<ManifestRow>,
-}
-
-impl Row {
-    fn asset_tag(&self) -> Option<String> {
-        self.manifest.as_ref().and_then(|m| m.asset_tag.clone())
-    }
-}
-
-impl Request {
-    fn refuse(&mut self, own: &OwnFiles<'_>) {
-        for row in &mut self.rows {
-            if let Some(why) = row.order.as_ref().ok().and_then(|order| own.against(&order.target)) {
-                row.order = Err(why);
-            }
-        }
-    }
-
-    fn read(args: &WipeArgs) -> Result<Request, Failure> {
-        let tokens = args.confirm.clone();
-        let Some(path) = &args.manifest else {
-            let rows = args.wish.orders(args.targets.clone()).into_iter();
-            let row = |order: Order| Row { named: order.target.clone(), order: Ok(order), token: None, manifest: None };
-            return Ok(Request { rows: rows.map(row).collect(), tokens });
-        };
-        let manifest = station::read_manifest(path)
-            .map_err(|e| Failure::new(Exit::Usage, &e).hint("nothing was touched; mend the manifest and try again"))?;
-        let drives = station::inventory().map_err(|e| Failure::new(Exit::Other, &e))?;
-        let row = |row: ManifestRow| {
-            let named = row.target.clone().unwrap_or_else(|| PathBuf::from(&row.serial));
-            let order = row.find(&drives).map(|target| Order {
-                target,
-                asset_tag: row.asset_tag.clone(),
-                category: row.category.clone(),
-            });
-            Row { named, order, token: row.confirm_token.clone(), manifest: Some(row) }
-        };
-        Ok(Request { rows: manifest.into_iter().map(row).collect(), tokens })
-    }
 }
 
 impl ExecutionArgs {
@@ -292,91 +196,6 @@ impl ExecutionArgs {
     }
 }
 
-/// Takes a token from the command line, the manifest, or the terminal.
-fn confirm(
-    common: &Common,
-    preparation: Preparation,
-    row_token: Option<&str>,
-    tokens: &mut Vec<String>,
-    yes: bool,
-) -> Result<Run<Confirmed>, Box<TargetResult>> {
-    let shown = (!common.json).then(|| plan::render(&preparation, plan::Drawn::Now));
-    let medium = preparation.run.plan().medium.clone();
-    let asset = preparation.run.plan().asset_tag.clone();
-    let no = |message: String, advice: &str| refused(&medium.path, Some(&medium), asset.clone(), message, Some(advice));
-    if let Some(plan) = shown {
-        output::line_err(&plan);
-    }
-    // What the command erases along has to be meant as well, each by its own token.
-    let mut others = Vec::new();
-    for other in &preparation.run.plan().also {
-        if let Some(at) = tokens.iter().position(|token| *token == other.confirm_token) {
-            others.push(tokens.remove(at));
-        } else if let Some(typed) = ask(other) {
-            others.push(typed);
-        }
-    }
-    let by_flag = tokens.iter().position(|t| *t == medium.confirm_token).map(|i| tokens.remove(i));
-    let word = match (&by_flag, row_token) {
-        // A row that names another drive's token means another drive, whatever else was typed.
-        (_, Some(token)) => Confirmation::Token(token),
-        (Some(token), None) => Confirmation::Token(token),
-        (None, None) if medium.kind == Kind::Image && yes => Confirmation::Yes,
-        (None, None) => {
-            let typed = ask(&medium).ok_or_else(|| match medium.kind {
-                Kind::Image => no("it was not confirmed".to_owned(), "confirm an image file with --yes"),
-                _ => no(
-                    "it was not confirmed".to_owned(),
-                    "confirm it with --confirm TOKEN; plan and drives print the token",
-                ),
-            })?;
-            return preparation
-                .run
-                .confirm(Confirmation::Token(&typed), &others)
-                .map_err(|error| no(error.to_string(), "nothing was touched"));
-        }
-    };
-    preparation.run.confirm(word, &others).map_err(|error| no(error.to_string(), "plan and drives print the token"))
-}
-
-/// Asks at a terminal; `None` where there is none, or nothing was typed.
-fn ask(medium: &Medium) -> Option<String> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return None;
-    }
-    let mut stderr = std::io::stderr();
-    let _ = write!(
-        stderr,
-        "\nEverything on {} will be destroyed. Type its confirm token ({}) to go on: ",
-        output::harmless(&medium.path.display().to_string()),
-        medium.confirm_token
-    );
-    let _ = stderr.flush();
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).ok()?;
-    let typed = line.trim();
-    (!typed.is_empty()).then(|| typed.to_owned())
-}
-
-/// A token that fits no target is a mistake worth stopping for.
-fn unused_tokens<'a>(tokens: &[String], refused: impl Iterator<Item = &'a TargetResult>) -> Result<(), Failure> {
-    let mut theirs = Vec::new();
-    for result in refused {
-        match &result.medium {
-            Some(medium) => theirs.push(medium.confirm_token.clone()),
-            // A target that could not be looked at may have any token.
-            None => return Ok(()),
-        }
-    }
-    match tokens.iter().find(|token| !theirs.contains(token)) {
-        None => Ok(()),
-        Some(token) => {
-            Err(Failure::words(Exit::Refused, format!("{token:?} is the confirm token of none of the targets"))
-                .hint("nothing was touched; plan and drives print the tokens"))
-        }
-    }
-}
-
 /// A state folder in memory loses the evidence; a second place is needed then. That place is looked
 /// at now, and not when the media are wiped.
 pub fn warn_if_forgetful(station: &Station, out: Option<&Path>) -> Result<(), Failure> {
@@ -398,91 +217,4 @@ pub fn warn_if_forgetful(station: &Station, out: Option<&Path>) -> Result<(), Fa
             }
         }
     }
-}
-
-/// The exit code of one result; the worst of several decides.
-pub fn exit_of(result: &TargetResult) -> Exit {
-    match result.outcome {
-        Outcome::Pass => Exit::Done,
-        Outcome::Fail => Exit::Failed,
-        Outcome::Refused => Exit::Refused,
-        Outcome::Interrupted => Exit::Interrupted,
-        Outcome::Error => Exit::Other,
-    }
-}
-
-fn report(common: &Common, result: &TargetResult) {
-    if common.json {
-        output::json(result);
-    } else {
-        print(result);
-    }
-}
-
-fn print(result: &TargetResult) {
-    let name = match &result.medium {
-        Some(medium) => format!("{} ({})", result.target.display(), medium.identity.label()),
-        None => result.target.display().to_string(),
-    };
-    let word = match result.outcome {
-        Outcome::Pass => "PASS",
-        Outcome::Fail => "FAIL",
-        Outcome::Refused => "REFUSED",
-        Outcome::Interrupted => "INTERRUPTED",
-        Outcome::Error => "ERROR",
-    };
-    let message = &result.message;
-    // Many errors name their target already.
-    let named = message.starts_with(&*result.target.to_string_lossy());
-    output::line(&if named { format!("{word:<12} {message}") } else { format!("{word:<12} {name}: {message}") });
-    if let Some(path) = &result.certificate {
-        output::line(&format!("{:<12} certificate    {}", "", path.display()));
-    }
-    if let Some(path) = &result.failure_report {
-        output::line(&format!("{:<12} failure report {}", "", path.display()));
-    }
-    if let Some(advice) = &result.advice {
-        output::line(&format!("{:<12} {advice}", ""));
-    }
-}
-
-fn refusal_result(order: &Order, error: &Refused) -> Box<TargetResult> {
-    let failure = refusal(error);
-    let medium = refused_medium(error);
-    refused(&order.target, medium, order.asset_tag.clone(), failure.message, failure.hint.as_deref())
-}
-
-fn refused(
-    target: &Path,
-    medium: Option<&Medium>,
-    asset_tag: Option<String>,
-    message: String,
-    advice: Option<&str>,
-) -> Box<TargetResult> {
-    Box::new(TargetResult {
-        outcome: Outcome::Refused,
-        // JSON knows only text.
-        target: target.to_string_lossy().into_owned().into(),
-        run_id: None,
-        medium: medium.map(|m| Box::new(m.clone())),
-        asset_tag,
-        requested: None,
-        attained: None,
-        proven: None,
-        technique: None,
-        certificate: None,
-        failure_report: None,
-        message,
-        advice: advice.map(str::to_owned),
-    })
-}
-
-/// `lot.results.csv` beside `lot.csv`, or the first free `lot.results-2.csv`.
-fn free_name(manifest: &Path) -> PathBuf {
-    let stem = manifest.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let name = |n: u32| match n {
-        1 => manifest.with_file_name(format!("{stem}.results.csv")),
-        n => manifest.with_file_name(format!("{stem}.results-{n}.csv")),
-    };
-    (1..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(1))
 }

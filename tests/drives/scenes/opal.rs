@@ -228,7 +228,7 @@ fn power_cut_opal() {
     for ((drive, serial), behaviour) in drives.into_iter().zip(behaviours) {
         let run = run_of(&listed, serial).unwrap_or_else(|| panic!("no run of {serial}: {listed:#?}"));
         let (ran, result) = bench.resume(&run, &[]);
-        assert!(ran.stderr.contains("--psid-file"), "{serial}: {}\n{}\n{result:#}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains("--psid-file"), "{serial}: {}\n{}\n{result:#}", ran.stdout, ran.stderr);
         assert_eq!(told(drive), [], "nothing is sent without it");
         let (ran, result) = bench.resume(&run, &WORDS[2..]);
         assert!(result["outcome"].is_string(), "{serial}: {}\n{}", ran.stdout, ran.stderr);

@@ -74,7 +74,7 @@ fn a_power_cut_is_resumed_in_the_next_boot_with_one_certificate() {
             let left = drive.left();
             let (ran, _) = bench.resume(&run, &[]);
             assert_eq!(ran.code, 3, "{}\n{}", ran.stdout, ran.stderr);
-            assert!(ran.stderr.contains("--confirm CUT-USB"), "{}\n{}", ran.stdout, ran.stderr);
+            assert!(ran.stdout.contains("--confirm CUT-USB"), "{}\n{}", ran.stdout, ran.stderr);
             assert_eq!(drive.left(), left, "nothing is written without that word");
         }
         let (ran, result) = bench.resume(&run, confirm);
