@@ -5,14 +5,14 @@
 mod common;
 
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::fuse_disk::{Effect, Fault, FaultyDisk, On};
+use common::interrupted::{confirm_token, newest, spawn, wait_for_progress, wipe_and_kill};
 use common::loopdev::{LoopDevice, attach, detach};
 use common::station::{MARK, Station, both, marked, marks_in, text};
 use nix::fcntl::{Flock, FlockArg};
-use sha2::{Digest, Sha256};
 
 const KILLS: usize = 50;
 const SIZE: usize = 8 << 20;

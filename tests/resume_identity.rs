@@ -1,13 +1,12 @@
 //! An interrupted run goes on on its own medium: known again where a reboot has changed numbers, and never taken for
 //! another one.
-#![cfg(feature = "erase")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
 use common::interrupted::{confirm_token, spawn, wait_for_progress, wipe_and_kill};
 use common::loopdev::LoopDevice;
-use common::station::{Station, both, json_lines, marked, marks_in, text};
+use common::station::{Station, both, marked, marks_in, text};
 use sha2::{Digest, Sha256};
 
 const SIZE: usize = 8 << 20;
