@@ -310,15 +310,18 @@ fn says_what_is_good(dir: &tempfile::TempDir, program: &[&str], wrong: &str) {
     common::strangers::say_what_is_good(dir.path(), program, &["S5Y2NJ0R123456", id.as_str()], wrong);
 }
 
-/// Our own program, also where it is built without `erase` (`.ci/run`), with no state folder.
+/// Our own program, also where it is built without `erase` (`.ci/run`), at a station that knows nothing of it.
 #[test]
 fn the_program_verifies_a_good_certificate_and_refuses_a_changed_one() {
     let dir = good_and_changed();
-    let verify = |file: &str| {
+    let ours = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lastwrite"));
-        command.current_dir(dir.path()).env_remove("LASTWRITE_STATE").args(["--state", "nothing"]);
-        command.args(["certificate", "verify", file, "--trust", "trust.jwks.json"]).output().unwrap()
+        command.current_dir(dir.path()).env_remove("LASTWRITE_STATE").args(["--state", "state"]);
+        command.args(args).output().unwrap()
     };
+    let init = ours(&["init", "--organization", "Stranger", "--station", "desk"]);
+    assert_eq!(init.status.code(), Some(0), "{}", common::station::both(&init));
+    let verify = |file: &str| ours(&["certificate", "verify", file, "--trust", "trust.jwks.json"]);
     std::fs::copy(dir.path().join("good.json"), dir.path().join(format!("{}.json", id_of(&payload())))).unwrap();
     let good = verify(&format!("{}.json", id_of(&payload())));
     assert_eq!(good.status.code(), Some(0), "{}", common::station::both(&good));

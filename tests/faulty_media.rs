@@ -258,7 +258,7 @@ fn read_cut(
 #[test]
 fn a_reading_that_is_cut_is_no_mismatch_unless_it_found_one() {
     // More than is under way at a time.
-    const LARGE: u64 = 64 << 20;
+    const LARGE: u64 = 128 << 20;
     let silent = 8 << 20..12 << 20;
     let station = Station::new();
     let Some(disk) = FaultyDisk::new(LARGE, Vec::new()) else { return };

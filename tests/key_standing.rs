@@ -183,7 +183,8 @@ fn a_key_that_is_rotated_while_a_wipe_waits_at_its_prompt_begins_nothing() {
     };
     let order = Order { target: image.clone(), asset_tag: None, category: None };
     let prepared = station::prepare(&Roots::live(), Some(&opened), &[order], &wish, now()).unwrap().remove(0).unwrap();
-    let run = Ready::Fresh(Box::new(prepared.run.confirm(Confirmation::Yes, &[]).unwrap()));
+    let run = Box::new(prepared.run.confirm(Confirmation::Yes, &[]).unwrap());
+    let run = Ready::Fresh { run, named: image.clone() };
     let old = opened.key(None).unwrap();
     bench.ok(&["key", "rotate", "--station", "--unprotected"]);
     std::thread::sleep(Duration::from_millis(1100));

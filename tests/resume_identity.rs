@@ -4,12 +4,12 @@
 
 mod common;
 
-use common::interrupted::{confirm_token, spawn, wait_for_progress, wipe_and_kill};
+use std::time::Duration;
+
+use common::interrupted::{confirm_token, spawn, wipe_and_kill};
 use common::loopdev::LoopDevice;
 use common::station::{Station, both, marked, marks_in, text};
 use sha2::{Digest, Sha256};
-
-const SIZE: usize = 8 << 20;
 
 /// The file system of an image has another device number after a reboot; the image is where it was.
 #[test]

@@ -83,8 +83,8 @@ fn a_rotation_that_is_cut_at_any_step_is_finished_by_the_next_one() {
     assert!(steps > 10, "{steps}");
     drop(whole);
     let mut waited = 0;
-    for crash in [Crash::SYNCED_ONLY, Crash::EVERYTHING] {
-        for step in 0..steps {
+    for (crash, every) in [(Crash::SYNCED_ONLY, 1), (Crash::EVERYTHING, 3)] {
+        for step in (0..steps).step_by(every) {
             let fs = CrashFs::from_dir(&prepared.state()).unwrap();
             fs.cut_at(step);
             run(fs.path(), &ROTATE);

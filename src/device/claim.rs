@@ -268,10 +268,7 @@ fn hold_device(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim,
         let (node, disk) = rdev(&file).and_then(|number| sysfs_nodes(roots, number)).map_err(gone)?;
         for around in overlapping(&node, &disk).map_err(gone)? {
             let around = roots.on_host(&around);
-            guards.push(match shared_lock(&around) {
-                Some(guard) => guard,
-                None => lock_shared(open(&around, libc::O_EXCL | libc::O_CLOEXEC, ClaimMode::Read)?, &around)?,
-            });
+            guards.push(hold_around(&around)?);
         }
     }
     for other in &medium.other_paths {
@@ -294,6 +291,19 @@ fn hold_device(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim,
     }
     let (roots, medium) = (roots.clone(), medium.clone());
     Ok(Claim { file, direct: true, guards, roots, medium, forced_read_only })
+}
+
+/// A partition that the held one lies in: claims of this process hold it together.
+fn hold_around(path: &Path) -> Result<Arc<Flock<File>>, ClaimError> {
+    if let Some(guard) = shared_lock(path) {
+        return Ok(guard);
+    }
+    match open(path, libc::O_EXCL | libc::O_CLOEXEC, ClaimMode::Read) {
+        Ok(file) => lock_shared(file, path),
+        // Another claim of this process may have come first meanwhile.
+        Err(busy @ ClaimError::Busy { .. }) => shared_lock(path).ok_or(busy),
+        Err(error) => Err(error),
+    }
 }
 
 fn hold_image(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim, ClaimError> {

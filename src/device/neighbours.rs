@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::libc;
 
@@ -11,8 +12,12 @@ use super::blocks::{DevNum, Node};
 use super::claim::{ClaimMode, open};
 use super::claim_error::ClaimError;
 use super::lock::{PAUSE, TRIES, ask_range};
+use super::patience::each_in_time;
 use super::protection::{World, writers};
 use crate::media::{Medium, Protection};
+
+/// Opening does not wake a drive; one that takes longer than this hangs.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The medium's own node, its partitions, its other paths and theirs; of a partition its disk, and what overlaps it.
 pub(super) fn nodes_of<'a>(world: &'a World, number: DevNum, medium: &Medium) -> Vec<&'a Node> {
@@ -35,18 +40,24 @@ pub(super) fn overlapping(node: &Node, disk: &Node) -> Result<Vec<PathBuf>, Stri
     Ok(siblings.into_iter().filter(shares).map(|sibling| sibling.path).collect())
 }
 
-/// Whether a virtual machine has locked a range of one of the nodes besides `own`, which is locked.
+/// Whether a virtual machine has locked a range of one of the nodes besides `own`, which is locked. A drive that
+/// does not answer counts against itself alone: it is waited for in the name of all that are judged together.
 pub(super) fn ask_ranges(roots: &Roots, nodes: &[&Node], own: DevNum, mode: ClaimMode) -> Result<(), ClaimError> {
-    for node in nodes.iter().filter(|node| node.number != own) {
-        let path = roots.on_host(&node.path);
-        match open(&path, libc::O_NONBLOCK | libc::O_CLOEXEC, ClaimMode::Read) {
-            Ok(file) => ask_range(&file, &path, mode)?,
+    let others = nodes.iter().filter(|node| node.number != own);
+    let paths: Vec<(PathBuf, ClaimMode)> = others.map(|node| (roots.on_host(&node.path), mode)).collect();
+    let answers = each_in_time(paths.clone(), PATIENCE, |(path, mode)| {
+        match open(path, libc::O_NONBLOCK | libc::O_CLOEXEC, ClaimMode::Read) {
+            Ok(file) => ask_range(&file, path, *mode),
             // Nobody locks a node that is not there.
-            Err(ClaimError::Gone { .. } | ClaimError::NoMedium { .. }) => {}
-            Err(error) => return Err(error),
+            Err(ClaimError::Gone { .. } | ClaimError::NoMedium { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
-    }
-    Ok(())
+    });
+    let late = |path: PathBuf| {
+        let what = format!("{} did not answer within {} s", path.display(), PATIENCE.as_secs());
+        Err(ClaimError::Protected { path, reasons: vec![Protection::CannotTell { what }] })
+    };
+    answers.into_iter().zip(paths).try_for_each(|(answer, (path, _))| answer.unwrap_or_else(|| late(path)))
 }
 
 /// Who has some of the host's devices open for writing; or why that is not known.

@@ -2,9 +2,9 @@
 
 use std::io;
 
-use super::super::samples::{SIZE, bad, plan};
-use super::super::state::RunState;
 use super::*;
+use crate::sanitize::samples::{SIZE, bad, plan};
+use crate::sanitize::state::RunState;
 
 fn of(end: PassEnd, done: u64, ledger: Ledger, patience: u64) -> StageEnd {
     let stage = RunState::new(plan(&[0], VerificationLevel::Full)).stages[0].stage;

@@ -194,8 +194,15 @@ pub(super) fn cut_result(plan: &RunPlan, cut: Cut) -> TargetResult {
         }
         Cut::Unsigned(error @ StationError::Unfit(_)) => (
             Outcome::Interrupted,
-            format!("what the run has to sign would be refused by everybody who checks: {error}"),
-            format!("nothing was signed, and the run waits{}; {resume}", advice_of(&error)),
+            format!(
+                "what the run has to sign would be refused by everybody who checks: {error}. Whether the medium was \
+                 erased is said when it is signed"
+            ),
+            format!(
+                "nothing was signed, and the run waits: leave the medium attached, and take it for one that holds \
+                 data{}; {resume}",
+                advice_of(&error)
+            ),
         ),
         Cut::Unsigned(error) => (Outcome::Error, error.to_string(), resume),
         Cut::Start(error) => (Outcome::Error, error.to_string(), resume),
@@ -205,7 +212,8 @@ pub(super) fn cut_result(plan: &RunPlan, cut: Cut) -> TargetResult {
         }
         Cut::Station(error @ StationError::OtherOutcome { .. }) => {
             let advice = "lastwrite custody audit says whether the log is whole. The document that it names counts; the \
-                          journal of the run stays until somebody has looked and moved it to journal/closed";
+                          journal of the run stays, and the medium is refused at this station, until somebody has \
+                          looked and moved it to journal/closed";
             (Outcome::Error, error.to_string(), advice.to_owned())
         }
         Cut::Station(error) => (Outcome::Error, error.to_string(), resume),

@@ -257,7 +257,7 @@ impl Desk<'_> {
     pub(super) async fn begin(&self, ready: Ready) -> Result<(Named, Run<Intended>), Box<TargetResult>> {
         let name = Named::of(&ready);
         let plan = &name.plan;
-        let fresh = matches!(ready, Ready::Fresh(_));
+        let fresh = matches!(ready, Ready::Fresh { .. });
         let claimed = match ready {
             Ready::Fresh { run, .. } => match within(self.bench.faults.stall_timeout, self.claim(*run)).await {
                 Ok(Ok(run)) => Ok(run),

@@ -83,6 +83,10 @@ impl UnfitKey {
             UnfitKey::Expired { cut_off: true, .. } => {
                 "a rotation of the key was cut off: lastwrite key rotate --station finishes it; then try again"
             }
+            UnfitKey::Expired { role: Role::Operator, .. } => {
+                "whoever answers for the trust store gives the key a later end (valid_until) or takes in another one \
+                 (lastwrite key trust); then try again. Without --operator-key the station alone signs"
+            }
             UnfitKey::Expired { .. } => {
                 "whoever answers for the trust store gives the key a later end (valid_until; of a key that a root vouches \
                  for: lastwrite key delegate --valid-until) or names another key; then try again. Before it ends: \
@@ -91,6 +95,10 @@ impl UnfitKey {
             UnfitKey::Revoked { role: Role::Station, .. } => {
                 "nothing that it signs counts: lastwrite init in another folder (--state DIR) makes a station of its own, \
                  which can begin anew"
+            }
+            UnfitKey::Revoked { role: Role::Operator, .. } => {
+                "nothing that it signs counts: without --operator-key the station alone signs; or make another key \
+                 (lastwrite key generate), which whoever trusts its person takes in (lastwrite key trust)"
             }
             UnfitKey::Revoked { .. } => {
                 "nothing that it signs counts: make another key (lastwrite key generate), which whoever trusts its person \

@@ -52,5 +52,10 @@ impl<T: Subcommand> Subcommand for Late<T> {
 /// What a command is for stands where it is listed; the comment on its type is for those who read the code.
 fn told_as_before(command: Command, augment: fn(Command) -> Command) -> Command {
     let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
-    augment(command).about(about).long_about(long_about)
+    let command = augment(command);
+    match (about, long_about) {
+        (Some(about), Some(long_about)) => command.about(about).long_about(long_about),
+        (Some(about), None) => command.about(about).long_about(None::<&'static str>),
+        (None, _) => command,
+    }
 }

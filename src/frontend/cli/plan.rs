@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::refused::{refusal, refused_medium};
+use super::torn::TornEnds;
 use super::{Common, drives, output, psid, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::media::{Medium, PlannedCommand, namespace_words};
@@ -132,6 +133,7 @@ pub struct PlanArgs {
 pub fn run(common: &Common, args: PlanArgs) -> Result<Exit, Failure> {
     args.wish.scheme()?;
     let station = common.station_if_any()?;
+    let _torn = station.as_ref().map(TornEnds::of).transpose()?;
     args.wish.names_one_drive(args.targets.len())?;
     let mut wish = args.wish.wish(station.as_ref())?;
     wish.psids = args.wish.psids(common, args.targets.len())?;

@@ -48,7 +48,7 @@ const UNTOUCHED: &str = "nothing was touched, and every run stays as it is";
 
 pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
     let station = common.station()?;
-    let torn = TornEnds::of(&station)?;
+    let _torn = TornEnds::of(&station)?;
     let roots = station::live();
     let open = station::interrupted(&station, &roots).map_err(|e| failure("RUN", &e))?;
     if args.runs.is_empty() && !args.yes {
@@ -95,9 +95,7 @@ pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
         }
     }
     let how = Execution { operator, psids, ..args.execution.execution() };
-    let results = execute(common, &station, key, ready, &how);
-    torn.tell(&station);
-    Ok(results?.iter().fold(exit, |exit, result| exit.worst(exit_of(result))))
+    Ok(execute(common, &station, key, ready, &how)?.iter().fold(exit, |exit, result| exit.worst(exit_of(result))))
 }
 
 /// Whether the run's documents are to be signed with this key as its operator's.
@@ -313,7 +311,8 @@ fn failure(run_id: &str, error: &ResumeError) -> Failure {
             failure(Exit::Refused).hint("nothing was sent; it stands on the drive's label: --psid-file FILE")
         }
         ResumeError::Protected { reasons, .. } => {
-            Failure { hint: Protection::advice_on(reasons), ..failure(Exit::Refused) }
+            let undo = Protection::advice_on(reasons).unwrap_or_default();
+            failure(Exit::Refused).hint(format!("the run stays as it is; {undo}: lastwrite resume {run_id}"))
         }
         ResumeError::Start(error @ StartError::Claim(_)) => Failure { hint: error.advice(), ..failure(Exit::Refused) },
         ResumeError::Journal(JournalError::Corrupt { .. })

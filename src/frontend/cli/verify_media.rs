@@ -185,11 +185,15 @@ impl Recorder {
     fn sign(&self, certificate: &Path, payload: &CertificatePayload, check: &MediaCheck) -> Result<Issued, Failure> {
         // Hours have gone by.
         let unsigned = "what was read is told, and not signed";
-        fit(&self.station, self.key.kid(), Role::Station, unsigned)?;
+        // The exit code is that of the reading: a record that cannot be made is another matter.
+        let stands = |kid: &str, role| {
+            fit(&self.station, kid, role, unsigned).map_err(|unfit| Failure { exit: Exit::Other, ..unfit })
+        };
+        stands(self.key.kid(), Role::Station)?;
         if let Some((_, key)) = &self.person {
-            fit(&self.station, key.kid(), Role::Verifier, unsigned)?;
+            stands(key.kid(), Role::Verifier)?;
         }
-        let broken = |e: String| Failure::words(Exit::Evidence, format!("{}: {e}", certificate.display()));
+        let broken = |e: String| Failure::words(Exit::Other, format!("{}: {e}", certificate.display()));
         let bytes = std::fs::read(certificate).map_err(|e| broken(e.to_string()))?;
         let jws = Jws::parse(&bytes).map_err(|e| broken(e.to_string()))?;
         let person = self.person.as_ref().map(|(name, key)| (name.as_str(), key));

@@ -112,7 +112,7 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     }
     args.wish.scheme()?;
     let station = common.station()?;
-    let torn = TornEnds::of(&station)?;
+    let _torn = TornEnds::of(&station)?;
     let mut wish = args.wish.wish(Some(&station))?;
     warn_if_forgetful(&station, args.execution.out.as_deref())?;
     let request = Request::read(&args)?;
@@ -135,9 +135,7 @@ pub fn run(common: &Common, args: WipeArgs) -> Result<Exit, Failure> {
     request.ended().for_each(|refused| report(common, refused));
     let (request, ready) = request.begin();
     let how = Execution { operator, psids: wish.psids, ..args.execution.execution() };
-    let done = execute(common, &station, key, ready, &how);
-    torn.tell(&station);
-    let rows = request.end(done?);
+    let rows = request.end(execute(common, &station, key, ready, &how)?);
     let exit = rows.iter().fold(Exit::Done, |exit, (_, result)| exit.worst(exit_of(result)));
     // The media are as they are: a table that cannot be written must not hide a failed one.
     Ok(table.map_or(exit, |table| exit.worst(table.write(common, &station, &rows))))
