@@ -31,9 +31,9 @@ pub fn skip(why: &str) {
     eprintln!("skipped: {why} ({})", std::panic::Location::caller());
 }
 
-/// Kinds of tests that need what not every machine's package sources have. `scripts/test` names those that this machine
+/// Kinds of tests that need what not every machine can get. `scripts/test` names those that this machine
 /// cannot run in `LASTWRITE_LEFT_OUT`, and says so; `.ci/run` leaves none out.
-const MAY_BE_LEFT_OUT: [&str; 2] = ["browser", "drives"];
+const MAY_BE_LEFT_OUT: [&str; 3] = ["browser", "drives", "vectors"];
 
 /// Whether this run leaves that kind of tests out; says so where it does, also under `LASTWRITE_NO_SKIP=1`.
 #[track_caller]
@@ -57,6 +57,9 @@ pub fn leaves_out(list: &str, kind: &str) -> bool {
 /// The published test vectors: `LASTWRITE_VECTORS`, or what `scripts/fetch-vectors` fetched; otherwise skips.
 #[track_caller]
 pub fn vectors() -> Option<PathBuf> {
+    if is_left_out("vectors") {
+        return None;
+    }
     let fetched = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/vectors");
     let folder = std::env::var_os("LASTWRITE_VECTORS").map_or_else(fetched, PathBuf::from);
     if !folder.is_dir() {
