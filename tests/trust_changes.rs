@@ -32,7 +32,8 @@ fn whoever_changes_a_trust_store_waits_for_whoever_does_so_already() {
     }
     let (max, next) = (station.path("max.pem"), station.path("next.pem"));
     let lou = public("lou");
-    let changes: [(&[&str], &dyn Fn(&Value) -> bool); 4] = [
+    type Change<'a> = (&'a [&'a str], &'a dyn Fn(&Value) -> bool);
+    let changes: [Change; 4] = [
         (&["key", "revoke", &kim], &|key| key["kid"] == kim.as_str() && key["revoked_at"].is_string()),
         (&["key", "trust", &lou, "--role", "witness"], &|key| key["name"] == "lou"),
         (&["key", "rotate", "--key", text(&max), "--out", text(&next), "--unprotected"], &|key| {

@@ -133,7 +133,7 @@ impl Protection {
         // capacity has another reason for it than that nothing is inserted.
         let mut left: Vec<&Protection> = reasons
             .iter()
-            .filter(|reason| !(system && reason.is_use()) && !(lacks_capacity && **reason == Protection::SizeZero))
+            .filter(|reason| !(system && reason.is_use() || lacks_capacity && **reason == Protection::SizeZero))
             .collect();
         // Holders are listed from the medium up.
         left.reverse();

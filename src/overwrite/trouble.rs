@@ -77,7 +77,7 @@ impl Trouble {
     pub(super) fn is_apart(&self, start: u64, end: u64) -> bool {
         let before = self.0.range(..start).next_back();
         let touches = before.is_some_and(|(_, p)| p.end == start && p.attempts == 0);
-        !touches && !self.0.get(&end).is_some_and(|p| p.attempts == 0)
+        !touches && self.0.get(&end).is_none_or(|p| p.attempts != 0)
     }
 
     /// Adds a single block that is to be tried once more.

@@ -23,7 +23,7 @@ pub fn disks_of_root() -> BTreeSet<PathBuf> {
 /// The source of the mount at `/`: the second word after the dash of its line.
 fn source_of_root() -> Option<String> {
     let table = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let line = table.lines().filter(|line| line.split(' ').nth(4) == Some("/")).next_back()?;
+    let line = table.lines().rfind(|line| line.split(' ').nth(4) == Some("/"))?;
     let source = line.split_once(" - ")?.1.split(' ').nth(1)?;
     source.starts_with("/dev/").then(|| source.to_owned())
 }
