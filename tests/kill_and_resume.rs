@@ -38,7 +38,9 @@ fn fifty_kills_at_random_instants_and_every_run_ends_once() {
     let whole = began.elapsed();
     let (mut kills, mut open_at_kill, mut runs, mut resumed, mut in_the_middle) = (0, 0, 1, 0, 0);
     let mut random = 0x2545_F491_4F6C_DD1D_u64;
-    while kills < KILLS {
+    // On a machine that is busy otherwise most kills come before the first write: then it takes more of them.
+    let is_enough = |resumed, in_the_middle| resumed >= 3 && in_the_middle >= 3;
+    while kills < KILLS || (!is_enough(resumed, in_the_middle) && kills < 6 * KILLS) {
         disk.poke(0, &content);
         let mut first = true;
         let mut more = Duration::ZERO;
@@ -87,7 +89,7 @@ fn fifty_kills_at_random_instants_and_every_run_ends_once() {
     );
     // A kill before the journal, or after it is closed, tries nothing of what is tried here.
     assert!(open_at_kill >= 20, "{open_at_kill} of {kills} kills met a run that can be resumed");
-    assert!(resumed >= 3 && in_the_middle >= 3, "{resumed} runs were resumed, {in_the_middle} times within a pass");
+    assert!(is_enough(resumed, in_the_middle), "{resumed} runs were resumed, {in_the_middle} times within a pass");
 }
 
 /// Whether there is a run to resume: a journal with its first entry.

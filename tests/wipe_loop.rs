@@ -120,7 +120,7 @@ fn a_drive_that_cannot_be_read_back_is_refused_and_did_not_fail() {
     let wipe = ["wipe", text(drive.path()), "--confirm", &token, "--scheme", "gutmann", "--checkpoint", "0.1"];
     // Its file gets another name while it is written.
     let child = station.command(&wipe).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    wait_for_journal(&station);
+    wait_for_intent(&station);
     let begun =
         || std::fs::read_to_string(&station.files("journal")[0]).is_ok_and(|text| text.contains("stage_started"));
     while !begun() {
@@ -170,7 +170,7 @@ fn two_processes_cannot_wipe_one_drive() {
         args.extend(confirmed);
         let before = station.files("certificates").len();
         let first = station.command(&args).stderr(std::process::Stdio::piped()).spawn().unwrap();
-        wait_for_journal(&station);
+        wait_for_intent(&station);
         // It stands still, and does not end before the others have tried.
         let tell = |signal: &str| Command::new("kill").args(["-s", signal, &first.id().to_string()]).status().unwrap();
         assert!(tell("STOP").success());
@@ -261,9 +261,14 @@ fn sixty_four_drives_with_few_threads() {
     station.ok(&["custody", "audit"]);
 }
 
-fn wait_for_journal(station: &Station) {
+/// The intent is logged and journalled: from here to its end the run holds no lock on the log, which whoever comes
+/// second would wait for.
+fn wait_for_intent(station: &Station) {
+    let is_intended = |file: std::path::PathBuf| {
+        std::fs::read_to_string(file).is_ok_and(|journal| journal.contains(r#""entry":"intended""#))
+    };
     for _ in 0..500 {
-        if !station.files("journal").is_empty() {
+        if station.files("journal").into_iter().any(is_intended) {
             return;
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
