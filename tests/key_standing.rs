@@ -9,11 +9,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use common::station::{Station, both, json_lines, marks_in, text};
-use lastwrite::policy::{InForce, Method, StepDown, VerificationLevel, Wanted};
-use lastwrite::scheme;
 use lastwrite::station::{
-    self, Audience, BootPartitions, Confirmation, EngineConfig, Execution, FaultLimits, Order, Outcome, Psids, Ready,
-    Roots, STALL, TargetRule, Wish,
+    self, Audience, Confirmation, EngineConfig, Execution, FaultLimits, Order, Outcome, Psids, Ready, Roots, STALL,
 };
 use lastwrite::units::now;
 use serde_json::{Value, json};
@@ -165,22 +162,7 @@ fn a_key_that_is_rotated_while_a_wipe_waits_at_its_prompt_begins_nothing() {
     let bench = Station::new();
     let image = bench.image("disk.img", 1 << 20);
     let opened = station::Station::open(&bench.state()).unwrap();
-    let wish = Wish {
-        also_unattached: Vec::new(),
-        policy: InForce::builtin().unwrap(),
-        wanted: Wanted::Method(Method::Clear),
-        route: None,
-        step_down: StepDown::Never,
-        before_destruction: false,
-        scheme: scheme::find("zero").unwrap(),
-        verification: VerificationLevel::Full,
-        operator: None,
-        targets: TargetRule::WholeDiskOnly,
-        psids: Psids::default(),
-        restore_hidden: None,
-        unfreeze: false,
-        boot_partitions: BootPartitions::Erase,
-    };
+    let wish = common::wish::zeros();
     let order = Order { target: image.clone(), asset_tag: None, category: None };
     let prepared = station::prepare(&Roots::live(), Some(&opened), &[order], &wish, now()).unwrap().remove(0).unwrap();
     let run = Box::new(prepared.run.confirm(Confirmation::Yes, &[]).unwrap());

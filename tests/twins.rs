@@ -11,13 +11,11 @@ use std::time::Duration;
 use common::station::{Station, marks_in, text};
 use common::sysfs_tree::FixtureTree;
 use lastwrite::media::Medium;
-use lastwrite::policy::{InForce, Method, StepDown, VerificationLevel, Wanted};
 use lastwrite::sanitize::journal::Journal;
 use lastwrite::sanitize::state::JournalEntry;
-use lastwrite::scheme;
 use lastwrite::station::{
-    self, Audience, BootPartitions, Confirmation, EngineConfig, Execution, FaultLimits, ManifestRow, Order, Outcome,
-    Preparation, Psids, Ready, Refused, Roots, STALL, TargetResult, TargetRule, Wish,
+    self, Audience, Confirmation, EngineConfig, Execution, FaultLimits, ManifestRow, Order, Outcome, Preparation,
+    Psids, Ready, Refused, Roots, STALL, TargetResult,
 };
 use lastwrite::units::now;
 
@@ -26,22 +24,7 @@ fn prepare(tree: &FixtureTree, station: &Station, targets: &[&str]) -> Vec<Resul
 }
 
 fn prepare_at(roots: &Roots, station: &Station, targets: &[&str]) -> Vec<Result<Preparation, Refused>> {
-    let wish = Wish {
-        also_unattached: Vec::new(),
-        policy: InForce::builtin().unwrap(),
-        wanted: Wanted::Method(Method::Clear),
-        route: None,
-        step_down: StepDown::Never,
-        before_destruction: false,
-        scheme: scheme::find("zero").unwrap(),
-        verification: VerificationLevel::Full,
-        operator: None,
-        targets: TargetRule::WholeDiskOnly,
-        psids: Psids::default(),
-        restore_hidden: None,
-        unfreeze: false,
-        boot_partitions: BootPartitions::Erase,
-    };
+    let wish = common::wish::zeros();
     let orders: Vec<Order> =
         targets.iter().map(|target| Order { target: target.into(), asset_tag: None, category: None }).collect();
     let station = station::Station::open(&station.state()).unwrap();

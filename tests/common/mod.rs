@@ -20,6 +20,8 @@ pub mod sysfs_tree;
 pub mod system_disk;
 pub mod tsa;
 pub mod webdriver;
+#[cfg(feature = "erase")]
+pub mod wish;
 
 /// Says loudly that a test did not run. With `LASTWRITE_NO_SKIP=1` (CI) it fails instead, so that
 /// nothing is left out unseen. Use as `return common::skip("why")`.
