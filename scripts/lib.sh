@@ -55,7 +55,8 @@ offers() {
   [ -n "$told" ] && ! grep -qiE '^(Pre-Depends|Depends):.*snapd|transitional (dummy )?package' <<<"$told"
 }
 
-# A C linker, libudev's headers, and a Rust that is new enough.
+# A C linker, libudev's headers, and a Rust that is new enough. Nobody's own Rust is replaced, nor which one is their
+# default.
 need_build_tools() {
   need_tools cc:gcc pkg-config:pkg-config
   pkg-config --exists libudev || apt_install libudev-dev libc6-dev
@@ -64,20 +65,32 @@ need_build_tools() {
     note "installing a Rust toolchain"
     # A new machine has no lists yet, and would seem to offer nothing.
     if command -v apt-get >/dev/null && may_be_root; then apt_update; fi
-    if apt_rust_is_new_enough; then
+    if command -v rustup >/dev/null; then
+      rustup_stable
+    elif apt_rust_is_new_enough; then
       apt_install cargo rustc
-    elif apt-cache show rustup >/dev/null 2>&1; then
+    # The package takes the place of cargo and rustc.
+    elif ! command -v cargo >/dev/null && ! command -v rustc >/dev/null && apt-cache show rustup >/dev/null 2>&1; then
       apt_install rustup
-      rustup default stable >/dev/null 2>&1 || true
+      rustup_stable
     else
-      need_tools curl:curl
+      command -v curl >/dev/null || apt_install curl ca-certificates
       curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs 2>/dev/null |
-        sh -s -- -y --profile minimal --component clippy,rustfmt >/dev/null 2>&1 || true
-      [ -f "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"
+        RUSTUP_INIT_SKIP_PATH_CHECK=yes \
+          sh -s -- -y --default-toolchain stable --profile minimal --component clippy,rustfmt >/dev/null 2>&1 || true
+      # Before an older one of the distribution.
+      export PATH="$HOME/.cargo/bin:$PATH"
     fi
   fi
   rust_is_new_enough || die "Rust $(rust_wanted) or newer is needed, $(rustc --version 2>/dev/null || echo none) is here.
        Install it with rustup (see the Rust project's site), then run this again."
+}
+
+# The newest stable toolchain beside those that are there, for this run alone.
+rustup_stable() {
+  if rustup toolchain install stable --profile minimal --component clippy --component rustfmt >/dev/null 2>&1; then
+    export RUSTUP_TOOLCHAIN=stable
+  fi
 }
 
 rust_wanted() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml; }
