@@ -162,7 +162,7 @@ rust_is_new_enough() {
 
 build_release() {
   note "building (the first time takes some minutes)"
-  cargo build --release --locked --quiet
+  cargo build --release --locked --quiet "$@"
 }
 
 # filters_match CARGO_OPTION... -- FILTER...  each filter names a test, or a word mistyped would pass as a good run
