@@ -80,7 +80,8 @@ fn a_good_certificate_is_valid_by_every_check() {
 
 #[test]
 fn the_page_of_the_format_names_every_member() {
-    let page = include_str!("../docs/certificate-format.md");
+    let page =
+        include_str!("../docs/certificate-format.md").split("\n## ").find(|part| part.starts_with("Payload")).unwrap();
     let payload: Value = serde_json::from_slice(&payload()).unwrap();
     for member in [&payload, &payload["facts"]].iter().flat_map(|object| object.as_object().unwrap().keys()) {
         let names =
