@@ -55,7 +55,43 @@ offers() {
   [ -n "$told" ] && ! grep -qiE '^(Pre-Depends|Depends):.*snapd|transitional (dummy )?package' <<<"$told"
 }
 
-# A C linker, libudev's headers, and a Rust that is new enough.
+# forgets FOLDER  whether what is written there is gone after a reboot, as lastwrite judges it: it lies in memory, or on
+# an overlay (a container, a live system) that writes to memory or to where nobody here can look
+forgets() {
+  local folder=$1 kind
+  kind=$(stat -f -c %T "$folder")
+  if [[ $kind = overlay* ]]; then
+    folder=$(findmnt -n -o OPTIONS -T "$folder" | sed -n 's/.*upperdir=\([^,]*\).*/\1/p')
+    kind=$(stat -f -c %T "$folder" 2>/dev/null) || kind=unseen
+  fi
+  case $kind in tmpfs | ramfs | overlay* | unseen) return 0 ;; *) return 1 ;; esac
+}
+
+# Prints a folder for temporary files from which lastwrite wipes: one that survives a reboot.
+disk_tmp() {
+  local folder
+  for folder in "${TMPDIR:-}" /tmp /var/tmp; do
+    if [ -n "$folder" ] && [ -d "$folder" ] && [ -w "$folder" ] && ! forgets "$folder"; then
+      (cd "$folder" && pwd)
+      return
+    fi
+  done
+  if forgets .; then return 1; fi
+  mkdir -p target/tmp && printf '%s\n' "$PWD/target/tmp"
+}
+
+no_disk="lastwrite wipes nothing where its evidence would not survive a reboot: in memory, or on a container's overlay.
+       Name a folder on a disk (in a container: a mounted volume)"
+
+# need_room GIB
+need_room() {
+  local free
+  free=$(df --output=avail -BG . | tail -1 | tr -dc 0-9)
+  [ "$free" -ge "$1" ] || die "building and testing needs $1 GiB of disk here; $free GiB are free"
+}
+
+# A C linker, libudev's headers, and a Rust that is new enough. Nobody's own Rust is replaced, nor which one is their
+# default.
 need_build_tools() {
   need_tools cc:gcc pkg-config:pkg-config
   pkg-config --exists libudev || apt_install libudev-dev libc6-dev
@@ -64,20 +100,48 @@ need_build_tools() {
     note "installing a Rust toolchain"
     # A new machine has no lists yet, and would seem to offer nothing.
     if command -v apt-get >/dev/null && may_be_root; then apt_update; fi
-    if apt_rust_is_new_enough; then
+    if command -v rustup >/dev/null; then
+      rustup_stable
+    elif apt_rust_is_new_enough; then
       apt_install cargo rustc
-    elif apt-cache show rustup >/dev/null 2>&1; then
+    # The package takes the place of cargo and rustc.
+    elif ! command -v cargo >/dev/null && ! command -v rustc >/dev/null && apt-cache show rustup >/dev/null 2>&1; then
       apt_install rustup
-      rustup default stable >/dev/null 2>&1 || true
+      rustup_stable
     else
-      need_tools curl:curl
+      command -v curl >/dev/null || apt_install curl ca-certificates
       curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs 2>/dev/null |
-        sh -s -- -y --profile minimal --component clippy,rustfmt >/dev/null 2>&1 || true
-      [ -f "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"
+        RUSTUP_INIT_SKIP_PATH_CHECK=yes \
+          sh -s -- -y --default-toolchain stable --profile minimal --component clippy,rustfmt >/dev/null 2>&1 || true
+      # Before an older one of the distribution.
+      export PATH="$HOME/.cargo/bin:$PATH"
     fi
   fi
   rust_is_new_enough || die "Rust $(rust_wanted) or newer is needed, $(rustc --version 2>/dev/null || echo none) is here.
        Install it with rustup (see the Rust project's site), then run this again."
+}
+
+# The newest stable toolchain beside those that are there, for this run alone.
+rustup_stable() {
+  if rustup toolchain install stable --profile minimal --component clippy --component rustfmt >/dev/null 2>&1; then
+    export RUSTUP_TOOLCHAIN=stable
+  fi
+}
+
+# A Python of our own with a JOSE library that is not ours, first in PATH; made once.
+need_joserfc() {
+  local venv=$PWD/target/venv
+  if ! "$venv/bin/python" -c 'import joserfc' 2>/dev/null; then
+    need_tools python3:python3
+    note "making target/venv with joserfc"
+    if ! python3 -m venv "$venv" >/dev/null 2>&1; then
+      apt_install python3-venv
+      python3 -m venv --clear "$venv"
+    fi
+    "$venv/bin/pip" install --quiet --disable-pip-version-check joserfc ||
+      die "pip could not install joserfc; the certificate tests need it (network?)"
+  fi
+  export PATH="$venv/bin:$PATH"
 }
 
 rust_wanted() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml; }
@@ -98,7 +162,7 @@ rust_is_new_enough() {
 
 build_release() {
   note "building (the first time takes some minutes)"
-  cargo build --release --locked --quiet
+  cargo build --release --locked --quiet "$@"
 }
 
 # filters_match CARGO_OPTION... -- FILTER...  each filter names a test, or a word mistyped would pass as a good run

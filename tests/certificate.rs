@@ -79,6 +79,18 @@ fn a_good_certificate_is_valid_by_every_check() {
 }
 
 #[test]
+fn the_page_of_the_format_names_every_member() {
+    let page =
+        include_str!("../docs/certificate-format.md").split("\n## ").find(|part| part.starts_with("Payload")).unwrap();
+    let payload: Value = serde_json::from_slice(&payload()).unwrap();
+    for member in [&payload, &payload["facts"]].iter().flat_map(|object| object.as_object().unwrap().keys()) {
+        let names =
+            |row: &str| row.starts_with("| `") && row.split(" | ").next().unwrap().contains(&format!("`{member}`"));
+        assert!(page.lines().any(names), "{member}");
+    }
+}
+
+#[test]
 fn a_failure_report_reads_as_one() {
     let mut facts = facts();
     facts.attained = None;

@@ -92,6 +92,9 @@ fn the_python_script_of_the_page_follows_the_log_to_the_same_root() {
     let said = String::from_utf8_lossy(&found.stdout).into_owned();
     assert!(said.contains(&format!("37 entries, root {}", log.head().unwrap().1)), "{found:?}");
     let whole = fs::read(path(LOG_FILE)).unwrap();
+    fs::write(path(LOG_FILE), "").unwrap();
+    assert!(String::from_utf8_lossy(&run().stderr).starts_with("the log has no entry"));
+    fs::write(path(LOG_FILE), &whole).unwrap();
     edit(dir.path(), |lines| lines.swap(3, 4));
     assert!(!run().status.success());
     // Another role has no say in it.

@@ -5,6 +5,7 @@
 mod common;
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use common::station::{Station, both, text};
 use serde_json::Value;
@@ -77,6 +78,53 @@ impl Bench {
 }
 
 const BEGINNING: &str = "2020-01-01T00:00:00Z";
+
+/// As docs/verify-without-lastwrite.md tells: keys out of a root's bundle, and by them a certificate and the station's
+/// own signature on a checkpoint that a witness has signed as well.
+#[test]
+fn the_page_takes_keys_out_of_a_bundle_and_checks_a_cosigned_checkpoint_by_them() {
+    let Some(python) = common::python_with_joserfc() else { return };
+    if !common::has("openssl") {
+        return common::skip("openssl is not installed");
+    }
+    let bench = Bench::new();
+    bench.delegate("bench", &["--role", "station", "--valid-from", "2020-01-01"]);
+    let run = |program: &str, script: &str, args: &[&str]| {
+        let file = bench.file(script);
+        std::fs::write(&file, common::block_of_page(&format!("# {script}"))).unwrap();
+        Command::new(program).arg(file).args(args).output().unwrap()
+    };
+    let (certificate, trust) = (text(&bench.certificate), bench.file("taken.jwks.json"));
+    let take = || {
+        let taken = run(&python, "trusted.py", &[&bench.trust, &bench.file("organization.bundle.jsonl")]);
+        assert!(taken.status.success(), "{}", both(&taken));
+        std::fs::write(&trust, &taken.stdout).unwrap();
+        serde_json::from_slice::<Value>(&taken.stdout).unwrap()
+    };
+    let kid = take()["keys"][0]["kid"].as_str().unwrap().to_owned();
+    for (program, script) in [(python.as_str(), "verify.py"), ("sh", "verify.sh")] {
+        let told = run(program, script, &[certificate, &trust]);
+        assert!(told.status.success(), "{script}: {}", both(&told));
+    }
+
+    let (point, own) = (bench.file("point"), ["custody", "checkpoint", "--out"]);
+    bench.station.ok(&[&own[..], &[&point]].concat());
+    bench.key("wanda");
+    let seen = bench.file("seen.json");
+    let witness = ["custody", "cosign", &point, "--name", "witness.example/1", "--seen", &seen, "--key"];
+    bench.station.ok(&[&witness[..], &[&bench.file("wanda.pem")]].concat());
+    let signed = std::fs::read_to_string(&point).unwrap();
+    assert_eq!(signed.lines().count(), 6, "{signed}");
+    let check = |file: &str| run("sh", "checkpoint.sh", &[file, &trust, &kid]);
+    assert!(both(&check(&point)).contains("Signature Verified Successfully"), "{}", both(&check(&point)));
+    let changed = bench.file("changed");
+    std::fs::write(&changed, signed.replacen('\n', "\n1", 1)).unwrap();
+    assert!(!check(&changed).status.success());
+
+    let lists = ["key", "revoke", &kid, "--root-key", &bench.file("root.pem"), "--trust", &bench.trust];
+    bench.station.ok(&[&lists[..], &["--reason", "compromised"]].concat());
+    assert!(take()["keys"][0]["revoked_at"].is_string());
+}
 
 #[test]
 fn a_renewal_begins_where_the_delegation_before_it_did() {

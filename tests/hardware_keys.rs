@@ -32,7 +32,7 @@ impl Bench {
             common::skip("needs SoftHSM (package softhsm2)");
             return None;
         };
-        let bench = Bench { dir: tempfile::tempdir().unwrap(), module };
+        let bench = Bench { dir: common::station::disk_folder(), module };
         std::fs::create_dir(bench.path("tokens")).unwrap();
         let config = format!("directories.tokendir = {}\nobjectstore.backend = file\n", bench.path("tokens").display());
         std::fs::write(bench.path("softhsm2.conf"), config).unwrap();

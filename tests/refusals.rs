@@ -178,7 +178,7 @@ fn a_key_that_others_can_read_is_not_used() {
 
 #[test]
 fn a_passphrase_is_needed_and_must_be_the_right_one() {
-    let station = Station { dir: tempfile::tempdir().unwrap() };
+    let station = Station { dir: common::station::disk_folder() };
     let (right, wrong) = (station.path("right"), station.path("wrong"));
     std::fs::write(&right, "correct horse\n").unwrap();
     std::fs::write(&wrong, "battery staple\n").unwrap();

@@ -15,7 +15,7 @@ pub struct Station {
 impl Station {
     /// `lastwrite init` in a new folder.
     pub fn new() -> Station {
-        let station = Station { dir: tempfile::tempdir().unwrap() };
+        let station = Station { dir: disk_folder() };
         station.ok(&["init", "--organization", "Example Org", "--station", "bench 1"]);
         station
     }
@@ -31,7 +31,12 @@ impl Station {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lastwrite"));
         command.args(args).env("LASTWRITE_STATE", self.state()).stdin(Stdio::null());
-        command.env_remove("LASTWRITE_PASSPHRASE_FILE").env_remove("LASTWRITE_KEY_PASSPHRASE_FILE");
+        // What is set for real work is none of the tests'.
+        for name in
+            ["PASSPHRASE_FILE", "KEY_PASSPHRASE_FILE", "DATABASE", "OPERATOR_KEY", "OPERATOR_PASSPHRASE_FILE", "TSA"]
+        {
+            command.env_remove(format!("LASTWRITE_{name}"));
+        }
         // The key of whoever acts in the register; without a passphrase, which would cost each command some
         // tenths of a second.
         command.env("LASTWRITE_KEY", self.path("person.pem")).env("LASTWRITE_UNPROTECTED_KEY", "1");
@@ -77,6 +82,25 @@ impl Station {
         files.sort();
         files
     }
+}
+
+/// A new temporary folder that survives a reboot where one is to be had: from any other nothing is wiped.
+pub fn disk_folder() -> tempfile::TempDir {
+    use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, statfs};
+    let forgets = |place: &Path| {
+        let kind = statfs(place).map(|fs| fs.filesystem_type());
+        kind.is_ok_and(|kind| [TMPFS_MAGIC, OVERLAYFS_SUPER_MAGIC].contains(&kind))
+    };
+    let usual = std::env::temp_dir();
+    // Who names one means it.
+    if std::env::var_os("TMPDIR").is_none() && forgets(&usual) {
+        let places = ["/var/tmp", env!("CARGO_TARGET_TMPDIR")].map(Path::new);
+        let made = |place: &Path| tempfile::tempdir_in(place).ok();
+        if let Some(folder) = places.into_iter().filter(|place| !forgets(place)).find_map(made) {
+            return folder;
+        }
+    }
+    tempfile::tempdir_in(usual).unwrap()
 }
 
 pub fn json_lines(bytes: &[u8]) -> Vec<Value> {

@@ -37,6 +37,26 @@ fn a_lot_that_is_not_whole_is_not_whole_in_a_bundle() {
     }
 }
 
+/// As the guide tells: with a folder for each lot. That of another customer has been here before.
+#[test]
+fn a_lot_holds_what_was_wiped_into_its_folder_and_nothing_of_another_customer() {
+    let guide = include_str!("../../docs/guide.md");
+    for said in ["wipe --manifest lot.csv --operator \"Kim Lee\" --out L-5/\n", "--media taken-in.csv L-5/\n"] {
+        assert!(guide.contains(said), "{said}");
+    }
+    let bench = Bench::new();
+    let station = &bench.station;
+    bench.wiped("theirs.img");
+    let (manifest, folder) = (station.path("lot.csv"), station.path("L-5"));
+    let row = |name: &str| format!(",{name},low,,{}\n", text(&station.image(&format!("{name}.img"), 64 << 10)));
+    let rows = ["A-1", "A-2"].map(row).concat();
+    std::fs::write(&manifest, format!("serial,asset_tag,category,confirm_token,target\n{rows}")).unwrap();
+    station.ok(&["wipe", "--yes", "--manifest", text(&manifest), "--out", text(&folder)]);
+    let (lot, standing) = gathered(&bench, 0, &["--lot", "L-5", "--counted", "2", text(&folder)]);
+    assert_eq!(standing, ["sanitized", "sanitized"]);
+    station.ok(&["certificate", "verify", &lot]);
+}
+
 #[test]
 fn a_lot_is_made_by_what_the_station_knows_against_its_media() {
     let bench = Bench::new();

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::UNIX_EPOCH;
@@ -26,6 +27,8 @@ pub fn initramfs_with_program(base: &Path) -> PathBuf {
     io::copy(&mut File::open(base).unwrap(), &mut out).unwrap();
     member(&mut out, "usr/bin/lastwrite", 0o100_755, &fs::read(program).unwrap());
     member(&mut out, "TRAILER!!!", 0, &[]);
+    // Made by root, and used by whoever runs the drives alone afterwards.
+    out.as_file().set_permissions(fs::Permissions::from_mode(0o644)).unwrap();
     // Two tests may make it at once: the last one's is as good.
     out.persist(&made).unwrap();
     made
