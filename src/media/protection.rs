@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::units::printable;
+
 /// One reason against wiping, with what a person needs to see that it is true.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
@@ -84,8 +86,18 @@ pub enum Protection {
 }
 
 impl fmt::Display for Protection {
+    /// On one line: who mounts something or starts a program chooses its name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        f.write_str(&printable(&Words(self).to_string()))
+    }
+}
+
+/// With the names as they are.
+struct Words<'a>(&'a Protection);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
             Protection::Mounted { node, mount_point } => {
                 write!(f, "{} is mounted at {}", node.display(), mount_point.display())
             }
@@ -149,6 +161,10 @@ impl Protection {
 
     /// What undoes it.
     pub fn advice(&self) -> String {
+        printable(&self.undone_by())
+    }
+
+    fn undone_by(&self) -> String {
         match self {
             Protection::Mounted { mount_point, .. } => format!("umount {}", mount_point.display()),
             Protection::Swap { node } => format!("swapoff {}", node.display()),
@@ -281,6 +297,13 @@ mod tests {
              again"
         );
         assert_eq!(Protection::advice_on(&[]), None);
+    }
+
+    #[test]
+    fn a_line_break_in_a_name_begins_no_line() {
+        let reason = mounted("/mnt\nyes: nothing stands against it\u{202e}");
+        let words = [reason.to_string(), reason.advice()];
+        assert!(words.iter().all(|words| !words.contains(['\n', '\u{202e}'])), "{words:?}");
     }
 
     #[test]
