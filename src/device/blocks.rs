@@ -143,6 +143,11 @@ impl Blocks {
         self.loops.get(name).map(|standing| standing.backing.as_ref())
     }
 
+    /// Block devices in use of which it is not known which they are.
+    pub fn unknown(&self) -> impl Iterator<Item = &String> {
+        self.loops.values().filter_map(|standing| standing.lost.as_ref())
+    }
+
     pub fn get(&self, name: &str) -> Option<&Node> {
         self.nodes.get(name)
     }

@@ -160,9 +160,9 @@ impl<'a> World<'a> {
         }
         self.members(&nodes, signatures, &mut reasons);
         let unreadable = nodes.iter().filter_map(|node| node.unreadable.as_ref());
-        reasons.extend(
-            facts.unreadable.iter().chain(unreadable).map(|what| Protection::CannotTell { what: what.clone() }),
-        );
+        let unknown = unreadable.chain(self.blocks.unknown());
+        reasons
+            .extend(facts.unreadable.iter().chain(unknown).map(|what| Protection::CannotTell { what: what.clone() }));
         let mut seen = BTreeSet::new();
         reasons.retain(|reason| seen.insert(format!("{reason:?}")));
         reasons
