@@ -259,6 +259,10 @@ fn release(holder: &str, by: &str) -> String {
         "multipath" => format!("multipath -f {name} (kpartx -d for its partitions)"),
         "dmraid" | "device-mapper" => format!("dmsetup remove {name}"),
         "bcache" => format!("stop {holder} (/sys/fs/bcache, /sys/block/{holder}/bcache/stop)"),
+        "Xen" => format!("detach it from its virtual machine (xl block-list and xl block-detach; {holder})"),
+        "NVMe-oF" => format!("end its export (nvmetcli, or 0 into the file enable of {holder} below nvmet)"),
+        "LIO" => format!("delete its backstore (targetcli; {holder})"),
+        "USB" => format!("take it out of the USB gadget (the file of {holder} below usb_gadget)"),
         "DRBD" => format!("drbdadm down RESOURCE (the one of {holder})"),
         _ => format!("stop {holder}, which stands on it"),
     }
@@ -347,6 +351,10 @@ mod tests {
             (held("/dev/dm-3", "dm-4", "multipath part1 mpatha-part1"), "dmsetup remove dm-4"),
             (held("/dev/sdb", "drbd0", "DRBD"), "drbdadm down"),
             (held("/dev/sdb", "bcache", "bcache cache set"), "/sys/fs/bcache"),
+            (held("/dev/sdb", "vbd-1-51712", "Xen disk of a virtual machine"), "xl block-detach"),
+            (held("/dev/sdb", "nqn.a/1", "NVMe-oF export"), "nqn.a/1"),
+            (held("/dev/sdb", "fileio_0/a", "LIO backstore"), "targetcli"),
+            (held("/dev/sdb", "g1/mass_storage.0/lun.0", "USB gadget"), "usb_gadget"),
             (held("/dev/sdb", "nbd0", "another block device"), "stop nbd0"),
         ] {
             let advice = reason.advice();
