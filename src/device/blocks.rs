@@ -90,6 +90,11 @@ impl PartitionFacts {
         self.start < other.end() && other.start < self.end()
     }
 
+    /// Whether the same partition of two disks, as far as tables tell.
+    pub fn is_same_place(&self, other: &PartitionFacts) -> bool {
+        (self.number, self.start, self.size) == (other.number, other.start, other.size)
+    }
+
     fn end(&self) -> u64 {
         self.size.map_or(u64::MAX, |size| self.start.saturating_add(size))
     }

@@ -16,6 +16,7 @@ mod inventory;
 mod lock;
 mod loops;
 mod neighbours;
+mod paths;
 mod patience;
 mod protection;
 mod reach;

@@ -206,7 +206,7 @@ impl Protection {
     }
 
     /// Somebody uses it, here and now.
-    fn is_use(&self) -> bool {
+    pub fn is_use(&self) -> bool {
         match self {
             Protection::Mounted { .. }
             | Protection::Swap { .. }

@@ -147,6 +147,9 @@ impl<'a> World<'a> {
             nodes.extend(more_nodes);
             held.extend(more_held);
         }
+        let (of_disk, on_disk) = holders::around(&self.blocks, base);
+        nodes.extend(of_disk);
+        held.extend(on_disk);
         let carried = tables::carried(&self.blocks, base, facts.geometry.logical_block);
         if !carried.is_empty() {
             let partitions = carried.into_iter().map(|node| node.path.clone()).collect();
