@@ -33,6 +33,7 @@ pub use facts::own_serial;
 pub use force_ro::{is_forced_read_only, set_force_ro};
 pub use image::file_born;
 pub use inventory::{InventoryError, find_by_identity, inventory};
+pub use protection::lost_boot_medium;
 pub use reach::{ReachError, check_alone, check_reached, reached};
 pub use resolve::{ResolveError, TargetRule, resolve, resolve_all};
 pub use roots::{Nodes, Roots, UdevSource};

@@ -288,6 +288,18 @@ impl<'a> World<'a> {
     }
 }
 
+/// That the running system was copied into memory, and that nothing tells from which medium: it is listed like any
+/// other.
+pub fn lost_boot_medium(roots: &Roots) -> Option<String> {
+    // On most machines a look at the command line is enough.
+    system::copied_by(&system::command_line(roots))?;
+    let word = World::read(roots).ok()?.system.copied_by?;
+    Some(format!(
+        "this system was copied into memory ({word} on the kernel's command line), and nothing tells from which medium: \
+         the stick that it came from is listed like any other. Pull it out, or make sure that it is not meant"
+    ))
+}
+
 /// Whether something else than an exclusive opener already explains why a device is busy.
 pub(crate) fn explains_busy(reason: &Protection) -> bool {
     matches!(
