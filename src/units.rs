@@ -1,4 +1,4 @@
-//! Quantities on a medium: bytes, logical blocks, logical block sizes.
+//! Quantities on a medium: bytes, logical blocks, logical block sizes; and text that a person reads.
 //!
 //! In JSON a 64-bit number is a decimal string, because a browser loses it above 2^53.
 
@@ -197,6 +197,25 @@ pub fn human_bytes(bytes: u64) -> String {
     }
 }
 
+/// `text` on one line, unable to move the cursor, colour the terminal or reorder what is read:
+/// white space becomes a space, control and direction characters become U+FFFD.
+pub fn printable(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars()
+        .map(|c| {
+            if c.is_whitespace() {
+                ' '
+            } else if steers(c) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,5 +258,10 @@ mod tests {
         assert_eq!(human_bytes(1_500), "1.5 kB");
         assert_eq!(human_bytes(8_001_563_222_016), "8.0 TB");
         assert_eq!(human_bytes(999_999), "1.0 MB");
+    }
+
+    #[test]
+    fn nothing_steers() {
+        assert_eq!(printable("a\u{1b}[2J\nb\u{202e}c\té"), "a\u{fffd}[2J b\u{fffd}c é");
     }
 }

@@ -141,3 +141,13 @@ fn a_program_with_a_node_of_its_own_keeps_the_device() {
     assert!(node == device.path() && by.ends_with(&format!("(process {})", machine.id())), "{}: {by}", node.display());
     write_claim(&medium).unwrap();
 }
+
+/// The other path may have another name by now, and another drive its old one.
+#[test]
+fn a_name_that_is_no_path_to_the_drive_any_more_is_refused() {
+    let (Some(device), Some(foreign)) = (LoopDevice::new(4 << 20), LoopDevice::new(4 << 20)) else { return };
+    let medium = Medium { other_paths: vec![foreign.path().to_owned()], ..whole(device.path()) };
+    let error = write_claim(&medium).unwrap_err();
+    assert!(matches!(error, ClaimError::Changed(_)) && error.to_string().contains("other paths was"), "{error}");
+    write_claim(&whole(foreign.path())).unwrap();
+}

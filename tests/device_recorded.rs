@@ -226,6 +226,10 @@ fn the_kernel_command_line_names_the_medium_of_a_system_in_ram() {
         "img_dev=/dev/sdb img_loop=/arch.iso",
         "root=/dev/disk/by-label/MY\\x20STICK",
         "root=live:CDLABEL=MY\\x20STICK quiet",
+        "fromiso=/dev/sdb1/images/live.iso toram",
+        "isofrom_device=/dev/sdb1 isofrom_system=/live.iso",
+        "inst.stage2=hd:LABEL=MY\\x20STICK:/images",
+        "inst.repo=hd:UUID=ABCD-1234 quiet",
     ] {
         assert!(named(evidence), "{evidence}");
     }

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use common::station::{Station, marks_in, text};
 use common::sysfs_tree::FixtureTree;
-use lastwrite::media::Medium;
+use lastwrite::device::lost_boot_medium;
+use lastwrite::media::{Medium, Protection};
 use lastwrite::sanitize::journal::Journal;
 use lastwrite::sanitize::state::JournalEntry;
 use lastwrite::station::{
     self, Audience, Confirmation, EngineConfig, Execution, FaultLimits, ManifestRow, Order, Outcome, Preparation,
-    Psids, Ready, Refused, Roots, STALL, TargetResult,
+    Psids, Ready, Refused, Roots, STALL, TargetResult, TargetRule, Wish,
 };
 use lastwrite::units::now;
 
@@ -24,7 +25,7 @@ fn prepare(tree: &FixtureTree, station: &Station, targets: &[&str]) -> Vec<Resul
 }
 
 fn prepare_at(roots: &Roots, station: &Station, targets: &[&str]) -> Vec<Result<Preparation, Refused>> {
-    let wish = common::wish::zeros();
+    let wish = Wish { targets: TargetRule::PartitionAllowed, ..common::wish::zeros() };
     let orders: Vec<Order> =
         targets.iter().map(|target| Order { target: target.into(), asset_tag: None, category: None }).collect();
     let station = station::Station::open(&station.state()).unwrap();
@@ -91,6 +92,83 @@ fn a_second_path_is_no_second_medium() {
     let (tree, station) = (FixtureTree::machine("server-sas-multipath"), Station::new());
     let prepared = prepare(&tree, &station, &["/dev/sdb", "/dev/sdc"]);
     assert!(matches!(&prepared[1], Err(Refused::Twice { .. })), "{:?}", prepared[1]);
+}
+
+/// The same of partitions, that have a node on each path. Those of twins are two.
+#[test]
+fn a_partition_by_another_path_is_no_second_medium() {
+    let station = Station::new();
+    let named = |machine: &str, paths: [&str; 2], parts: [&str; 2]| {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/machines/{machine}.txt"));
+        let text = std::fs::read_to_string(file).unwrap();
+        let with = |text: String, (path, part): (&str, &str)| {
+            let section = format!("/block/{path}]\n");
+            let place = format!("{section}part {part} 2048 8192\n");
+            assert!(text.contains(&section), "{text}");
+            // Without a multipath device that holds both.
+            text.replace(&section, &place).replace("holders/ dm-0\n", "")
+        };
+        let text = paths.into_iter().zip(parts).fold(text, with);
+        let targets = parts.map(|part| format!("/dev/{}", part.split(' ').next().unwrap()));
+        prepare(&FixtureTree::parse(&text), &station, &[&targets[0], &targets[1]])
+    };
+    let prepared = named("server-sas-multipath", ["sdb", "sdc"], ["sdb1 8:17", "sdc1 8:33"]);
+    let [Ok(first), Err(second)] = &prepared[..] else { panic!("{prepared:?}") };
+    assert_eq!(first.run.plan().medium.other_paths, [Path::new("/dev/sdc1")]);
+    assert_eq!(second.to_string(), "/dev/sdc1 is the same medium as /dev/sdb1");
+    let prepared = named("two-drives-one-serial", ["sda", "sdb"], ["sda1 8:1", "sdb1 8:17"]);
+    assert!(matches!(&prepared[..], [Ok(_), Ok(_)]), "{prepared:?}");
+}
+
+/// Booted with toram from a stick that nothing names.
+#[test]
+fn of_a_stick_that_the_system_may_have_come_from_it_is_warned() {
+    let station = Station::new();
+    let machine = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/machines/live-toram.txt");
+    let text = std::fs::read_to_string(machine).unwrap();
+    let warned = |from: &str, path: &str| {
+        let tree = FixtureTree::parse(&text.replace(" live-media=/dev/sdc1", from));
+        let planned = prepare(&tree, &station, &[path]).pop().unwrap().unwrap();
+        let warnings = planned.decision.warnings;
+        (warnings.iter().any(|words| words.contains("copied into memory (toram")), lost_boot_medium(&tree.roots()))
+    };
+    let (is_warned, lost) = warned("", "/dev/sdb");
+    assert!(is_warned && lost.is_some_and(|words| words.contains("nothing tells from which medium")));
+    assert!(!warned("", "/dev/sda").0, "nobody carries it about");
+    for known in [" live-media=/dev/sdc1", " fetch=http://pxe/live.squashfs"] {
+        assert_eq!(warned(known, "/dev/sdb"), (false, None), "{known}");
+    }
+}
+
+/// Sticks that were made from one image have one label, and the link leads to one of them.
+#[test]
+fn each_stick_that_bears_the_name_of_the_boot_medium_may_be_it() {
+    let stick = |n: u32, name: &str| {
+        format!(
+            "[sys/devices/pci0000:00/usb1/1-{n}/host{n}/target{n}:0:0/{n}:0:0:0/block/{name}]\ndev = 8:{}\n\
+             size = 60000000\n/udev/b8:{} <<\nE:ID_FS_LABEL=LIVE\n>>\n",
+            n * 16,
+            n * 16
+        )
+    };
+    let chains = |mount: &str| {
+        let tree = FixtureTree::parse(&format!(
+            "{}{}/dev/disk/by-label/LIVE -> ../../sdb\n/proc/cmdline = archisolabel=LIVE copytoram\n\
+             /proc/self/mountinfo <<\n22 1 0:2 / / rw - rootfs rootfs rw\n{mount}>>\n",
+            stick(1, "sdb"),
+            stick(2, "sdc")
+        ));
+        let media = lastwrite::device::inventory(&tree.roots()).unwrap();
+        let chain = |medium: &Medium| match &medium.protections[..] {
+            [Protection::SystemMedium { chain }, ..] => chain.clone(),
+            _ => String::new(),
+        };
+        media.iter().map(chain).collect::<Vec<_>>()
+    };
+    let words = "kernel command line archisolabel=LIVE, to which 2 devices answer";
+    assert_eq!(chains(""), [format!("{words} -> sdb"), format!("{words} -> sdc")]);
+    let mounted = "23 22 8:16 / /run/archiso/bootmnt ro - iso9660 /dev/sdb ro\n";
+    assert_eq!(chains(mounted), ["/run/archiso/bootmnt -> sdb", ""], "then it is known");
 }
 
 #[test]

@@ -70,6 +70,16 @@ pub(crate) struct PartitionFacts {
 }
 
 impl PartitionFacts {
+    /// Where a partition lies, and whether that is known. Of one that may lie anywhere each other one of the disk may
+    /// share bytes.
+    fn read(dir: &Path, disk: &str) -> (PartitionFacts, bool) {
+        let number = attr_number(dir, "partition").and_then(|n| u32::try_from(n).ok());
+        let start = attr_number(dir, "start").map(|units| units.saturating_mul(512));
+        let size = attr_number(dir, "size").map(|units| units.saturating_mul(512)).filter(|_| start.is_some());
+        let (is_known, disk) = (number.is_some() && start.is_some(), disk.to_owned());
+        (PartitionFacts { disk, number: number.unwrap_or(0), start: start.unwrap_or(0), size }, is_known)
+    }
+
     /// Whether the place `at` on the disk lies in it. Without a size it may.
     pub fn holds(&self, at: u64) -> bool {
         self.start <= at && at < self.end()
@@ -78,6 +88,11 @@ impl PartitionFacts {
     /// Whether some bytes belong to both.
     pub fn overlaps(&self, other: &PartitionFacts) -> bool {
         self.start < other.end() && other.start < self.end()
+    }
+
+    /// Whether the same partition of two disks, as far as tables tell.
+    pub fn is_same_place(&self, other: &PartitionFacts) -> bool {
+        (self.number, self.start, self.size) == (other.number, other.start, other.size)
     }
 
     fn end(&self) -> u64 {
@@ -131,6 +146,11 @@ impl Blocks {
     /// What an attached loop device stands on; `None` for everything else.
     pub fn backing(&self, name: &str) -> Option<Result<&Backing, &String>> {
         self.loops.get(name).map(|standing| standing.backing.as_ref())
+    }
+
+    /// Block devices in use of which it is not known which they are.
+    pub fn unknown(&self) -> impl Iterator<Item = &String> {
+        self.loops.values().filter_map(|standing| standing.lost.as_ref())
     }
 
     pub fn get(&self, name: &str) -> Option<&Node> {
@@ -235,12 +255,10 @@ impl Node {
             Err(error) if is_gone(&error) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let partition = disk.map(|disk| PartitionFacts {
-            disk: disk.to_owned(),
-            number: attr_number(&dir, "partition").and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
-            start: attr_number(&dir, "start").unwrap_or(0).saturating_mul(512),
-            size: attr_number(&dir, "size").map(|units| units.saturating_mul(512)),
-        });
+        let partition = disk.map(|disk| PartitionFacts::read(&dir, disk));
+        let is_unplaced = partition.as_ref().is_some_and(|(_, is_known)| !is_known);
+        let unplaced = is_unplaced.then(|| format!("number and start of {name} could not be read"));
+        let partition = partition.map(|(facts, _)| facts);
         let devname = attr(&dir, "uevent")
             .and_then(|text| text.lines().find_map(|line| line.strip_prefix("DEVNAME=").map(str::to_owned)))
             .unwrap_or_else(|| name.replace('!', "/"));
@@ -257,7 +275,7 @@ impl Node {
             partition,
             partitions: Vec::new(),
             holders,
-            unreadable,
+            unreadable: unreadable.or(unplaced),
             slaves: list(&dir.join("slaves")).unwrap_or_default(),
             dir,
         }))

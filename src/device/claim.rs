@@ -15,11 +15,12 @@ use super::claim_error::{ClaimError, IdentityChanged};
 use super::facts::DiskFacts;
 use super::force_ro;
 use super::image;
-use super::inventory::read_world;
-use super::lock::{PAUSE, TRIES, lock, lock_range, lock_shared, shared_lock};
+use super::inventory::{Drive, drives, read_world};
+use super::lock::{PAUSE, TRIES, lock, lock_range};
 use super::loops;
-use super::neighbours::{Writers, ask_ranges, nodes_of, overlapping};
-use super::protection::{Scope, World, openers};
+use super::neighbours::{Writers, alike, ask_ranges, hold_around, nodes_of};
+use super::paths::drive_of;
+use super::protection::{World, openers};
 use super::resolve::partition_unit;
 use crate::media::{Backing, Difference, Identity, Medium, MediumClass, Protection};
 use crate::sys::ioctl;
@@ -61,7 +62,8 @@ pub fn claim(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim, C
 /// off. That it has no capacity is all that may stand against it.
 pub fn claim_locked(roots: &Roots, medium: &Medium) -> Result<Claim, ClaimError> {
     let claim = hold_device(roots, medium, ClaimMode::Write)?;
-    let mut reasons = device_protections(&read_world(roots)?, &claim.file, &claim.medium)?;
+    let world = read_world(roots)?;
+    let mut reasons = device_protections(&world, &drives(&world), &claim.file, &claim.medium)?;
     reasons.retain(|reason| !reason.is_lack_of_capacity());
     refuse_protected(medium, reasons, ClaimMode::Write)?;
     Ok(claim)
@@ -82,15 +84,17 @@ pub fn judge(roots: &Roots, held: Vec<Held>) -> Vec<Result<Claim, ClaimError>> {
     let Ok(world) = read_world(roots) else {
         return held.into_iter().map(|held| judge_one(roots, held)).collect();
     };
-    let nodes: Vec<&Node> = held.iter().flat_map(|held| held.nodes(&world)).collect();
+    let drives = drives(&world);
+    let nodes: Vec<&Node> = held.iter().flat_map(|held| held.looked_at(&world, &drives)).collect();
     let writers = Writers::find(roots, &nodes);
-    held.into_iter().map(|held| held.judge(&world, &writers)).collect()
+    held.into_iter().map(|held| held.judge(&world, &drives, &writers)).collect()
 }
 
 fn judge_one(roots: &Roots, held: Held) -> Result<Claim, ClaimError> {
     let world = read_world(roots)?;
-    let writers = Writers::find(roots, &held.nodes(&world));
-    held.judge(&world, &writers)
+    let drives = drives(&world);
+    let writers = Writers::find(roots, &held.looked_at(&world, &drives));
+    held.judge(&world, &drives, &writers)
 }
 
 /// A medium that is open, locked and the one that was meant, but perhaps protected. Nothing but
@@ -115,8 +119,18 @@ impl Held {
         }
     }
 
-    fn judge(self, world: &World, writers: &Writers) -> Result<Claim, ClaimError> {
-        let nodes = self.nodes(world);
+    fn alike<'a>(&self, world: &'a World, drives: &[Drive]) -> Vec<(Vec<&'a Node>, Protection)> {
+        rdev(&self.claim.file).map_or_else(|_| Vec::new(), |number| alike(world, drives, number))
+    }
+
+    /// Of which it is asked who writes to them.
+    fn looked_at<'a>(&self, world: &'a World, drives: &[Drive]) -> Vec<&'a Node> {
+        let alike = self.alike(world, drives).into_iter().flat_map(|(nodes, _)| nodes);
+        self.nodes(world).into_iter().chain(alike).collect()
+    }
+
+    fn judge(self, world: &World, drives: &[Drive], writers: &Writers) -> Result<Claim, ClaimError> {
+        let (nodes, alike) = (self.nodes(world), self.alike(world, drives));
         let Held { claim, mode } = self;
         let medium = &claim.medium;
         let reasons = match medium.class {
@@ -125,8 +139,10 @@ impl Held {
                 image::protections(world, &medium.path, &meta)
             }
             MediumClass::Physical | MediumClass::Virtual => {
-                let mut reasons = device_protections(world, &claim.file, medium)?;
+                let mut reasons = device_protections(world, drives, &claim.file, medium)?;
                 reasons.extend(writers.of(&nodes));
+                let used = alike.into_iter().filter(|(nodes, _)| !writers.of(nodes).is_empty());
+                reasons.extend(used.map(|(_, perhaps)| perhaps));
                 reasons
             }
         };
@@ -258,23 +274,18 @@ fn hold_device(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim,
     }
     let file = lock(file, &path, FlockArg::LockExclusiveNonblock)?;
     lock_range(&file, &path, mode)?;
-    let mut guards = Vec::new();
-    if let Some(partition) = &medium.partition {
-        // Siblings may be mounted, so the disk cannot be opened exclusively; udev and other wipes
-        // respect the lock.
-        let whole = roots.on_host(&partition.disk);
-        guards.push(lock_shared(open(&whole, libc::O_CLOEXEC, ClaimMode::Read)?, &whole)?);
-        let gone = |why: String| changed(medium, vec![difference("device", "present", &why)]);
-        let (node, disk) = rdev(&file).and_then(|number| sysfs_nodes(roots, number)).map_err(gone)?;
-        for around in overlapping(&node, &disk).map_err(gone)? {
-            let around = roots.on_host(&around);
-            guards.push(hold_around(&around)?);
-        }
-    }
+    let around = |file: &File| -> Result<Vec<Arc<Flock<File>>>, ClaimError> {
+        let nodes = rdev(file).and_then(|number| sysfs_nodes(roots, number));
+        let (node, disk) = nodes.map_err(|why| changed(medium, vec![difference("device", "present", &why)]))?;
+        if node.partition.is_some() { hold_around(roots, &node, &disk) } else { Ok(Vec::new()) }
+    };
+    let mut guards = around(&file)?;
     for other in &medium.other_paths {
         let other = roots.on_host(other);
         let file = open(&other, libc::O_EXCL | libc::O_CLOEXEC, ClaimMode::Read)?;
-        guards.push(Arc::new(lock(file, &other, FlockArg::LockExclusiveNonblock)?));
+        let file = lock(file, &other, FlockArg::LockExclusiveNonblock)?;
+        guards.extend(around(&file)?);
+        guards.push(Arc::new(file));
     }
     let differences = device_differences(roots, &file, medium);
     if !differences.is_empty() {
@@ -291,19 +302,6 @@ fn hold_device(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim,
     }
     let (roots, medium) = (roots.clone(), medium.clone());
     Ok(Claim { file, direct: true, guards, roots, medium, forced_read_only })
-}
-
-/// A partition that the held one lies in: claims of this process hold it together.
-fn hold_around(path: &Path) -> Result<Arc<Flock<File>>, ClaimError> {
-    if let Some(guard) = shared_lock(path) {
-        return Ok(guard);
-    }
-    match open(path, libc::O_EXCL | libc::O_CLOEXEC, ClaimMode::Read) {
-        Ok(file) => lock_shared(file, path),
-        // Another claim of this process may have come first meanwhile.
-        Err(busy @ ClaimError::Busy { .. }) => shared_lock(path).ok_or(busy),
-        Err(error) => Err(error),
-    }
 }
 
 fn hold_image(roots: &Roots, medium: &Medium, mode: ClaimMode) -> Result<Claim, ClaimError> {
@@ -379,22 +377,23 @@ fn device_identity(roots: &Roots, file: &File, medium: &Medium) -> Result<Identi
 }
 
 /// The protections as they are now that the device is held.
-fn device_protections(world: &World, file: &File, medium: &Medium) -> Result<Vec<Protection>, ClaimError> {
-    let roots = world.roots;
-    let gone = |why: String| changed(medium, vec![difference("device", "present", &why)]);
-    let node = world.blocks.by_number(rdev(file).map_err(gone)?).ok_or_else(|| gone("gone".to_owned()))?;
-    let disk = world.blocks.disk_of(node).ok_or_else(|| gone("gone".to_owned()))?;
-    let mut facts = DiskFacts::read(roots, disk);
+fn device_protections(
+    world: &World,
+    drives: &[Drive],
+    file: &File,
+    medium: &Medium,
+) -> Result<Vec<Protection>, ClaimError> {
+    let gone = || changed(medium, vec![difference("device", "present", "gone")]);
+    let node = rdev(file).ok().and_then(|number| world.blocks.by_number(number)).ok_or_else(gone)?;
+    let (disk, drive) = world.blocks.disk_of(node).zip(drive_of(world, drives, node)).ok_or_else(gone)?;
+    // What is held is what was reached then: by another name now it is another drive, and the path is held by nobody.
+    if let Some(difference) = drive.other_paths(world, node).difference(&medium.other_paths) {
+        return Err(changed(medium, vec![difference]).into());
+    }
+    let mut facts = DiskFacts::read(world.roots, disk);
     facts.geometry.size = medium.geometry.size;
     facts.identity.backing = medium.identity.backing.clone();
-    let scope = if medium.partition.is_some() { Scope::Partition } else { Scope::WholeDisk };
-    let mut reasons = world.protections(node, scope, &facts, &medium.signatures);
-    for other in &medium.other_paths {
-        if let Some(other) = world.blocks.by_path(roots, other) {
-            reasons.extend(world.protections(other, scope, &facts, &medium.signatures));
-        }
-    }
-    Ok(reasons)
+    Ok(drive.against(world, drives, node, &facts, &medium.signatures))
 }
 
 /// The open file is what is overwritten; what stands under its name by now is what people mean.

@@ -109,6 +109,10 @@ pub(super) fn protections(world: &World, path: &Path, meta: &fs::Metadata) -> Ve
         Ok(_) => {}
         Err(what) => reasons.push(Protection::CannotTell { what: what.clone() }),
     }
+    for export in world.exports.files.iter().filter(|export| is_this(&export.what)) {
+        let (node, holder) = (path.to_owned(), export.holder.clone());
+        reasons.push(Protection::Held { node, holder, by: export.by.to_owned() });
+    }
     reasons
 }
 

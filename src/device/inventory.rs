@@ -13,10 +13,10 @@ use super::classify::not_a_drive;
 use super::facts::DiskFacts;
 use super::image;
 use super::loops;
-use super::protection::{Answer, Scope, World, add_answer, ask_all, explains_busy, is_multipath};
+use super::protection::{Answer, World, add_answer, ask_all, explains_busy, is_multipath};
 use super::resolve::{partition_of, partition_unit};
 use super::roots::Nodes;
-use crate::media::{Identity, Kind, Medium, Protection, Transport};
+use crate::media::{Identity, Kind, Medium, Transport};
 use crate::units::{Bytes, hex};
 
 /// The host's block devices could not be listed.
@@ -38,7 +38,8 @@ pub fn inventory(roots: &Roots) -> Result<Vec<Medium>, InventoryError> {
     let world = read_world(roots)?;
     let drives = drives(&world);
     let tokens = confirm_tokens(&drives);
-    let mut media: Vec<Medium> = drives.iter().zip(tokens).map(|(drive, token)| drive.medium(&world, token)).collect();
+    let mut media: Vec<Medium> =
+        drives.iter().zip(tokens).map(|(drive, token)| drive.medium(&world, &drives, token)).collect();
     ask_whether_free(roots, &mut media);
     Ok(media)
 }
@@ -54,7 +55,7 @@ pub fn find_by_identity(roots: &Roots, identity: &Identity) -> Result<Vec<Medium
     let is_it = |now: &Identity| identity.differences(now).is_empty() || identity.is_same_file(now);
     for (drive, token) in drives.iter().zip(tokens) {
         if is_it(&drive.facts.identity) {
-            found.push(drive.medium(&world, token));
+            found.push(drive.medium(&world, &drives, token));
         }
         for name in &drive.node.partitions {
             let Some(partition) = world.blocks.get(name).and_then(|node| partition_of(&world, &drives, drive, node))
@@ -85,17 +86,10 @@ pub(super) struct Drive<'a> {
 
 impl Drive<'_> {
     /// With every protection that can be told without opening the device exclusively.
-    pub fn medium(&self, world: &World, confirm_token: String) -> Medium {
-        let nodes: Vec<&Node> = std::iter::once(self.node).chain(self.others.iter().copied()).collect();
+    pub fn medium(&self, world: &World, drives: &[Drive], confirm_token: String) -> Medium {
+        let nodes: Vec<&Node> = self.nodes().collect();
         let signatures = world.signatures(&nodes);
-        let mut protections: Vec<Protection> = Vec::new();
-        for node in nodes {
-            for reason in world.protections(node, Scope::WholeDisk, &self.facts, &signatures) {
-                if !protections.contains(&reason) {
-                    protections.push(reason);
-                }
-            }
-        }
+        let protections = self.against(world, drives, self.node, &self.facts, &signatures);
         let facts = &self.facts;
         Medium {
             path: self.node.path.clone(),

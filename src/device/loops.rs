@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::Roots;
 use super::blocks::{Blocks, DevNum, Node, attr, attr_number};
 use super::patience::each_in_time;
+use super::protection::mounts::strip_deleted;
 use super::roots::Nodes;
 use crate::media::Backing;
 use crate::sys::ioctl;
@@ -25,6 +26,8 @@ pub(crate) struct Standing {
     pub backing: Result<Backing, String>,
     /// The block device, where it is one.
     pub below: Option<String>,
+    /// It stands on a block device, and on which is not known.
+    pub lost: Option<String>,
 }
 
 /// Whether a loop device has a backing file.
@@ -60,27 +63,47 @@ pub(crate) fn standings(roots: &Roots, blocks: &Blocks) -> BTreeMap<String, Stan
         path: backing_path(node).unwrap_or_default(),
     };
     if roots.nodes == Nodes::Recorded {
-        let standing = |node: &&Node| {
+        let standing = |node: &Node| {
             let backing = written(node);
-            let below = backing.path.starts_with("/dev").then(|| blocks.by_path(roots, &backing.path)).flatten();
-            Standing { below: below.map(|node| node.name.clone()), backing: Ok(backing) }
+            Standing { below: by_name(roots, blocks, &backing), backing: Ok(backing), lost: None }
         };
         return nodes.iter().map(|node| (node.name.clone(), standing(node))).collect();
     }
     let places: Vec<(PathBuf, Backing)> = nodes.iter().map(|node| (roots.on_host(&node.path), written(node))).collect();
     let answers = each_in_time(places, PATIENCE, |(node, written)| ask(node, written));
-    let standing = |node: &Node, answer: Option<Result<(Backing, u64), String>>| {
-        let unknown = |why: &str| format!("what {} stands on could not be read: {why}", node.path.display());
-        match answer {
-            Some(Ok((backing, number))) => {
-                let below = blocks.by_number(DevNum::from_raw(number)).map(|node| node.name.clone());
-                Standing { backing: Ok(backing), below }
-            }
-            Some(Err(why)) => Standing { backing: Err(unknown(&why)), below: None },
-            None => Standing { backing: Err(unknown("the filesystem of its file does not answer")), below: None },
-        }
-    };
+    let standing = |node: &Node, answer| standing(roots, blocks, node, written(node), answer);
     nodes.iter().zip(answers).map(|(node, answer)| (node.name.clone(), standing(node, answer))).collect()
+}
+
+/// By what its driver answered.
+fn standing(
+    roots: &Roots,
+    blocks: &Blocks,
+    node: &Node,
+    written: Backing,
+    answer: Option<Result<(Backing, u64), String>>,
+) -> Standing {
+    let unknown = |why: &str| format!("what {} stands on could not be read: {why}", node.path.display());
+    let why = match answer {
+        Some(Ok((backing, number))) => {
+            let below = blocks.by_number(DevNum::from_raw(number)).map(|node| node.name.clone());
+            return Standing { backing: Ok(backing), below, lost: None };
+        }
+        Some(Err(why)) => unknown(&why),
+        None => unknown("the filesystem of its file does not answer"),
+    };
+    let below = by_name(roots, blocks, &written);
+    // A file in /dev/shm is none.
+    let is_file = roots.nodes == Nodes::Live && fs::metadata(&written.path).is_ok_and(|meta| meta.is_file());
+    let is_device = written.path.starts_with("/dev") && !is_file;
+    let lost = (is_device && below.is_none()).then(|| format!("{why}; {} is not in the list", written.path.display()));
+    Standing { backing: Err(why), below, lost }
+}
+
+/// The block device that a backing file is by its path.
+fn by_name(roots: &Roots, blocks: &Blocks, written: &Backing) -> Option<String> {
+    let path = strip_deleted(written.path.clone());
+    path.starts_with("/dev").then(|| blocks.by_path(roots, &path)).flatten().map(|node| node.name.clone())
 }
 
 /// The backing file, and the device number where it is a block device. The driver knows; sysfs
@@ -99,5 +122,40 @@ fn ask(node: &Path, written: &Backing) -> Result<(Backing, u64), String> {
             }
             Err(_) => Err(error.to_string()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The driver hangs, but the kernel has the path in sysfs.
+    #[test]
+    fn what_a_silent_loop_device_stands_on_is_found_by_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let roots = Roots::recorded(folder.path());
+        let block = roots.sys.join("block");
+        for (name, number) in [("sdb", "8:16"), ("loop0", "7:0")] {
+            fs::create_dir_all(block.join(name).join("loop")).unwrap();
+            fs::write(block.join(name).join("dev"), number).unwrap();
+        }
+        let blocks = Blocks::read(&roots).unwrap();
+        let node = blocks.get("loop0").unwrap();
+        let on = |path: &str, answer| {
+            let written = Backing { device: Bytes(0), inode: Bytes(0), offset: Bytes(0), path: path.into() };
+            standing(&roots, &blocks, node, written, answer)
+        };
+        for answer in [None, Some(Err("EIO".to_owned()))] {
+            let on = |path: &str| on(path, answer.clone());
+            let found = on("/dev/sdb");
+            assert!(
+                found.below.as_deref() == Some("sdb") && found.lost.is_none() && found.backing.is_err(),
+                "{found:?}"
+            );
+            assert_eq!(on("/dev/sdb (deleted)").below.as_deref(), Some("sdb"));
+            assert!(on("/dev/sdc").lost.is_some_and(|what| what.contains("/dev/sdc is not in the list")));
+            let file = on("/srv/disk.img");
+            assert!(file.below.is_none() && file.lost.is_none(), "{file:?}");
+        }
     }
 }

@@ -2,16 +2,21 @@
 //! virtual machine opens its disk without `O_EXCL`, and locks ranges of the very inode that it was given.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use nix::fcntl::Flock;
 use nix::libc;
 
 use super::Roots;
 use super::blocks::{DevNum, Node};
-use super::claim::{ClaimMode, open};
+use super::claim::{ClaimMode, io_error, open};
 use super::claim_error::ClaimError;
-use super::lock::{PAUSE, TRIES, ask_range};
+use super::inventory::Drive;
+use super::lock::{PAUSE, TRIES, ask_range, lock_shared, shared_lock};
+use super::paths::drive_of;
 use super::patience::each_in_time;
 use super::protection::{World, writers};
 use crate::media::{Medium, Protection};
@@ -33,11 +38,43 @@ pub(super) fn nodes_of<'a>(world: &'a World, number: DevNum, medium: &Medium) ->
     nodes
 }
 
-/// Paths of the siblings that share bytes with a partition.
-pub(super) fn overlapping(node: &Node, disk: &Node) -> Result<Vec<PathBuf>, String> {
-    let siblings = disk.read_partitions().map_err(|error| error.to_string())?;
-    let shares = |sibling: &Node| sibling.number != node.number && sibling.overlaps(node);
-    Ok(siblings.into_iter().filter(shares).map(|sibling| sibling.path).collect())
+/// Drives that may be the medium by another path: their nodes, and what it means that one of them is used.
+pub(super) fn alike<'a>(world: &'a World, drives: &[Drive], number: DevNum) -> Vec<(Vec<&'a Node>, Protection)> {
+    let Some(own) = world.blocks.by_number(number).and_then(|node| drive_of(world, drives, node)) else {
+        return Vec::new();
+    };
+    let nodes = |other: &Drive| -> Vec<&'a Node> {
+        let names = other.nodes().flat_map(|disk| std::iter::once(&disk.name).chain(&disk.partitions));
+        names.filter_map(|name| world.blocks.get(name)).collect()
+    };
+    own.alike(drives).map(|other| (nodes(other), own.perhaps(other))).collect()
+}
+
+/// What is held with a partition: its disk, and partitions that share bytes with it.
+pub(super) fn hold_around(roots: &Roots, node: &Node, disk: &Node) -> Result<Vec<Arc<Flock<File>>>, ClaimError> {
+    // Siblings may be mounted, so the disk cannot be opened exclusively; udev and other wipes
+    // respect the lock.
+    let whole = roots.on_host(&disk.path);
+    let mut guards = vec![lock_shared(open(&whole, libc::O_CLOEXEC, ClaimMode::Read)?, &whole)?];
+    let siblings = disk.read_partitions().map_err(|source| io_error(&whole, "looked at", source))?;
+    let shares = |sibling: &&Node| sibling.number != node.number && sibling.overlaps(node);
+    for sibling in siblings.iter().filter(shares) {
+        guards.push(hold_sibling(&roots.on_host(&sibling.path))?);
+    }
+    Ok(guards)
+}
+
+/// A partition that the held one lies in: claims of this process hold it together.
+fn hold_sibling(path: &Path) -> Result<Arc<Flock<File>>, ClaimError> {
+    if let Some(guard) = shared_lock(path) {
+        return Ok(guard);
+    }
+    match open(path, libc::O_EXCL | libc::O_CLOEXEC, ClaimMode::Read) {
+        Ok(file) => lock_shared(file, path),
+        // Another claim of this process may have come first meanwhile.
+        Err(busy @ ClaimError::Busy { .. }) => shared_lock(path).ok_or(busy),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether a virtual machine has locked a range of one of the nodes besides `own`, which is locked. A drive that

@@ -65,7 +65,7 @@ pub fn reached(roots: &Roots, medium: &Medium, reach: Reach) -> Result<Vec<Mediu
     let together = drives.iter().zip(tokens).filter(|(drive, _)| !is_own(drive));
     let mut media: Vec<Medium> = together
         .filter(|(drive, _)| belongs(drive.node, reach, &group))
-        .map(|(drive, token)| drive.medium(&world, token))
+        .map(|(drive, token)| drive.medium(&world, &drives, token))
         .collect();
     ask_whether_free(roots, &mut media);
     Ok(media)

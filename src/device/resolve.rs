@@ -11,7 +11,7 @@ use super::image;
 use super::inventory::{
     Drive, InventoryError, ask_whether_free, confirm_tokens, drives, partition_token, read_world, skip_reason,
 };
-use super::protection::{Scope, World};
+use super::protection::World;
 use super::roots::Nodes;
 use crate::media::{Geometry, Medium, Partition};
 use crate::units::Bytes;
@@ -183,10 +183,10 @@ impl View<'_> {
             .drives
             .iter()
             .zip(self.tokens)
-            .find(|(drive, _)| drive.node.name == disk.name || drive.others.iter().any(|other| other.name == disk.name))
+            .find(|(drive, _)| drive.nodes().any(|node| node.name == disk.name))
             .ok_or_else(|| not_a_drive("a device that nothing is attached to"))?;
         match &node.partition {
-            None => Ok(drive.medium(self.world, token.clone())),
+            None => Ok(drive.medium(self.world, self.drives, token.clone())),
             Some(_) if self.allow == TargetRule::PartitionAllowed => {
                 partition_of(self.world, self.drives, drive, node).ok_or_else(gone)
             }
@@ -220,10 +220,10 @@ pub(super) fn partition_of(world: &World, drives: &[Drive], drive: &Drive, node:
     }
     let nodes: Vec<&Node> = std::iter::once(node).chain(world.blocks.overlapping(node)).collect();
     let signatures = world.signatures(&nodes);
-    let protections = world.protections(node, Scope::Partition, &facts, &signatures);
+    let protections = drive.against(world, drives, node, &facts, &signatures);
     Some(Medium {
         path: node.path.clone(),
-        other_paths: Vec::new(),
+        other_paths: drive.other_paths(world, node).paths(),
         confirm_token: partition_token(world, drives, drive, &facts.identity),
         identity: facts.identity,
         transport: facts.transport,
@@ -233,7 +233,8 @@ pub(super) fn partition_of(world: &World, drives: &[Drive], drive: &Drive, node:
         rotational: facts.rotational,
         zoned: facts.zoned,
         removable: facts.removable,
-        diskseq: facts.diskseq,
+        // That of the path it was named by: another one has a number of its own.
+        diskseq: attr_number(&disk.dir, "diskseq").map(Bytes),
         partition: Some(Partition { number: place.number, disk: disk.path.clone(), start: Bytes(place.start) }),
         signatures,
         protections,

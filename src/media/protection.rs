@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::units::printable;
+
 /// One reason against wiping, with what a person needs to see that it is true.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
@@ -84,8 +86,18 @@ pub enum Protection {
 }
 
 impl fmt::Display for Protection {
+    /// On one line: who mounts something or starts a program chooses its name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        f.write_str(&printable(&Words(self).to_string()))
+    }
+}
+
+/// With the names as they are.
+struct Words<'a>(&'a Protection);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
             Protection::Mounted { node, mount_point } => {
                 write!(f, "{} is mounted at {}", node.display(), mount_point.display())
             }
@@ -149,6 +161,10 @@ impl Protection {
 
     /// What undoes it.
     pub fn advice(&self) -> String {
+        printable(&self.undone_by())
+    }
+
+    fn undone_by(&self) -> String {
         match self {
             Protection::Mounted { mount_point, .. } => format!("umount {}", mount_point.display()),
             Protection::Swap { node } => format!("swapoff {}", node.display()),
@@ -190,7 +206,7 @@ impl Protection {
     }
 
     /// Somebody uses it, here and now.
-    fn is_use(&self) -> bool {
+    pub fn is_use(&self) -> bool {
         match self {
             Protection::Mounted { .. }
             | Protection::Swap { .. }
@@ -243,6 +259,10 @@ fn release(holder: &str, by: &str) -> String {
         "multipath" => format!("multipath -f {name} (kpartx -d for its partitions)"),
         "dmraid" | "device-mapper" => format!("dmsetup remove {name}"),
         "bcache" => format!("stop {holder} (/sys/fs/bcache, /sys/block/{holder}/bcache/stop)"),
+        "Xen" => format!("detach it from its virtual machine (xl block-list and xl block-detach; {holder})"),
+        "NVMe-oF" => format!("end its export (nvmetcli, or 0 into the file enable of {holder} below nvmet)"),
+        "LIO" => format!("delete its backstore (targetcli; {holder})"),
+        "USB" => format!("take it out of the USB gadget (the file of {holder} below usb_gadget)"),
         "DRBD" => format!("drbdadm down RESOURCE (the one of {holder})"),
         _ => format!("stop {holder}, which stands on it"),
     }
@@ -281,6 +301,13 @@ mod tests {
              again"
         );
         assert_eq!(Protection::advice_on(&[]), None);
+    }
+
+    #[test]
+    fn a_line_break_in_a_name_begins_no_line() {
+        let reason = mounted("/mnt\nyes: nothing stands against it\u{202e}");
+        let words = [reason.to_string(), reason.advice()];
+        assert!(words.iter().all(|words| !words.contains(['\n', '\u{202e}'])), "{words:?}");
     }
 
     #[test]
@@ -324,6 +351,10 @@ mod tests {
             (held("/dev/dm-3", "dm-4", "multipath part1 mpatha-part1"), "dmsetup remove dm-4"),
             (held("/dev/sdb", "drbd0", "DRBD"), "drbdadm down"),
             (held("/dev/sdb", "bcache", "bcache cache set"), "/sys/fs/bcache"),
+            (held("/dev/sdb", "vbd-1-51712", "Xen disk of a virtual machine"), "xl block-detach"),
+            (held("/dev/sdb", "nqn.a/1", "NVMe-oF export"), "nqn.a/1"),
+            (held("/dev/sdb", "fileio_0/a", "LIO backstore"), "targetcli"),
+            (held("/dev/sdb", "g1/mass_storage.0/lun.0", "USB gadget"), "usb_gadget"),
             (held("/dev/sdb", "nbd0", "another block device"), "stop nbd0"),
         ] {
             let advice = reason.advice();

@@ -18,7 +18,6 @@ mod jws;
 mod key;
 mod multiples;
 mod person;
-mod printable;
 mod public;
 mod time;
 mod timestamp;
@@ -27,6 +26,7 @@ mod token;
 mod token_uri;
 mod trust;
 
+pub use crate::units::printable;
 pub use base64url::{decode as decode_base64url, encode as encode_base64url};
 pub use bundle::{BundleError, append_to_bundle, authorities_beside, bundle_beside};
 pub use card::{CardError, PublicCard, check_person_name};
@@ -45,7 +45,6 @@ pub use jws::{
 };
 pub use key::{KeyError, RemoteKey, StationKey};
 pub use person::{check_person, same_name};
-pub use printable::printable;
 pub use public::{PublicKey, PublicKeyError};
 pub use time::{format as format_time, parse as parse_time};
 pub use timestamp::{Authorities, MAX_TOKEN, TimestampError, TimestampQuery, time_stamped};

@@ -128,11 +128,16 @@ pub(super) fn refuse_what_others_erase(
 }
 
 /// What makes a target the same as another one here and now. An identity does not: sticks of one batch share their
-/// serial number, and only one of two would be wiped. The paths to a whole disk are put together already, so its
-/// own is enough; behind a file, and behind a partition that is reached on several paths, nodes differ.
+/// serial number, and only one of two would be wiped. The first of its paths does, whichever it was named by; behind a
+/// file nodes differ, and the file with the place in it tells.
 fn place(medium: &Medium) -> String {
     match (&medium.identity.backing, &medium.partition) {
-        (None, None) => medium.path.display().to_string(),
-        (_, partition) => format!("{} {partition:?}", medium.identity.digest()),
+        (None, _) => {
+            let first = medium.other_paths.iter().chain([&medium.path]).min();
+            first.unwrap_or(&medium.path).display().to_string()
+        }
+        (Some(_), partition) => {
+            format!("{} {:?}", medium.identity.digest(), partition.as_ref().map(|place| (place.number, place.start)))
+        }
     }
 }

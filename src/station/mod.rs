@@ -75,7 +75,7 @@ pub use policy::{
     sign_policy, station_policy, write_policy,
 };
 #[cfg(feature = "erase")]
-pub use prepare::{Order, Preparation, Refused, Wish, inventory, live, look_at, prepare};
+pub use prepare::{Order, Preparation, Refused, Wish, inventory, live, look_at, lost_boot_medium, prepare};
 pub use received::received;
 #[cfg(feature = "erase")]
 pub use report::{DriveReport, SecurityReport, TechniqueReport, reports};

@@ -177,6 +177,11 @@ pub fn inventory() -> Result<Vec<Medium>, InventoryError> {
     device::inventory(&Roots::live())
 }
 
+/// That the medium is not known from which this machine's system was copied into memory.
+pub fn lost_boot_medium() -> Option<String> {
+    device::lost_boot_medium(&Roots::live())
+}
+
 /// Where this machine's kernel shows its devices.
 pub fn live() -> Roots {
     Roots::live()
@@ -218,6 +223,11 @@ pub fn prepare(
     };
     let mut prepared: Vec<_> = orders.iter().zip(media).map(&mut prepare_one).collect::<Result<_, _>>()?;
     refuse_what_others_erase(roots, &mut prepared, &open_runs);
+    if let Some(words) = device::lost_boot_medium(roots) {
+        for Preparation { run, decision } in prepared.iter_mut().flatten() {
+            decision.warnings.extend(warnings::of_boot_medium(&words, &run.plan().medium));
+        }
+    }
     Ok(prepared)
 }
 

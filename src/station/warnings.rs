@@ -2,7 +2,7 @@
 
 use super::hidden::{Hidden, area_words, is_area_of_card, only_sanitize_reaches};
 use crate::device::{self, Roots};
-use crate::media::{HiddenArea, Medium, Reach, namespace_words};
+use crate::media::{HiddenArea, Medium, Reach, Transport, namespace_words};
 use crate::sanitize::firmware::{BOOT_PARTITIONS, RestorePlan, UNATTACHED_NAMESPACES};
 use crate::sanitize::rung::Rung;
 
@@ -16,6 +16,12 @@ pub(super) fn of_force_ro(roots: &Roots, medium: &Medium, also: &[Medium]) -> Ve
         )
     };
     forced.map(words).collect()
+}
+
+/// That the system may have come from it: people carry such media about.
+pub(super) fn of_boot_medium(lost: &str, medium: &Medium) -> Option<String> {
+    let is_carried = medium.removable || matches!(medium.transport, Transport::Usb | Transport::Mmc);
+    is_carried.then(|| lost.to_owned())
 }
 
 /// What a person should know of the drive's own techniques.

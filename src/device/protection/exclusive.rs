@@ -13,6 +13,7 @@ use nix::libc;
 
 use crate::device::blocks::{DevNum, Node, attr};
 use crate::device::patience::each_in_time;
+use crate::units::printable;
 
 /// Opening does not wake a drive; one that takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -142,7 +143,8 @@ fn serves(process: &Path, device: &Node) -> bool {
 fn program(process: &Path) -> String {
     let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
     let id = process.file_name().unwrap_or_default().to_string_lossy();
-    format!("{} (process {id})", name.trim())
+    // A program names itself as it likes.
+    format!("{} (process {id})", printable(name.trim()))
 }
 
 #[cfg(test)]

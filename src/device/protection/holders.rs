@@ -42,6 +42,23 @@ pub(crate) fn stack<'a>(blocks: &'a Blocks, base: &'a Node) -> (Vec<&'a Node>, V
     (nodes, held)
 }
 
+/// The disk of a partition, and what is built on all of it: that has the partition as well.
+pub(crate) fn around<'a>(blocks: &'a Blocks, base: &Node) -> (Vec<&'a Node>, Vec<HeldBy<'a>>) {
+    let Some(disk) = base.partition.as_ref().and_then(|facts| blocks.get(&facts.disk)) else {
+        return (Vec::new(), Vec::new());
+    };
+    let (mut nodes, mut held) = (vec![disk], Vec::new());
+    for name in &disk.holders {
+        let holder = blocks.get(name);
+        let by = holder.map_or_else(|| "another block device".to_owned(), describe);
+        held.push(HeldBy { node: disk, holder: name.clone(), by });
+        let (above, by_them) = holder.map(|holder| stack(blocks, holder)).unwrap_or_default();
+        nodes.extend(above);
+        held.extend(by_them);
+    }
+    (nodes, held)
+}
+
 /// `LVM`, `LUKS`, `multipath`, `md raid1`, `bcache`; with its own name where it has one.
 pub(crate) fn describe(holder: &Node) -> String {
     let uuid = attr(&holder.dir, "dm/uuid").unwrap_or_default();

@@ -2,6 +2,7 @@
 //! deciding fact that cannot be read protects too.
 
 mod exclusive;
+mod exports;
 mod holders;
 pub(crate) mod mounts;
 mod signature;
@@ -25,6 +26,7 @@ use crate::media::{Protection, Signature, Transport};
 use crate::units::SectorSize;
 
 pub(crate) use exclusive::{Answer, ask_all, openers, writers};
+use exports::Exports;
 pub(crate) use holders::is_multipath;
 use mounts::MountTables;
 use signature::Found;
@@ -45,6 +47,8 @@ pub(crate) struct World<'a> {
     btrfs: Vec<BtrfsFilesystem>,
     /// Imported ZFS pools (`/proc/spl/kstat/zfs/POOL`).
     pools: Result<Vec<String>, String>,
+    /// What the kernel hands on to virtual machines and other hosts.
+    pub exports: Exports,
     system: SystemMedia,
 }
 
@@ -58,9 +62,11 @@ pub(crate) enum Scope {
 
 impl<'a> World<'a> {
     pub fn read(roots: &'a Roots) -> io::Result<World<'a>> {
+        let blocks = Blocks::read(roots)?;
         let mut world = World {
             roots,
-            blocks: Blocks::read(roots)?,
+            exports: Exports::read(roots, &blocks),
+            blocks,
             mounts: MountTables::read(roots),
             swaps: mounts::swaps(roots),
             btrfs: system::btrfs(&roots.sys),
@@ -141,6 +147,9 @@ impl<'a> World<'a> {
             nodes.extend(more_nodes);
             held.extend(more_held);
         }
+        let (of_disk, on_disk) = holders::around(&self.blocks, base);
+        nodes.extend(of_disk);
+        held.extend(on_disk);
         let carried = tables::carried(&self.blocks, base, facts.geometry.logical_block);
         if !carried.is_empty() {
             let partitions = carried.into_iter().map(|node| node.path.clone()).collect();
@@ -158,11 +167,17 @@ impl<'a> World<'a> {
                 None => Protection::Held { node, holder: held.holder, by: held.by },
             });
         }
+        for export in &self.exports.nodes {
+            for node in nodes.iter().filter(|node| node.name == export.what) {
+                let (node, holder) = (node.path.clone(), export.holder.clone());
+                reasons.push(Protection::Held { node, holder, by: export.by.to_owned() });
+            }
+        }
         self.members(&nodes, signatures, &mut reasons);
         let unreadable = nodes.iter().filter_map(|node| node.unreadable.as_ref());
-        reasons.extend(
-            facts.unreadable.iter().chain(unreadable).map(|what| Protection::CannotTell { what: what.clone() }),
-        );
+        let unknown = unreadable.chain(self.blocks.unknown()).chain(&self.exports.unknown);
+        reasons
+            .extend(facts.unreadable.iter().chain(unknown).map(|what| Protection::CannotTell { what: what.clone() }));
         let mut seen = BTreeSet::new();
         reasons.retain(|reason| seen.insert(format!("{reason:?}")));
         reasons
@@ -271,6 +286,18 @@ impl<'a> World<'a> {
             }
         }
     }
+}
+
+/// That the running system was copied into memory, and that nothing tells from which medium: it is listed like any
+/// other.
+pub fn lost_boot_medium(roots: &Roots) -> Option<String> {
+    // On most machines a look at the command line is enough.
+    system::copied_by(&system::command_line(roots))?;
+    let word = World::read(roots).ok()?.system.copied_by?;
+    Some(format!(
+        "this system was copied into memory ({word} on the kernel's command line), and nothing tells from which medium: \
+         the stick that it came from is listed like any other. Pull it out, or make sure that it is not meant"
+    ))
 }
 
 /// Whether something else than an exclusive opener already explains why a device is busy.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::World;
 use super::mounts::{Mount, Namespace, strip_deleted};
 use super::signature::Found;
+use crate::device::Roots;
 use crate::device::blocks::{DevNum, Node, list};
 use crate::device::loops;
 use crate::device::roots::Nodes;
@@ -32,7 +33,12 @@ const LIVE: [&str; 10] = [
 
 /// Nodes the system comes from, each with the chain that leads there.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SystemMedia(BTreeMap<String, String>);
+pub(crate) struct SystemMedia {
+    chains: BTreeMap<String, String>,
+    /// The word on the kernel's command line by which the system was copied into memory, where nothing tells from
+    /// which medium.
+    pub copied_by: Option<String>,
+}
 
 impl SystemMedia {
     pub fn find(world: &World) -> SystemMedia {
@@ -46,13 +52,15 @@ impl SystemMedia {
             }
         }
         search.images_of_lost_layers();
-        search.command_line();
-        SystemMedia(search.found)
+        let words = command_line(world.roots);
+        search.command_line(&words);
+        let copied_by = copied_by(&words).filter(|_| !search.has_medium()).map(str::to_owned);
+        SystemMedia { chains: search.found, copied_by }
     }
 
     /// The chain that leads to a node, or to a disk as a whole.
     pub fn chain(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.chains.get(name).map(String::as_str)
     }
 }
 
@@ -159,9 +167,8 @@ impl Search<'_> {
     }
 
     /// The device named on the kernel's command line: all that is left of it after a boot into RAM.
-    fn command_line(&mut self) {
-        let Ok(line) = fs::read_to_string(self.world.roots.proc.join("cmdline")) else { return };
-        const KEYS: [&str; 11] = [
+    fn command_line(&mut self, words: &[String]) {
+        const KEYS: [&str; 15] = [
             "root=",
             "live-media=",
             "bootfrom=",
@@ -173,9 +180,12 @@ impl Search<'_> {
             "img_dev=",
             "iso-scan/device=",
             "from=",
+            "fromiso=",
+            "isofrom_device=",
+            "inst.stage2=",
+            "inst.repo=",
         ];
-        // `--` starts what belongs to init.
-        for word in words(line.trim()).iter().take_while(|word| *word != "--") {
+        for word in words {
             let Some((key, value)) = KEYS.iter().find_map(|key| Some((*key, word.strip_prefix(key)?))) else {
                 continue;
             };
@@ -183,21 +193,45 @@ impl Search<'_> {
             let value = match key {
                 "archisolabel=" | "misolabel=" => format!("LABEL={value}"),
                 "archisosearchuuid=" => format!("UUID={value}"),
+                // `hd:LABEL=NAME:/folder`
+                "inst.stage2=" | "inst.repo=" => match value.strip_prefix("hd:") {
+                    Some(place) => place.split(':').next().unwrap_or(place).to_owned(),
+                    None => continue,
+                },
                 _ => value.to_owned(),
             };
-            for node in self.world.named(&value) {
-                let trail = vec![format!("kernel command line {word}")];
+            // Of several that answer to a name the one that is in use is known, and otherwise it may be any.
+            let world = self.world;
+            let is_known = |node: &Node| self.found.contains_key(&node.name);
+            let named = world.named(&value, is_known);
+            if named.iter().any(|node| is_known(node)) {
+                continue;
+            }
+            let disks: BTreeSet<&str> =
+                named.iter().filter_map(|node| Some(world.blocks.disk_of(node)?.name.as_str())).collect();
+            let among =
+                if disks.len() > 1 { format!(", to which {} devices answer", disks.len()) } else { String::new() };
+            for node in named {
+                let trail = vec![format!("kernel command line {word}{among}")];
                 self.node(node, &trail, &mut BTreeSet::new());
             }
         }
     }
+
+    /// Whether something was found that outlives the memory of this machine.
+    fn has_medium(&self) -> bool {
+        let is_of_others = |name: &str| ["loop", "ram", "zram", "dm-", "md"].iter().any(|kind| name.starts_with(kind));
+        self.found.keys().any(|name| !is_of_others(name))
+    }
 }
 
 impl World<'_> {
-    /// `/dev/...`, `UUID=`, `LABEL=`, `CDLABEL=`, `PARTUUID=`, `PARTLABEL=`.
-    fn named(&self, value: &str) -> Vec<&Node> {
+    /// What answers to `/dev/...`, `UUID=`, `LABEL=`, `CDLABEL=`, `PARTUUID=`, `PARTLABEL=`.
+    fn named(&self, value: &str, is_known: impl Fn(&Node) -> bool) -> Vec<&Node> {
         if value.starts_with("/dev/") {
-            return self.blocks.by_path(self.roots, Path::new(value)).into_iter().collect();
+            // A file may be named on the device: `/dev/sdb1/live.iso`.
+            let places = Path::new(value).ancestors().take_while(|place| *place != Path::new("/dev"));
+            return places.filter_map(|place| self.blocks.by_path(self.roots, place)).take(1).collect();
         }
         let Some((key, name)) = value.split_once('=') else { return Vec::new() };
         let name = &decode(name);
@@ -208,22 +242,29 @@ impl World<'_> {
             "PARTLABEL" => ("by-partlabel", "ID_PART_ENTRY_NAME"),
             _ => return Vec::new(),
         };
+        // The link leads to one alone of the sticks that were made from one image.
         let link = Path::new("/dev/disk").join(folder).join(encode(name));
-        if let Some(node) = self.blocks.by_path(self.roots, &link) {
-            return vec![node];
+        let mut found: Vec<&Node> = self.blocks.by_path(self.roots, &link).into_iter().collect();
+        // Drives are only woken where it is not known anyway.
+        if found.iter().any(|node| is_known(node)) {
+            return found;
         }
         let in_database = |node: &&Node| {
             Properties::of(self.roots, node).get(property).is_some_and(|value| value.eq_ignore_ascii_case(name))
         };
-        let found: Vec<&Node> = self.blocks.all().filter(in_database).collect();
-        // Without udev the superblocks say it themselves.
-        match (found.is_empty(), key) {
-            (true, "LABEL" | "CDLABEL") => self.written(|read| read.label.as_deref() == Some(name)),
-            (true, "UUID") => {
-                self.written(|read| read.uuid.as_ref().is_some_and(|uuid| uuid.eq_ignore_ascii_case(name)))
-            }
-            _ => found,
+        found.extend(self.blocks.all().filter(in_database));
+        if found.iter().any(|node| is_known(node)) {
+            return found;
         }
+        // Without udev the superblocks say it themselves.
+        found.extend(match key {
+            "LABEL" | "CDLABEL" => self.written(|read| read.label.as_deref() == Some(name)),
+            "UUID" => self.written(|read| read.uuid.as_ref().is_some_and(|uuid| uuid.eq_ignore_ascii_case(name))),
+            _ => Vec::new(),
+        });
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found.dedup_by(|a, b| a.name == b.name);
+        found
     }
 
     /// The nodes with such a superblock, where udev has not looked.
@@ -277,6 +318,12 @@ pub(crate) fn btrfs(sys: &Path) -> Vec<BtrfsFilesystem> {
         .collect()
 }
 
+/// The words of the kernel's command line. `--` starts what belongs to init.
+pub(super) fn command_line(roots: &Roots) -> Vec<String> {
+    let line = fs::read_to_string(roots.proc.join("cmdline")).unwrap_or_default();
+    words(line.trim()).into_iter().take_while(|word| word != "--").collect()
+}
+
 /// The words of a kernel command line: quotes keep spaces together and are dropped.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
@@ -290,6 +337,28 @@ fn words(line: &str) -> Vec<String> {
     }
     words.retain(|word| !word.is_empty());
     words
+}
+
+/// The word by which a live system was copied into memory. What came over the network has no medium.
+pub(super) fn copied_by(words: &[String]) -> Option<&str> {
+    const NETWORK: [&str; 9] = [
+        "fetch=",
+        "httpfs=",
+        "ftpfs=",
+        "netboot=",
+        "nfsroot=",
+        "archiso_http_srv=",
+        "archiso_nfs_srv=",
+        "root=live:http",
+        "root=live:nfs",
+    ];
+    let is_copied = |word: &&String| {
+        let (key, value) = word.split_once('=').unwrap_or((word, ""));
+        let is_off = matches!(value, "n" | "no" | "0" | "false" | "off");
+        matches!(key, "toram" | "copytoram" | "rd.live.ram") && !is_off
+    };
+    let is_remote = words.iter().any(|word| NETWORK.iter().any(|start| word.starts_with(start)));
+    words.iter().find(is_copied).map(String::as_str).filter(|_| !is_remote)
 }
 
 /// udev's spelling of a name in `/dev/disk/by-*`.

@@ -33,9 +33,17 @@ pub fn run(common: &Common, args: DrivesArgs) -> Result<Exit, Failure> {
         true => drives.iter().map(|_| None).collect(),
         false => station::reports(&station::live(), &drives),
     };
+    let lost = station::lost_boot_medium();
     if common.json {
-        output::json(&drives_json(drives, reports));
+        let mut document = drives_json(drives, reports);
+        if let Some(words) = lost {
+            document["warnings"] = json!([words]);
+        }
+        output::json(&document);
         return Ok(Exit::Done);
+    }
+    if let Some(words) = lost {
+        output::line_err(&format!("warning: {words}"));
     }
     let drives = listed(drives, reports);
     if drives.is_empty() {

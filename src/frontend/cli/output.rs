@@ -108,8 +108,9 @@ pub fn json<T: Serialize + ?Sized>(value: &T) {
     }
 }
 
-/// Columns aligned by the widest cell; the last column is not padded.
+/// Columns aligned by the widest cell; the last column is not padded. A line break in a cell makes no row of its own.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain([header[column].chars().count()]).max().unwrap_or(0)
@@ -127,10 +128,11 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     lines.join("\n")
 }
 
-/// `  name  text`, the text wrapped at 100 columns and indented under itself.
+/// `  name  text`, the text wrapped at 100 columns and indented under itself. Its own line breaks begin no other fact.
 #[cfg(feature = "erase")]
 pub fn fact(name: &str, text: &str) -> String {
     const WIDTH: usize = 100 - 17;
+    let text = printable(text);
     let mut lines: Vec<String> = vec![String::new()];
     for word in text.split(' ') {
         let full = lines.last().is_some_and(|l| !l.is_empty() && l.chars().count() + 1 + word.chars().count() > WIDTH);
@@ -159,5 +161,18 @@ pub fn duration(seconds: u64) -> String {
         0..=59 => format!("{seconds}s"),
         60..=3599 => format!("{}m{:02}s", seconds / 60, seconds % 60),
         _ => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_break_in_what_a_drive_says_makes_neither_a_row_nor_a_fact() {
+        let rows = [vec!["/dev/sda".to_owned(), "GOOD\n/dev/sdb  yes".to_owned()]];
+        assert_eq!(table(&["DRIVE", ""], &rows), "DRIVE\n/dev/sda  GOOD /dev/sdb  yes");
+        #[cfg(feature = "erase")]
+        assert_eq!(fact("Kind", "HDD\n  Size  1 TB\u{1b}[2J").lines().count(), 1);
     }
 }
