@@ -128,6 +128,33 @@ fn the_evidence_goes_to_a_second_place() {
     station.ok(&["certificate", "verify", text(&copy), "--trust", text(&trust)]);
 }
 
+/// One stick for the bench: who checks what lies on it believes each station by its own trust store.
+#[test]
+fn a_second_place_keeps_the_trust_store_that_lies_there() {
+    let (first, second) = (Station::new(), Station::new());
+    let out = first.path("stick");
+    let wipe = |station: &Station| {
+        let image = station.image("disk.img", 4096);
+        let result = station.json(0, &["wipe", text(&image), "--yes", "--out", text(&out)]).remove(0);
+        let name = std::path::Path::new(result["certificate"].as_str().unwrap()).file_name().unwrap().to_owned();
+        (out.join(name), std::path::PathBuf::from(result["trust_store"].as_str().unwrap()), result)
+    };
+    let (a, b, again) = (wipe(&first), wipe(&second), wipe(&first));
+    assert_eq!((&a.1, &again.1), (&out.join("trust.jwks.json"), &a.1));
+    assert_ne!(b.1, a.1);
+    assert!(b.2["message"].as_str().unwrap().contains("is another trust store and stays"), "{}", b.2);
+    for (certificate, trust, _) in [&a, &b] {
+        first.ok(&["certificate", "verify", text(certificate), "--trust", text(trust)]);
+    }
+    // Neither of them is taken for a document.
+    first.ok(&["certificate", "bundle", "--bare", text(&out), "--out", text(&first.path("all.bundle.json"))]);
+
+    let (image, state) = (first.image("disk.img", 4096), second.state());
+    let told = both(&first.expect(3, &["wipe", text(&image), "--yes", "--out", text(&state)]));
+    assert!(told.contains("is the state folder of a station") && told.contains("nothing was touched"), "{told}");
+    assert_eq!(marks_in(&image), 8);
+}
+
 #[test]
 fn a_manifest_names_many_and_a_table_comes_back() {
     let station = Station::new();

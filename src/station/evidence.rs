@@ -166,12 +166,19 @@ pub(super) fn store(
     // Before it is stored: what contradicts the log must not lie among the evidence.
     let is_logged = is_logged(log, &plan.run_id, event, &issued.id).map_err(Cut::Station)?;
     let file = put(&folder, &issued).map_err(Cut::Station)?;
+    let mut trust_store = None;
     if !is_logged {
         log_outcome(log, key, &plan, event, &issued.id).map_err(|e| Cut::Station(e.into()))?;
     }
     if let Some(out) = out {
         put(out, &issued).map_err(Cut::Station)?;
-        copy_trust(station, out).map_err(Cut::Station)?;
+        let copied = copy_trust(station, key.kid(), out).map_err(Cut::Station)?;
+        let plain = out.join("trust.jwks.json");
+        if copied != plain {
+            let (plain, copied) = (plain.display(), copied.display());
+            message.push_str(&format!("; {plain} is another trust store and stays, this station's is {copied}"));
+        }
+        trust_store = Some(copied);
     }
     run.close().map_err(|e| Cut::Start(e.into()))?;
     let passed = failure.is_none();
@@ -179,6 +186,7 @@ pub(super) fn store(
         outcome: if passed { Outcome::Pass } else { Outcome::Fail },
         certificate: passed.then(|| file.clone()),
         failure_report: (!passed).then_some(file),
+        trust_store,
         message,
         advice: failure.map(|f| f.advice),
         ..told
@@ -240,23 +248,6 @@ fn put(folder: &Path, issued: &Issued) -> Result<PathBuf, StationError> {
 fn holds(there: &[u8], issued: &[u8]) -> bool {
     let (Ok(there), Ok(issued)) = (Jws::parse(there), Jws::parse(issued)) else { return false };
     there.payload() == issued.payload() && issued.signatures().iter().all(|s| there.signatures().contains(s))
-}
-
-/// The trust store goes along, named after the station, so that the evidence can be checked there.
-fn copy_trust(station: &Station, out: &Path) -> Result<(), StationError> {
-    let source = station.trust_path();
-    copy(&source, &out.join("trust.jwks.json"))?;
-    // What its roots signed, where it has any.
-    let bundle = crate::signed::bundle_beside(&source);
-    if bundle.exists() { copy(&bundle, &out.join("trust.bundle.jsonl")) } else { Ok(()) }
-}
-
-fn copy(source: &Path, target: &Path) -> Result<(), StationError> {
-    let bytes = std::fs::read(source).map_err(super::folder::io_error(source, "reading it"))?;
-    if std::fs::read(target).is_ok_and(|there| there == bytes) {
-        return Ok(());
-    }
-    Ok(atomic_write(target, &bytes)?)
 }
 
 /// Whether just this outcome stands in the log already. Another one is an error: one of the two is wrong.

@@ -42,6 +42,8 @@ pub mod session;
 mod signing;
 mod time_evidence;
 #[cfg(feature = "erase")]
+mod trust_copy;
+#[cfg(feature = "erase")]
 mod unfreeze;
 #[cfg(feature = "erase")]
 mod verify_media;

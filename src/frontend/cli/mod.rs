@@ -285,6 +285,7 @@ fn station_failure(error: &StationError) -> Failure {
         StationError::NotInitialised(_) => {
             failure(Exit::Other).hint("make one with: lastwrite init --organization NAME --station NAME")
         }
+        StationError::StateFolder(_) => failure(Exit::Refused),
         StationError::AlreadyThere(_) => failure(Exit::Refused).hint("name another folder with --state DIR"),
         StationError::BadName { .. } => failure(Exit::Usage),
         StationError::Custody(LogError::Io { .. } | LogError::Random) => failure(Exit::Other),

@@ -198,7 +198,7 @@ impl ExecutionArgs {
 /// at now, and not when the media are wiped.
 pub fn warn_if_forgetful(station: &Station, out: Option<&Path>) -> Result<(), Failure> {
     let second = out.map(station::second_place).transpose().map_err(|e| {
-        station_failure(&e).hint("nothing was touched; name a folder that can be written to with --out DIR")
+        station_failure(&e).hint("nothing was touched; name a folder of its own that can be written to with --out DIR")
     })?;
     match station.durability().map_err(|e| station_failure(&e))? {
         Durability::Survives => Ok(()),

@@ -60,6 +60,7 @@ impl Row {
             technique: None,
             certificate: None,
             failure_report: None,
+            trust_store: None,
             message,
             advice: advice.map(str::to_owned),
         }))
