@@ -142,6 +142,41 @@ fn what_a_call_works_with_itself_is_no_target() {
     assert!(copy.exists() && marks_in(&image) == 0, "an image there may be wiped");
 }
 
+/// As a container has it whose volume is the state folder, a part of it, or one file.
+#[test]
+fn the_state_folder_is_known_where_it_is_mounted_elsewhere() {
+    use common::loopdev::Mounted;
+    if !common::is_root() {
+        return;
+    }
+    let station = Station::new();
+    let (state, elsewhere, file) = (station.state(), station.path("elsewhere"), station.path("file"));
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::write(&file, "").unwrap();
+    let key = state.join("keys/station.pem");
+    let before = std::fs::read(&key).unwrap();
+    for (from, to, target) in [
+        (&state, &elsewhere, elsewhere.join("keys/station.pem")),
+        (&state.join("keys"), &elsewhere, elsewhere.join("station.pem")),
+        (&state.join("custody"), &elsewhere, elsewhere.join("log.jsonl")),
+        (&key, &file, file.clone()),
+    ] {
+        let _mounted = Mounted::bound(from, to);
+        for command in [&["plan"][..], &["wipe", "--yes"]] {
+            let told = both(&station.expect(3, &[command, &[text(&target)]].concat()));
+            assert!(told.contains("lies in the state folder"), "{told}");
+        }
+    }
+    assert_eq!(std::fs::read(&key).unwrap(), before);
+
+    let (out, image) = (station.path("out"), station.image("disk.img", 4096));
+    station.ok(&["wipe", text(&image), "--yes", "--out", text(&out)]);
+    let _mounted = Mounted::bound(&out, &elsewhere);
+    let copy = elsewhere.join("trust.jwks.json");
+    let told = both(&station.expect(3, &["wipe", text(&copy), "--yes", "--out", text(&out)]));
+    assert!(told.contains("is evidence in the folder of --out") && copy.exists(), "{told}");
+}
+
 #[test]
 fn no_state_folder_no_run() {
     let station = Station::new();
