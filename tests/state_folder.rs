@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use common::crash_fs::CrashFs;
+use common::interrupted::{spawn, wipe_and_kill};
 use common::station::{Station, both, text};
 
 fn run(state: &Path, args: &[&str]) -> Output {
@@ -45,6 +46,39 @@ fn where_no_permissions_are_kept_nothing_is_left_behind_and_with_a_umask_it_work
         let output = run(&state, args);
         assert_eq!(output.status.code(), Some(0), "{args:?}\n{}", both(&output));
     }
+}
+
+/// A live system's folders are gone with it: a wipe, and what goes on with one, wants a second place that is not.
+#[test]
+fn a_state_folder_in_memory_needs_a_second_place_that_stays() {
+    let Ok(dir) = tempfile::tempdir_in("/dev/shm") else { return common::skip("needs /dev/shm") };
+    let (station, disk) = (Station { dir }, Station::new());
+    let told = both(&station.expect(0, &["init", "--organization", "Example Org", "--station", "live"]));
+    assert!(told.contains("WARNING") && told.contains("lies in memory (tmpfs)"), "{told}");
+    let (image, stays, lost) = (disk.image("disk.img", 64 << 20), disk.path("out"), station.path("out"));
+    let before = std::fs::read(&image).unwrap();
+    let refused = |words: &[&str]| {
+        for (out, why) in
+            [(&[][..], "would not survive a reboot"), (&["--out", text(&lost)], "the folder of --out lies")]
+        {
+            let told = both(&station.expect(3, &[words, out].concat()));
+            let all = ["WARNING", why, "nothing was touched", "--out DIR"];
+            assert!(all.iter().all(|words| told.contains(words)), "{told}");
+        }
+    };
+    refused(&["wipe", text(&image), "--yes"]);
+    assert!(std::fs::read(&image).unwrap() == before, "a refused wipe wrote");
+    assert!(station.files("journal").is_empty());
+
+    wipe_and_kill(&station, &image, &["--yes", "--out", text(&stays)]);
+    let before = std::fs::read(&image).unwrap();
+    refused(&["resume", "--yes"]);
+    assert!(std::fs::read(&image).unwrap() == before, "a refused resume wrote");
+    let output = station.expect(0, &["--json", "resume", "--yes", "--out", text(&stays)]);
+    assert!(both(&output).contains("WARNING"), "{}", both(&output));
+    let result = common::station::json_lines(&output.stdout).remove(0);
+    let name = Path::new(result["certificate"].as_str().unwrap()).file_name().unwrap();
+    assert!(stays.join(name).exists() && stays.join("trust.jwks.json").exists(), "{result}");
 }
 
 /// An auditor may have no right to write, and sees what is there.
