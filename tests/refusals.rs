@@ -93,6 +93,18 @@ fn unknown_words_are_usage_errors() {
     station.expect(2, &["wipe", text(&image), "--verify", "maybe"]);
     station.expect(2, &["wype"]);
     station.expect(2, &["wipe"]);
+    // A program is told as of any other error.
+    for (words, why) in [
+        (&["wipe", text(&image), "--verify", "maybe"][..], "invalid value 'maybe'"),
+        (&["wype"], "unrecognized subcommand 'wype'"),
+        (&["certificate"], "requires a subcommand"),
+        (&[], "requires a subcommand"),
+        (&["wipe"], "no target"),
+    ] {
+        let told = station.json(2, words).remove(0);
+        assert!(told["error"].as_str().unwrap().contains(why), "{told}");
+        assert!(!told["hint"].as_str().unwrap().is_empty(), "{told}");
+    }
     assert_eq!(marks_in(&image), 8);
 }
 
