@@ -49,6 +49,22 @@ fn one_flipped_byte_is_found_at_its_block() {
     assert!(told.contains("LBA 1519"), "{told}");
 }
 
+/// Zeros are what any new disk of the size holds.
+#[test]
+fn a_match_of_what_any_blank_medium_holds_is_told_as_that() {
+    let station = Station::new();
+    let (image, other) = (station.image("disk.img", 1 << 20), station.path("other.img"));
+    for (scheme, copied, indistinct) in [("zero", true, true), ("zero", false, false), ("random", true, false)] {
+        let result = &station.json(0, &["wipe", text(&image), "--yes", "--scheme", scheme])[0];
+        std::fs::copy(&image, &other).unwrap();
+        let target = if copied { &other } else { &image };
+        let read = ["verify-media", text(target), "--certificate", result["certificate"].as_str().unwrap()];
+        assert_eq!(station.json(0, &read)[0]["indistinct"], indistinct, "{scheme}");
+        let told = station.ok(&read);
+        assert_eq!(told.contains("any blank medium of the size matches"), indistinct, "{told}");
+    }
+}
+
 #[test]
 fn any_size_from_one_byte_on() {
     let station = Station::new();
