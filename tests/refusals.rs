@@ -238,7 +238,12 @@ fn a_passphrase_is_needed_and_must_be_the_right_one() {
     let told = both(&station.expect(1, &[&wipe[..], &["--passphrase-file", text(&wrong)]].concat()));
     assert!(told.contains("passphrase"), "{told}");
     assert_eq!(marks_in(&image), 8);
-    station.ok(&[&wipe[..], &right_args[..]].concat());
+    for (mode, warned) in [(0o604, true), (0o600, false)] {
+        std::fs::set_permissions(&right, std::fs::Permissions::from_mode(mode)).unwrap();
+        let told = both(&station.expect(0, &[&wipe[..], &right_args[..]].concat()));
+        let warning = format!("the passphrase file {} has mode {mode:04o}", text(&right));
+        assert_eq!(told.contains(&warning), warned, "{told}");
+    }
     assert_eq!(marks_in(&image), 0);
 }
 
