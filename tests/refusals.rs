@@ -35,6 +35,67 @@ fn an_image_needs_a_yes() {
     assert_eq!(marks_in(&image), 8);
 }
 
+/// `wipe *.img --yes` in a folder to which somebody else may write.
+#[test]
+fn a_link_is_not_confirmed_by_a_yes() {
+    let station = Station::new();
+    let (image, folder) = (std::fs::canonicalize(station.image("disk.img", 4096)).unwrap(), station.path("folder"));
+    std::fs::create_dir(&folder).unwrap();
+    let (link, lot) = (folder.join("a.img"), station.path("lot.csv"));
+    std::os::unix::fs::symlink(&image, &link).unwrap();
+    std::fs::write(&lot, format!("target\n{}\n", text(&link))).unwrap();
+    for words in [&["wipe", "--yes", text(&link)][..], &["wipe", "--yes", "--manifest", text(&lot)]] {
+        let told = both(&station.expect(3, words));
+        assert!(told.contains(&format!("a.img is a link to {}", text(&image))), "{told}");
+        assert!(told.contains("name the file itself"), "{told}");
+    }
+    assert_eq!(marks_in(&image), 8);
+    // A folder that was named by a link was named.
+    let by_folder = station.path("by-folder");
+    std::os::unix::fs::symlink(station.dir.path(), &by_folder).unwrap();
+    station.ok(&["wipe", "--yes", text(&by_folder.join("disk.img"))]);
+    let output = station.command(&["wipe", "--yes", "disk.img"]).current_dir(station.dir.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", both(&output));
+    assert_eq!(marks_in(&image), 0);
+}
+
+/// Writes to the terminal at which a wipe asks; the exit code and what stood there.
+fn typed(station: &Station, image: &std::path::Path, words: &str) -> (Option<i32>, String) {
+    use std::io::{Read, Write};
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let (stdin, stderr) = (terminal.slave.try_clone().unwrap(), terminal.slave);
+    let mut command = station.command(&["wipe", text(image)]);
+    let mut child = command.stdin(stdin).stderr(stderr).stdout(std::process::Stdio::null()).spawn().unwrap();
+    drop(command);
+    let mut master = std::fs::File::from(terminal.master);
+    let (mut shown, mut buffer) = (String::new(), [0; 1024]);
+    // A terminal whose last user has gone answers with an error.
+    while let Ok(length @ 1..) = master.read(&mut buffer) {
+        let asked = shown.contains("to go on: ");
+        shown.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        if !asked && shown.contains("to go on: ") {
+            master.write_all(words.as_bytes()).unwrap();
+        }
+    }
+    (child.wait().unwrap().code(), shown)
+}
+
+#[test]
+fn the_token_is_asked_for_at_a_terminal_and_nothing_else_will_do() {
+    let station = Station::new();
+    let image = station.image("disk.img", 4096);
+    let token = station.json(0, &["plan", text(&image)])[0]["confirm_token"].as_str().unwrap().to_owned();
+    for words in ["yes\n", "\n", "\u{4}", &format!("{token}x\n"), &format!("{}\n", &token[1..])] {
+        let (code, shown) = typed(&station, &image, words);
+        assert_eq!(code, Some(3), "{words:?}: {shown}");
+        assert!(shown.contains(&format!("will be destroyed. Type its confirm token ({token})")), "{shown}");
+        assert_eq!(marks_in(&image), 8, "{words:?}");
+    }
+    assert!(station.files("journal").is_empty());
+    let (code, shown) = typed(&station, &image, &format!("{token}\n"));
+    assert_eq!((code, marks_in(&image)), (Some(0), 0), "{shown}");
+}
+
 #[test]
 fn a_plan_touches_nothing() {
     let station = Station::new();

@@ -237,14 +237,15 @@ fn a_target_is_told_as_it_was_named() {
     let image = std::fs::canonicalize(station.image("disk.img", 4096)).unwrap();
     let link = station.path("by-tag");
     std::os::unix::fs::symlink(&image, &link).unwrap();
-    for (code, words) in [(0, &["plan"][..]), (3, &["wipe"]), (0, &["wipe", "--yes"])] {
+    let token = station.json(0, &["plan", text(&link)])[0]["confirm_token"].as_str().unwrap().to_owned();
+    for (code, words) in [(0, &["plan"][..]), (3, &["wipe"]), (0, &["wipe", "--confirm", &token])] {
         let result = &station.json(code, &[words, &[text(&link)]].concat())[0];
         let names = (&result["target"], &result["medium"]["path"]);
         assert_eq!(names, (&text(&link).into(), &text(&image).into()), "{result}");
     }
     let lot = station.path("lot.csv");
-    std::fs::write(&lot, format!("target\n{}\n", text(&link))).unwrap();
-    station.ok(&["wipe", "--yes", "--manifest", text(&lot)]);
+    std::fs::write(&lot, format!("target,confirm_token\n{},{token}\n", text(&link))).unwrap();
+    station.ok(&["wipe", "--manifest", text(&lot)]);
     let table = std::fs::read_to_string(station.path("lot.results.csv")).unwrap();
     let row = table.lines().nth(1).unwrap();
     assert!(row.starts_with(&format!(",,,{},pass,", text(&link))) && row.ends_with(text(&image)), "{table}");
