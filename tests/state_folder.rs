@@ -115,3 +115,44 @@ fn an_audit_against_a_checkpoint_writes_nothing_and_a_torn_end_is_told_by_whoeve
     let told = station.ok(&["custody", "audit"]);
     assert!(told.contains("LOOK") && told.contains(text(&aside)) && told.contains("GOOD"), "{told}");
 }
+
+/// A second place that fails in the end, and a cut before the log names the document; then the station is renamed.
+#[test]
+fn a_run_has_one_document_whatever_changed_before_its_evidence_was_complete() {
+    for is_logged in [true, false] {
+        let station = Station::new();
+        let (image, out) = (station.image("disk.img", 32 << 20), station.path("out"));
+        let mut child = spawn(&station, &["wipe", text(&image), "--yes", "--scheme", "dod-e", "--out", text(&out)]);
+        while station.files("journal").is_empty() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        std::fs::remove_dir(&out).unwrap();
+        std::fs::write(&out, "").unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+        let signed = station.files("certificates");
+        assert_eq!((signed.len(), station.files("journal").len()), (1, 1));
+        if !is_logged {
+            let log = station.state().join("custody/log.jsonl");
+            let text = std::fs::read_to_string(&log).unwrap();
+            let last = text.trim_end().rfind('\n').unwrap() + 1;
+            std::fs::write(&log, &text[..last]).unwrap();
+            // What was acknowledged is remembered.
+            std::fs::remove_file(log.with_file_name("frontier.json")).unwrap();
+        }
+
+        let config = station.state().join("station.json");
+        let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&config).unwrap()).unwrap();
+        json["organization"] = "Another Name".into();
+        std::fs::write(&config, json.to_string()).unwrap();
+        std::fs::remove_file(&out).unwrap();
+        let result = station.json(0, &["resume", "--yes", "--out", text(&out)]).remove(0);
+        assert_eq!((&result["outcome"], &result["certificate"]), (&"pass".into(), &text(&signed[0]).into()));
+        assert_eq!(station.files("certificates"), signed);
+        assert!(station.files("journal").is_empty());
+        let copy = out.join(signed[0].file_name().unwrap());
+        assert_eq!(std::fs::read(copy).unwrap(), std::fs::read(&signed[0]).unwrap());
+        station.ok(&["certificate", "verify", text(&signed[0])]);
+        station.ok(&["custody", "audit"]);
+    }
+}

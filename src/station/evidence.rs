@@ -12,6 +12,8 @@ use super::hidden::area_words;
 use super::prepare::{subject, with_sizes};
 use super::result::{Outcome, TargetResult, blank};
 use super::run::Cut;
+use super::signed_before::signed_before;
+use super::trust_copy::copy_trust;
 use crate::certificate::{self, IssueContext, Issued};
 use crate::custody::{self, AuditConfig, Log, LogError, Logged, NewEvent};
 use crate::media::AreaOutcome;
@@ -112,6 +114,13 @@ fn intent_event(plan: &RunPlan, subject: String) -> NewEvent {
     NewEvent { typ: INTENDED.to_owned(), subject, data }
 }
 
+/// Whether a run was sealed before, so that some of what is done about it may have been done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attempt {
+    First,
+    Again,
+}
+
 /// Signs and stores the document, logs the outcome, closes the journal.
 pub(super) fn store(
     station: &Station,
@@ -119,7 +128,7 @@ pub(super) fn store(
     key: &StationKey,
     operator: Option<&StationKey>,
     out: Option<&Path>,
-    run: Run<Sealed>,
+    (run, attempt): (Run<Sealed>, Attempt),
 ) -> Result<TargetResult, Cut> {
     let plan = run.plan().clone();
     let config = station.config();
@@ -155,13 +164,20 @@ pub(super) fn store(
     };
     let not_signed = |why: String| Cut::Station(StationError::Signing { why });
     let issued = issued.map_err(|e| not_signed(e.to_string()))?;
+    let issued = match attempt {
+        Attempt::First => issued,
+        Attempt::Again => {
+            let logged = log.outcome(&plan.run_id, &AuditConfig::default()).map_err(|e| Cut::Station(e.into()))?;
+            signed_before(&folder, key, logged.as_ref(), &issued).unwrap_or(issued)
+        }
+    };
     let named = plan.operator.as_ref().and_then(|o| o.kid.as_deref());
-    let issued = match operator.filter(|key| named == Some(key.kid())) {
+    let issued = match operator.filter(|key| named == Some(key.kid()) && !is_signed_by(&issued, key.kid())) {
         Some(operator) => agreed(issued, operator, run.signed_at()).map_err(not_signed)?,
         None => issued,
     };
-    if named.is_some() && operator.is_none_or(|key| named != Some(key.kid())) {
-        message.push_str("the operator's signature is still missing; ");
+    if named.is_some_and(|kid| !is_signed_by(&issued, kid)) {
+        message.push_str("; the operator's signature is still missing");
     }
     // Before it is stored: what contradicts the log must not lie among the evidence.
     let is_logged = is_logged(log, &plan.run_id, event, &issued.id).map_err(Cut::Station)?;
@@ -201,6 +217,11 @@ fn agreed(issued: Issued, operator: &StationKey, at: DateTime<Utc>) -> Result<Is
     let mut bytes = jws.to_bytes();
     bytes.push(b'\n');
     Ok(Issued { bytes, ..issued })
+}
+
+fn is_signed_by(issued: &Issued, kid: &str) -> bool {
+    let jws = Jws::parse(&issued.bytes);
+    jws.is_ok_and(|jws| jws.signatures().iter().any(|signature| signature.header().kid.as_deref() == Some(kid)))
 }
 
 fn words_of(facts: &RunFacts) -> String {

@@ -39,6 +39,8 @@ mod run;
 #[cfg(feature = "erase")]
 mod second_reading;
 pub mod session;
+#[cfg(feature = "erase")]
+mod signed_before;
 mod signing;
 mod time_evidence;
 #[cfg(feature = "erase")]
