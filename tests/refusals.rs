@@ -35,6 +35,67 @@ fn an_image_needs_a_yes() {
     assert_eq!(marks_in(&image), 8);
 }
 
+/// `wipe *.img --yes` in a folder to which somebody else may write.
+#[test]
+fn a_link_is_not_confirmed_by_a_yes() {
+    let station = Station::new();
+    let (image, folder) = (std::fs::canonicalize(station.image("disk.img", 4096)).unwrap(), station.path("folder"));
+    std::fs::create_dir(&folder).unwrap();
+    let (link, lot) = (folder.join("a.img"), station.path("lot.csv"));
+    std::os::unix::fs::symlink(&image, &link).unwrap();
+    std::fs::write(&lot, format!("target\n{}\n", text(&link))).unwrap();
+    for words in [&["wipe", "--yes", text(&link)][..], &["wipe", "--yes", "--manifest", text(&lot)]] {
+        let told = both(&station.expect(3, words));
+        assert!(told.contains(&format!("a.img is a link to {}", text(&image))), "{told}");
+        assert!(told.contains("name the file itself"), "{told}");
+    }
+    assert_eq!(marks_in(&image), 8);
+    // A folder that was named by a link was named.
+    let by_folder = station.path("by-folder");
+    std::os::unix::fs::symlink(station.dir.path(), &by_folder).unwrap();
+    station.ok(&["wipe", "--yes", text(&by_folder.join("disk.img"))]);
+    let output = station.command(&["wipe", "--yes", "disk.img"]).current_dir(station.dir.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", both(&output));
+    assert_eq!(marks_in(&image), 0);
+}
+
+/// Writes to the terminal at which a wipe asks; the exit code and what stood there.
+fn typed(station: &Station, image: &std::path::Path, words: &str) -> (Option<i32>, String) {
+    use std::io::{Read, Write};
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let (stdin, stderr) = (terminal.slave.try_clone().unwrap(), terminal.slave);
+    let mut command = station.command(&["wipe", text(image)]);
+    let mut child = command.stdin(stdin).stderr(stderr).stdout(std::process::Stdio::null()).spawn().unwrap();
+    drop(command);
+    let mut master = std::fs::File::from(terminal.master);
+    let (mut shown, mut buffer) = (String::new(), [0; 1024]);
+    // A terminal whose last user has gone answers with an error.
+    while let Ok(length @ 1..) = master.read(&mut buffer) {
+        let asked = shown.contains("to go on: ");
+        shown.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        if !asked && shown.contains("to go on: ") {
+            master.write_all(words.as_bytes()).unwrap();
+        }
+    }
+    (child.wait().unwrap().code(), shown)
+}
+
+#[test]
+fn the_token_is_asked_for_at_a_terminal_and_nothing_else_will_do() {
+    let station = Station::new();
+    let image = station.image("disk.img", 4096);
+    let token = station.json(0, &["plan", text(&image)])[0]["confirm_token"].as_str().unwrap().to_owned();
+    for words in ["yes\n", "\n", "\u{4}", &format!("{token}x\n"), &format!("{}\n", &token[1..])] {
+        let (code, shown) = typed(&station, &image, words);
+        assert_eq!(code, Some(3), "{words:?}: {shown}");
+        assert!(shown.contains(&format!("will be destroyed. Type its confirm token ({token})")), "{shown}");
+        assert_eq!(marks_in(&image), 8, "{words:?}");
+    }
+    assert!(station.files("journal").is_empty());
+    let (code, shown) = typed(&station, &image, &format!("{token}\n"));
+    assert_eq!((code, marks_in(&image)), (Some(0), 0), "{shown}");
+}
+
 #[test]
 fn a_plan_touches_nothing() {
     let station = Station::new();
@@ -93,6 +154,18 @@ fn unknown_words_are_usage_errors() {
     station.expect(2, &["wipe", text(&image), "--verify", "maybe"]);
     station.expect(2, &["wype"]);
     station.expect(2, &["wipe"]);
+    // A program is told as of any other error.
+    for (words, why) in [
+        (&["wipe", text(&image), "--verify", "maybe"][..], "invalid value 'maybe'"),
+        (&["wype"], "unrecognized subcommand 'wype'"),
+        (&["certificate"], "requires a subcommand"),
+        (&[], "requires a subcommand"),
+        (&["wipe"], "no target"),
+    ] {
+        let told = station.json(2, words).remove(0);
+        assert!(told["error"].as_str().unwrap().contains(why), "{told}");
+        assert!(!told["hint"].as_str().unwrap().is_empty(), "{told}");
+    }
     assert_eq!(marks_in(&image), 8);
 }
 
@@ -140,6 +213,41 @@ fn what_a_call_works_with_itself_is_no_target() {
     let told = both(&station.expect(3, &["wipe", text(&copy), text(&image), "--yes", "--out", text(&out)]));
     assert!(told.contains("is evidence in the folder of --out"), "{told}");
     assert!(copy.exists() && marks_in(&image) == 0, "an image there may be wiped");
+}
+
+/// As a container has it whose volume is the state folder, a part of it, or one file.
+#[test]
+fn the_state_folder_is_known_where_it_is_mounted_elsewhere() {
+    use common::loopdev::Mounted;
+    if !common::is_root() {
+        return;
+    }
+    let station = Station::new();
+    let (state, elsewhere, file) = (station.state(), station.path("elsewhere"), station.path("file"));
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::write(&file, "").unwrap();
+    let key = state.join("keys/station.pem");
+    let before = std::fs::read(&key).unwrap();
+    for (from, to, target) in [
+        (&state, &elsewhere, elsewhere.join("keys/station.pem")),
+        (&state.join("keys"), &elsewhere, elsewhere.join("station.pem")),
+        (&state.join("custody"), &elsewhere, elsewhere.join("log.jsonl")),
+        (&key, &file, file.clone()),
+    ] {
+        let _mounted = Mounted::bound(from, to);
+        for command in [&["plan"][..], &["wipe", "--yes"]] {
+            let told = both(&station.expect(3, &[command, &[text(&target)]].concat()));
+            assert!(told.contains("lies in the state folder"), "{told}");
+        }
+    }
+    assert_eq!(std::fs::read(&key).unwrap(), before);
+
+    let (out, image) = (station.path("out"), station.image("disk.img", 4096));
+    station.ok(&["wipe", text(&image), "--yes", "--out", text(&out)]);
+    let _mounted = Mounted::bound(&out, &elsewhere);
+    let copy = elsewhere.join("trust.jwks.json");
+    let told = both(&station.expect(3, &["wipe", text(&copy), "--yes", "--out", text(&out)]));
+    assert!(told.contains("is evidence in the folder of --out") && copy.exists(), "{told}");
 }
 
 #[test]
@@ -191,7 +299,12 @@ fn a_passphrase_is_needed_and_must_be_the_right_one() {
     let told = both(&station.expect(1, &[&wipe[..], &["--passphrase-file", text(&wrong)]].concat()));
     assert!(told.contains("passphrase"), "{told}");
     assert_eq!(marks_in(&image), 8);
-    station.ok(&[&wipe[..], &right_args[..]].concat());
+    for (mode, warned) in [(0o604, true), (0o600, false)] {
+        std::fs::set_permissions(&right, std::fs::Permissions::from_mode(mode)).unwrap();
+        let told = both(&station.expect(0, &[&wipe[..], &right_args[..]].concat()));
+        let warning = format!("the passphrase file {} has mode {mode:04o}", text(&right));
+        assert_eq!(told.contains(&warning), warned, "{told}");
+    }
     assert_eq!(marks_in(&image), 0);
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use common::crash_fs::CrashFs;
+use common::interrupted::{spawn, wipe_and_kill};
 use common::station::{Station, both, text};
 
 fn run(state: &Path, args: &[&str]) -> Output {
@@ -47,6 +48,39 @@ fn where_no_permissions_are_kept_nothing_is_left_behind_and_with_a_umask_it_work
     }
 }
 
+/// A live system's folders are gone with it: a wipe, and what goes on with one, wants a second place that is not.
+#[test]
+fn a_state_folder_in_memory_needs_a_second_place_that_stays() {
+    let Ok(dir) = tempfile::tempdir_in("/dev/shm") else { return common::skip("needs /dev/shm") };
+    let (station, disk) = (Station { dir }, Station::new());
+    let told = both(&station.expect(0, &["init", "--organization", "Example Org", "--station", "live"]));
+    assert!(told.contains("WARNING") && told.contains("lies in memory (tmpfs)"), "{told}");
+    let (image, stays, lost) = (disk.image("disk.img", 64 << 20), disk.path("out"), station.path("out"));
+    let before = std::fs::read(&image).unwrap();
+    let refused = |words: &[&str]| {
+        for (out, why) in
+            [(&[][..], "would not survive a reboot"), (&["--out", text(&lost)], "the folder of --out lies")]
+        {
+            let told = both(&station.expect(3, &[words, out].concat()));
+            let all = ["WARNING", why, "nothing was touched", "--out DIR"];
+            assert!(all.iter().all(|words| told.contains(words)), "{told}");
+        }
+    };
+    refused(&["wipe", text(&image), "--yes"]);
+    assert!(std::fs::read(&image).unwrap() == before, "a refused wipe wrote");
+    assert!(station.files("journal").is_empty());
+
+    wipe_and_kill(&station, &image, &["--yes", "--out", text(&stays)]);
+    let before = std::fs::read(&image).unwrap();
+    refused(&["resume", "--yes"]);
+    assert!(std::fs::read(&image).unwrap() == before, "a refused resume wrote");
+    let output = station.expect(0, &["--json", "resume", "--yes", "--out", text(&stays)]);
+    assert!(both(&output).contains("WARNING"), "{}", both(&output));
+    let result = common::station::json_lines(&output.stdout).remove(0);
+    let name = Path::new(result["certificate"].as_str().unwrap()).file_name().unwrap();
+    assert!(stays.join(name).exists() && stays.join("trust.jwks.json").exists(), "{result}");
+}
+
 /// An auditor may have no right to write, and sees what is there.
 #[test]
 fn an_audit_against_a_checkpoint_writes_nothing_and_a_torn_end_is_told_by_whoever_sets_it_aside() {
@@ -80,4 +114,45 @@ fn an_audit_against_a_checkpoint_writes_nothing_and_a_torn_end_is_told_by_whoeve
     assert!(!both(&station.expect(0, &["wipe", text(&third), "--yes"])).contains("set aside"));
     let told = station.ok(&["custody", "audit"]);
     assert!(told.contains("LOOK") && told.contains(text(&aside)) && told.contains("GOOD"), "{told}");
+}
+
+/// A second place that fails in the end, and a cut before the log names the document; then the station is renamed.
+#[test]
+fn a_run_has_one_document_whatever_changed_before_its_evidence_was_complete() {
+    for is_logged in [true, false] {
+        let station = Station::new();
+        let (image, out) = (station.image("disk.img", 32 << 20), station.path("out"));
+        let mut child = spawn(&station, &["wipe", text(&image), "--yes", "--scheme", "dod-e", "--out", text(&out)]);
+        while station.files("journal").is_empty() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        std::fs::remove_dir(&out).unwrap();
+        std::fs::write(&out, "").unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+        let signed = station.files("certificates");
+        assert_eq!((signed.len(), station.files("journal").len()), (1, 1));
+        if !is_logged {
+            let log = station.state().join("custody/log.jsonl");
+            let text = std::fs::read_to_string(&log).unwrap();
+            let last = text.trim_end().rfind('\n').unwrap() + 1;
+            std::fs::write(&log, &text[..last]).unwrap();
+            // What was acknowledged is remembered.
+            std::fs::remove_file(log.with_file_name("frontier.json")).unwrap();
+        }
+
+        let config = station.state().join("station.json");
+        let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&config).unwrap()).unwrap();
+        json["organization"] = "Another Name".into();
+        std::fs::write(&config, json.to_string()).unwrap();
+        std::fs::remove_file(&out).unwrap();
+        let result = station.json(0, &["resume", "--yes", "--out", text(&out)]).remove(0);
+        assert_eq!((&result["outcome"], &result["certificate"]), (&"pass".into(), &text(&signed[0]).into()));
+        assert_eq!(station.files("certificates"), signed);
+        assert!(station.files("journal").is_empty());
+        let copy = out.join(signed[0].file_name().unwrap());
+        assert_eq!(std::fs::read(copy).unwrap(), std::fs::read(&signed[0]).unwrap());
+        station.ok(&["certificate", "verify", text(&signed[0])]);
+        station.ok(&["custody", "audit"]);
+    }
 }

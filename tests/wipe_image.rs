@@ -49,6 +49,22 @@ fn one_flipped_byte_is_found_at_its_block() {
     assert!(told.contains("LBA 1519"), "{told}");
 }
 
+/// Zeros are what any new disk of the size holds.
+#[test]
+fn a_match_of_what_any_blank_medium_holds_is_told_as_that() {
+    let station = Station::new();
+    let (image, other) = (station.image("disk.img", 1 << 20), station.path("other.img"));
+    for (scheme, copied, indistinct) in [("zero", true, true), ("zero", false, false), ("random", true, false)] {
+        let result = &station.json(0, &["wipe", text(&image), "--yes", "--scheme", scheme])[0];
+        std::fs::copy(&image, &other).unwrap();
+        let target = if copied { &other } else { &image };
+        let read = ["verify-media", text(target), "--certificate", result["certificate"].as_str().unwrap()];
+        assert_eq!(station.json(0, &read)[0]["indistinct"], indistinct, "{scheme}");
+        let told = station.ok(&read);
+        assert_eq!(told.contains("any blank medium of the size matches"), indistinct, "{told}");
+    }
+}
+
 #[test]
 fn any_size_from_one_byte_on() {
     let station = Station::new();
@@ -128,6 +144,33 @@ fn the_evidence_goes_to_a_second_place() {
     station.ok(&["certificate", "verify", text(&copy), "--trust", text(&trust)]);
 }
 
+/// One stick for the bench: who checks what lies on it believes each station by its own trust store.
+#[test]
+fn a_second_place_keeps_the_trust_store_that_lies_there() {
+    let (first, second) = (Station::new(), Station::new());
+    let out = first.path("stick");
+    let wipe = |station: &Station| {
+        let image = station.image("disk.img", 4096);
+        let result = station.json(0, &["wipe", text(&image), "--yes", "--out", text(&out)]).remove(0);
+        let name = std::path::Path::new(result["certificate"].as_str().unwrap()).file_name().unwrap().to_owned();
+        (out.join(name), std::path::PathBuf::from(result["trust_store"].as_str().unwrap()), result)
+    };
+    let (a, b, again) = (wipe(&first), wipe(&second), wipe(&first));
+    assert_eq!((&a.1, &again.1), (&out.join("trust.jwks.json"), &a.1));
+    assert_ne!(b.1, a.1);
+    assert!(b.2["message"].as_str().unwrap().contains("is another trust store and stays"), "{}", b.2);
+    for (certificate, trust, _) in [&a, &b] {
+        first.ok(&["certificate", "verify", text(certificate), "--trust", text(trust)]);
+    }
+    // Neither of them is taken for a document.
+    first.ok(&["certificate", "bundle", "--bare", text(&out), "--out", text(&first.path("all.bundle.json"))]);
+
+    let (image, state) = (first.image("disk.img", 4096), second.state());
+    let told = both(&first.expect(3, &["wipe", text(&image), "--yes", "--out", text(&state)]));
+    assert!(told.contains("is the state folder of a station") && told.contains("nothing was touched"), "{told}");
+    assert_eq!(marks_in(&image), 8);
+}
+
 #[test]
 fn a_manifest_names_many_and_a_table_comes_back() {
     let station = Station::new();
@@ -194,14 +237,15 @@ fn a_target_is_told_as_it_was_named() {
     let image = std::fs::canonicalize(station.image("disk.img", 4096)).unwrap();
     let link = station.path("by-tag");
     std::os::unix::fs::symlink(&image, &link).unwrap();
-    for (code, words) in [(0, &["plan"][..]), (3, &["wipe"]), (0, &["wipe", "--yes"])] {
+    let token = station.json(0, &["plan", text(&link)])[0]["confirm_token"].as_str().unwrap().to_owned();
+    for (code, words) in [(0, &["plan"][..]), (3, &["wipe"]), (0, &["wipe", "--confirm", &token])] {
         let result = &station.json(code, &[words, &[text(&link)]].concat())[0];
         let names = (&result["target"], &result["medium"]["path"]);
         assert_eq!(names, (&text(&link).into(), &text(&image).into()), "{result}");
     }
     let lot = station.path("lot.csv");
-    std::fs::write(&lot, format!("target\n{}\n", text(&link))).unwrap();
-    station.ok(&["wipe", "--yes", "--manifest", text(&lot)]);
+    std::fs::write(&lot, format!("target,confirm_token\n{},{token}\n", text(&link))).unwrap();
+    station.ok(&["wipe", "--manifest", text(&lot)]);
     let table = std::fs::read_to_string(station.path("lot.results.csv")).unwrap();
     let row = table.lines().nth(1).unwrap();
     assert!(row.starts_with(&format!(",,,{},pass,", text(&link))) && row.ends_with(text(&image)), "{table}");

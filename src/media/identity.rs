@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::MediumClass;
+use super::{MediumClass, text};
 use crate::units::{Bytes, hex};
 
 /// The stable identity of a medium: serial + WWN/EUI/NGUID + model + size, or, for a loop device
@@ -49,6 +49,7 @@ pub struct Backing {
     /// Where the medium starts in the file.
     pub offset: Bytes,
     /// Where the file was found. Recorded, not compared.
+    #[serde(serialize_with = "text::path")]
     pub path: PathBuf,
 }
 

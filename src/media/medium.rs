@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, Protection};
+use super::{Identity, Protection, text};
 use crate::units::Bytes;
 
 /// Everything the host knows of a medium before it is opened.
@@ -12,6 +12,7 @@ use crate::units::Bytes;
 #[serde(deny_unknown_fields)]
 pub struct Medium {
     /// How it is reached now (`/dev/sda`); not its identity.
+    #[serde(serialize_with = "text::path")]
     pub path: PathBuf,
     /// Other kernel nodes that reach the same medium (multipath).
     pub other_paths: Vec<PathBuf>,

@@ -6,6 +6,7 @@ mod identity;
 mod medium;
 mod protection;
 mod report;
+pub mod text;
 
 pub use exchange::{CommandSet, Exchange, Reply};
 pub use health::Health;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::text;
 use crate::units::printable;
 
 /// One reason against wiping, with what a person needs to see that it is true.
@@ -15,18 +16,22 @@ pub enum Protection {
     /// The medium or a partition of it is mounted.
     Mounted {
         /// The mounted node.
+        #[serde(serialize_with = "text::path")]
         node: PathBuf,
         /// Where.
+        #[serde(serialize_with = "text::path")]
         mount_point: PathBuf,
     },
     /// It is swap space.
     Swap {
         /// The swapping node.
+        #[serde(serialize_with = "text::path")]
         node: PathBuf,
     },
     /// Another block device is built on it.
     Held {
         /// The node that is held.
+        #[serde(serialize_with = "text::path")]
         node: PathBuf,
         /// The holder (`dm-0`, `md127`).
         holder: String,
@@ -36,6 +41,7 @@ pub enum Protection {
     /// A multi-device filesystem or volume (ZFS, btrfs, LVM, md) claims it in its signature.
     Member {
         /// The node with the signature.
+        #[serde(serialize_with = "text::path")]
         node: PathBuf,
         /// `zfs_member`, `btrfs`, `LVM2_member`, `linux_raid_member`.
         of: String,
@@ -50,11 +56,13 @@ pub enum Protection {
     /// A loop device uses this image file, or a file on this medium.
     BacksLoop {
         /// The loop device.
+        #[serde(serialize_with = "text::path")]
         loop_device: PathBuf,
     },
     /// The table by which other partitions are found lies in this partition.
     CarriesTable {
         /// Those partitions.
+        #[serde(serialize_with = "text::paths")]
         partitions: Vec<PathBuf>,
     },
     /// Write-protected.
@@ -69,6 +77,7 @@ pub enum Protection {
     /// Another program has the medium, or a node that reaches it, open for writing without claiming it.
     OpenForWriting {
         /// The node.
+        #[serde(serialize_with = "text::path")]
         node: PathBuf,
         /// Who.
         by: String,

@@ -311,6 +311,13 @@ pub fn authorities_beside(trust: &Path) -> PathBuf {
     beside(trust, "tsa.pem")
 }
 
+/// Whether a file is a trust store by its name, which lies beside evidence and is none: `trust.jwks.json`, or
+/// `trust-KID.jwks.json` where there was another.
+pub fn is_trust_store(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name == "trust.jwks.json" || (name.starts_with("trust-") && name.ends_with(".jwks.json"))
+}
+
 fn beside(trust: &Path, what: &str) -> PathBuf {
     let name = trust.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let stem = name.strip_suffix(".jwks.json").or_else(|| name.strip_suffix(".json")).unwrap_or(&name);

@@ -28,7 +28,7 @@ mod trust;
 
 pub use crate::units::printable;
 pub use base64url::{decode as decode_base64url, encode as encode_base64url};
-pub use bundle::{BundleError, append_to_bundle, authorities_beside, bundle_beside};
+pub use bundle::{BundleError, append_to_bundle, authorities_beside, bundle_beside, is_trust_store};
 pub use card::{CardError, PublicCard, check_person_name};
 pub use check::{Check, Outcome, TIME_EVIDENCE, verify, verify_with};
 pub use cosign::{CosignError, cosign_file};

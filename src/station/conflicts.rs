@@ -1,9 +1,10 @@
 //! What stands against a target besides the medium itself: another target of the same call, a run that is
 //! open, that it is the station's own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
@@ -72,13 +73,14 @@ pub(super) fn check(
     open_runs: &OpenRuns,
 ) -> Vec<Result<Medium, Refused>> {
     let mut named: HashMap<String, PathBuf> = HashMap::new();
+    let state = station.and_then(StateFolder::of);
     let mut check_one = |medium: Result<Medium, ResolveError>| -> Result<Medium, Refused> {
         let medium = medium?;
         if medium.path.to_str().is_none() {
             return Err(Refused::NotText { path: medium.path });
         }
-        if let Some(folder) = station.and_then(|station| state_folder_with(station, &medium)) {
-            return Err(Refused::OwnFile { path: medium.path, folder });
+        if let Some(state) = state.as_ref().filter(|state| state.holds(&medium)) {
+            return Err(Refused::OwnFile { path: medium.path, folder: state.path.clone() });
         }
         if let Some(other) = named.insert(place(&medium), medium.path.clone()) {
             return Err(Refused::Twice { path: medium.path, other });
@@ -94,11 +96,35 @@ pub(super) fn check(
     media.into_iter().map(&mut check_one).collect()
 }
 
-/// The state folder, where it holds the file that an image or a loop device is.
-fn state_folder_with(station: &Station, medium: &Medium) -> Option<PathBuf> {
-    let file = &medium.identity.backing.as_ref()?.path;
-    let folder = fs::canonicalize(station.folder()).ok()?;
-    file.starts_with(&folder).then_some(folder)
+/// The state folder of a station, by what it is and not by its name: a container has it, or a part of it, elsewhere.
+struct StateFolder {
+    path: PathBuf,
+    /// Device and inode of the folder, of what lies in it, and of keys and log.
+    own: HashSet<(u64, u64)>,
+}
+
+impl StateFolder {
+    fn of(station: &Station) -> Option<StateFolder> {
+        let path = fs::canonicalize(station.folder()).ok()?;
+        let mut own: HashSet<_> = inode(&path).into_iter().collect();
+        let keys = station.key_path().parent().map(Path::to_owned);
+        for folder in [path.clone(), station.custody_folder()].into_iter().chain(keys) {
+            own.extend(fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|entry| inode(&entry.path())));
+        }
+        Some(StateFolder { path, own })
+    }
+
+    /// Whether it holds the file that an image or a loop device is.
+    fn holds(&self, medium: &Medium) -> bool {
+        let Some(file) = &medium.identity.backing else { return false };
+        file.path.starts_with(&self.path)
+            || self.own.contains(&(file.device.0, file.inode.0))
+            || file.path.ancestors().any(|above| inode(above).is_some_and(|inode| self.own.contains(&inode)))
+    }
+}
+
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
 /// Of two targets that one command erases only the first can be meant, and an unfinished run on a

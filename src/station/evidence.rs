@@ -12,6 +12,8 @@ use super::hidden::area_words;
 use super::prepare::{subject, with_sizes};
 use super::result::{Outcome, TargetResult, blank};
 use super::run::Cut;
+use super::signed_before::signed_before;
+use super::trust_copy::copy_trust;
 use crate::certificate::{self, IssueContext, Issued};
 use crate::custody::{self, AuditConfig, Log, LogError, Logged, NewEvent};
 use crate::media::AreaOutcome;
@@ -112,6 +114,13 @@ fn intent_event(plan: &RunPlan, subject: String) -> NewEvent {
     NewEvent { typ: INTENDED.to_owned(), subject, data }
 }
 
+/// Whether a run was sealed before, so that some of what is done about it may have been done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attempt {
+    First,
+    Again,
+}
+
 /// Signs and stores the document, logs the outcome, closes the journal.
 pub(super) fn store(
     station: &Station,
@@ -119,7 +128,7 @@ pub(super) fn store(
     key: &StationKey,
     operator: Option<&StationKey>,
     out: Option<&Path>,
-    run: Run<Sealed>,
+    (run, attempt): (Run<Sealed>, Attempt),
 ) -> Result<TargetResult, Cut> {
     let plan = run.plan().clone();
     let config = station.config();
@@ -155,23 +164,37 @@ pub(super) fn store(
     };
     let not_signed = |why: String| Cut::Station(StationError::Signing { why });
     let issued = issued.map_err(|e| not_signed(e.to_string()))?;
+    let issued = match attempt {
+        Attempt::First => issued,
+        Attempt::Again => {
+            let logged = log.outcome(&plan.run_id, &AuditConfig::default()).map_err(|e| Cut::Station(e.into()))?;
+            signed_before(&folder, key, logged.as_ref(), &issued).unwrap_or(issued)
+        }
+    };
     let named = plan.operator.as_ref().and_then(|o| o.kid.as_deref());
-    let issued = match operator.filter(|key| named == Some(key.kid())) {
+    let issued = match operator.filter(|key| named == Some(key.kid()) && !is_signed_by(&issued, key.kid())) {
         Some(operator) => agreed(issued, operator, run.signed_at()).map_err(not_signed)?,
         None => issued,
     };
-    if named.is_some() && operator.is_none_or(|key| named != Some(key.kid())) {
-        message.push_str("the operator's signature is still missing; ");
+    if named.is_some_and(|kid| !is_signed_by(&issued, kid)) {
+        message.push_str("; the operator's signature is still missing");
     }
     // Before it is stored: what contradicts the log must not lie among the evidence.
     let is_logged = is_logged(log, &plan.run_id, event, &issued.id).map_err(Cut::Station)?;
     let file = put(&folder, &issued).map_err(Cut::Station)?;
+    let mut trust_store = None;
     if !is_logged {
         log_outcome(log, key, &plan, event, &issued.id).map_err(|e| Cut::Station(e.into()))?;
     }
     if let Some(out) = out {
         put(out, &issued).map_err(Cut::Station)?;
-        copy_trust(station, out).map_err(Cut::Station)?;
+        let copied = copy_trust(station, key.kid(), out).map_err(Cut::Station)?;
+        let plain = out.join("trust.jwks.json");
+        if copied != plain {
+            let (plain, copied) = (plain.display(), copied.display());
+            message.push_str(&format!("; {plain} is another trust store and stays, this station's is {copied}"));
+        }
+        trust_store = Some(copied);
     }
     run.close().map_err(|e| Cut::Start(e.into()))?;
     let passed = failure.is_none();
@@ -179,6 +202,7 @@ pub(super) fn store(
         outcome: if passed { Outcome::Pass } else { Outcome::Fail },
         certificate: passed.then(|| file.clone()),
         failure_report: (!passed).then_some(file),
+        trust_store,
         message,
         advice: failure.map(|f| f.advice),
         ..told
@@ -193,6 +217,11 @@ fn agreed(issued: Issued, operator: &StationKey, at: DateTime<Utc>) -> Result<Is
     let mut bytes = jws.to_bytes();
     bytes.push(b'\n');
     Ok(Issued { bytes, ..issued })
+}
+
+fn is_signed_by(issued: &Issued, kid: &str) -> bool {
+    let jws = Jws::parse(&issued.bytes);
+    jws.is_ok_and(|jws| jws.signatures().iter().any(|signature| signature.header().kid.as_deref() == Some(kid)))
 }
 
 fn words_of(facts: &RunFacts) -> String {
@@ -240,23 +269,6 @@ fn put(folder: &Path, issued: &Issued) -> Result<PathBuf, StationError> {
 fn holds(there: &[u8], issued: &[u8]) -> bool {
     let (Ok(there), Ok(issued)) = (Jws::parse(there), Jws::parse(issued)) else { return false };
     there.payload() == issued.payload() && issued.signatures().iter().all(|s| there.signatures().contains(s))
-}
-
-/// The trust store goes along, named after the station, so that the evidence can be checked there.
-fn copy_trust(station: &Station, out: &Path) -> Result<(), StationError> {
-    let source = station.trust_path();
-    copy(&source, &out.join("trust.jwks.json"))?;
-    // What its roots signed, where it has any.
-    let bundle = crate::signed::bundle_beside(&source);
-    if bundle.exists() { copy(&bundle, &out.join("trust.bundle.jsonl")) } else { Ok(()) }
-}
-
-fn copy(source: &Path, target: &Path) -> Result<(), StationError> {
-    let bytes = std::fs::read(source).map_err(super::folder::io_error(source, "reading it"))?;
-    if std::fs::read(target).is_ok_and(|there| there == bytes) {
-        return Ok(());
-    }
-    Ok(atomic_write(target, &bytes)?)
 }
 
 /// Whether just this outcome stands in the log already. Another one is an error: one of the two is wrong.

@@ -61,6 +61,9 @@ pub enum StationError {
     /// `init` never overwrites.
     #[error("{path} already holds something; init never overwrites", path = .0.display())]
     AlreadyThere(PathBuf),
+    /// A second copy of the evidence would go into a station's own folder.
+    #[error("{path} is the state folder of a station, and no place for copies of evidence", path = .0.display())]
+    StateFolder(PathBuf),
     /// A name is empty or holds control characters.
     #[error("{what} must be a name of 1 to 200 characters without line breaks")]
     BadName {
@@ -304,8 +307,11 @@ pub fn default_folder() -> PathBuf {
 }
 
 /// Makes the folder for a second copy of the evidence, and says whether it survives a reboot. An error
-/// when nothing can be written there.
+/// when nothing can be written there, or it is a state folder, whose trust store the copy would replace.
 pub fn second_place(folder: &Path) -> Result<Durability, StationError> {
+    if folder.join("station.json").exists() {
+        return Err(StationError::StateFolder(folder.to_owned()));
+    }
     fs::create_dir_all(folder).map_err(io_error(folder, "creating it"))?;
     let tried = folder.join(format!(".lastwrite-{:08x}", rand::random::<u32>()));
     fs::File::create_new(&tried).and_then(|_| fs::remove_file(&tried)).map_err(io_error(folder, "writing to it"))?;

@@ -80,8 +80,12 @@ pub fn read_manifest(path: &Path) -> Result<Vec<ManifestRow>, ManifestError> {
         if row.serial.is_empty() && row.target.is_none() {
             return Err(row_error(line, "it names neither a serial nor a target".to_owned()));
         }
-        let twice = rows.iter().any(|other: &ManifestRow| !row.serial.is_empty() && other.serial == row.serial);
-        if twice {
+        // Several drives may have it, where each row says by its target which is meant.
+        let twice = |other: &ManifestRow| {
+            let either_has_none = row.target.is_none() || other.target.is_none();
+            other.serial == row.serial && (either_has_none || row.target == other.target)
+        };
+        if !row.serial.is_empty() && rows.iter().any(twice) {
             return Err(row_error(line, format!("serial {} stands twice in the manifest", row.serial)));
         }
         rows.push(row);
@@ -215,6 +219,12 @@ mod tests {
         assert_eq!(read("serial,asset_tag,category\nS1,A-1,high\n S2 ,,\n").unwrap().len(), 2);
         let error = |text| read(text).unwrap_err().to_string();
         assert!(error("serial\nS1\nS1\n").contains("line 3"), "{}", error("serial\nS1\nS1\n"));
+        let targets = |a, b| format!("serial,target\nS1,{a}\nS1,{b}\n");
+        assert_eq!(read(&targets("/dev/sda", "/dev/sdb")).unwrap().len(), 2);
+        for (a, b) in [("/dev/sda", ""), ("", "/dev/sda"), ("/dev/sda", "/dev/sda")] {
+            let told = read(&targets(a, b)).unwrap_err().to_string();
+            assert!(told.contains("line 3: serial S1 stands twice"), "{told}");
+        }
         assert!(error("serial,color\nS1,red\n").contains("unknown"));
         assert!(error("serial,asset_tag\n,A-1\n").contains("neither"));
         assert!(error("tag\nA-1\n").contains("column named serial"));

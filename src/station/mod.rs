@@ -39,8 +39,12 @@ mod run;
 #[cfg(feature = "erase")]
 mod second_reading;
 pub mod session;
+#[cfg(feature = "erase")]
+mod signed_before;
 mod signing;
 mod time_evidence;
+#[cfg(feature = "erase")]
+mod trust_copy;
 #[cfg(feature = "erase")]
 mod unfreeze;
 #[cfg(feature = "erase")]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::folder::{StationError, io_error};
 use crate::bundle::{Bundle, MAX_BUNDLE};
 use crate::register::Received;
-use crate::signed::MAX_DOCUMENT;
+use crate::signed::{MAX_DOCUMENT, is_trust_store};
 
 /// Reads files, and of folders every document in them: of a station's state folder those of
 /// `certificates/`, `failures/` and `documents/`, of any other folder its `*.json`. In the order of
@@ -48,8 +48,7 @@ fn documents(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), StationError
     for entry in std::fs::read_dir(folder).map_err(io_error(folder, "looking into it"))? {
         let path = entry.map_err(io_error(folder, "looking into it"))?.path();
         // The trust store lies beside the evidence on a stick.
-        let trust = path.file_name().is_some_and(|name| name == "trust.jwks.json");
-        if !trust && path.extension().is_some_and(|e| e == "json") {
+        if !is_trust_store(&path) && path.extension().is_some_and(|e| e == "json") {
             found.push(path);
         }
     }

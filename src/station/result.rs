@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::folder::StationError;
 use super::resume::{Interrupted, InterruptedState};
 use super::run::Cut;
-use crate::media::Medium;
+use crate::media::{Medium, text};
 use crate::policy::Method;
 use crate::sanitize::record::Proven;
 use crate::sanitize::state::RunPlan;
@@ -37,6 +37,7 @@ pub struct TargetResult {
     /// How it ended.
     pub outcome: Outcome,
     /// As it was named; of a run that was taken up, where its medium is now.
+    #[serde(serialize_with = "text::path")]
     pub target: PathBuf,
     /// Run id, when a run existed.
     pub run_id: Option<String>,
@@ -53,9 +54,14 @@ pub struct TargetResult {
     /// The technique that it came to, by its command-line name.
     pub technique: Option<String>,
     /// Where the certificate lies.
+    #[serde(serialize_with = "text::maybe_path")]
     pub certificate: Option<PathBuf>,
     /// Where the failure report lies.
+    #[serde(serialize_with = "text::maybe_path")]
     pub failure_report: Option<PathBuf>,
+    /// Where the copy of the trust store lies that goes with a second copy of the evidence.
+    #[serde(serialize_with = "text::maybe_path")]
+    pub trust_store: Option<PathBuf>,
     /// What happened.
     pub message: String,
     /// What to do next.
@@ -86,6 +92,7 @@ impl TargetResult {
             technique: plan.and_then(first_technique),
             certificate: None,
             failure_report: None,
+            trust_store: None,
             message,
             advice: None,
         }
@@ -106,6 +113,7 @@ pub(super) fn blank(plan: &RunPlan) -> TargetResult {
         technique: first_technique(plan),
         certificate: None,
         failure_report: None,
+        trust_store: None,
         message: String::new(),
         advice: None,
     }

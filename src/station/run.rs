@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::conflicts::OpenRuns;
 use super::earlier::earlier_attempts;
-use super::evidence;
+use super::evidence::{self, Attempt};
 use super::folder::{Station, StationError};
 use super::prepare::{Refused, with_sizes};
 use super::program::tool_facts;
@@ -245,7 +245,7 @@ impl Desk<'_> {
     async fn carry_out(&self, ready: Ready) -> TargetResult {
         if let Ready::Sealed(run) = ready {
             let plan = run.plan().clone();
-            return self.store(*run).await.unwrap_or_else(|cut| cut_result(&plan, cut));
+            return self.store(*run, Attempt::Again).await.unwrap_or_else(|cut| cut_result(&plan, cut));
         }
         match self.begin(ready).await {
             Ok((name, run)) => self.result_of(&name, self.go_on(run).await),
@@ -277,7 +277,9 @@ impl Desk<'_> {
                 }
             }
             // Its evidence is all that is missing; nothing is held for it.
-            Ready::Sealed(run) => Err(self.store(*run).await.unwrap_or_else(|cut| cut_result(plan, cut))),
+            Ready::Sealed(run) => {
+                Err(self.store(*run, Attempt::Again).await.unwrap_or_else(|cut| cut_result(plan, cut)))
+            }
         };
         let intended = match claimed {
             Ok(run) => self.intend(run, fresh).await.map_err(|cut| cut_result(plan, cut)),
@@ -335,7 +337,7 @@ impl Desk<'_> {
             .on_files(move || erased.seal(tool_facts(&station), clock::quality().into(), at))
             .await?
             .map_err(Cut::Start)?;
-        self.store(sealed).await
+        self.store(sealed, Attempt::First).await
     }
 
     /// Hidden areas are given back, where the plan says so, before anything is erased.
@@ -399,10 +401,11 @@ impl Desk<'_> {
 
     /// Signs and stores the evidence, logs the outcome, closes the journal: each step durable, each
     /// harmless to repeat.
-    async fn store(&self, run: Run<Sealed>) -> Result<TargetResult, Cut> {
+    async fn store(&self, run: Run<Sealed>, attempt: Attempt) -> Result<TargetResult, Cut> {
         self.fit(run.plan(), run.signed_at()).await?.map_err(Cut::Unsigned)?;
         let (station, log, key, out) = (self.station.clone(), self.log.clone(), self.key.clone(), self.out.clone());
         let operator = self.operator.clone();
+        let run = (run, attempt);
         self.on_files(move || evidence::store(&station, &log, &key, operator.as_ref(), out.as_deref(), run)).await?
     }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::certificate::CertificatePayload;
 use crate::device::{self, Claim, ClaimError, ClaimMode, ResolveError, Roots, TargetRule};
-use crate::media::{Difference, Medium, may_be_one};
+use crate::media::{Difference, Identity, Medium, may_be_one};
 use crate::overwrite::{
     Disk, Engine, EngineConfig, EngineError, Extents, FaultLimits, Ledger, PassEnd, PassJob, PassOp, PassOutcome,
     Progress, sample_extents,
@@ -28,6 +28,8 @@ pub struct MediaCheck {
     /// How its identity differs from the certificate's, where that may be (image files and loop
     /// devices are other files on other machines).
     pub identity_notes: Vec<Difference>,
+    /// Nothing tells the medium from others of its size, and what the last pass wrote is what any blank one holds.
+    pub indistinct: bool,
     /// Bytes that were read back and are what the last pass wrote.
     pub matched: Bytes,
     /// Bytes that had to be.
@@ -184,6 +186,8 @@ pub fn verify_media(
     let block =
         SectorSize::new(bytes).ok_or_else(|| VerifyMediaError::BlockSize { path: medium.path.clone(), bytes })?;
     let pattern = facts.passes.last().map(|p| p.pattern.clone()).ok_or(VerifyMediaError::NoPass)?;
+    let indistinct = pattern.compile().is_constant().is_some()
+        && is_indistinct(&roots, &facts.medium.identity, &medium, &differences);
     let claim = Arc::new(device::claim(&roots, &medium, ClaimMode::Read)?);
     claim.drop_caches().map_err(|source| VerifyMediaError::Cache { path: medium.path.clone(), source })?;
     let size = medium.geometry.size;
@@ -228,6 +232,7 @@ pub fn verify_media(
         compared,
         took,
         identity_notes: differences,
+        indistinct,
         matched: outcome.done,
         wanted,
         ledger: outcome.ledger,
@@ -239,6 +244,16 @@ pub fn verify_media(
         ended: now(),
         medium,
     })
+}
+
+/// Whether another medium of the size may as well be the one of the certificate: neither a name nor a file of its own
+/// tells, or others here have the same name.
+fn is_indistinct(roots: &Roots, certified: &Identity, medium: &Medium, differences: &[Difference]) -> bool {
+    let is_named = |identity: &Identity| Identity { backing: None, ..identity.clone() }.is_distinctive();
+    let same_file = differences.is_empty() && medium.identity.backing.is_some();
+    let named = is_named(certified) && is_named(&medium.identity);
+    let twins = || device::find_by_identity(roots, &medium.identity).is_ok_and(|found| found.len() > 1);
+    !same_file && (!named || twins())
 }
 
 /// Why a pass that ended so did not come to its end. `gone`: what the kernel says of a medium that is not there any more.
@@ -351,6 +366,28 @@ mod tests {
         let stalled = judged(PassEnd::Stalled { for_secs: 300 }, None);
         assert_eq!(stalled.map(|cut| cut.to_string()), Some("the medium did not answer for 300 s".to_owned()));
         assert!(matches!(judged(PassEnd::Failed { error: error() }, None), Some(ReadingCut::Failed { .. })));
+    }
+
+    #[test]
+    fn a_medium_without_a_name_or_a_file_of_its_own_may_be_any_other() {
+        let image = tempfile::NamedTempFile::new().unwrap();
+        let roots = Roots::live();
+        let file = device::resolve(&roots, image.path(), TargetRule::WholeDiskOnly).unwrap();
+        let (own, nameless) = (file.identity.clone(), Identity { backing: None, ..file.identity.clone() });
+        let named = Identity { serial: Some("S1".to_owned()), ..nameless.clone() };
+        for (certified, now, indistinct) in [
+            (&own, &own, false),
+            // As on another machine: the image lies in another file.
+            (&nameless, &own, true),
+            (&nameless, &nameless, true),
+            (&named, &named, false),
+            (&named, &nameless, true),
+            (&nameless, &named, true),
+        ] {
+            let medium = Medium { identity: now.clone(), ..file.clone() };
+            let differences = certified.differences(now);
+            assert_eq!(is_indistinct(&roots, certified, &medium, &differences), indistinct, "{certified:?} {now:?}");
+        }
     }
 
     #[test]

@@ -117,6 +117,12 @@ impl Mounted {
         nix::mount::mount(Some(device), folder, Some(fs_type), nix::mount::MsFlags::empty(), None::<&str>).unwrap();
         Mounted(folder.to_owned())
     }
+
+    /// Shows a file or folder at another place as well.
+    pub fn bound(from: &Path, to: &Path) -> Mounted {
+        nix::mount::mount(Some(from), to, None::<&str>, nix::mount::MsFlags::MS_BIND, None::<&str>).unwrap();
+        Mounted(to.to_owned())
+    }
 }
 
 impl Drop for Mounted {

@@ -141,3 +141,34 @@ fn transport_word(transport: Transport) -> &'static str {
         Transport::Unknown => "unknown",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::Path;
+
+    use super::*;
+    use crate::media::Protection;
+
+    #[test]
+    fn a_mount_point_that_is_no_text_is_told_all_the_same() {
+        let image = tempfile::NamedTempFile::new().unwrap();
+        let mut medium = station::look_at(&station::live(), image.path()).unwrap();
+        let odd = Path::new(OsStr::from_bytes(b"/m\xff")).to_owned();
+        medium.identity.backing.as_mut().unwrap().path.clone_from(&odd);
+        medium.path.clone_from(&odd);
+        medium.protections = vec![
+            Protection::Mounted { node: "/dev/sdb1".into(), mount_point: odd.clone() },
+            Protection::CarriesTable { partitions: vec![odd] },
+        ];
+        let told = drives_json(vec![medium], vec![None]);
+        let drive = &told["drives"][0];
+        assert_eq!(drive["protections"][0]["mount_point"], "/m\u{fffd}", "{drive}");
+        assert_eq!(drive["protections"][1]["partitions"][0], "/m\u{fffd}", "{drive}");
+        assert_eq!(
+            (&drive["path"], &drive["identity"]["backing"]["path"]),
+            (&"/m\u{fffd}".into(), &"/m\u{fffd}".into())
+        );
+    }
+}

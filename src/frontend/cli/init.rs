@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Common, output, station_failure};
 use crate::frontend::exit::{Exit, Failure};
 use crate::signed::{Passphrase, StationKey, TokenUri};
-use crate::station::{Durability, NewKey, Station};
+use crate::station::{NewKey, Station};
 use crate::units::now;
 
 #[derive(Debug, Args)]
@@ -62,9 +62,9 @@ pub fn run(common: &Common, args: InitArgs) -> Result<Exit, Failure> {
             "Give the trust store to whoever is to check your certificates. Keep keys/station.pem to yourself.",
         );
     }
-    if let Ok(Durability::LostAtReboot(filesystem)) = station.durability() {
+    if let Some(doubt) = station.durability().ok().and_then(|durability| durability.doubt()) {
         output::line_err(&format!(
-            "WARNING: {} lies in memory ({filesystem}) and is gone after a reboot: key, log and certificates with it.",
+            "WARNING: {} {doubt}: then key, log and certificates are gone after a reboot.",
             folder.display()
         ));
     }

@@ -159,11 +159,20 @@ enum Command {
 
 /// Runs the program.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(error) if error.use_stderr() => {
+            // Nothing was parsed, so whether JSON was asked for is seen from the words alone.
+            if args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json") {
+                output::json(&usage_json(&error.render().to_string()));
+            }
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+            return Exit::Usage.into();
+        }
+        Err(help) => {
+            let _ = help.print();
+            return Exit::Done.into();
         }
     };
     let json = cli.common.json;
@@ -176,6 +185,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             output::line_err(&failure.to_string());
             failure.exit.into()
         }
+    }
+}
+
+/// A usage error as any other one: what is wrong, and after it how it is meant. Where a command is missing all that is
+/// told is the help.
+fn usage_json(told: &str) -> serde_json::Value {
+    match told.strip_prefix("error: ").and_then(|told| told.split_once("\n\n")) {
+        Some((error, hint)) => serde_json::json!({ "error": error, "hint": hint.trim_end() }),
+        None => serde_json::json!({ "error": "the command line is not complete", "hint": told.trim_end() }),
     }
 }
 
@@ -285,6 +303,7 @@ fn station_failure(error: &StationError) -> Failure {
         StationError::NotInitialised(_) => {
             failure(Exit::Other).hint("make one with: lastwrite init --organization NAME --station NAME")
         }
+        StationError::StateFolder(_) => failure(Exit::Refused),
         StationError::AlreadyThere(_) => failure(Exit::Refused).hint("name another folder with --state DIR"),
         StationError::BadName { .. } => failure(Exit::Usage),
         StationError::Custody(LogError::Io { .. } | LogError::Random) => failure(Exit::Other),

@@ -96,16 +96,48 @@ pub fn json<T: Serialize + ?Sized>(value: &T) {
         Some(_) => return write_held(),
         None => write_held(),
     }
-    // What is short is written in one piece, what is long is never held as a whole.
-    let mut out = io::BufWriter::with_capacity(8 << 10, io::stdout().lock());
-    match serde_json::to_writer(&mut out, value) {
-        Err(error) if !error.is_io() => {
-            line_err(&format!("error: the result could not be written as JSON: {error}"));
+    write_json(io::stdout().lock(), value);
+}
+
+/// JSON on its way. What is short is written in one piece, what is long is never held as a whole.
+struct Pieces<W: Write> {
+    out: W,
+    held: Vec<u8>,
+    begun: bool,
+}
+
+impl<W: Write> Write for Pieces<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.held.extend_from_slice(bytes);
+        if self.held.len() >= HELD_AT_MOST {
+            self.flush()?;
         }
-        _ => {
-            let _ = out.write_all(b"\n").and_then(|()| out.flush());
-        }
+        Ok(bytes.len())
     }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.begun |= !self.held.is_empty();
+        self.out.write_all(&self.held)?;
+        self.held.clear();
+        self.out.flush()
+    }
+}
+
+/// One line, also where the value cannot be written as JSON: then it says so, and a reader need not wait for its end.
+fn write_json<T: Serialize + ?Sized>(out: impl Write, value: &T) {
+    let mut pieces = Pieces { out, held: Vec::new(), begun: false };
+    if let Err(error) = serde_json::to_writer(&mut pieces, value)
+        && !error.is_io()
+    {
+        pieces.held.clear();
+        if pieces.begun {
+            pieces.held.push(b'\n');
+        }
+        let why = format!("the result could not be written as JSON: {error}");
+        let told = serde_json::json!({ "error": why, "hint": null }).to_string();
+        pieces.held.extend_from_slice(told.as_bytes());
+    }
+    let _ = pieces.write_all(b"\n").and_then(|()| pieces.flush());
 }
 
 /// Columns aligned by the widest cell; the last column is not padded. A line break in a cell makes no row of its own.
@@ -174,5 +206,29 @@ mod tests {
         assert_eq!(table(&["DRIVE", ""], &rows), "DRIVE\n/dev/sda  GOOD /dev/sdb  yes");
         #[cfg(feature = "erase")]
         assert_eq!(fact("Kind", "HDD\n  Size  1 TB\u{1b}[2J").lines().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_as_json() {
+        /// Text, and then something that JSON cannot have.
+        struct Broken(String);
+        impl Serialize for Broken {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let bad: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"\xff");
+                let bad = std::path::Path::new(bad);
+                (self.0.as_str(), bad).serialize(serializer)
+            }
+        }
+        for (length, lines) in [(10, 1), (HELD_AT_MOST, 2)] {
+            let mut out = Vec::new();
+            write_json(&mut out, &Broken("a".repeat(length)));
+            let text = String::from_utf8(out).unwrap();
+            let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+            assert!(last["error"].as_str().unwrap().contains("could not be written as JSON"), "{last}");
+            assert_eq!((text.lines().count(), text.ends_with('\n')), (lines, true));
+        }
+        let mut out = Vec::new();
+        write_json(&mut out, &["a"]);
+        assert_eq!(out, b"[\"a\"]\n");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Common;
 use super::plan::WishArgs;
@@ -37,17 +37,22 @@ impl<'a> OwnFiles<'a> {
 
     /// Why a target is none, in words.
     pub fn against(&self, target: &Path) -> Option<String> {
-        let place = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
-        let wanted = place(target)?;
-        let own = self.files.iter().find(|(_, path)| place(path) == Some(wanted)).map(|(what, _)| *what);
+        let wanted = inode(target)?;
+        let own = self.files.iter().find(|(_, path)| inode(path) == Some(wanted)).map(|(what, _)| *what);
         let what = own.or_else(|| self.is_copy(target).then_some("evidence in the folder of --out"))?;
         Some(format!("{} is {what}, which this call needs itself", target.display()))
     }
 
-    /// Images may lie in the folder too; certificates, reports and trust stores are JSON.
+    /// Images may lie in the folder too; certificates, reports and trust stores are JSON. The folder may be mounted at
+    /// two places.
     fn is_copy(&self, target: &Path) -> bool {
-        let real = |path: &Path| -> Option<PathBuf> { fs::canonicalize(path).ok() };
-        let (Some(target), Some(out)) = (real(target), self.out.and_then(real)) else { return false };
-        target.starts_with(out) && target.extension().is_some_and(|end| end == "json" || end == "jsonl")
+        let (Ok(target), Some(out)) = (fs::canonicalize(target), self.out.and_then(inode)) else { return false };
+        let is_in_it = target.ancestors().any(|above| inode(above) == Some(out));
+        is_in_it && target.extension().is_some_and(|end| end == "json" || end == "jsonl")
     }
+}
+
+/// What a path is, whatever it is called.
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }

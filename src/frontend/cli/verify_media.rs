@@ -198,6 +198,9 @@ impl Recorder {
         let jws = Jws::parse(&bytes).map_err(|e| broken(e.to_string()))?;
         let person = self.person.as_ref().map(|(name, key)| (name.as_str(), key));
         let reader = Reader { station: &self.station, key: &self.key, person };
+        if check.indistinct {
+            output::line_err(&format!("NOTE: {INDISTINCT}."));
+        }
         let issued =
             station::record_reading(check, &jws, payload, reader).map_err(|e| Failure::new(Exit::Other, &e))?;
         let same = |kid: &str| jws.signatures().iter().any(|s| s.header().kid.as_deref() == Some(kid));
@@ -233,6 +236,7 @@ fn as_json(check: &MediaCheck, certificate: &Path, recorded: Option<&Recorded>) 
         "cut": check.cut.as_ref().map(ToString::to_string),
         "direct": check.direct,
         "identity_notes": check.identity_notes,
+        "indistinct": check.indistinct,
         "started": check.started,
         "ended": check.ended,
         "seconds": check.took.as_millis() as f64 / 1000.0,
@@ -245,6 +249,10 @@ fn as_json(check: &MediaCheck, certificate: &Path, recorded: Option<&Recorded>) 
         "hint": failure.and_then(|failure| failure.hint.as_ref()),
     })
 }
+
+/// What a match is worth where the medium is not told from others.
+const INDISTINCT: &str = "nothing tells this medium from others of its size, and the certificate's last pass wrote the \
+                          same byte everywhere: any blank medium of the size matches";
 
 /// The reading for a person.
 fn print(check: &MediaCheck) {
@@ -287,6 +295,9 @@ fn print(check: &MediaCheck) {
     ));
     for note in &check.identity_notes {
         output::line(&format!("{:<12} note: {} is {}, the certificate says {}", "", note.field, note.now, note.before));
+    }
+    if check.indistinct {
+        output::line(&format!("{:<12} note: {INDISTINCT}", ""));
     }
     if !check.direct {
         output::line(&format!("{:<12} note: read through the host's cache, which was dropped before", ""));

@@ -20,8 +20,8 @@ use crate::sanitize::record::Operator;
 use crate::scheme;
 use crate::signed::{Role, StationKey};
 use crate::station::{
-    self, Audience, Durability, EngineConfig, ExecuteError, Execution, FaultLimits, IoChoice, Psids, Ready, STALL,
-    Station, TargetResult,
+    self, Audience, EngineConfig, ExecuteError, Execution, FaultLimits, IoChoice, Psids, Ready, STALL, Station,
+    TargetResult,
 };
 use request::Request;
 
@@ -198,21 +198,21 @@ impl ExecutionArgs {
 /// at now, and not when the media are wiped.
 pub fn warn_if_forgetful(station: &Station, out: Option<&Path>) -> Result<(), Failure> {
     let second = out.map(station::second_place).transpose().map_err(|e| {
-        station_failure(&e).hint("nothing was touched; name a folder that can be written to with --out DIR")
+        station_failure(&e).hint("nothing was touched; name a folder of its own that can be written to with --out DIR")
     })?;
-    match station.durability().map_err(|e| station_failure(&e))? {
-        Durability::Survives => Ok(()),
-        Durability::LostAtReboot(filesystem) => {
-            output::line_err(&format!(
-                "WARNING: the state folder {} lies in memory ({filesystem}): after a reboot the key, the log, the \
-                 journal and the certificates are gone.",
-                station.folder().display()
-            ));
-            match second {
-                Some(Durability::Survives) => Ok(()),
-                Some(Durability::LostAtReboot(_)) | None => Err(Failure::words(Exit::Refused, "the evidence would not survive a reboot")
-                    .hint("name a second place on a medium that stays with --out DIR, or another state folder with --state DIR")),
-            }
-        }
-    }
+    let Some(doubt) = station.durability().map_err(|e| station_failure(&e))?.doubt() else { return Ok(()) };
+    output::line_err(&format!(
+        "WARNING: the state folder {} {doubt}: then the key, the log, the journal and the certificates are gone after a \
+         reboot.",
+        station.folder().display()
+    ));
+    let why = match second.map(|second| second.doubt()) {
+        Some(None) => return Ok(()),
+        Some(Some(doubt)) => format!("the evidence would not survive a reboot: the folder of --out {doubt}"),
+        None => "the evidence would not survive a reboot".to_owned(),
+    };
+    Err(Failure::words(Exit::Refused, why).hint(
+        "nothing was touched; name a second place on a medium that stays with --out DIR, or another state folder with \
+         --state DIR",
+    ))
 }

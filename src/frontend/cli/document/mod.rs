@@ -24,7 +24,9 @@ use crate::certificate::document::{
 };
 use crate::certificate::{Issued, Verdict};
 use crate::frontend::exit::{Exit, Failure};
-use crate::signed::{Jws, JwsError, MAX_DOCUMENT, Role, StationKey, TimeEvidence, TrustStore, same_name};
+use crate::signed::{
+    Jws, JwsError, MAX_DOCUMENT, Role, StationKey, TimeEvidence, TrustStore, is_trust_store, same_name,
+};
 use crate::station::{self, Folders, KeepError, Library, keep_document, put_document};
 use crate::units::{Bytes, now};
 
@@ -350,8 +352,7 @@ pub fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(path).map_err(failed)? {
             let file = entry.map_err(failed)?.path();
-            let trust = file.file_name().is_some_and(|name| name == "trust.jwks.json");
-            if !trust && file.extension().is_some_and(|e| e == "json") {
+            if !is_trust_store(&file) && file.extension().is_some_and(|e| e == "json") {
                 found.push(file);
             }
         }

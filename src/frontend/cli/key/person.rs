@@ -1,6 +1,7 @@
 //! The key of the person who acts, however a command gets it.
 
 use std::io::IsTerminal as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -164,6 +165,14 @@ pub fn ask_twice() -> Result<Passphrase, Failure> {
 
 /// The first line of a passphrase file.
 pub fn read_passphrase(path: &Path) -> Result<Passphrase, Failure> {
+    // A pipe has nobody but its two ends.
+    if let Some(meta) = std::fs::metadata(path).ok().filter(|meta| meta.is_file() && meta.mode() & 0o077 != 0) {
+        output::line_err(&format!(
+            "WARNING: the passphrase file {} has mode {:04o}, so that others may use it; chmod 600 keeps it to you.",
+            path.display(),
+            meta.mode() & 0o7777
+        ));
+    }
     let text = std::fs::read_to_string(path).map(Passphrase::from);
     let text = text.map_err(|e| Failure::words(Exit::Other, format!("the passphrase file {}: {e}", path.display())))?;
     match text.lines().next().unwrap_or_default() {

@@ -1,7 +1,7 @@
 //! What was asked for, one row a medium, and how far each row has come: ordered, planned, confirmed, begun, ended.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::own_files::OwnFiles;
 use super::super::plan;
@@ -23,6 +23,8 @@ pub(super) struct Request(Vec<(Row, RowState)>);
 struct Row {
     /// The target as it was typed; the serial number where a manifest's row has no target.
     named: PathBuf,
+    /// The path that was typed, to the byte.
+    typed: Option<PathBuf>,
     asset_tag: Option<String>,
     token: Option<String>,
     manifest: Option<ManifestRow>,
@@ -60,6 +62,7 @@ impl Row {
             technique: None,
             certificate: None,
             failure_report: None,
+            trust_store: None,
             message,
             advice: advice.map(str::to_owned),
         }))
@@ -83,7 +86,8 @@ impl Request {
             let row = |order: Order| {
                 // JSON knows only text.
                 let named = order.target.to_string_lossy().into_owned().into();
-                let row = Row { named, asset_tag: order.asset_tag.clone(), token: None, manifest: None };
+                let (typed, asset_tag) = (Some(order.target.clone()), order.asset_tag.clone());
+                let row = Row { named, typed, asset_tag, token: None, manifest: None };
                 (row, RowState::Ordered(order))
             };
             return Ok(Request(args.wish.orders(args.targets.clone()).into_iter().map(row).collect()));
@@ -106,7 +110,8 @@ impl Request {
                 asset_tag: line.asset_tag.clone(),
                 category: line.category.clone(),
             });
-            let row = Row { named: named.into(), asset_tag, token, manifest: Some(line) };
+            let typed = line.target.clone();
+            let row = Row { named: named.into(), typed, asset_tag, token, manifest: Some(line) };
             let state = order.map_or_else(|why| row.refused(None, why, None), RowState::Ordered);
             (row, state)
         };
@@ -236,7 +241,16 @@ fn confirm(common: &Common, row: &Row, preparation: Preparation, tokens: &mut Ve
         // A row that names another drive's token means another drive, whatever else was typed.
         (_, Some(token)) => (Confirmation::Token(token), PRINTED),
         (Some(token), None) => (Confirmation::Token(token), PRINTED),
-        (None, None) if medium.kind == Kind::Image && yes => (Confirmation::Yes, PRINTED),
+        (None, None) if medium.kind == Kind::Image && yes => {
+            if let Some(link) = row.typed.as_deref().filter(|typed| is_link(typed, &medium.path)) {
+                // Whoever may write to the folder chose where it leads.
+                let why =
+                    format!("{} is a link to {}, which --yes does not confirm", link.display(), medium.path.display());
+                let advice = "nothing was touched; name the file itself, or confirm it with --confirm TOKEN";
+                return row.refused(Some(&medium), why, Some(advice));
+            }
+            (Confirmation::Yes, PRINTED)
+        }
         (None, None) => {
             let advice = match medium.kind {
                 Kind::Image => "confirm an image file with --yes",
@@ -252,6 +266,15 @@ fn confirm(common: &Common, row: &Row, preparation: Preparation, tokens: &mut Ve
     match preparation.run.confirm(word, &others) {
         Ok(run) => RowState::Confirmed(Box::new(run)),
         Err(error) => row.refused(Some(&medium), error.to_string(), Some(advice)),
+    }
+}
+
+/// Whether the file that was found is not the one of that name, but where a link of that name leads.
+fn is_link(typed: &Path, found: &Path) -> bool {
+    let folder = typed.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (std::fs::canonicalize(folder), typed.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name) != found,
+        _ => true,
     }
 }
 
