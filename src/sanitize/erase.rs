@@ -225,7 +225,9 @@ async fn run_stage(
         // The checkpoint has journalled it already.
         Flushes::Answered(Some(error)) => apply(claimed, &JournalEntry::FlushFailed { stage, error })?,
         // The checkpoint before it stands; what was written since is written again.
-        Flushes::Silent if matches!(ended, StageEnd::Cancelled) => return Err(Stopped::Asked),
+        Flushes::Silent if matches!(ended, StageEnd::Cancelled | StageEnd::Stopped(Stopped::Asked)) => {
+            return Err(Stopped::Asked);
+        }
         // Whatever the flush at the end says: this one may have lost what it was for.
         Flushes::Silent => {
             record(claimed, JournalEntry::FlushFailed { stage, error: silent("a flush", bench).message }, bench).await?
@@ -297,8 +299,6 @@ impl StageEnd {
     }
 }
 
-/// A stall of less than so many seconds is the stop that was asked for, where one was.
-pub(super) fn patience_with_a_stop(bench: &Bench) -> u64 {
 /// Where a stage whose pass failed is taken up, if the run is after all.
 fn goes_on_at(outcome: &PassOutcome, stage: Stage, from: Bytes, settled_at: Bytes) -> Bytes {
     match (&outcome.end, stage.work) {
@@ -310,6 +310,8 @@ fn goes_on_at(outcome: &PassOutcome, stage: Stage, from: Bytes, settled_at: Byte
     }
 }
 
+/// A stall of less than so many seconds is the stop that was asked for, where one was.
+pub(super) fn patience_with_a_stop(bench: &Bench) -> u64 {
     if *bench.stop.borrow() { bench.faults.stall_timeout.as_secs() } else { 0 }
 }
 
@@ -412,7 +414,7 @@ async fn checkpoint_now(
     let entry = JournalEntry::Checkpoint { stage, watermark, ledger: settled(ledger, watermark, block) };
     let (journal, disk) = (claimed.journal.clone(), disk.clone());
     let call = bench.blocking.call(move || write_checkpoint(&journal, &disk, stage, &entry));
-    match within(bench.faults.stall_timeout, call).await {
+    match within(bench.faults.stall_timeout.min(STOP_PATIENCE), call).await {
         Ok(written) => match written?? {
             Saved::Gone(error) => Err(Stopped::MediumGone { error }),
             Saved::Journalled | Saved::FlushFailed(_) => Ok(()),
