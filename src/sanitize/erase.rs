@@ -17,7 +17,8 @@ use super::recheck::{Known, recheck};
 use super::record::{Failure, StepTaken};
 use super::run::{Claimed, Erased, Intended, Run};
 use super::rung::{RungEnd, allows_a_step_down};
-use super::stage::{ClaimedDisk, Flushes, Saved, StageRun, settled, write_checkpoint};
+use super::stage::{ClaimedDisk, Flushes, Saved, StageRun, write_checkpoint};
+use super::stages::settled;
 use super::state::{JournalEntry, RunPlan, Stage, StageWork};
 use crate::device::{Claim, Roots};
 use crate::overwrite::{
@@ -208,6 +209,9 @@ async fn run_stage(
     let wanted = bytes_of(&job);
     let run = StageRun::new(plan, claimed, stage, from, &earlier, disk.clone(), bench);
     let (outcome, flushes, settled_at) = run.drive(job, watch).await?;
+    // So far the journal has it from the checkpoints, which they tell nobody else.
+    let (watermark, ledger) = (settled_at, Ledger::default());
+    apply(claimed, &JournalEntry::Checkpoint { stage, watermark, ledger })?;
     let ended = StageEnd::of(&outcome, stage, wanted, plan.medium.geometry.size, patience_with_a_stop(bench));
     let sound = matches!(
         (&outcome.end, &flushes),
@@ -221,7 +225,9 @@ async fn run_stage(
         // The checkpoint has journalled it already.
         Flushes::Answered(Some(error)) => apply(claimed, &JournalEntry::FlushFailed { stage, error })?,
         // The checkpoint before it stands; what was written since is written again.
-        Flushes::Silent if matches!(ended, StageEnd::Cancelled) => return Err(Stopped::Asked),
+        Flushes::Silent if matches!(ended, StageEnd::Cancelled | StageEnd::Stopped(Stopped::Asked)) => {
+            return Err(Stopped::Asked);
+        }
         // Whatever the flush at the end says: this one may have lost what it was for.
         Flushes::Silent => {
             record(claimed, JournalEntry::FlushFailed { stage, error: silent("a flush", bench).message }, bench).await?
@@ -237,11 +243,7 @@ async fn run_stage(
         }
         StageEnd::Stopped(stopped) => Err(stopped),
         StageEnd::Failed(failure) => {
-            // What was written since the last flush may be lost yet, if the run is taken up after all.
-            let watermark = match stage.work {
-                StageWork::Write => settled_at,
-                StageWork::Verify { .. } => outcome.watermark.max(from),
-            };
+            let watermark = goes_on_at(&outcome, stage, from, settled_at);
             record(claimed, JournalEntry::Checkpoint { stage, watermark, ledger }, bench).await?;
             Ok(Some(failure))
         }
@@ -294,6 +296,17 @@ impl StageEnd {
                 failed("io_failed", format!("{pass}: {error}"), "try the medium on another port, or destroy it")
             }
         }
+    }
+}
+
+/// Where a stage whose pass failed is taken up, if the run is after all.
+fn goes_on_at(outcome: &PassOutcome, stage: Stage, from: Bytes, settled_at: Bytes) -> Bytes {
+    match (&outcome.end, stage.work) {
+        // What it says of itself is contradicted by its own count.
+        (PassEnd::Complete, _) => from,
+        // What was written since the last flush may be lost yet.
+        (_, StageWork::Write) => settled_at,
+        (_, StageWork::Verify { .. }) => outcome.watermark.max(from),
     }
 }
 
@@ -401,7 +414,7 @@ async fn checkpoint_now(
     let entry = JournalEntry::Checkpoint { stage, watermark, ledger: settled(ledger, watermark, block) };
     let (journal, disk) = (claimed.journal.clone(), disk.clone());
     let call = bench.blocking.call(move || write_checkpoint(&journal, &disk, stage, &entry));
-    match within(bench.faults.stall_timeout, call).await {
+    match within(bench.faults.stall_timeout.min(STOP_PATIENCE), call).await {
         Ok(written) => match written?? {
             Saved::Gone(error) => Err(Stopped::MediumGone { error }),
             Saved::Journalled | Saved::FlushFailed(_) => Ok(()),

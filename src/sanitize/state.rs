@@ -12,8 +12,8 @@ use super::record::{
 };
 use super::restoration::Restoration;
 use super::rung::{Rung, RungEnd, RungState};
-use super::stages::stages_of;
 pub use super::stages::{Stage, StageState, StageWork};
+use super::stages::{settled, stages_of};
 use super::unfreezing::{SuspendNote, UnfreezePlan, Unfreezing};
 use crate::media::{Exchange, HiddenArea, Medium, Transport};
 use crate::overwrite::Ledger;
@@ -349,11 +349,11 @@ impl RunState {
             JournalEntry::Checkpoint { stage, .. } if self.has_ended(stage) => {}
             JournalEntry::Checkpoint { stage, watermark, ledger } => {
                 let state = self.stage_mut(stage)?;
-                // After a flush that failed only what was flushed before it is settled.
+                // After a flush that failed only what was flushed before it is settled; what went wrong stays so.
                 if state.flush_error.is_none() {
                     state.watermark = *watermark;
-                    state.ledger.merge(ledger);
                 }
+                state.ledger.merge(ledger);
             }
             JournalEntry::FlushFailed { stage, error } => {
                 let ended = self.stages.iter_mut().find(|s| s.stage == *stage && s.ended.is_some());
@@ -384,9 +384,12 @@ impl RunState {
             }
             JournalEntry::Resumed { facts } => {
                 self.resumed.push(facts.clone());
-                // All above the last good flush is written again, and flushed again.
+                // All above the last good flush is written again, and flushed again; what an attempt that failed tells
+                // of it is over.
+                let block = self.plan.block;
                 if let Some(open) = self.stages.iter_mut().find(|s| s.ended.is_none()) {
                     open.flush_error = None;
+                    open.ledger = settled(&open.ledger, open.watermark, block);
                 }
             }
             JournalEntry::Sealed { facts, failure, signed_at } => {
