@@ -17,7 +17,8 @@ use super::recheck::{Known, recheck};
 use super::record::{Failure, StepTaken};
 use super::run::{Claimed, Erased, Intended, Run};
 use super::rung::{RungEnd, allows_a_step_down};
-use super::stage::{ClaimedDisk, Flushes, Saved, StageRun, settled, write_checkpoint};
+use super::stage::{ClaimedDisk, Flushes, Saved, StageRun, write_checkpoint};
+use super::stages::settled;
 use super::state::{JournalEntry, RunPlan, Stage, StageWork};
 use crate::device::{Claim, Roots};
 use crate::overwrite::{

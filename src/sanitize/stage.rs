@@ -12,12 +12,13 @@ use super::erase::{Bench, STOP_PATIENCE, Stopped, gone};
 use super::event::{Event, Pace, Snapshot};
 use super::journal::JournalError;
 use super::run::{Claimed, SharedJournal};
+use super::stages::settled;
 use super::state::{JournalEntry, RunPlan, Stage, StageWork};
 use crate::device::Claim;
 use crate::overwrite::{Disk, Ledger, PassJob, PassOutcome, Progress};
 use crate::policy::VerificationLevel;
 use crate::sys::{HelperGone, within};
-use crate::units::{Bytes, Lba, SectorSize};
+use crate::units::Bytes;
 
 /// One stage under way: watches it, checkpoints it, passes a stop on.
 pub(super) struct StageRun<'a> {
@@ -268,11 +269,6 @@ pub(super) fn write_checkpoint(
     }
     journal.append(entry)?;
     Ok(Saved::Journalled)
-}
-
-/// What a ledger says of the blocks below the watermark; a last partial block lies below the end.
-pub(super) fn settled(ledger: &Ledger, watermark: Bytes, block: SectorSize) -> Ledger {
-    ledger.below(Lba(block.blocks_in(watermark).0))
 }
 
 /// The claimed descriptor, as the overwrite core wants it.

@@ -7,7 +7,7 @@ use super::state::RunPlan;
 use crate::overwrite::Ledger;
 use crate::policy::VerificationLevel;
 use crate::scheme::PassVerify;
-use crate::units::Bytes;
+use crate::units::{Bytes, Lba, SectorSize};
 
 /// One stage: a pass is written, or read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +73,11 @@ impl StageState {
             io: None,
         }
     }
+}
+
+/// What a ledger says of the blocks below the watermark; a last partial block lies below the end.
+pub(super) fn settled(ledger: &Ledger, watermark: Bytes, block: SectorSize) -> Ledger {
+    ledger.below(Lba(block.blocks_in(watermark).0))
 }
 
 /// The stages of a plan in order: each pass is written, and read back where the scheme or the

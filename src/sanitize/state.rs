@@ -12,8 +12,8 @@ use super::record::{
 };
 use super::restoration::Restoration;
 use super::rung::{Rung, RungEnd, RungState};
-use super::stages::stages_of;
 pub use super::stages::{Stage, StageState, StageWork};
+use super::stages::{settled, stages_of};
 use super::unfreezing::{SuspendNote, UnfreezePlan, Unfreezing};
 use crate::media::{Exchange, HiddenArea, Medium, Transport};
 use crate::overwrite::Ledger;
@@ -384,9 +384,12 @@ impl RunState {
             }
             JournalEntry::Resumed { facts } => {
                 self.resumed.push(facts.clone());
-                // All above the last good flush is written again, and flushed again.
+                // All above the last good flush is written again, and flushed again; what an attempt that failed tells
+                // of it is over.
+                let block = self.plan.block;
                 if let Some(open) = self.stages.iter_mut().find(|s| s.ended.is_none()) {
                     open.flush_error = None;
+                    open.ledger = settled(&open.ledger, open.watermark, block);
                 }
             }
             JournalEntry::Sealed { facts, failure, signed_at } => {

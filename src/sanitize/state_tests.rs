@@ -33,6 +33,42 @@ fn a_checkpoint_moves_the_next_stage_on() {
     assert!((state.fraction() - 0.25).abs() < 1e-9);
 }
 
+/// An attempt that failed leaves its whole ledger in the journal. Who takes the run up writes all of it above the
+/// watermark again, and what is journalled then must not bring back what was cut.
+#[test]
+fn what_a_failed_attempt_could_not_write_is_not_believed_after_it_was_written() {
+    let plan = plan(&[0], VerificationLevel::Full);
+    let mut entries = journal(&plan, |_| Ledger::default())[..3].to_vec();
+    let stage = RunState::new(plan).stages[0].stage;
+    let checkpoint = |blocks: u64, ledger| JournalEntry::Checkpoint { stage, watermark: Bytes(blocks * 512), ledger };
+    let facts = ResumeFacts { at: at(5), path: "/dev/sdz".into(), pass: 1, stage: "write".into(), offset: Bytes(5120) };
+    let mut failed = Ledger { unwritten: bad(12, 1).mismatched, unreached: bad(50, 50).mismatched, ..bad(3, 1) };
+    failed.unwritten.splice(..0, bad(9, 2).mismatched);
+    entries.push(checkpoint(10, bad(3, 1)));
+    entries.push(checkpoint(10, failed.clone()));
+    let open = |entries: &[JournalEntry]| RunState::fold(entries).unwrap().unwrap().stages[0].clone();
+    assert_eq!(open(&entries).ledger, failed, "it is reported");
+    entries.push(JournalEntry::Resumed { facts: facts.clone() });
+    entries.push(checkpoint(30, bad(20, 1)));
+    let mut settled = Ledger { unwritten: bad(9, 1).mismatched, ..bad(3, 1) };
+    settled.merge(&bad(20, 1));
+    assert_eq!((open(&entries).watermark, open(&entries).ledger), (Bytes(30 * 512), settled));
+}
+
+/// A flush that failed says nothing against what else is known to have gone wrong.
+#[test]
+fn after_a_failed_flush_the_ledger_still_grows() {
+    let plan = plan(&[0], VerificationLevel::Full);
+    let mut entries = journal(&plan, |_| Ledger::default())[..3].to_vec();
+    let stage = RunState::new(plan).stages[0].stage;
+    let checkpoint = |blocks: u64, ledger| JournalEntry::Checkpoint { stage, watermark: Bytes(blocks * 512), ledger };
+    entries.push(checkpoint(10, Ledger::default()));
+    entries.push(JournalEntry::FlushFailed { stage, error: "EIO".into() });
+    entries.push(checkpoint(30, bad(50, 1)));
+    let state = RunState::fold(&entries).unwrap().unwrap();
+    assert_eq!((state.stages[0].watermark, &state.stages[0].ledger), (Bytes(10 * 512), &bad(50, 1)));
+}
+
 #[test]
 fn what_a_hung_flush_says_late_is_neither_lost_nor_a_contradiction() {
     let plan = plan(&[0], VerificationLevel::Full);
