@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use super::record::{
     ClockQuality, Failure, IoFacts, LedgerFacts, MediumFacts, PassFacts, Proven, RunFacts, ToolFacts, VerificationFacts,
 };
+use super::stages::settled;
 use super::state::{RunPlan, RunState, Stage, StageState, StageWork};
 use crate::overwrite::{Ledger, quick_extents, sample_extents};
 use crate::policy::VerificationLevel;
@@ -169,7 +170,7 @@ fn passes(state: &RunState) -> Vec<PassFacts> {
                 pattern: planned.pattern.clone(),
                 started,
                 ended: write.ended,
-                written: Bytes(settled.saturating_sub(bad_bytes(&state.plan, &write.ledger))),
+                written: Bytes(settled.saturating_sub(bad_bytes(&state.plan, write))),
                 flushed: write.ended.is_some() && write.flush_error.is_none(),
                 verified: verified.map(|stage| verification(&state.plan, stage)),
             })
@@ -217,7 +218,7 @@ fn verification(plan: &RunPlan, stage: &StageState) -> VerificationFacts {
             .sample_seed
             .clone()
             .filter(|_| matches!(level, VerificationLevel::Sample | VerificationLevel::Quick)),
-        matched: Bytes(reached.saturating_sub(bad_bytes(plan, &stage.ledger))),
+        matched: Bytes(reached.saturating_sub(bad_bytes(plan, stage))),
         wanted: Bytes(wanted),
         started: stage.started,
         ended: stage.ended,
@@ -228,8 +229,12 @@ fn stage_of(state: &RunState, pass: u32, work: impl Fn(StageWork) -> bool) -> Op
     state.stages.iter().find(|s| matches!(s.stage, Stage { pass: p, work: w } if p == pass && work(w)))
 }
 
-/// Bytes of the blocks in a stage's ledger; a last partial block counts with what it really has.
-fn bad_bytes(plan: &RunPlan, ledger: &Ledger) -> u64 {
+/// Bytes of the blocks in a stage's ledger, of those that it has settled; a last partial block counts with what it
+/// really has.
+fn bad_bytes(plan: &RunPlan, stage: &StageState) -> u64 {
+    // What was not reached lies above the watermark of a stage that did not end.
+    let limit = if stage.ended.is_some() { plan.medium.geometry.size } else { stage.watermark };
+    let ledger = settled(&stage.ledger, limit, plan.block);
     let block = plan.block.bytes();
     let size = plan.medium.geometry.size.0;
     [&ledger.unwritten, &ledger.unread, &ledger.mismatched, &ledger.unreached]
@@ -293,11 +298,11 @@ fn parse_seed(hex: &str) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::RunFacts;
+    use super::super::record::{ResumeFacts, RunFacts};
     use super::super::samples::*;
     use super::super::state::JournalEntry;
     use super::*;
-    use crate::policy::Method;
+    use crate::policy::{Applied, Method};
 
     fn judged(entries: &[JournalEntry], broken: Option<Failure>) -> (RunFacts, Option<Failure>) {
         let state = RunState::fold(entries).unwrap().unwrap();
@@ -336,17 +341,22 @@ mod tests {
         }
     }
 
+    fn policy_with_bad_blocks(allowed: u32) -> Applied {
+        let policy = serde_json::json!({
+            "id": "example", "version": "1", "digest": "ab", "signed_by": null, "category": null, "route": null,
+            "assumed": [], "minimum": null, "least_verification": "none", "validation": false,
+            "second_person_percent": 0, "bad_blocks_allowed": allowed, "hidden_areas": "recorded",
+            "operator": "anybody", "step_down": "never", "ladder": [], "before_destruction": false,
+            "retention_years": 3,
+        });
+        serde_json::from_value(policy).unwrap()
+    }
+
     /// A bad block is excused by what its own pass could not write, and by no other one.
     #[test]
     fn a_block_that_was_written_and_reads_back_wrong_is_no_allowed_exception() {
         let mut plan = plan(&[0, 255], VerificationLevel::Full);
-        let policy = serde_json::json!({
-            "id": "example", "version": "1", "digest": "ab", "signed_by": null, "category": null, "route": null,
-            "assumed": [], "minimum": null, "least_verification": "none", "validation": false,
-            "second_person_percent": 0, "bad_blocks_allowed": 1, "hidden_areas": "recorded", "operator": "anybody",
-            "step_down": "never", "ladder": [], "before_destruction": false, "retention_years": 3,
-        });
-        plan.policy = Some(serde_json::from_value(policy).unwrap());
+        plan.policy = Some(policy_with_bad_blocks(1));
         let unwritten = || Ledger { unwritten: bad(7, 1).mismatched, ..Ledger::default() };
         let judged = |ledgers: [Ledger; 3]| {
             let (facts, failure) = judged(&journal(&plan, |stage| ledgers[stage].clone()), None);
@@ -362,6 +372,55 @@ mod tests {
         let gave_up = || Ledger { unreached: bad(8, 1).mismatched, ..unwritten() };
         assert_eq!(judged([clean(), gave_up(), bad(7, 2)]), Err("write_errors".to_owned()));
         assert_eq!(judged([clean(), gave_up(), bad(7, 3)]), Err("mismatch".to_owned()));
+    }
+
+    /// Who takes a run up writes what a failed attempt could not: that excuses no block which is wrong then, and
+    /// counts against nothing.
+    #[test]
+    fn what_an_earlier_attempt_could_not_write_excuses_nothing() {
+        let mut plan = plan(&[0], VerificationLevel::Full);
+        plan.policy = Some(policy_with_bad_blocks(1));
+        let stage = RunState::new(plan.clone()).stages[0].stage;
+        let checkpoint =
+            |blocks: u64, ledger| JournalEntry::Checkpoint { stage, watermark: Bytes(blocks * 512), ledger };
+        let place =
+            ResumeFacts { at: at(2), path: "/dev/sdz".into(), pass: 1, stage: "write".into(), offset: Bytes(0) };
+        let resumed = || JournalEntry::Resumed { facts: place.clone() };
+        let (unwritten, unreached) = (bad(12, 1).mismatched, bad(50, 1000).mismatched);
+        let failed = Ledger { unwritten, unreached, ..Ledger::default() };
+        let judged = |mismatched: Option<Ledger>| {
+            let mut whole = journal(&plan, |stage| mismatched.clone().filter(|_| stage == 1).unwrap_or_default());
+            // The second attempt is stopped, and what its fold says below the cut goes into the third.
+            whole.splice(
+                3..3,
+                [checkpoint(10, failed.clone()), resumed(), checkpoint(30, Ledger::default()), resumed()],
+            );
+            let open = RunState::fold(&whole[..7]).unwrap().unwrap().stages[0].clone();
+            let JournalEntry::StageEnded { ledger, .. } = &mut whole[7] else { panic!("no end of the write") };
+            *ledger = settled(&open.ledger, open.watermark, plan.block);
+            let (facts, failure) = judged(&whole, None);
+            failure.map_or(Ok(facts.proven), |failure| Err(failure.code))
+        };
+        assert_eq!(judged(None), Ok(Proven::FullReadback));
+        assert_eq!(judged(Some(bad(12, 1))), Err("mismatch".to_owned()));
+    }
+
+    /// What was not reached is not taken off what was.
+    #[test]
+    fn a_pass_that_stalled_is_told_by_what_it_had_written() {
+        let plan = plan(&[0], VerificationLevel::Full);
+        let stages: Vec<_> = RunState::new(plan.clone()).stages.iter().map(|s| s.stage).collect();
+        let stalled = || Failure { code: "stalled".into(), message: "m".into(), advice: "a".into() };
+        let half = SIZE / 2;
+        let ledger = || Ledger { unreached: bad(half / 512, half / 512).mismatched, ..bad(3, 1) };
+        let checkpoint = |stage| JournalEntry::Checkpoint { stage, watermark: Bytes(half), ledger: ledger() };
+        let whole = journal(&plan, |_| Ledger::default());
+        let written = [&whole[..3], &[checkpoint(stages[0])]].concat();
+        let (facts, _) = judged(&written, Some(stalled()));
+        assert_eq!((facts.passes[0].written, facts.ledger.unreached.len()), (Bytes(half - 512), 1));
+        let read = [&whole[..5], &[checkpoint(stages[1])]].concat();
+        let (facts, _) = judged(&read, Some(stalled()));
+        assert_eq!((facts.passes[0].written, facts.verification.matched), (Bytes(SIZE), Bytes(half - 512)));
     }
 
     #[test]
