@@ -152,3 +152,33 @@ fn a_failed_pass_says_only_what_was_flushed() {
     let facts = ends_well(left.path(), &disk, "after the failed pass");
     assert_eq!(facts["resumed"][0]["offset"], "0");
 }
+
+/// The host is told of a lost write once. What goes wrong after that is part of the report, and what was flushed
+/// before it is.
+#[test]
+fn after_a_flush_that_failed_the_report_still_says_what_was_written_and_what_was_not() {
+    const MIB: u64 = 1 << 20;
+    let station = Station::new();
+    let Some(disk) = FaultyDisk::new(16 * MIB, Vec::new()) else { return };
+    let token = station.json(0, &["plan", text(disk.loop_path())])[0]["confirm_token"].as_str().unwrap().to_owned();
+    // The second and the third request of four take their time, so that there is a checkpoint after each of the first
+    // three; the last one never ends.
+    let slow = |range, millis| Fault::new(On::Write, range, Effect::Delay(Duration::from_millis(millis)));
+    disk.set_faults(vec![
+        slow(6 * MIB..7 * MIB, 1000),
+        slow(10 * MIB..11 * MIB, 3000),
+        Fault::new(On::Write, 14 * MIB..15 * MIB, Effect::Hang),
+        Fault::new(On::Flush, 0..16 * MIB, Effect::Error(5)).after(1).once(),
+    ]);
+    let args = ["wipe", text(disk.loop_path()), "--confirm", &token, "--scheme", "zero", "--stall-timeout", "6"];
+    let mut child = start(&station.state(), &[args.as_slice(), &["--checkpoint", "0.1"]].concat());
+    let reports = || files(&station.state(), "failures", "json");
+    wait_until("a failure report", || !reports().is_empty());
+    disk.release();
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    let shown = station.json(0, &["certificate", "show", text(&reports()[0])])[0]["document"].clone();
+    assert_eq!(shown["failure"]["code"], "stalled", "{shown}");
+    let (pass, ledger) = (&shown["facts"]["passes"][0], &shown["facts"]["ledger"]);
+    assert_eq!((&pass["written"], &pass["flushed"]), (&(4 * MIB).to_string().into(), &false.into()), "{pass}");
+    assert!(!ledger["unreached"].as_array().unwrap().is_empty(), "{ledger}");
+}

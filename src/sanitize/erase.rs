@@ -209,6 +209,9 @@ async fn run_stage(
     let wanted = bytes_of(&job);
     let run = StageRun::new(plan, claimed, stage, from, &earlier, disk.clone(), bench);
     let (outcome, flushes, settled_at) = run.drive(job, watch).await?;
+    // So far the journal has it from the checkpoints, which they tell nobody else.
+    let (watermark, ledger) = (settled_at, Ledger::default());
+    apply(claimed, &JournalEntry::Checkpoint { stage, watermark, ledger })?;
     let ended = StageEnd::of(&outcome, stage, wanted, plan.medium.geometry.size, patience_with_a_stop(bench));
     let sound = matches!(
         (&outcome.end, &flushes),

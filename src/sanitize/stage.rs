@@ -225,6 +225,8 @@ impl<'a> Checkpoints<'a> {
     fn took(&mut self, done: Result<Checkpointed, HelperGone>) -> Result<(), Stopped> {
         self.pending = None;
         match done?? {
+            // One that went well after a flush that failed brings back nothing of what that one lost.
+            Saved::Journalled if self.flush_error.is_some() => {}
             Saved::Journalled => self.settled_at = self.begun.1,
             Saved::FlushFailed(error) => self.flush_error = self.flush_error.take().or(Some(error)),
             Saved::Gone(error) => return Err(Stopped::MediumGone { error }),

@@ -349,11 +349,11 @@ impl RunState {
             JournalEntry::Checkpoint { stage, .. } if self.has_ended(stage) => {}
             JournalEntry::Checkpoint { stage, watermark, ledger } => {
                 let state = self.stage_mut(stage)?;
-                // After a flush that failed only what was flushed before it is settled.
+                // After a flush that failed only what was flushed before it is settled; what went wrong stays so.
                 if state.flush_error.is_none() {
                     state.watermark = *watermark;
-                    state.ledger.merge(ledger);
                 }
+                state.ledger.merge(ledger);
             }
             JournalEntry::FlushFailed { stage, error } => {
                 let ended = self.stages.iter_mut().find(|s| s.stage == *stage && s.ended.is_some());
