@@ -241,11 +241,7 @@ async fn run_stage(
         }
         StageEnd::Stopped(stopped) => Err(stopped),
         StageEnd::Failed(failure) => {
-            // What was written since the last flush may be lost yet, if the run is taken up after all.
-            let watermark = match stage.work {
-                StageWork::Write => settled_at,
-                StageWork::Verify { .. } => outcome.watermark.max(from),
-            };
+            let watermark = goes_on_at(&outcome, stage, from, settled_at);
             record(claimed, JournalEntry::Checkpoint { stage, watermark, ledger }, bench).await?;
             Ok(Some(failure))
         }
@@ -298,6 +294,17 @@ impl StageEnd {
                 failed("io_failed", format!("{pass}: {error}"), "try the medium on another port, or destroy it")
             }
         }
+    }
+}
+
+/// Where a stage whose pass failed is taken up, if the run is after all.
+fn goes_on_at(outcome: &PassOutcome, stage: Stage, from: Bytes, settled_at: Bytes) -> Bytes {
+    match (&outcome.end, stage.work) {
+        // What it says of itself is contradicted by its own count.
+        (PassEnd::Complete, _) => from,
+        // What was written since the last flush may be lost yet.
+        (_, StageWork::Write) => settled_at,
+        (_, StageWork::Verify { .. }) => outcome.watermark.max(from),
     }
 }
 

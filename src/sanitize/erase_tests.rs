@@ -47,3 +47,19 @@ fn a_short_stall_is_no_verdict_where_a_stop_was_asked_for() {
         assert!(failure.message.contains(&format!("{for_secs} s; 4096 of {SIZE} bytes")), "{failure:?}");
     }
 }
+
+/// A pass that contradicts its own count has settled nothing: taken up at the end of it, it would pass.
+#[test]
+fn a_failed_stage_is_taken_up_where_all_before_it_is_settled() {
+    let stages = RunState::new(plan(&[0], VerificationLevel::Full)).stages;
+    let (write, verify) = (stages[0].stage, stages[1].stage);
+    let (from, flushed) = (Bytes(512), Bytes(2048));
+    let at = |end, stage| {
+        let ledger = Ledger::default();
+        let outcome = PassOutcome { end, watermark: Bytes(SIZE), done: Bytes(0), ledger, first_error: None };
+        goes_on_at(&outcome, stage, from, flushed)
+    };
+    let stalled = || PassEnd::Stalled { for_secs: 300 };
+    assert_eq!((at(PassEnd::Complete, write), at(PassEnd::Complete, verify)), (from, from));
+    assert_eq!((at(stalled(), write), at(stalled(), verify)), (flushed, Bytes(SIZE)));
+}
