@@ -225,7 +225,9 @@ async fn run_stage(
         // The checkpoint has journalled it already.
         Flushes::Answered(Some(error)) => apply(claimed, &JournalEntry::FlushFailed { stage, error })?,
         // The checkpoint before it stands; what was written since is written again.
-        Flushes::Silent if matches!(ended, StageEnd::Cancelled) => return Err(Stopped::Asked),
+        Flushes::Silent if matches!(ended, StageEnd::Cancelled | StageEnd::Stopped(Stopped::Asked)) => {
+            return Err(Stopped::Asked);
+        }
         // Whatever the flush at the end says: this one may have lost what it was for.
         Flushes::Silent => {
             record(claimed, JournalEntry::FlushFailed { stage, error: silent("a flush", bench).message }, bench).await?
@@ -412,7 +414,7 @@ async fn checkpoint_now(
     let entry = JournalEntry::Checkpoint { stage, watermark, ledger: settled(ledger, watermark, block) };
     let (journal, disk) = (claimed.journal.clone(), disk.clone());
     let call = bench.blocking.call(move || write_checkpoint(&journal, &disk, stage, &entry));
-    match within(bench.faults.stall_timeout, call).await {
+    match within(bench.faults.stall_timeout.min(STOP_PATIENCE), call).await {
         Ok(written) => match written?? {
             Saved::Gone(error) => Err(Stopped::MediumGone { error }),
             Saved::Journalled | Saved::FlushFailed(_) => Ok(()),
