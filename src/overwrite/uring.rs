@@ -198,6 +198,11 @@ impl Worker {
                 self.send_away();
             }
             self.ready.append(&mut self.starved);
+            if self.retired && self.works.len() == 1 {
+                // However the others left: this one waits for nobody any more, and nothing of it may be out to wake it.
+                self.ready.clear();
+                self.ready.extend(self.works.keys());
+            }
             while let Some(id) = self.ready.pop() {
                 self.feed(id);
             }
@@ -425,9 +430,6 @@ impl Worker {
                     self.works.insert(id, work);
                 }
             }
-        }
-        if self.works.len() == 1 {
-            self.ready.extend(self.works.keys());
         }
     }
 }
