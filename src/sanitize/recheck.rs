@@ -20,7 +20,7 @@ const SPOTS: u64 = 17;
 pub(super) struct Known {
     /// Whole blocks, not known to be bad.
     spots: Vec<Range<u64>>,
-    /// Each of them holds one of these.
+    /// Each of them holds one of these. None: nothing is known yet.
     patterns: Vec<Pattern>,
     /// Where the stage goes on.
     from: Bytes,
@@ -37,19 +37,21 @@ impl Known {
         if from.0 >= plan.block.bytes() {
             return Known { spots: below, patterns: own.into_iter().collect(), from };
         }
+        let (size, block) = (plan.medium.geometry.size, plan.block.bytes());
         let is_here = |facts: &ResumeFacts| facts.pass == stage.pass && facts.stage == stage.work.word();
         let before = match stage.work {
             StageWork::Write => pattern(stage.pass.checked_sub(1)),
             StageWork::Verify { .. } => own.clone(),
         };
-        let (true, Some(before)) = (progress.resumed.last().is_some_and(is_here), before) else {
+        let taken_up = progress.resumed.last().is_some_and(is_here);
+        let (true, Some(before)) = (taken_up && size.0 >= block, before) else {
             return Known { spots: Vec::new(), patterns: Vec::new(), from };
         };
         let mut bad = known_bad.clone();
         progress.stages.iter().filter(|earlier| earlier.ended.is_some()).for_each(|earlier| bad.merge(&earlier.ledger));
         let mut patterns = vec![before];
         patterns.extend(own.filter(|own| !patterns.contains(own)));
-        Known { spots: spots(plan, plan.medium.geometry.size, &bad), patterns, from }
+        Known { spots: spots(plan, size, &bad), patterns, from }
     }
 }
 
@@ -64,8 +66,18 @@ pub(super) async fn recheck(
     bench: &Bench,
 ) -> Result<Option<Failure>, Stopped> {
     let Known { mut spots, patterns, from } = known;
-    if spots.is_empty() {
+    if patterns.is_empty() {
         return Ok(None);
+    }
+    let failed = |code: &str, what: String| Failure {
+        code: code.to_owned(),
+        message: format!("resumed at byte {from} of pass {}: {what}. Nothing more was written", stage.pass),
+        advice: "check that it is the right medium, then wipe it anew".to_owned(),
+    };
+    if spots.is_empty() {
+        let words = "every block that would have been compared is known to be bad, so that nothing shows that it is \
+                     the same medium";
+        return Ok(Some(failed("not_recognized", words.to_owned())));
     }
     let (count, block) = (spots.len(), plan.block.bytes());
     let mut found: Option<PassOutcome> = None;
@@ -93,9 +105,7 @@ pub(super) async fn recheck(
     }
     let Some(outcome) = found else { return Ok(None) };
     let Some((code, what)) = judge(&outcome, count, patience_with_a_stop(bench))? else { return Ok(None) };
-    let message = format!("resumed at byte {from} of pass {}: {what}. Nothing more was written", stage.pass);
-    let advice = "check that it is the right medium, then wipe it anew".to_owned();
-    Ok(Some(Failure { code: code.to_owned(), message, advice }))
+    Ok(Some(failed(code, what)))
 }
 
 /// Carries a pass out, and passes a stop on to it.
@@ -241,13 +251,9 @@ mod tests {
         }
     }
 
-    /// Whoever asks a resumed run to stop does not wait for a dying medium to show every block first.
-    #[test]
-    fn a_stop_ends_the_look_at_what_the_run_had_written() {
-        let plan = plan(&[0], VerificationLevel::Full);
-        let (ask, stop) = watch::channel(false);
+    fn bench(stop: watch::Receiver<bool>) -> Bench {
         let config = EngineConfig { buffer_bytes: 1 << 20, io: IoChoice::Plain, ..EngineConfig::default() };
-        let bench = Bench {
+        Bench {
             engine: Arc::new(Engine::start(config).unwrap()),
             blocking: Blocking::new(),
             roots: Arc::new(Roots::live()),
@@ -256,7 +262,38 @@ mod tests {
             checkpoint_every: Duration::from_secs(5),
             erase_stall: STALL,
             psids: Arc::new(Psids::default()),
+        }
+    }
+
+    /// As where none of the blocks can be read now: the next write would go to a medium of which nothing is known.
+    #[test]
+    fn a_medium_of_which_only_bad_blocks_are_known_is_not_gone_on_with() {
+        let plan = plan(&[0], VerificationLevel::Full);
+        let (_ask, stop) = watch::channel(false);
+        let bench = bench(stop);
+        let entries = journal(&plan, |_| Ledger::default());
+        let state = RunState::fold(&entries[..3]).unwrap().unwrap();
+        let stage = state.stages[0].stage;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let code = |from: u64, bad: Ledger| {
+            let disk = Arc::new(SlowDisk::default());
+            let known = Known::of(&state, stage, Bytes(from), &bad);
+            let answer = runtime.block_on(recheck(&plan, stage, known, disk.clone(), &bench)).unwrap();
+            (answer.map(|failure| failure.code), disk.reads.load(Ordering::SeqCst) > 0)
         };
+        let all = || bad(0, SIZE / 512);
+        assert_eq!(code(SIZE, all()), (Some("not_recognized".to_owned()), false));
+        assert_eq!(code(512, bad(0, 1)), (Some("not_recognized".to_owned()), false));
+        assert_eq!(code(512, Ledger::default()), (None, true));
+        assert_eq!(code(0, all()), (None, false), "nothing was written yet");
+    }
+
+    /// Whoever asks a resumed run to stop does not wait for a dying medium to show every block first.
+    #[test]
+    fn a_stop_ends_the_look_at_what_the_run_had_written() {
+        let plan = plan(&[0], VerificationLevel::Full);
+        let (ask, stop) = watch::channel(false);
+        let bench = bench(stop);
         let stage = RunState::new(plan.clone()).stages[0].stage;
         let from = Bytes(SIZE);
         let known = || {
