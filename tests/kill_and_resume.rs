@@ -352,6 +352,11 @@ fn a_run_whose_journal_rots_can_be_given_up() {
         bytes[start + 20] ^= 1;
         std::fs::write(&journal, &bytes).unwrap();
 
+        // A wipe that ended before the run is given up would be told as undone by it.
+        let content = std::fs::read(&image).unwrap();
+        let told = both(&station.expect(3, &["wipe", text(&image), "--yes"]));
+        assert!(told.contains(&format!("resume --abandon {run}")), "{told}");
+        assert!(std::fs::read(&image).unwrap() == content, "nothing was written");
         station.expect(5, &["resume", &run]);
         station.expect(if damaged < 2 { 0 } else { 4 }, &["resume", "--abandon", &run, "--reason", "rotten"]);
         assert_eq!(std::fs::read(station.state().join(format!("journal/corrupt/{run}.jsonl"))).unwrap(), bytes);
@@ -360,6 +365,7 @@ fn a_run_whose_journal_rots_can_be_given_up() {
         let audit = station.ok(&["custody", "audit"]);
         assert!(!audit.contains("no_outcome"), "{audit}");
         // And the medium is free again.
-        station.ok(&["wipe", text(&image), "--yes"]);
+        let certificate = &station.json(0, &["wipe", text(&image), "--yes"])[0]["certificate"];
+        station.ok(&["certificate", "verify", certificate.as_str().unwrap()]);
     }
 }

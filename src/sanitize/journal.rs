@@ -142,6 +142,21 @@ impl Journal {
         parse(path, &text).map(|parsed| parsed.entries)
     }
 
+    /// What stands in a journal before its first damage, without locking it.
+    pub fn peek_sound(path: &Path) -> Result<Vec<JournalEntry>, JournalError> {
+        let text = fs::read(path).map_err(io_error(path, "reading it"))?;
+        let mut parsed = Parsed::default();
+        // Where the damage begins is all that is asked.
+        let _ = parse_into(&mut parsed, path, &text);
+        Ok(parsed.entries)
+    }
+
+    /// Whether a run has a journal, closed or not.
+    pub fn exists(folder: &Path, run_id: &str) -> bool {
+        let name = file_name(run_id);
+        folder.join(&name).exists() || folder.join("closed").join(&name).exists()
+    }
+
     /// Whether another process holds this journal's lock now.
     pub fn is_busy(path: &Path) -> bool {
         match File::open(path) {

@@ -428,7 +428,7 @@ fn judge(waiting: &Mutex<Vec<Waiting>>, roots: &Roots, (station, log): (&Station
         return;
     }
     // Another process may have had the media since the plans were made; now nobody can.
-    let open_runs = OpenRuns::of(station, own);
+    let open_runs = OpenRuns::of(station, log, own);
     let begin = |run: Run<Free>| {
         let plan = run.plan();
         let against = |medium| open_runs.against(roots, medium);
