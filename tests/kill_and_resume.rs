@@ -134,6 +134,27 @@ fn a_signal_stops_in_order_and_says_how_to_go_on() {
     }
 }
 
+/// The terminal goes away, and whoever started it under `nohup` means it to go on.
+#[test]
+fn a_hangup_that_is_ignored_stops_nothing() {
+    let station = Station::new();
+    let Some(disk) = FaultyDisk::new(SIZE as u64, Vec::new()) else { return };
+    if !common::has("nohup") {
+        return common::skip("needs nohup");
+    }
+    let token = confirm_token(&station, disk.loop_path());
+    disk.set_faults(slow());
+    let wipe = ["wipe", text(disk.loop_path()), "--confirm", &token, "--scheme", "dod-e", "--checkpoint", "0.1"];
+    let mut command = station.command_by(&["nohup"], &wipe);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for_progress(&station);
+    let told = std::process::Command::new("kill").args(["-s", "HUP", &child.id().to_string()]).status();
+    assert!(told.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", both(&output));
+    assert_eq!(certificates(&station).len(), 1);
+}
+
 #[test]
 fn the_certificate_says_that_it_was_resumed_under_another_name() {
     let station = Station::new();
@@ -352,6 +373,11 @@ fn a_run_whose_journal_rots_can_be_given_up() {
         bytes[start + 20] ^= 1;
         std::fs::write(&journal, &bytes).unwrap();
 
+        // A wipe that ended before the run is given up would be told as undone by it.
+        let content = std::fs::read(&image).unwrap();
+        let told = both(&station.expect(3, &["wipe", text(&image), "--yes"]));
+        assert!(told.contains(&format!("resume --abandon {run}")), "{told}");
+        assert!(std::fs::read(&image).unwrap() == content, "nothing was written");
         station.expect(5, &["resume", &run]);
         station.expect(if damaged < 2 { 0 } else { 4 }, &["resume", "--abandon", &run, "--reason", "rotten"]);
         assert_eq!(std::fs::read(station.state().join(format!("journal/corrupt/{run}.jsonl"))).unwrap(), bytes);
@@ -360,6 +386,7 @@ fn a_run_whose_journal_rots_can_be_given_up() {
         let audit = station.ok(&["custody", "audit"]);
         assert!(!audit.contains("no_outcome"), "{audit}");
         // And the medium is free again.
-        station.ok(&["wipe", text(&image), "--yes"]);
+        let certificate = &station.json(0, &["wipe", text(&image), "--yes"])[0]["certificate"];
+        station.ok(&["certificate", "verify", certificate.as_str().unwrap()]);
     }
 }

@@ -78,6 +78,49 @@ fn any_size_from_one_byte_on() {
     }
 }
 
+/// Has the kernel refuse io_uring_setup by an error number, as in containers and of old, and becomes the program.
+const WITHOUT_URING: &str = r#"
+import ctypes, os, struct, sys
+lines = [
+    (0x20, 0, 0, 0),  # the number of the call
+    (0x15, 0, 1, 425),  # is it io_uring_setup?
+    (0x06, 0, 0, 0x00050000 | int(sys.argv[1])),
+    (0x06, 0, 0, 0x7FFF0000),
+]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in lines))
+program = ctypes.create_string_buffer(struct.pack("HP", len(lines), ctypes.addressof(code)))
+prctl, word = ctypes.CDLL(None, use_errno=True).prctl, ctypes.c_ulong
+assert prctl(38, word(1), word(0), word(0), word(0)) == 0, ctypes.get_errno()
+assert prctl(22, word(2), word(ctypes.addressof(program)), word(0), word(0)) == 0, ctypes.get_errno()
+os.execv(sys.argv[2], sys.argv[2:])
+"#;
+
+#[test]
+fn where_io_uring_is_refused_plain_calls_do_the_same_unless_it_was_demanded() {
+    if !common::has("python3") {
+        return common::skip("needs python3");
+    }
+    let station = Station::new();
+    for errno in [libc::EPERM, libc::ENOSYS] {
+        let image = station.image("disk.img", 3 << 20);
+        let errno = errno.to_string();
+        let wipe = |more: &[&str]| {
+            let args = [&["--json", "wipe", text(&image), "--yes", "--scheme", "zero"], more].concat();
+            station.command_by(&["python3", "-c", WITHOUT_URING, &errno], &args).output().unwrap()
+        };
+        let refused = wipe(&["--io", "uring"]);
+        assert_eq!(refused.status.code(), Some(1), "{}", both(&refused));
+        assert!(both(&refused).contains("io_uring is not available here"), "{}", both(&refused));
+        assert!(marks_in(&image) > 6000 && station.files("journal").is_empty());
+        let output = wipe(&[]);
+        assert_eq!(output.status.code(), Some(0), "{}", both(&output));
+        assert!(std::fs::read(&image).unwrap().iter().all(|byte| *byte == 0));
+        let certificate = json_lines(&output.stdout)[0]["certificate"].as_str().unwrap().to_owned();
+        let shown = &station.json(0, &["certificate", "show", &certificate])[0]["document"]["facts"];
+        assert_eq!(shown["io"]["engine"], "pread/pwrite");
+    }
+}
+
 #[test]
 fn every_scheme_of_the_catalogue_ends_with_its_last_pass() {
     let station = Station::new();

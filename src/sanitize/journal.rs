@@ -6,6 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -112,14 +113,7 @@ impl Journal {
         let folder = path.parent().unwrap_or(Path::new("."));
         let aside = folder.join("corrupt");
         fs::create_dir_all(&aside).and_then(|()| sync_folder(folder)).map_err(io("creating journal/corrupt"))?;
-        let kept = aside.join(path.file_name().unwrap_or_default());
-        let keep = || {
-            let mut copy = File::create(&kept)?;
-            copy.write_all(&text)?;
-            copy.sync_all()?;
-            sync_folder(&aside)
-        };
-        keep().map_err(io("keeping it aside"))?;
+        keep_aside(&aside, path, &text).and_then(|()| sync_folder(&aside)).map_err(io("keeping it aside"))?;
         let mut parsed = Parsed::default();
         // Where the damage begins is all that is asked.
         let _ = parse_into(&mut parsed, path, &text);
@@ -146,6 +140,21 @@ impl Journal {
     pub fn peek(path: &Path) -> Result<Vec<JournalEntry>, JournalError> {
         let text = fs::read(path).map_err(io_error(path, "reading it"))?;
         parse(path, &text).map(|parsed| parsed.entries)
+    }
+
+    /// What stands in a journal before its first damage, without locking it.
+    pub fn peek_sound(path: &Path) -> Result<Vec<JournalEntry>, JournalError> {
+        let text = fs::read(path).map_err(io_error(path, "reading it"))?;
+        let mut parsed = Parsed::default();
+        // Where the damage begins is all that is asked.
+        let _ = parse_into(&mut parsed, path, &text);
+        Ok(parsed.entries)
+    }
+
+    /// Whether a run has a journal, closed or not.
+    pub fn exists(folder: &Path, run_id: &str) -> bool {
+        let name = file_name(run_id);
+        folder.join(&name).exists() || folder.join("closed").join(&name).exists()
     }
 
     /// Whether another process holds this journal's lock now.
@@ -198,10 +207,16 @@ impl Journal {
         let closed = folder.join("closed");
         fs::create_dir_all(&closed).map_err(io("creating journal/closed"))?;
         let target = closed.join(self.path.file_name().unwrap_or_default());
+        let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        match fs::rename(&self.path, &target) {
+            // It is closed already, and what lies there may be the only copy.
+            Err(error) if is_gone(&error) && target.exists() => {}
+            moved => moved.map_err(io("closing it"))?,
+        }
         // A cut can leave the journal under both names, and renaming a file to itself does nothing.
-        match fs::remove_file(&target) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io("closing it")(e)),
-            _ => fs::rename(&self.path, &target).map_err(io("closing it"))?,
+        match fs::remove_file(&self.path) {
+            Err(error) if !is_gone(&error) => return Err(io("closing it")(error)),
+            _ => {}
         }
         sync_folder(&closed).and_then(|()| sync_folder(&folder)).map_err(io("syncing its folder"))?;
         Ok(())
@@ -319,10 +334,39 @@ fn mark(chain: &[u8; 32]) -> String {
 /// Opens and locks a journal, and reads it.
 fn hold(path: &Path) -> Result<(Flock<File>, Vec<u8>), JournalError> {
     let file = OpenOptions::new().read(true).append(true).open(path).map_err(io_error(path, "opening it"))?;
-    let mut file = lock(path, file)?;
+    let mut file = lock_in_place(path, file)?;
     let mut text = Vec::new();
     file.read_to_end(&mut text).map_err(io_error(path, "reading it"))?;
     Ok((file, text))
+}
+
+/// Keeps the bytes of a journal under the next free name; where just these are kept already, that does.
+fn keep_aside(folder: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
+    let run = path.file_stem().unwrap_or_default().to_string_lossy();
+    let mut kept = folder.join(file_name(&run));
+    let mut copies = 1;
+    loop {
+        match OpenOptions::new().write(true).create_new(true).open(&kept) {
+            Ok(mut copy) => return copy.write_all(text).and_then(|()| copy.sync_all()),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Err(_) if fs::read(&kept)? == text => return File::open(&kept)?.sync_all(),
+            Err(_) => {}
+        }
+        copies += 1;
+        kept = folder.join(file_name(&format!("{run}.{copies}")));
+    }
+}
+
+/// Whoever held an open journal until now may have closed its run: then it lies in `closed/`.
+fn lock_in_place(path: &Path, file: File) -> Result<Flock<File>, JournalError> {
+    let file = lock(path, file)?;
+    let place = |found: fs::Metadata| (found.dev(), found.ino());
+    let own = file.metadata().map(place).map_err(io_error(path, "opening it"))?;
+    if fs::metadata(path).is_ok_and(|there| place(there) == own) {
+        return Ok(file);
+    }
+    let why = io::Error::new(io::ErrorKind::NotFound, "another lastwrite has closed this run meanwhile");
+    Err(io_error(path, "opening it")(why))
 }
 
 fn lock(path: &Path, file: File) -> Result<Flock<File>, JournalError> {
@@ -341,151 +385,5 @@ fn io_error<'a>(path: &'a Path, doing: &'static str) -> impl Fn(io::Error) -> Jo
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::firmware::Note;
-    use super::super::record::Failure;
-    use super::super::rung::RungEnd;
-    use super::super::samples::*;
-    use super::super::state::RunState;
-    use super::*;
-    use crate::overwrite::Ledger;
-    use crate::policy::VerificationLevel;
-
-    fn written() -> (tempfile::TempDir, PathBuf, Vec<JournalEntry>) {
-        let folder = tempfile::tempdir().unwrap();
-        let plan = plan(&[0], VerificationLevel::Full);
-        let entries = journal(&plan, |_| Ledger::default());
-        let mut journal = Journal::create(folder.path(), &plan.run_id).unwrap();
-        entries.iter().for_each(|entry| journal.append(entry).unwrap());
-        let path = journal.path().to_owned();
-        (folder, path, entries)
-    }
-
-    #[test]
-    fn what_was_appended_is_read_back() {
-        let (_folder, path, entries) = written();
-        assert_eq!(Journal::open(&path).unwrap().1, entries);
-    }
-
-    #[test]
-    fn a_cut_at_every_byte_loses_only_what_was_not_acknowledged() {
-        let (_folder, path, entries) = written();
-        let text = fs::read(&path).unwrap();
-        for cut in (0..text.len()).step_by(11) {
-            fs::write(&path, &text[..cut]).unwrap();
-            let whole_lines = text[..cut].iter().filter(|b| **b == b'\n').count();
-            let (mut journal, read) = Journal::open(&path).unwrap();
-            assert_eq!(read, entries[..whole_lines], "cut at {cut}");
-            // Going on after the cut gives a sound journal again.
-            if let Some(next) = entries.get(whole_lines) {
-                journal.append(next).unwrap();
-            }
-            drop(journal);
-            assert_eq!(Journal::peek(&path).unwrap().len(), (whole_lines + 1).min(entries.len()));
-        }
-    }
-
-    #[test]
-    fn a_flipped_byte_before_the_end_is_corruption() {
-        let (_folder, path, _) = written();
-        let text = fs::read(&path).unwrap();
-        let last_line = text[..text.len() - 1].iter().rposition(|b| *b == b'\n').unwrap();
-        for place in (0..last_line).step_by(7) {
-            let mut bad = text.clone();
-            bad[place] ^= 0x01;
-            fs::write(&path, &bad).unwrap();
-            assert!(matches!(Journal::open(&path), Err(JournalError::Corrupt { .. })), "flip at {place}");
-        }
-    }
-
-    #[test]
-    fn a_whole_last_line_that_cannot_be_understood_is_not_thrown_away() {
-        let (_folder, path, _) = written();
-        let (journal, _) = Journal::open(&path).unwrap();
-        let json = br#"{"entry":"of a newer version"}"#;
-        let mut text = fs::read(&path).unwrap();
-        text.extend_from_slice(format!("{} ", mark(&link(&journal.chain, json))).as_bytes());
-        text.extend_from_slice(json);
-        text.push(b'\n');
-        drop(journal);
-        fs::write(&path, &text).unwrap();
-        assert!(matches!(Journal::open(&path), Err(JournalError::Corrupt { .. })));
-        assert_eq!(fs::read(&path).unwrap(), text);
-    }
-
-    /// The task gave a silent drive up; its thread wakes after that. Two ends could not be folded.
-    #[test]
-    fn what_a_thread_notes_after_its_technique_has_ended_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let plan = plan(&[0], VerificationLevel::Full);
-        let mut journal = Journal::create(folder.path(), &plan.run_id).unwrap();
-        let path = journal.path().to_owned();
-        let note = |rung| {
-            let note = Note::CleanedUp { what: "x".into() };
-            JournalEntry::DriveNoted { rung, note, exchanges: Vec::new(), at: at(2) }
-        };
-        let ended = |rung| {
-            let failure = Failure { code: "stalled".into(), message: "m".into(), advice: "a".into() };
-            JournalEntry::DriveEnded { rung, end: RungEnd::Failed { failure }, exchanges: Vec::new(), at: at(3) }
-        };
-        for entry in [opened(&plan), intended(), note(0), ended(0)] {
-            journal.append(&entry).unwrap();
-        }
-        for _ in 0..2 {
-            for late in [note(0), ended(0)] {
-                assert!(matches!(journal.append(&late), Err(JournalError::Over { .. })), "{late:?}");
-            }
-            drop(journal);
-            let (again, entries) = Journal::open(&path).unwrap();
-            assert!(entries.len() == 4 && RunState::fold(&entries).is_ok());
-            journal = again;
-        }
-        // The next technique has notes of its own.
-        journal.append(&note(1)).unwrap();
-    }
-
-    /// What half a line and an undo that fails leave behind is not known: an entry behind it would be lost with it.
-    #[test]
-    fn nothing_follows_an_append_that_could_not_be_undone() {
-        let (_folder, path, entries) = written();
-        let before = fs::read(&path).unwrap();
-        let (mut journal, _) = Journal::open(&path).unwrap();
-        // Can neither be written nor cut.
-        let writable = std::mem::replace(&mut *journal.file, File::open(&path).unwrap());
-        let next = entries.last().unwrap();
-        assert!(matches!(journal.append(next), Err(JournalError::Io { doing: "appending to it", .. })));
-        *journal.file = writable;
-        assert!(matches!(journal.append(next), Err(JournalError::Unusable { .. })));
-        assert_eq!(fs::read(&path).unwrap(), before);
-        drop(journal);
-        // Opened anew, it is known again what stands in it.
-        Journal::open(&path).unwrap().0.append(next).unwrap();
-    }
-
-    #[test]
-    fn a_removed_journal_is_gone_and_only_once() {
-        let (folder, path, _) = written();
-        let (journal, _) = Journal::open(&path).unwrap();
-        journal.remove().unwrap();
-        assert!(unfinished(folder.path()).unwrap().is_empty());
-        assert!(matches!(journal.remove(), Err(JournalError::Io { doing: "removing it", .. })));
-    }
-
-    #[test]
-    fn two_cannot_work_on_one_run() {
-        let (_folder, path, _) = written();
-        let (held, _) = Journal::open(&path).unwrap();
-        assert!(matches!(Journal::open(&path), Err(JournalError::Busy { .. })));
-        assert!(Journal::is_busy(&path));
-        drop(held);
-        assert!(!Journal::is_busy(&path));
-    }
-
-    #[test]
-    fn closed_journals_are_out_of_the_way() {
-        let (folder, path, _) = written();
-        Journal::open(&path).unwrap().0.close().unwrap();
-        assert!(unfinished(folder.path()).unwrap().is_empty());
-        assert!(folder.path().join("closed").join(path.file_name().unwrap()).exists());
-    }
-}
+#[path = "journal_tests.rs"]
+mod tests;

@@ -2,21 +2,24 @@
 //! open, that it is the station's own.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use chrono::{DateTime, Utc};
 
+use super::earlier::identity_in;
+use super::evidence::{FAILED, INTENDED, PASSED};
 use super::folder::Station;
 use super::prepare::{Preparation, Refused};
+use crate::custody::Log;
 use crate::device::{self, ResolveError, Roots};
 use crate::media::{Identity, Medium};
-use crate::sanitize::journal::{self, Journal};
-use crate::sanitize::state::RunState;
+use crate::sanitize::journal::{self, Journal, JournalError};
+use crate::sanitize::state::{Incoherent, RunState};
 
-/// Unfinished runs with their media. A journal that cannot be read stands in nobody's way here;
-/// `resume` shows it.
+/// Unfinished runs with their media, also those whose journals are damaged: what is begun on a medium before they are
+/// given up would end before they do, and be told as undone by them.
 #[derive(Default)]
 pub(super) struct OpenRuns(Vec<OpenRun>);
 
@@ -30,19 +33,10 @@ struct OpenRun {
 
 impl OpenRuns {
     /// Those of a station, but for `own` ones.
-    pub fn of(station: &Station, own: &[String]) -> OpenRuns {
-        let mut found = Vec::new();
-        for path in journal::unfinished(&station.journals()).unwrap_or_default() {
-            let Ok(entries) = Journal::peek(&path) else { continue };
-            if let Ok(Some(state)) = RunState::fold(&entries)
-                && !own.contains(&state.plan.run_id)
-            {
-                let (percent, busy) = (state.fraction() * 100.0, Journal::is_busy(&path));
-                let (identities, run_id, file_born) = (state.identities(), state.plan.run_id, state.plan.file_born);
-                found.push(OpenRun { identities, file_born, run_id, percent, busy });
-            }
-        }
-        OpenRuns(found)
+    pub fn of(station: &Station, log: &Log, own: &[String]) -> OpenRuns {
+        let journals = journal::unfinished(&station.journals()).unwrap_or_default();
+        let open = journals.iter().filter_map(|path| OpenRun::of(path, log));
+        OpenRuns(open.filter(|run| !own.contains(&run.run_id)).collect())
     }
 
     /// Why nothing may begin on a medium. A run is known by its medium's identity, which twins share.
@@ -62,6 +56,42 @@ impl OpenRuns {
         let path = medium.path.clone();
         let twins = alike.into_iter().map(|other| other.path).filter(|other| *other != path).collect();
         Some(Refused::Unfinished { path, run_id: run_id.clone(), percent: *percent, busy: *busy, twins })
+    }
+}
+
+impl OpenRun {
+    /// `None`: it has ended since it was listed, or had not begun.
+    fn of(path: &Path, log: &Log) -> Option<OpenRun> {
+        match sound_state(path) {
+            Ok(Some(state)) => {
+                let (percent, busy) = (state.fraction() * 100.0, Journal::is_busy(path));
+                let (identities, run_id, file_born) = (state.identities(), state.plan.run_id, state.plan.file_born);
+                Some(OpenRun { identities, file_born, run_id, percent, busy })
+            }
+            Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
+            Ok(None) | Err(_) => OpenRun::logged(path, log),
+        }
+    }
+
+    /// Of a run whose journal says nothing any more, by its intent in the custody log.
+    fn logged(path: &Path, log: &Log) -> Option<OpenRun> {
+        let run_id = path.file_stem()?.to_str()?.to_owned();
+        let logged = log.find_run(&run_id).ok()?;
+        let has = |typ: &str| logged.iter().find(|logged| logged.entry.typ == typ);
+        let intent = has(INTENDED).filter(|_| has(PASSED).or(has(FAILED)).is_none())?;
+        let identities = vec![identity_in(&intent.entry)?];
+        Some(OpenRun { identities, file_born: None, run_id, percent: 0.0, busy: Journal::is_busy(path) })
+    }
+}
+
+/// What a journal says before its damage, where it has any; its first line holds the plan.
+fn sound_state(path: &Path) -> Result<Option<RunState>, JournalError> {
+    let mut entries = Journal::peek_sound(path)?;
+    loop {
+        match RunState::fold(&entries) {
+            Ok(state) => return Ok(state),
+            Err(Incoherent { number, .. }) => entries.truncate(number.saturating_sub(1)),
+        }
     }
 }
 

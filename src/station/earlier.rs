@@ -54,7 +54,7 @@ fn runs_on(log: &Log, medium: &Medium) -> Result<Vec<String>, LogError> {
     Ok(found.iter().filter_map(|entry| entry.run_id().map(str::to_owned)).collect())
 }
 
-fn identity_in(entry: &Entry) -> Option<Identity> {
+pub(super) fn identity_in(entry: &Entry) -> Option<Identity> {
     serde_json::from_value(entry.data.get("medium")?.clone()).ok()
 }
 

@@ -15,6 +15,8 @@ mod folder;
 #[cfg(feature = "erase")]
 mod hidden;
 #[cfg(feature = "erase")]
+mod leaving;
+#[cfg(feature = "erase")]
 mod locked;
 mod lottery;
 #[cfg(feature = "erase")]

@@ -202,7 +202,8 @@ pub fn prepare(
 ) -> Result<Vec<Result<Preparation, Refused>>, StationError> {
     // A log that cannot be read cannot take the intent either: nothing may begin.
     let log = station.map(Station::log).transpose()?;
-    let open_runs = station.map(|station| OpenRuns::of(station, &[])).unwrap_or_default();
+    let open_runs = station.zip(log.as_ref()).map(|(station, log)| OpenRuns::of(station, log, &[]));
+    let open_runs = open_runs.unwrap_or_default();
     let targets: Vec<&PathBuf> = orders.iter().map(|order| &order.target).collect();
     // One look at the host for all of them: it reads every drive there is.
     let media = device::resolve_all(roots, &targets, wish.targets)

@@ -16,6 +16,7 @@ use super::conflicts::OpenRuns;
 use super::earlier::earlier_attempts;
 use super::evidence::{self, Attempt};
 use super::folder::{Station, StationError};
+use super::leaving::{self, Left, Storing};
 use super::prepare::{Refused, with_sizes};
 use super::program::tool_facts;
 use super::result::{Outcome, TargetResult, blank, cut_result, result_of_resume, result_of_start};
@@ -135,9 +136,10 @@ pub fn execute(
         out: how.out.clone(),
         bench,
         held: Arc::default(),
+        storing: Arc::default(),
         watch: audience.watch,
     };
-    let left: Vec<TargetResult> = runs.iter().map(|run| left_at_once(Named::of(run))).collect();
+    let left: Vec<Left> = runs.iter().map(left_at_once).collect();
     let results = RefCell::new(left.iter().map(|_| None).collect::<Vec<Option<TargetResult>>>());
     let end = |index: usize, result: TargetResult| {
         (audience.ended)(index, &result);
@@ -156,10 +158,12 @@ pub fn execute(
     // A thread that a hung medium holds must not hold the program.
     runtime.shutdown_background();
     signals?;
+    let mut stored = desk.storing.leave(leaving::PATIENCE);
     let ended = results.into_inner().into_iter().zip(left).enumerate();
     Ok(ended
         .map(|(index, (result, left))| {
             result.unwrap_or_else(|| {
+                let left = left.told(&mut stored, &station.journals());
                 (audience.ended)(index, &left);
                 left
             })
@@ -209,6 +213,7 @@ pub(super) struct Desk<'a> {
     pub(super) bench: Bench,
     /// Media that wait to be judged.
     held: Arc<Mutex<Vec<Waiting>>>,
+    storing: Arc<Storing>,
     pub(super) watch: &'a dyn Fn(Event),
 }
 
@@ -404,9 +409,12 @@ impl Desk<'_> {
     async fn store(&self, run: Run<Sealed>, attempt: Attempt) -> Result<TargetResult, Cut> {
         self.fit(run.plan(), run.signed_at()).await?.map_err(Cut::Unsigned)?;
         let (station, log, key, out) = (self.station.clone(), self.log.clone(), self.key.clone(), self.out.clone());
-        let operator = self.operator.clone();
+        let (operator, storing, plan) = (self.operator.clone(), self.storing.clone(), run.plan().clone());
         let run = (run, attempt);
-        self.on_files(move || evidence::store(&station, &log, &key, operator.as_ref(), out.as_deref(), run)).await?
+        let store = move || evidence::store(&station, &log, &key, operator.as_ref(), out.as_deref(), run);
+        self.on_files(move || storing.carry_out(&plan.run_id, || store().unwrap_or_else(|cut| cut_result(&plan, cut))))
+            .await?
+            .ok_or(Cut::Stopped(Stopped::Asked))
     }
 
     async fn on_files<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> Result<T, Cut> {
@@ -431,7 +439,7 @@ fn judge(waiting: &Mutex<Vec<Waiting>>, roots: &Roots, (station, log): (&Station
         return;
     }
     // Another process may have had the media since the plans were made; now nobody can.
-    let open_runs = OpenRuns::of(station, own);
+    let open_runs = OpenRuns::of(station, log, own);
     let begin = |run: Run<Free>| {
         let plan = run.plan();
         let against = |medium| open_runs.against(roots, medium);
@@ -453,12 +461,11 @@ fn judge(waiting: &Mutex<Vec<Waiting>>, roots: &Roots, (station, log): (&Station
 }
 
 /// A run that had not ended when a second signal asked to leave at once.
-fn left_at_once(Named { plan, target }: Named) -> TargetResult {
-    TargetResult {
-        target,
-        message: "left at once, before it had stopped".to_owned(),
-        ..cut_result(&plan, Cut::Stopped(Stopped::Asked))
-    }
+fn left_at_once(run: &Ready) -> Left {
+    let Named { plan, target } = Named::of(run);
+    let message = "left at once, before it had stopped".to_owned();
+    let result = TargetResult { target, message, ..cut_result(&plan, Cut::Stopped(Stopped::Asked)) };
+    Left { fresh: matches!(run, Ready::Fresh { .. }), result }
 }
 
 /// Turns the first SIGINT, SIGTERM or SIGHUP into an orderly stop; is ready at the second. A SIGHUP

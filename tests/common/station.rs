@@ -43,6 +43,15 @@ impl Station {
         command
     }
 
+    /// The same, started by another program.
+    pub fn command_by(&self, starter: &[&str], args: &[&str]) -> Command {
+        let own = self.command(args);
+        let mut command = Command::new(starter[0]);
+        command.args(&starter[1..]).arg(own.get_program()).args(own.get_args()).stdin(Stdio::null());
+        command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command
+    }
+
     pub fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }
