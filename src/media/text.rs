@@ -1,11 +1,11 @@
 //! Paths as JSON has them: text. What is no UTF-8 is shown with marks in its place; nothing is opened by that.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serializer;
 
 /// A path.
-pub fn path<S: Serializer>(path: &PathBuf, serializer: S) -> Result<S::Ok, S::Error> {
+pub fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
 }
 
