@@ -105,6 +105,7 @@ mod tests {
             technique: None,
             certificate: None,
             failure_report: None,
+            trust_store: None,
             message: String::new(),
             advice: None,
         }
