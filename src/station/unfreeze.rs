@@ -89,7 +89,20 @@ fn in_the_way(roots: &Roots, journals: Option<&Path>, ours: &[String]) -> Option
         if !own && Journal::is_busy(&path) {
             return Some(format!("run {id} is in progress on this machine: wait until it has ended"));
         }
-        let state = Journal::peek(&path).ok().and_then(|entries| RunState::fold(&entries).ok().flatten());
+        // One that is gone by now is of a run that has ended.
+        if !path.exists() {
+            continue;
+        }
+        let folded = Journal::peek(&path).map_err(|error| error.to_string());
+        let state = match folded.and_then(|entries| RunState::fold(&entries).map_err(|error| error.to_string())) {
+            Ok(state) => state,
+            Err(why) => {
+                return Some(format!(
+                    "what the drive of run {id} does is not known, and it would lose its power: {why}. Give that run up \
+                     first (lastwrite resume --abandon {id} --reason WHY)"
+                ));
+            }
+        };
         if state.is_some_and(|state| state.may_be_erasing()) {
             return Some(format!(
                 "the drive of run {id} may be erasing by itself, and would lose its power: take that run up first"
@@ -290,6 +303,8 @@ mod tests {
         assert_eq!(look(&["0".repeat(32)]), None, "it is one of ours");
         drop(held);
         assert_eq!(look(&[]), None, "nobody works on it");
+        fs::write(journals.join(format!("{}.jsonl", "1".repeat(32))), "no journal\nat all\n").unwrap();
+        assert!(look(&[]).is_some_and(|why| why.contains("is not known")), "{:?}", look(&[]));
 
         process("9", &["/opt/lastwrite", "--json", "resume"]);
         assert!(look(&[]).is_some_and(|why| why.contains("process 9")));
