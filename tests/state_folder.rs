@@ -156,3 +156,20 @@ fn a_run_has_one_document_whatever_changed_before_its_evidence_was_complete() {
         station.ok(&["custody", "audit"]);
     }
 }
+
+/// As after a cut before it was closed, and a block that rotted since: the log knows how the run ended.
+#[test]
+fn a_damaged_journal_of_a_run_that_has_ended_stands_against_nothing() {
+    let station = Station::new();
+    let image = station.image("disk.img", 64 << 10);
+    let wipe = || station.json(0, &["wipe", text(&image), "--yes"]).remove(0);
+    let run_id = wipe()["run_id"].as_str().unwrap().to_owned();
+    let journal = station.state().join("journal");
+    let closed = std::fs::read_to_string(journal.join("closed").join(format!("{run_id}.jsonl"))).unwrap();
+    let mut lines: Vec<&str> = closed.lines().collect();
+    let last = lines.len() - 1;
+    lines[last] = "rotten";
+    lines.push("rotten too");
+    std::fs::write(journal.join(format!("{run_id}.jsonl")), lines.join("\n") + "\n").unwrap();
+    assert_eq!(wipe()["outcome"], "pass");
+}

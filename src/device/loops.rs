@@ -93,9 +93,9 @@ fn standing(
         None => unknown("the filesystem of its file does not answer"),
     };
     let below = by_name(roots, blocks, &written);
-    // A file in /dev/shm is none.
-    let is_file = roots.nodes == Nodes::Live && fs::metadata(&written.path).is_ok_and(|meta| meta.is_file());
-    let is_device = written.path.starts_with("/dev") && !is_file;
+    // A file in /dev/shm is none. Nothing else is asked: it may be what does not answer.
+    let is_file = || roots.nodes == Nodes::Live && fs::metadata(&written.path).is_ok_and(|meta| meta.is_file());
+    let is_device = written.path.starts_with("/dev") && !is_file();
     let lost = (is_device && below.is_none()).then(|| format!("{why}; {} is not in the list", written.path.display()));
     Standing { backing: Err(why), below, lost }
 }

@@ -205,6 +205,9 @@ impl Protection {
             Protection::CannotTell { .. } if self.is_lack_of_capacity() => {
                 "see to it that the kernel offers its capacity, as is said with that".to_owned()
             }
+            Protection::CannotTell { what } if what.contains("second path") => {
+                "let go of the other one, or pull one of both out and see which is gone".to_owned()
+            }
             Protection::CannotTell { what } if what.contains("run as root") => "run it as root".to_owned(),
             Protection::CannotTell { .. } => {
                 "see to it that this can be read (as root, with /proc and /sys mounted, on another port); what is not \

@@ -350,7 +350,7 @@ impl RunState {
             JournalEntry::Checkpoint { stage, watermark, ledger } => {
                 let state = self.stage_mut(stage)?;
                 // After a flush that failed only what was flushed before it is settled; what went wrong stays so.
-                if state.flush_error.is_none() {
+                if state.flush_error.is_none() || *watermark < state.watermark {
                     state.watermark = *watermark;
                 }
                 state.ledger.merge(ledger);

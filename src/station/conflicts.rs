@@ -12,7 +12,7 @@ use super::earlier::identity_in;
 use super::evidence::{FAILED, INTENDED, PASSED};
 use super::folder::Station;
 use super::prepare::{Preparation, Refused};
-use crate::custody::Log;
+use crate::custody::{Log, Logged};
 use crate::device::{self, ResolveError, Roots};
 use crate::media::{Identity, Medium};
 use crate::sanitize::journal::{self, Journal, JournalError};
@@ -63,6 +63,8 @@ impl OpenRun {
     /// `None`: it has ended since it was listed, or had not begun.
     fn of(path: &Path, log: &Log) -> Option<OpenRun> {
         match sound_state(path) {
+            // A damaged one does not say that it had ended; the log does.
+            Ok(Some(state)) if !is_whole(path) && has_ended(log, &state.plan.run_id) => None,
             Ok(Some(state)) => {
                 let (percent, busy) = (state.fraction() * 100.0, Journal::is_busy(path));
                 let (identities, run_id, file_born) = (state.identities(), state.plan.run_id, state.plan.file_born);
@@ -82,6 +84,15 @@ impl OpenRun {
         let identities = vec![identity_in(&intent.entry)?];
         Some(OpenRun { identities, file_born: None, run_id, percent: 0.0, busy: Journal::is_busy(path) })
     }
+}
+
+fn is_whole(path: &Path) -> bool {
+    Journal::peek(path).is_ok_and(|entries| RunState::fold(&entries).is_ok())
+}
+
+fn has_ended(log: &Log, run_id: &str) -> bool {
+    let is_outcome = |logged: &Logged| [PASSED, FAILED].contains(&logged.entry.typ.as_str());
+    log.find_run(run_id).is_ok_and(|logged| logged.iter().any(is_outcome))
 }
 
 /// What a journal says before its damage, where it has any; its first line holds the plan.

@@ -100,6 +100,10 @@ impl Host<'_> {
         let by_id = place.mount.and_then(|id| self.mount(|fields| fields[0] == id.to_string()));
         let Some(mount) = by_id.or_else(|| self.mount(|fields| fields[2] == format!("{}:{}", number.0, number.1)))
         else {
+            // As in a chroot, whose root is no mount.
+            if number.0 != 0 {
+                return self.of_device(number, depth + 1);
+            }
             return Durability::Unknown(format!("the mount of {} is not in the mount table", path.display()));
         };
         match mount.kind {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -17,6 +18,9 @@ struct Files {
 /// Copies the trust store and says where to, so that the evidence can be checked there. What stands there already and
 /// is not an older copy belongs to another station or to an auditor, and stays: then ours has its key in its name.
 pub(super) fn copy_trust(station: &Station, kid: &str, out: &Path) -> Result<PathBuf, StationError> {
+    // Runs that end together, on a stick where a new file is seen before it is whole.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let source = station.trust_path();
     let read = |path: &Path| std::fs::read(path).map_err(io_error(path, "reading it"));
     let bundle = bundle_beside(&source);

@@ -1,6 +1,7 @@
 //! A frozen drive and the machine it hangs on: whether the machine may be suspended to RAM for it, and that it
 //! is, once for all drives of a call, before anything else of the call begins.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::run::{Cut, Desk, Named, Ready};
 use crate::device::{NoSleep, Roots, Sleep, Slept};
 use crate::media::Medium;
 use crate::sanitize::event::Event;
-use crate::sanitize::journal::{self, Journal};
+use crate::sanitize::journal::{self, Journal, JournalError};
 use crate::sanitize::record::Frozen;
 use crate::sanitize::rung::Rung;
 use crate::sanitize::state::RunState;
@@ -89,11 +90,11 @@ fn in_the_way(roots: &Roots, journals: Option<&Path>, ours: &[String]) -> Option
         if !own && Journal::is_busy(&path) {
             return Some(format!("run {id} is in progress on this machine: wait until it has ended"));
         }
-        // One that is gone by now is of a run that has ended.
-        if !path.exists() {
-            continue;
-        }
-        let folded = Journal::peek(&path).map_err(|error| error.to_string());
+        let folded = match Journal::peek(&path) {
+            // It is of a run that has ended meanwhile.
+            Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => continue,
+            peeked => peeked.map_err(|error| error.to_string()),
+        };
         let state = match folded.and_then(|entries| RunState::fold(&entries).map_err(|error| error.to_string())) {
             Ok(state) => state,
             Err(why) => {

@@ -185,6 +185,8 @@ impl Search<'_> {
             "inst.stage2=",
             "inst.repo=",
         ];
+        // What a system in memory uses is no medium, and may bear the name of the one that it came from.
+        let on_medium = self.has_medium();
         for word in words {
             let Some((key, value)) = KEYS.iter().find_map(|key| Some((*key, word.strip_prefix(key)?))) else {
                 continue;
@@ -202,7 +204,7 @@ impl Search<'_> {
             };
             // Of several that answer to a name the one that is in use is known, and otherwise it may be any.
             let world = self.world;
-            let is_known = |node: &Node| self.found.contains_key(&node.name);
+            let is_known = |node: &Node| on_medium && self.found.contains_key(&node.name);
             let named = world.named(&value, is_known);
             if named.iter().any(|node| is_known(node)) {
                 continue;
@@ -341,12 +343,16 @@ fn words(line: &str) -> Vec<String> {
 
 /// The word by which a live system was copied into memory. What came over the network has no medium.
 pub(super) fn copied_by(words: &[String]) -> Option<&str> {
-    const NETWORK: [&str; 9] = [
+    const NETWORK: [&str; 13] = [
         "fetch=",
         "httpfs=",
         "ftpfs=",
         "netboot=",
         "nfsroot=",
+        "url=",
+        "archiso_nbd_srv=",
+        "root=live:ftp",
+        "root=live:tftp",
         "archiso_http_srv=",
         "archiso_nfs_srv=",
         "root=live:http",
