@@ -1,12 +1,14 @@
 //! What the machine can do at best, for scripts/bench: the same ring and the same cipher as the
 //! program's, driven by the barest loop. No faults, no journal, no evidence, one drive.
 //!
-//!   limit write-zero|write-random|verify-random DEVICE
+//!   limit read|write-zero|write-random|verify-random DEVICE [MIB DEPTH]
 //!
+//! DEPTH requests of MIB each in flight, 4 of 4 MiB unless told otherwise. `read` only reads, as fio does.
 //! Prints one line of JSON: bytes a second and CPU seconds a GiB of the loop alone. Writes on DEVICE
 //! and asks nothing; only the bench calls it, on loop devices of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::VecDeque;
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom};
 use std::os::fd::AsRawFd;
@@ -19,37 +21,42 @@ use lastwrite::sys::{Arena, Buffer, BufferRegistration, Moved, Ring, RingOptions
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
-const REQUEST: usize = 4 << 20;
-const DEPTH: usize = 4;
+/// Bytes, as in the program.
+const MOST_BUFFERS: usize = 20 << 20;
 
 fn main() {
     let mut args = std::env::args().skip(1);
     let (what, device) = (args.next().expect("what"), args.next().expect("a device"));
+    let mut number = |or: usize| args.next().map_or(or, |n| n.parse().expect("a number"));
+    let (request, depth) = (number(4) << 20, number(4));
     let (moved, random) = match what.as_str() {
+        "read" => (Moved::Read, false),
         "write-zero" => (Moved::Written, false),
         "write-random" => (Moved::Written, true),
         "verify-random" => (Moved::Read, true),
-        other => panic!("{other}: not one of write-zero, write-random, verify-random"),
+        other => panic!("{other}: not one of read, write-zero, write-random, verify-random"),
     };
     let mut file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_DIRECT).open(&device).expect("open");
     let size = file.seek(SeekFrom::End(0)).expect("size");
     let pattern = if random { Pattern::Random { key: StreamKey([7; 16]) } } else { Pattern::Byte { byte: 0 } };
     let pattern = pattern.compile();
-    let arena = Arena::new(REQUEST * DEPTH).expect("buffers");
+    // What came is compared while the next is read.
+    let spare = if moved == Moved::Read { (MOST_BUFFERS / request).saturating_sub(depth).min(depth) } else { 0 };
+    let arena = Arena::new(request * (depth + spare)).expect("buffers");
     let options = RingOptions { entries: 16, registration: BufferRegistration::Try, kernel_workers: 2 };
     let mut ring: Ring<u64> = Ring::new(&arena, options).expect("io_uring");
-    let constant = (!random).then(|| {
-        let mut block = arena.take(REQUEST).expect("a block");
+    let constant = (moved == Moved::Written && !random).then(|| {
+        let mut block = arena.take(request).expect("a block");
         pattern.fill(0, block.bytes_mut());
         Arc::new(block)
     });
 
     let (started, before) = (Instant::now(), cpu());
     let (mut next, mut wrong) = (0, 0);
-    let mut done = Vec::new();
+    let (mut done, mut waiting) = (Vec::new(), VecDeque::new());
     loop {
-        while next < size && ring.in_flight() < DEPTH {
-            let len = REQUEST.min((size - next) as usize);
+        while next < size && ring.in_flight() < depth && (constant.is_some() || arena.free() >= request) {
+            let len = request.min((size - next) as usize);
             let buffer = match &constant {
                 Some(block) => Buffer::Shared(Arc::clone(block)),
                 None => {
@@ -66,15 +73,21 @@ fn main() {
                 ring.submit().expect("submit");
             }
         }
-        if ring.in_flight() == 0 {
+        if ring.in_flight() == 0 && waiting.is_empty() {
             break;
         }
-        ring.wait(1, Duration::from_micros(200), Duration::from_secs(60)).expect("wait");
+        if waiting.is_empty() {
+            ring.wait(1, Duration::from_micros(200), Duration::from_secs(60)).expect("wait");
+        } else {
+            ring.submit().expect("submit");
+        }
         ring.reap(&mut done);
-        for completion in done.drain(..) {
+        waiting.extend(done.drain(..));
+        if let Some(completion) = waiting.pop_front() {
             let len = completion.result.expect("an answer");
-            assert_eq!(len, REQUEST.min((size - completion.keep) as usize), "a short answer");
+            assert_eq!(len, request.min((size - completion.keep) as usize), "a short answer");
             if moved == Moved::Read
+                && random
                 && pattern.first_mismatch(completion.keep, &completion.buffer.bytes()[..len]).is_some()
             {
                 wrong += 1;
