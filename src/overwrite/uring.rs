@@ -313,7 +313,8 @@ impl Worker {
     /// Some drives answer all at once what they were asked, and stand still until they are asked again: what was read
     /// is compared when the next reads are on their way, as far as there is memory.
     fn arrived(&mut self, done: &[Completion<Ticket>]) {
-        let mut asked = false;
+        // After an error the pass says itself where it goes on.
+        let failed = done.iter().any(|completion| completion.result.is_err());
         for Completion { keep: ticket, result, .. } in done {
             let Some(work) = self.works.get_mut(&ticket.work) else {
                 // The pass was given up long ago; now the memory is free again.
@@ -337,14 +338,9 @@ impl Worker {
                 Ok(moved) if self.shared.memory.is_for_one() => work.pace.moved(*moved, now),
                 _ => work.pace.disturbed(),
             }
-            if work.op == PassOp::Verify && result.is_ok() {
+            if work.op == PassOp::Verify && !failed {
                 self.feed(ticket.work);
-                asked = true;
             }
-        }
-        if asked {
-            // What fails here goes out with the next wait.
-            let _ = self.ring.submit();
         }
     }
 

@@ -43,7 +43,7 @@ fn main() {
     // What came is compared while the next is read.
     let spare = if moved == Moved::Read { (MOST_BUFFERS / request).saturating_sub(depth).min(depth) } else { 0 };
     let arena = Arena::new(request * (depth + spare)).expect("buffers");
-    let options = RingOptions { entries: 16, registration: BufferRegistration::Try, kernel_workers: 2 };
+    let options = RingOptions { entries: 16, registration: BufferRegistration::Try, kernel_workers: 1 };
     let mut ring: Ring<u64> = Ring::new(&arena, options).expect("io_uring");
     let constant = (moved == Moved::Written && !random).then(|| {
         let mut block = arena.take(request).expect("a block");
@@ -76,14 +76,9 @@ fn main() {
         if ring.in_flight() == 0 && waiting.is_empty() {
             break;
         }
-        if waiting.is_empty() {
-            ring.wait(1, Duration::from_micros(200), Duration::from_secs(60)).expect("wait");
-        } else {
-            ring.submit().expect("submit");
-        }
-        ring.reap(&mut done);
-        waiting.extend(done.drain(..));
+        // The next reads go out first.
         if let Some(completion) = waiting.pop_front() {
+            ring.submit().expect("submit");
             let len = completion.result.expect("an answer");
             assert_eq!(len, request.min((size - completion.keep) as usize), "a short answer");
             if moved == Moved::Read
@@ -92,7 +87,11 @@ fn main() {
             {
                 wrong += 1;
             }
+        } else {
+            ring.wait(1, Duration::from_micros(200), Duration::from_secs(60)).expect("wait");
         }
+        ring.reap(&mut done);
+        waiting.extend(done.drain(..));
     }
     if moved == Moved::Written {
         file.sync_data().expect("flush");

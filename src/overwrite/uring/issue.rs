@@ -66,8 +66,8 @@ pub(super) fn issue(shared: &Shared, ring: &mut Ring<Ticket>, work: &mut Work, w
     if work.suspect {
         memory.stick(held);
     }
-    if held > 0 && moved == Moved::Written {
-        // On its way while the next block is made. What fails here goes out with the next wait.
+    if held > 0 {
+        // On its way while the next block is made, or what came is compared. What fails here goes out with the next wait.
         let _ = ring.submit();
     }
     Issued::Yes
