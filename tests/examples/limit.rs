@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lastwrite::scheme::{Pattern, StreamKey};
-use lastwrite::sys::{Arena, Buffer, BufferRegistration, Moved, Ring, RingOptions};
+use lastwrite::sys::{Arena, Buffer, BufferRegistration, Completion, Moved, Ring, RingOptions};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
@@ -53,7 +53,7 @@ fn main() {
 
     let (started, before) = (Instant::now(), cpu());
     let (mut next, mut wrong) = (0, 0);
-    let (mut done, mut waiting) = (Vec::new(), VecDeque::new());
+    let (mut done, mut waiting) = (Vec::new(), VecDeque::<Completion<u64>>::new());
     loop {
         while next < size && ring.in_flight() < depth && (constant.is_some() || arena.free() >= request) {
             let len = request.min((size - next) as usize);
