@@ -86,8 +86,6 @@ pub struct Tuning {
     pub constant_request: usize,
     /// Requests in flight for one drive.
     pub depth: usize,
-    /// The same for a lone drive whose requests are of one piece (1 MiB): as many again wait to be compared.
-    pub pieces: usize,
     /// Completions to wait for at once ...
     pub batch: usize,
     /// ... and how long at most.
@@ -101,7 +99,6 @@ impl Default for Tuning {
             smallest_request: 256 << 10,
             constant_request: 4 << 20,
             depth: 4,
-            pieces: 8,
             batch: 4,
             batch_wait: Duration::from_micros(200),
         }

@@ -21,14 +21,6 @@ pub(super) struct Shape {
     pub depth: usize,
 }
 
-impl Shape {
-    /// As much in requests of one piece, at most `most` of them.
-    fn in_pieces(self, most: usize) -> Shape {
-        let request = self.request.min(ONE_PIECE);
-        Shape { request, depth: (self.request / request * self.depth).clamp(1, most.max(1)) }
-    }
-}
-
 /// The arena and who uses it.
 pub(super) struct Memory {
     pub arena: Arc<Arena>,
@@ -70,18 +62,14 @@ impl Memory {
     }
 
     /// The shape of one drive's requests that need memory of their own. `large`: whether a lone drive may
-    /// have requests of more than one piece, and fewer of them. Unregistered memory may be many segments, and is
-    /// better moved in one.
+    /// have requests of more than one piece. Unregistered memory may be many segments, and is better
+    /// moved in one.
     pub(super) fn shape(&self, large: bool) -> Shape {
         let taken = self.stuck.load(Ordering::Relaxed) + in_use(&self.constants());
         let free = self.arena.bytes().saturating_sub(taken);
         let jobs = self.jobs.load(Ordering::Relaxed);
-        let shape = shape(free, jobs, &self.tuning);
-        match jobs <= 1 {
-            true if large => shape,
-            true => shape.in_pieces(self.tuning.pieces),
-            false => shape.in_pieces(shape.depth),
-        }
+        let Shape { request, depth } = shape(free, jobs, &self.tuning);
+        Shape { request: if large && jobs <= 1 { request } else { request.min(ONE_PIECE) }, depth }
     }
 
     /// Whether one pass has all the memory.
@@ -169,19 +157,6 @@ mod tests {
             stalled += 1;
         }
         assert!(free >= GRANULE, "six drives hang and the seventh can still be written");
-    }
-
-    #[test]
-    fn a_lone_drive_has_room_for_small_requests_that_wait_to_be_compared() {
-        let memory = Memory::new(Arena::new(BUFFERS).unwrap(), Tuning::default());
-        memory.join();
-        assert_eq!(memory.shape(true), Shape { request: 4 << 20, depth: 4 });
-        let small = memory.shape(false);
-        assert_eq!(small, Shape { request: ONE_PIECE, depth: 8 });
-        assert!(2 * small.request * small.depth <= BUFFERS);
-        // Beside another one it has no more than its share.
-        memory.join();
-        assert!([true, false].into_iter().all(|large| memory.shape(large) == Shape { request: ONE_PIECE, depth: 4 }));
     }
 
     #[test]

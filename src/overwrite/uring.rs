@@ -5,8 +5,6 @@
 //! thread that submitted, and the stalled one must not use them up. The retired worker waits for the
 //! answers that are out; the buffers stay with its ring until then.
 
-mod issue;
-
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::RawFd;
@@ -16,15 +14,14 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use issue::{Issued, issue};
-
 use super::disk::Disk;
 use super::engine::{Shared, Slot};
 use super::job::{CANCEL_PATIENCE, PassEnd, Reporter, STALL_NOTICE};
 use super::pace::Pace;
 use super::pass::{FaultLimits, Pass, PassOp, Poll, Request};
 use super::plain;
-use crate::sys::{Completion, Presence, Ring, RingOptions, Run};
+use super::share::Shape;
+use crate::sys::{Buffer, Completion, Moved, Presence, Ring, RingOptions, Run};
 
 /// Starts a worker. `index` is its place among those that take new passes, `None` for one that is
 /// there for a single stalled drive.
@@ -103,7 +100,7 @@ impl Work {
             faults,
             reporter,
             constant: None,
-            pace: Pace::new(op),
+            pace: Pace::new(),
             flying: 0,
             held: 0,
             last_answer: Duration::ZERO,
@@ -214,8 +211,9 @@ impl Worker {
             }
             self.wait();
             self.ring.reap(&mut done);
-            self.arrived(&done);
-            done.drain(..).for_each(|completion| self.settle(completion));
+            for completion in done.drain(..) {
+                self.answered(completion);
+            }
         }
         // Whatever never came back stays with the ring, which leaks it.
         for (_, mut work) in self.works.drain() {
@@ -310,45 +308,38 @@ impl Worker {
         }
     }
 
-    /// Some drives answer all at once what they were asked, and stand still until they are asked again: what was read
-    /// is compared when the next reads are on their way, as far as there is memory.
-    fn arrived(&mut self, done: &[Completion<Ticket>]) {
-        // After an error the pass says itself where it goes on.
-        let failed = done.iter().any(|completion| completion.result.is_err());
-        for Completion { keep: ticket, result, .. } in done {
-            let Some(work) = self.works.get_mut(&ticket.work) else {
-                // The pass was given up long ago; now the memory is free again.
-                self.shared.memory.unstick(ticket.held);
-                continue;
-            };
-            let now = work.reporter.link.now();
-            work.flying -= 1;
-            work.held -= ticket.held;
-            let called_back = result.as_ref().is_err_and(|e| e.raw_os_error() == Some(libc::ECANCELED));
-            if work.suspect {
-                self.shared.memory.unstick(ticket.held);
-            }
-            if !called_back {
-                work.last_answer = now;
-                if std::mem::take(&mut work.suspect) {
-                    self.shared.memory.unstick(work.held);
-                }
-            }
-            match result {
-                Ok(moved) if self.shared.memory.is_for_one() => work.pace.moved(*moved, now),
-                _ => work.pace.disturbed(),
-            }
-            if work.op == PassOp::Verify && !failed {
-                self.feed(ticket.work);
+    fn answered(&mut self, done: Completion<Ticket>) {
+        let Completion { buffer, keep: ticket, result } = done;
+        let Some(work) = self.works.get_mut(&ticket.work) else {
+            // The pass was given up long ago; now the memory is free again.
+            return self.shared.memory.unstick(ticket.held);
+        };
+        let now = work.reporter.link.now();
+        work.flying -= 1;
+        work.held -= ticket.held;
+        let called_back = result.as_ref().is_err_and(|e| e.raw_os_error() == Some(libc::ECANCELED));
+        if work.suspect {
+            self.shared.memory.unstick(ticket.held);
+        }
+        if !called_back {
+            work.last_answer = now;
+            if std::mem::take(&mut work.suspect) {
+                self.shared.memory.unstick(work.held);
             }
         }
-    }
-
-    fn settle(&mut self, done: Completion<Ticket>) {
-        let Completion { buffer, keep: ticket, result } = done;
+        match &result {
+            Ok(moved) if self.shared.memory.is_for_one() => work.pace.moved(*moved, now),
+            _ => work.pace.disturbed(),
+        }
         let id = ticket.work;
+        if work.op == PassOp::Verify && result.is_ok() {
+            // The drive reads on while this buffer is compared, as far as there is memory.
+            self.feed(id);
+            // What fails here goes out with the next wait.
+            let _ = self.ring.submit();
+        }
         let Some(work) = self.works.get_mut(&id) else { return };
-        work.pass.complete(ticket.request, result, buffer.bytes(), work.reporter.link.now());
+        work.pass.complete(ticket.request, result, buffer.bytes(), now);
         // Memory and descriptor first: what comes next may need the one or close the other.
         drop((buffer, ticket._disk));
         work.publish();
@@ -441,4 +432,66 @@ impl Worker {
             }
         }
     }
+}
+
+enum Issued {
+    Yes,
+    /// The drive has all its requests in flight.
+    Enough,
+    /// No memory or no room in the ring now.
+    Later,
+}
+
+fn issue(shared: &Shared, ring: &mut Ring<Ticket>, work: &mut Work, wanted: u64) -> Issued {
+    let memory = &shared.memory;
+    if let (Some(byte), None) = (work.pass.constant_write(), &work.constant) {
+        work.constant = memory.constant(byte);
+    }
+    let Shape { request: most, depth } = match &work.constant {
+        Some(block) => memory.constant_shape(block.len()),
+        None => memory.shape(ring.registered() && work.pace.is_large()),
+    };
+    if work.flying >= depth {
+        return Issued::Enough;
+    }
+    let mut buffer = match &work.constant {
+        Some(block) => Buffer::Shared(Arc::clone(block)),
+        None => match memory.arena.take(wanted.min(most as u64) as usize) {
+            Some(run) => Buffer::Own(run),
+            None => return Issued::Later,
+        },
+    };
+    let now = work.reporter.link.now();
+    let Some(request) = work.pass.take(most.min(buffer.bytes().len()), now) else { return Issued::Later };
+    let held = match &mut buffer {
+        Buffer::Own(run) => {
+            work.pass.prepare(&request, run.bytes_mut());
+            run.len()
+        }
+        Buffer::Shared(_) => 0,
+    };
+    let moved = match work.op {
+        PassOp::Write => Moved::Written,
+        PassOp::Verify => Moved::Read,
+    };
+    let (offset, len) = (request.offset(), request.len());
+    let ticket = Ticket { work: work.id, request, held, _disk: Arc::clone(&work.disk) };
+    if let Err((_, ticket)) = ring.push(moved, work.fd, offset, len, buffer, ticket) {
+        let called_back = io::Error::from_raw_os_error(libc::ECANCELED);
+        work.pass.complete(ticket.request, Err(called_back), &[], now);
+        return Issued::Later;
+    }
+    if work.flying == 0 && !work.suspect {
+        work.last_answer = now;
+    }
+    work.flying += 1;
+    work.held += held;
+    if work.suspect {
+        memory.stick(held);
+    }
+    if held > 0 && moved == Moved::Written {
+        // On its way while the next block is made. What fails here goes out with the next wait.
+        let _ = ring.submit();
+    }
+    Issued::Yes
 }
