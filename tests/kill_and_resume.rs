@@ -390,3 +390,39 @@ fn a_run_whose_journal_rots_can_be_given_up() {
         station.ok(&["certificate", "verify", certificate.as_str().unwrap()]);
     }
 }
+
+/// Killed between the log's outcome and the closing of its journal, which rots then: nothing is left to report.
+#[test]
+fn a_rotten_journal_of_a_run_that_had_ended_is_put_aside() {
+    // A line in the middle; the plan itself; the result, which nothing follows.
+    for damaged in [2, 0, usize::MAX] {
+        let station = Station::new();
+        let image = station.image("disk.img", 1 << 20);
+        let certificate = station.json(0, &["wipe", text(&image), "--yes"])[0]["certificate"].clone();
+        let closed = station.files("journal/closed").remove(0);
+        let run = closed.file_stem().unwrap().to_str().unwrap().to_owned();
+        let journal = station.state().join(format!("journal/{run}.jsonl"));
+        let mut bytes = std::fs::read(&closed).unwrap();
+        std::fs::rename(&closed, &journal).unwrap();
+        let starts: Vec<usize> = (0..bytes.len()).filter(|at| *at == 0 || bytes[at - 1] == b'\n').collect();
+        bytes[starts[damaged.min(starts.len() - 1)] + 20] ^= 1;
+        std::fs::write(&journal, &bytes).unwrap();
+
+        // The medium is in use again.
+        let content = marked(1 << 20);
+        std::fs::write(&image, &content).unwrap();
+        station.expect(5, &["resume", &run]);
+        assert!(std::fs::read(&image).unwrap() == content, "nothing was written");
+        let told = &station.json(0, &["resume", "--abandon", &run, "--reason", "rotten"])[0];
+        assert_eq!(told["outcome"], "abandoned", "{told}");
+        assert!(told["message"].as_str().unwrap().contains("had ended before"), "{told}");
+        assert!(station.files("journal").is_empty());
+        assert_eq!(std::fs::read(station.state().join(format!("journal/corrupt/{run}.jsonl"))).unwrap(), bytes);
+        assert_eq!(station.files("journal/corrupt").len(), 1);
+        assert!(station.files("failures").is_empty());
+        station.ok(&["certificate", "verify", certificate.as_str().unwrap()]);
+        let audit = station.ok(&["custody", "audit"]);
+        assert!(!audit.contains("no_outcome") && !audit.contains("several_outcomes"), "{audit}");
+        station.json(0, &["wipe", text(&image), "--yes"]);
+    }
+}

@@ -95,7 +95,7 @@ impl Journal {
     /// durable.
     pub fn open(path: &Path) -> Result<(Journal, Vec<JournalEntry>), JournalError> {
         let (file, text) = hold(path)?;
-        let parsed = parse(path, &text)?;
+        let parsed = parse_whole(path, &text)?;
         // Whoever wrote the last line may have been killed before it was synced.
         let torn = parsed.end().0 < text.len();
         let doing = if torn { "dropping its torn end" } else { "syncing what it says" };
@@ -111,7 +111,7 @@ impl Journal {
         let io = |doing| io_error(path, doing);
         let (file, text) = hold(path)?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        let aside = folder.join("corrupt");
+        let aside = folder.join(ASIDE);
         fs::create_dir_all(&aside).and_then(|()| sync_folder(folder)).map_err(io("creating journal/corrupt"))?;
         keep_aside(&aside, path, &text).and_then(|()| sync_folder(&aside)).map_err(io("keeping it aside"))?;
         let mut parsed = Parsed::default();
@@ -139,7 +139,7 @@ impl Journal {
     /// Reads a journal without locking it. `Busy` is never returned.
     pub fn peek(path: &Path) -> Result<Vec<JournalEntry>, JournalError> {
         let text = fs::read(path).map_err(io_error(path, "reading it"))?;
-        parse(path, &text).map(|parsed| parsed.entries)
+        parse_whole(path, &text).map(|parsed| parsed.entries)
     }
 
     /// What stands in a journal before its first damage, without locking it.
@@ -232,6 +232,11 @@ impl Journal {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// The run's id, by the file's name.
+    pub fn run_id(&self) -> String {
+        self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
 }
 
 /// The journals of unfinished runs, oldest name first.
@@ -256,6 +261,9 @@ fn ends(entry: &JournalEntry) -> Option<u32> {
     }
 }
 
+/// Where damaged journals are kept, in the journal folder.
+const ASIDE: &str = "corrupt";
+
 fn file_name(run_id: &str) -> String {
     format!("{run_id}.jsonl")
 }
@@ -273,9 +281,19 @@ impl Parsed {
     }
 }
 
-fn parse(path: &Path, text: &[u8]) -> Result<Parsed, JournalError> {
+/// All of a journal. What [`Journal::salvage`] leaves of a damaged one says less than was done, until the result of
+/// giving its run up is in it.
+fn parse_whole(path: &Path, text: &[u8]) -> Result<Parsed, JournalError> {
     let mut parsed = Parsed::default();
-    parse_into(&mut parsed, path, text).map(|()| parsed)
+    parse_into(&mut parsed, path, text)?;
+    let name = path.file_name().unwrap_or_default();
+    let is_remnant = path.parent().unwrap_or(Path::new(".")).join(ASIDE).join(name).exists();
+    if is_remnant && !matches!(parsed.entries.last(), Some(JournalEntry::Sealed { .. })) {
+        let line = parsed.entries.len() + 1;
+        let why = "it was damaged, and giving its run up did not come to an end".to_owned();
+        return Err(JournalError::Corrupt { path: path.to_owned(), line, why });
+    }
+    Ok(parsed)
 }
 
 fn parse_into(parsed: &mut Parsed, path: &Path, text: &[u8]) -> Result<(), JournalError> {
@@ -292,9 +310,9 @@ fn parse_into(parsed: &mut Parsed, path: &Path, text: &[u8]) -> Result<(), Journ
                 parsed.ends.push((start + line.len() + 1, chain));
                 rest = after;
             }
-            // Only what nothing follows can be the trace of a power cut; with a check sum that fits it
+            // Pages of the last write that never reached the disk read back as zeros; with a check sum that fits a line
             // is whole, and perhaps of a newer version.
-            Err(Bad::Sum(_)) if after.is_empty() => return Ok(()),
+            Err(Bad::Sum(_)) if after.is_empty() && line.contains(&0) => return Ok(()),
             Err(Bad::Sum(why) | Bad::Entry(why)) => {
                 let line = parsed.entries.len() + 1;
                 return Err(JournalError::Corrupt { path: path.to_owned(), line, why });
@@ -349,7 +367,8 @@ fn keep_aside(folder: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
         match OpenOptions::new().write(true).create_new(true).open(&kept) {
             Ok(mut copy) => return copy.write_all(text).and_then(|()| copy.sync_all()),
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            Err(_) if fs::read(&kept)? == text => return File::open(&kept)?.sync_all(),
+            // Also what was cut off by an attempt that did not come to an end.
+            Err(_) if fs::read(&kept)?.starts_with(text) => return File::open(&kept)?.sync_all(),
             Err(_) => {}
         }
         copies += 1;

@@ -6,6 +6,7 @@ use crate::sanitize::record::Failure;
 use crate::sanitize::rung::RungEnd;
 use crate::sanitize::samples::*;
 use crate::sanitize::state::RunState;
+use crate::sanitize::verdict::judge;
 
 fn written() -> (tempfile::TempDir, PathBuf, Vec<JournalEntry>) {
     let folder = tempfile::tempdir().unwrap();
@@ -52,6 +53,49 @@ fn a_flipped_byte_before_the_end_is_corruption() {
         fs::write(&path, &bad).unwrap();
         assert!(matches!(Journal::open(&path), Err(JournalError::Corrupt { .. })), "flip at {place}");
     }
+}
+
+#[test]
+fn a_last_line_that_rots_is_no_torn_end() {
+    let (_folder, path, entries) = written();
+    let text = fs::read(&path).unwrap();
+    let last = text[..text.len() - 1].iter().rposition(|b| *b == b'\n').unwrap() + 1;
+    let mut bad = text.clone();
+    bad[last + 20] ^= 0x01;
+    fs::write(&path, &bad).unwrap();
+    assert!(matches!(Journal::open(&path), Err(JournalError::Corrupt { line, .. }) if line == entries.len()));
+    assert_eq!(fs::read(&path).unwrap(), bad, "nothing is cut off");
+    // Zeros are what a page reads as that never reached the disk.
+    bad[last + 20] = 0;
+    fs::write(&path, &bad).unwrap();
+    assert_eq!(Journal::open(&path).unwrap().1, entries[..entries.len() - 1]);
+}
+
+/// What is left of a damaged journal says less than was done: nobody goes on from there.
+#[test]
+fn what_is_left_of_a_damaged_journal_is_damaged_until_its_run_was_given_up() {
+    let (folder, path, entries) = written();
+    let mut text = fs::read(&path).unwrap();
+    let second = text.iter().position(|b| *b == b'\n').unwrap() + 1;
+    text[second + 20] ^= 0x01;
+    fs::write(&path, &text).unwrap();
+    for _ in 0..2 {
+        let (journal, left) = Journal::salvage(&path, |_| true).unwrap();
+        assert_eq!(left, entries[..1]);
+        drop(journal);
+        assert!(matches!(Journal::open(&path), Err(JournalError::Corrupt { .. })));
+        assert!(matches!(Journal::peek(&path), Err(JournalError::Corrupt { .. })));
+        assert_eq!(Journal::peek_sound(&path).unwrap(), left);
+    }
+    let aside = folder.path().join("corrupt");
+    assert_eq!(fs::read_dir(&aside).unwrap().count(), 1);
+    assert_eq!(fs::read(aside.join(path.file_name().unwrap())).unwrap(), text);
+    let (mut journal, _) = Journal::salvage(&path, |_| true).unwrap();
+    let state = RunState::fold(&entries).unwrap().unwrap();
+    let (facts, failure) = judge(&state, None, tool(), clock(), at(9)).unwrap();
+    journal.append(&JournalEntry::Sealed { facts: Box::new(facts), failure, signed_at: at(9) }).unwrap();
+    drop(journal);
+    assert_eq!(Journal::open(&path).unwrap().1.len(), 2);
 }
 
 #[test]

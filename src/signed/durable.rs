@@ -111,6 +111,13 @@ pub fn remove_drafts(path: &Path) {
     }
 }
 
+/// Makes a folder and what is missing above it, durably.
+pub fn make_folder(folder: &Path) -> Result<(), DurableError> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists()).collect();
+    fs::create_dir_all(folder).map_err(failed("creating folder", folder))?;
+    missing.into_iter().try_for_each(|made| sync_folder(&folder_of(made)))
+}
+
 /// Makes the names in a folder durable.
 pub fn sync_folder(folder: &Path) -> Result<(), DurableError> {
     File::open(folder).and_then(|f| f.sync_all()).map_err(failed("syncing folder", folder))

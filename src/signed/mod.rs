@@ -36,7 +36,7 @@ pub use countersign::{COUNTERSIGNATURE_TYP, CountersignError, countersign, read_
 pub use delegation::{
     DELEGATION_TYP, Delegation, REVOCATION_LIST_TYP, Reason, Revocation, RevocationList, StatementError,
 };
-pub use durable::{DurableError, Part, atomic_write, hold_folder, remove_drafts, sync_folder, write_new};
+pub use durable::{DurableError, Part, atomic_write, hold_folder, make_folder, remove_drafts, sync_folder, write_new};
 pub use evidence::{EvidenceKind, Existed, TimeEvidence, sha256};
 pub use header::{Algorithm, Header, HeaderError, Role};
 pub use json::{JsonError, parse_exact as parse_json_exact, parse_strict as parse_json_strict};

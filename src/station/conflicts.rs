@@ -79,8 +79,10 @@ impl OpenRun {
     fn logged(path: &Path, log: &Log) -> Option<OpenRun> {
         let run_id = path.file_stem()?.to_str()?.to_owned();
         let logged = log.find_run(&run_id).ok()?;
-        let has = |typ: &str| logged.iter().find(|logged| logged.entry.typ == typ);
-        let intent = has(INTENDED).filter(|_| has(PASSED).or(has(FAILED)).is_none())?;
+        let intent = logged.iter().find(|logged| logged.entry.typ == INTENDED)?;
+        if logged.iter().any(is_outcome) {
+            return None;
+        }
         let identities = vec![identity_in(&intent.entry)?];
         Some(OpenRun { identities, file_born: None, run_id, percent: 0.0, busy: Journal::is_busy(path) })
     }
@@ -91,8 +93,11 @@ fn is_whole(path: &Path) -> bool {
 }
 
 fn has_ended(log: &Log, run_id: &str) -> bool {
-    let is_outcome = |logged: &Logged| [PASSED, FAILED].contains(&logged.entry.typ.as_str());
     log.find_run(run_id).is_ok_and(|logged| logged.iter().any(is_outcome))
+}
+
+fn is_outcome(logged: &Logged) -> bool {
+    [PASSED, FAILED].contains(&logged.entry.typ.as_str())
 }
 
 /// What a journal says before its damage, where it has any; its first line holds the plan.

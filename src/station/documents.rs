@@ -10,7 +10,7 @@ use super::folder::{Station, StationError, io_error};
 use crate::certificate::document::{Document, DocumentError, DocumentType, RECEIVED};
 use crate::certificate::id_of;
 use crate::custody::{LogError, NewEvent};
-use crate::signed::{Jws, MAX_DOCUMENT, StationKey, atomic_write, sync_folder, write_new};
+use crate::signed::{Jws, MAX_DOCUMENT, StationKey, atomic_write, make_folder, sync_folder, write_new};
 
 /// A document that was not taken in.
 #[derive(Debug, thiserror::Error)]
@@ -54,10 +54,7 @@ pub fn keep_document(station: &Station, key: &StationKey, bytes: &[u8]) -> Resul
     }
     let id = id_of(jws.payload());
     let folder = station.documents();
-    if !folder.is_dir() {
-        std::fs::create_dir_all(&folder).map_err(io_error(&folder, "creating it"))?;
-        sync_folder(station.folder()).map_err(StationError::from)?;
-    }
+    make_folder(&folder).map_err(StationError::from)?;
     let path = put_document(&folder, &id, &jws, bytes)?;
     let event = event(&id, kind, &document, &jws);
     let log = station.log()?;

@@ -20,7 +20,7 @@ use crate::media::AreaOutcome;
 use crate::sanitize::record::{ClockQuality, Frozen, IntentReceipt, Proven, RunFacts};
 use crate::sanitize::state::RunPlan;
 use crate::sanitize::{Run, Sealed, Verdict};
-use crate::signed::{Jws, Role, StationKey, atomic_write, remove_drafts, sync_folder};
+use crate::signed::{Jws, Role, StationKey, atomic_write, make_folder, remove_drafts, sync_folder};
 use crate::sys::clock;
 use crate::units::Bytes;
 
@@ -252,7 +252,6 @@ fn words_of(facts: &RunFacts) -> String {
 /// Writes `<id>.json` once; finding the same bytes there already is fine.
 fn put(folder: &Path, issued: &Issued) -> Result<PathBuf, StationError> {
     let path = folder.join(format!("{}.json", issued.id));
-    let io = |doing| super::folder::io_error(&path, doing);
     // A cut in the middle of this leaves a draft, which reads like a second certificate.
     remove_drafts(&path);
     if std::fs::read(&path).is_ok_and(|there| holds(&there, &issued.bytes)) {
@@ -260,7 +259,7 @@ fn put(folder: &Path, issued: &Issued) -> Result<PathBuf, StationError> {
         sync_folder(folder)?;
         return Ok(path);
     }
-    std::fs::create_dir_all(folder).map_err(io("creating its folder"))?;
+    make_folder(folder)?;
     atomic_write(&path, &issued.bytes)?;
     Ok(path)
 }
@@ -297,6 +296,11 @@ fn log_outcome(log: &Log, key: &StationKey, plan: &RunPlan, event: &str, documen
     let data = json!({ "run_id": plan.run_id, "document": document, "asset_tag": plan.asset_tag });
     let event = NewEvent { typ: event.to_owned(), subject: subject(&plan.medium), data };
     log.append_outcome(event, key, &config).map(|_| ())
+}
+
+/// Whether the log has the intent of a run.
+pub(super) fn is_intended(log: &Log, run_id: &str) -> Result<bool, LogError> {
+    Ok(log.find_run(run_id)?.iter().any(|logged| logged.entry.typ == INTENDED))
 }
 
 /// The outcome of a run of which nothing can be reported. `false`: the log knows no intent of it, or

@@ -24,7 +24,7 @@ use super::signing::UnfitKey;
 use crate::custody::{Log, LogError};
 use crate::signed::{
     DurableError, KeyError, Passphrase, Role, StationKey, TokenUri, TokenUriError, TrustError, TrustStore, TrustedKey,
-    sync_folder, write_new,
+    make_folder, sync_folder, write_new,
 };
 
 /// An opened state folder.
@@ -183,7 +183,7 @@ impl Station {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        fs::create_dir_all(parent).map_err(io_error(parent, "creating it"))?;
+        make_folder(parent)?;
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let draft = parent.join(format!(".{name}.init-{:08x}", rand::random::<u32>()));
         let made = build(&draft, organization, station, key, now).and_then(|config| {
@@ -312,7 +312,7 @@ pub fn second_place(folder: &Path) -> Result<Durability, StationError> {
     if folder.join("station.json").exists() {
         return Err(StationError::StateFolder(folder.to_owned()));
     }
-    fs::create_dir_all(folder).map_err(io_error(folder, "creating it"))?;
+    make_folder(folder)?;
     let tried = folder.join(format!(".lastwrite-{:08x}", rand::random::<u32>()));
     fs::File::create_new(&tried).and_then(|_| fs::remove_file(&tried)).map_err(io_error(folder, "writing to it"))?;
     durability(folder)

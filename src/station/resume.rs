@@ -10,6 +10,7 @@ use super::folder::{Station, StationError};
 use super::locked::{LockedError, find_locked, unlock_ours, with_password};
 use super::program::tool_facts;
 use super::run::{Ready, TakenUp};
+use crate::custody::AuditConfig;
 use crate::device::{self, InventoryError, Roots};
 use crate::media::{Medium, Protection};
 use crate::sanitize::firmware::Psids;
@@ -159,6 +160,21 @@ pub enum ResumeError {
         /// Which run.
         run_id: String,
     },
+    /// The custody log has its outcome, and its journal does not.
+    #[error(
+        "run {run_id} had ended before, as the custody log says; its journal, which does not, is older than that or \
+         damaged"
+    )]
+    HadEnded {
+        /// Which run.
+        run_id: String,
+    },
+    /// The same, and it was given up: there is nothing to report.
+    #[error("run {run_id} had ended before, as the custody log says: its journal was put into journal/corrupt")]
+    PutAside {
+        /// Which run.
+        run_id: String,
+    },
     /// The state folder.
     #[error(transparent)]
     Station(#[from] StationError),
@@ -211,16 +227,26 @@ fn find(roots: &Roots, state: &RunState) -> Result<Vec<Medium>, InventoryError> 
 
 /// Finds the medium of one interrupted run again. [`super::execute`] opens it and goes on. `confirmed` are the
 /// confirm tokens of media that a person says are the ones.
-pub fn resume(roots: &Roots, journal: &Path, psids: &Psids, confirmed: &[String]) -> Result<Ready, ResumeError> {
+pub fn resume(
+    station: &Station,
+    roots: &Roots,
+    journal: &Path,
+    psids: &Psids,
+    confirmed: &[String],
+) -> Result<Ready, ResumeError> {
     let (mut journal, entries) = Journal::open(journal)?;
     let Some(state) = RunState::fold(&entries)? else {
-        return Err(remove_empty(journal));
+        return Err(empty(station, journal)?);
     };
     if state.sealed.is_some() {
         return match Run::recover(journal, state) {
             Some(run) => Ok(Ready::Sealed(Box::new(run))),
             None => Err(Incoherent { number: entries.len(), why: "the result was not kept" }.into()),
         };
+    }
+    // The medium may be in use again since.
+    if let Some(run_id) = ended(station, &journal)? {
+        return Err(ResumeError::HadEnded { run_id });
     }
     let state = unlock_ours(roots, &mut journal, state)?;
     let run_id = state.plan.run_id.clone();
@@ -273,7 +299,8 @@ fn find_again(roots: &Roots, other: &Medium, run_id: &str) -> Result<Medium, Res
 }
 
 /// Gives a run up: it ends as a failure with a signed report, and the log gets its outcome. Of a
-/// corrupt journal what stands before the damage is reported, and all of it is kept aside.
+/// corrupt journal what stands before the damage is reported, and all of it is kept aside. Of a run that
+/// has its outcome nothing is.
 pub fn abandon(
     station: &Station,
     key: &StationKey,
@@ -282,20 +309,30 @@ pub fn abandon(
     now: DateTime<Utc>,
 ) -> Result<Ready, ResumeError> {
     let believable = |entries: &[_]| RunState::fold(entries).is_ok();
-    let (mut journal, mut entries) = match Journal::open(journal) {
-        Err(JournalError::Corrupt { .. }) => Journal::salvage(journal, believable)?,
-        other => other?,
-    };
-    if !believable(&entries) {
+    let salvage = |journal: Journal| {
         let path = journal.path().to_owned();
         drop(journal);
-        (journal, entries) = Journal::salvage(&path, believable)?;
+        Journal::salvage(&path, believable)
+    };
+    let (mut journal, mut entries, mut is_kept) = match Journal::open(journal) {
+        Err(JournalError::Corrupt { .. }) => Journal::salvage(journal, believable).map(|(j, e)| (j, e, true))?,
+        other => other.map(|(j, e)| (j, e, false))?,
+    };
+    if !believable(&entries) {
+        ((journal, entries), is_kept) = (salvage(journal)?, true);
     }
-    let mut state = match RunState::fold(&entries)? {
-        Some(state) if state.sealed.is_some() || state.intent.is_some() => state,
+    let state = RunState::fold(&entries)?;
+    let is_sealed = state.as_ref().is_some_and(|state| state.sealed.is_some());
+    if !is_sealed && let Some(run_id) = ended(station, &journal)? {
+        let journal = if is_kept { journal } else { salvage(journal)?.0 };
+        journal.remove()?;
+        return Err(ResumeError::PutAside { run_id });
+    }
+    let mut state = match state {
+        Some(state) if is_sealed || state.intent.is_some() => state,
         _ => return close_unreported(station, key, journal, reason),
     };
-    if state.sealed.is_some() {
+    if is_sealed {
         return match Run::recover(journal, state) {
             Some(run) => Ok(Ready::Sealed(Box::new(run))),
             None => Err(Incoherent { number: entries.len(), why: "the result was not kept" }.into()),
@@ -306,10 +343,17 @@ pub fn abandon(
     Ok(Ready::Sealed(Box::new(Run::abandon(journal, state, &reason, tool, clock::quality().into(), now)?)))
 }
 
+/// The run of a journal, where the custody log has its outcome.
+fn ended(station: &Station, journal: &Journal) -> Result<Option<String>, ResumeError> {
+    let run_id = journal.run_id();
+    let outcome = station.log()?.outcome(&run_id, &AuditConfig::default()).map_err(StationError::from)?;
+    Ok(outcome.map(|_| run_id))
+}
+
 /// A journal that knows of no intent: nothing was written, or nothing is known of it. An intent that
 /// the custody log has all the same gets its outcome.
 fn close_unreported(station: &Station, key: &StationKey, journal: Journal, reason: &str) -> Result<Ready, ResumeError> {
-    let run_id = journal.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let run_id = journal.run_id();
     let log = station.log()?;
     let closed = evidence::log_failure_without_report(&log, key, &run_id, reason).map_err(StationError::from)?;
     match (remove_empty(journal), closed) {
@@ -318,9 +362,19 @@ fn close_unreported(station: &Station, key: &StationKey, journal: Journal, reaso
     }
 }
 
+/// A journal that says nothing stands for a run that had not begun, unless the custody log knows more.
+fn empty(station: &Station, journal: Journal) -> Result<ResumeError, ResumeError> {
+    let run_id = journal.run_id();
+    if evidence::is_intended(&station.log()?, &run_id).map_err(StationError::from)? {
+        let (path, why) = (journal.path().to_owned(), "it is empty, and the custody log has the intent of its run");
+        return Ok(JournalError::Corrupt { path, line: 1, why: why.to_owned() }.into());
+    }
+    Ok(remove_empty(journal))
+}
+
 /// A journal without an intent stands for a run that had not begun.
 fn remove_empty(journal: Journal) -> ResumeError {
-    let run_id = journal.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let run_id = journal.run_id();
     match journal.remove() {
         Ok(()) => ResumeError::NothingHappened { run_id },
         Err(error) => error.into(),

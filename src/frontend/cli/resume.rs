@@ -81,14 +81,16 @@ pub fn run(common: &Common, args: ResumeArgs) -> Result<Exit, Failure> {
     for run in going {
         let taken = match (&args.reason, args.abandon) {
             (Some(reason), true) => station::abandon(&station, &key, &run.journal, reason, now()),
-            _ => station::resume(&roots, &run.journal, &psids, &confirmed),
+            _ => station::resume(&station, &roots, &run.journal, &psids, &confirmed),
         };
         match taken {
             Ok(run) => ready.push(run),
             // Given up, as was asked.
-            Err(error @ (ResumeError::NothingHappened { .. } | ResumeError::ClosedUnreported { .. }))
-                if args.abandon =>
-            {
+            Err(
+                error @ (ResumeError::NothingHappened { .. }
+                | ResumeError::ClosedUnreported { .. }
+                | ResumeError::PutAside { .. }),
+            ) if args.abandon => {
                 report(common, &TargetResult::of_interrupted(run, Outcome::Abandoned, error.to_string()));
             }
             Err(error) => exit = exit.worst(tell(common, run, failure(&run.run_id(), &error))),
@@ -289,7 +291,7 @@ const BUSY: &str = "wait until it ends, or stop it first";
 fn corrupt_hint(run_id: &str) -> String {
     format!(
         "give the run up with: lastwrite resume --abandon {run_id} --reason TEXT; what the journal says before the \
-         damage is reported, and the journal is kept in journal/corrupt"
+         damage is reported if the run had not ended, and the journal is kept in journal/corrupt"
     )
 }
 
@@ -318,6 +320,8 @@ fn failure(run_id: &str, error: &ResumeError) -> Failure {
         ResumeError::Journal(JournalError::Corrupt { .. })
         | ResumeError::Incoherent(_)
         | ResumeError::Start(StartError::Incoherent(_)) => failure(Exit::Evidence).hint(corrupt_hint(run_id)),
+        ResumeError::HadEnded { .. } => failure(Exit::Evidence)
+            .hint(format!("nothing was written on the medium; put the journal aside with: lastwrite resume --abandon {run_id} --reason TEXT")),
         ResumeError::Journal(JournalError::Busy { .. }) => failure(Exit::Interrupted).hint(BUSY),
         // Not given up but gone on with: the medium still holds all it held.
         ResumeError::NothingHappened { .. } => failure(Exit::Refused).hint("wipe the medium anew"),
