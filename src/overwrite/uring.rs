@@ -134,6 +134,15 @@ impl Work {
         self.reporter.finish(self.pass.outcome());
     }
 
+    /// Ends it although its requests may still be answered one day: until then their memory counts as stuck.
+    fn give_up(mut self, shared: &Shared, end: PassEnd) {
+        if !self.suspect {
+            shared.memory.stick(self.held);
+        }
+        self.pass.abandon(end);
+        self.finish(shared);
+    }
+
     fn waited(&self, now: Duration) -> Duration {
         if self.flying == 0 { Duration::ZERO } else { now.saturating_sub(self.last_answer) }
     }
@@ -216,10 +225,9 @@ impl Worker {
             }
         }
         // Whatever never came back stays with the ring, which leaks it.
-        for (_, mut work) in self.works.drain() {
+        for (_, work) in self.works.drain() {
             let waited = work.waited(work.reporter.link.now());
-            work.pass.abandon(PassEnd::Stalled { for_secs: waited.as_secs() });
-            work.finish(&self.shared);
+            work.give_up(&self.shared, PassEnd::Stalled { for_secs: waited.as_secs() });
         }
     }
 
@@ -279,10 +287,9 @@ impl Worker {
         if self.ring_errors < 100 {
             return;
         }
-        for (_, mut work) in self.works.drain() {
+        for (_, work) in self.works.drain() {
             let error = io::Error::new(error.kind(), format!("io_uring_enter failed: {error}"));
-            work.pass.abandon(PassEnd::Failed { error });
-            work.finish(&self.shared);
+            work.give_up(&self.shared, PassEnd::Failed { error });
         }
     }
 
@@ -393,12 +400,8 @@ impl Worker {
     /// The drive had its time. Its requests may still be answered one day; until then their memory,
     /// descriptor and ring are not used for anything else.
     fn give_up(&mut self, id: u64, waited: Duration) {
-        let Some(mut work) = self.works.remove(&id) else { return };
-        if !work.suspect {
-            self.shared.memory.stick(work.held);
-        }
-        work.pass.abandon(PassEnd::Stalled { for_secs: waited.as_secs() });
-        work.finish(&self.shared);
+        let Some(work) = self.works.remove(&id) else { return };
+        work.give_up(&self.shared, PassEnd::Stalled { for_secs: waited.as_secs() });
         if !self.retired {
             self.retire();
         }
