@@ -119,6 +119,8 @@ impl Host<'_> {
                     known => known,
                 }
             }
+            // Which of their branches is written to stands elsewhere.
+            "aufs" | "unionfs" => Durability::Unknown(format!("{} on {}", mount.kind, path.display())),
             // Without a number of its own (btrfs) the device is the mount's source. Where that is none (ZFS, a network)
             // nothing speaks of memory.
             _ if mount.device.0 == 0 => match (self.place)(Path::new(mount.source)).and_then(|place| place.block) {
