@@ -4,11 +4,14 @@
 mod common;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use common::crash_fs::CrashFs;
 use common::interrupted::{spawn, wipe_and_kill};
 use common::station::{Station, both, text};
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 fn run(state: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lastwrite")).args(args).arg("--state").arg(state).output().unwrap()
@@ -139,6 +142,13 @@ fn a_run_has_one_document_whatever_changed_before_its_evidence_was_complete() {
             std::fs::write(&log, &text[..last]).unwrap();
             // What was acknowledged is remembered.
             std::fs::remove_file(log.with_file_name("frontier.json")).unwrap();
+            let told = both(&station.expect(5, &["custody", "audit"]));
+            assert!(told.contains("is not in the log as the outcome of its run"), "{told}");
+            // The same is to be seen for a moment at the end of each run.
+            let journal = std::fs::File::open(&station.files("journal")[0]).unwrap();
+            let _held = Flock::lock(journal, FlockArg::LockExclusive).unwrap();
+            let told = station.ok(&["custody", "audit"]);
+            assert!(told.contains("LOOK") && told.contains("was at work when this audit began"), "{told}");
         }
 
         let config = station.state().join("station.json");
@@ -155,6 +165,34 @@ fn a_run_has_one_document_whatever_changed_before_its_evidence_was_complete() {
         station.ok(&["certificate", "verify", text(&signed[0])]);
         station.ok(&["custody", "audit"]);
     }
+}
+
+/// A file that is read slowly stands for a long list of documents.
+#[test]
+fn what_a_run_stores_while_an_audit_is_under_way_is_not_missing() {
+    let station = Station::new();
+    let image = station.image("disk.img", 1 << 16);
+    station.ok(&["wipe", text(&image), "--yes"]);
+    let slow = station.state().join("certificates/slow.json");
+    mkfifo(&slow, Mode::S_IRWXU).unwrap();
+    let mut audit = station.command(&["custody", "audit"]);
+    let audit = audit.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Opened once somebody reads it.
+    let writer = std::fs::OpenOptions::new().write(true).open(&slow).unwrap();
+    std::fs::remove_file(&slow).unwrap();
+    station.ok(&["wipe", text(&image), "--yes"]);
+    drop(writer);
+    let output = audit.wait_with_output().unwrap();
+    let told = both(&output);
+    assert!(output.status.success() && told.contains("GOOD"), "{told}");
+    assert!(!told.contains("not in the state folder"), "{told}");
+    let newest = station.files("certificates");
+    assert_eq!(newest.len(), 2);
+    for certificate in newest {
+        std::fs::remove_file(certificate).unwrap();
+    }
+    let told = station.ok(&["custody", "audit"]);
+    assert_eq!(told.matches("not in the state folder").count(), 2, "{told}");
 }
 
 /// As after a cut before it was closed, and a block that rotted since: the log knows how the run ended.

@@ -22,8 +22,14 @@ const INDEX_FILE: &str = "index.bin";
 /// Start, length, subject, run, file, leaf, checksum.
 const RECORD: usize = 8 + 4 + 8 + 8 + 8 + 8 + 4;
 
-/// Where a line lies: start and length without newline.
-pub(super) type Place = (u64, usize);
+/// Where a line lies.
+pub(super) struct Place {
+    /// Which it is, from 0.
+    pub number: u64,
+    pub start: u64,
+    /// Without newline.
+    pub length: usize,
+}
 
 /// One line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,19 +151,24 @@ impl Index {
     /// Lines that may be about a subject, in order.
     pub fn subject(&self, subject: &str) -> Vec<Place> {
         let wanted = key(subject);
-        self.records.iter().filter(|r| r.subject == wanted).map(Record::place).collect()
+        self.places(|record| record.subject == wanted)
     }
 
     /// Lines that may belong to a run, in order.
     pub fn run(&self, run_id: &str) -> Vec<Place> {
         let wanted = key(run_id);
-        self.records.iter().filter(|r| r.run == wanted).map(Record::place).collect()
+        self.places(|record| record.run == wanted)
     }
 
     /// Lines that may be about a medium that is a file, or lies on one, in order.
     pub fn file(&self, path: &str) -> Vec<Place> {
         let wanted = key(path);
-        self.records.iter().filter(|r| r.file == wanted).map(Record::place).collect()
+        self.places(|record| record.file == wanted)
+    }
+
+    fn places(&self, is_wanted: impl Fn(&Record) -> bool) -> Vec<Place> {
+        let wanted = self.records.iter().zip(0..).filter(|(record, _)| is_wanted(record));
+        wanted.map(|(r, number)| Place { number, start: r.start, length: r.length as usize }).collect()
     }
 }
 
@@ -176,10 +187,6 @@ impl Record {
 
     fn end(self) -> u64 {
         self.start + u64::from(self.length) + 1
-    }
-
-    fn place(&self) -> Place {
-        (self.start, self.length as usize)
     }
 
     fn to_bytes(self) -> [u8; RECORD] {

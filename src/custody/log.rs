@@ -384,11 +384,11 @@ impl Log {
 
     fn read_places(&self, inner: &Inner, places: &[Place]) -> Result<Vec<Logged>, LogError> {
         let path = self.folder.join(LOG_FILE);
-        let read = |(start, length): &Place| {
-            let mut bytes = vec![0; *length];
-            inner.file.read_exact_at(&mut bytes, *start).map_err(io_error("reading", &path))?;
-            let (_, entry) = Entry::read(&bytes)
-                .map_err(|e| LogError::Damaged { index: inner.tip.frontier.size(), source: Arc::new(e) })?;
+        let read = |place: &Place| {
+            let mut bytes = vec![0; place.length];
+            inner.file.read_exact_at(&mut bytes, place.start).map_err(io_error("reading", &path))?;
+            let (_, entry) =
+                Entry::read(&bytes).map_err(|e| LogError::Damaged { index: place.number, source: Arc::new(e) })?;
             Ok(Logged { leaf_hash: leaf_hash(&bytes), entry })
         };
         places.iter().map(read).collect()

@@ -1,13 +1,15 @@
 //! The audit of a station's log against the station's own evidence: every document names the log as
 //! it was at its run, and must stand in the log as the outcome of that run.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::folder::{Station, StationError};
 use crate::certificate::{self, document::RECEIVED};
 use crate::custody::{self, AuditConfig, AuditReport, Entry, Finding, Hash, KnownState, Severity};
+#[cfg(feature = "erase")]
+use crate::sanitize::journal::{self, Journal};
 use crate::signed::{Jws, TrustStore, sha256};
 
 /// Looks through the log. `known` are states of it that were kept elsewhere.
@@ -16,6 +18,7 @@ pub fn audit(
     trust: Option<&TrustStore>,
     mut known: Vec<KnownState>,
 ) -> Result<AuditReport, StationError> {
+    let going = going(station);
     let (mut documents, mut logged) = (documents(station), Logged::default());
     known.extend(documents.iter_mut().filter_map(|d| d.run.as_mut()?.state.take()));
     known.sort_by_key(|state| state.size);
@@ -29,7 +32,10 @@ pub fn audit(
     let folder = station.custody_folder();
     let mut report =
         custody::audit_with(&folder, trust, &known, &AuditConfig::default(), &mut |entry| logged.take(entry))?;
-    report.findings.extend(documents.iter().filter_map(|d| d.judge(logged.here.get(&d.id)?, report.size)));
+    report.findings.extend(documents.iter().filter_map(|d| d.judge(logged.here.get(&d.id)?, report.size, &going)));
+    for id in put_since(station, &documents) {
+        logged.elsewhere.remove(&id);
+    }
     let open = logged.open();
     report.findings.extend(logged.missing());
     report.findings.extend(open);
@@ -83,9 +89,17 @@ struct Said<'a> {
 
 impl Document {
     /// What is wrong with a document that the log does not name as it should.
-    fn judge(&self, said: &Said<'_>, size: u64) -> Option<Finding> {
+    fn judge(&self, said: &Said<'_>, size: u64, going: &HashSet<String>) -> Option<Finding> {
         let from = self.path.display();
+        let mut severity = Severity::Bad;
         let detail = match &self.run {
+            Some(run) if !said.as_outcome && going.contains(&run.id) => {
+                severity = Severity::Attention;
+                format!(
+                    "{from} is of run {}, which was at work when this audit began: audit again when it is done",
+                    run.id
+                )
+            }
             Some(run) if !said.as_outcome => format!(
                 "{from} (run {}) is not in the log as the outcome of its run: the log was cut after entry {}, or the \
                  run was interrupted before its outcome was logged (`lastwrite resume` shows that)",
@@ -98,16 +112,39 @@ impl Document {
             ),
             _ => return None,
         };
-        Some(Finding { severity: Severity::Bad, code: "document_not_logged", index: None, detail })
+        Some(Finding { severity, code: "document_not_logged", index: None, detail })
     }
+}
+
+/// The files in a folder.
+fn list(folder: PathBuf) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}
+
+/// The runs that a process is at work on. Their documents are stored before the log has their outcomes.
+#[cfg(feature = "erase")]
+fn going(station: &Station) -> HashSet<String> {
+    let mut journals = journal::unfinished(&station.journals()).unwrap_or_default();
+    journals.retain(|path| Journal::is_busy(path));
+    journals.iter().filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
+}
+
+/// Without `erase` there are no runs.
+#[cfg(not(feature = "erase"))]
+fn going(_: &Station) -> HashSet<String> {
+    HashSet::new()
+}
+
+/// Documents that came while the log was read: a station goes on with its work.
+fn put_since(station: &Station, before: &[Document]) -> Vec<Id> {
+    let before: HashSet<&Path> = before.iter().map(|document| document.path.as_path()).collect();
+    let mut new = [list(station.certificates()), list(station.failures()), list(station.documents())].concat();
+    new.retain(|path| !before.contains(path.as_path()));
+    read_all(&new, |bytes, path| other(bytes, path, false)).iter().map(|document| document.id).collect()
 }
 
 /// The documents in the station's folders, in order: those of runs by their ids, then the others.
 fn documents(station: &Station) -> Vec<Document> {
-    let list = |folder: PathBuf| {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).collect::<Vec<_>>()
-    };
     let of_runs = [list(station.certificates()), list(station.failures())].concat();
     let mut found = read_all(&of_runs, |bytes, path| match run(bytes, path) {
         Some((id, run)) => Some(Document { id, path: path.to_owned(), run: Some(run), other: false }),
