@@ -19,10 +19,67 @@ as_root() {
   fi
 }
 
+# owner  whose checkout this is, where root works for somebody else by sudo: what is built here is to be theirs, with
+# their Rust. Fails where it is nobody but who runs this.
+owner() {
+  [ "$(id -u)" = 0 ] && [ "${SUDO_UID:-0}" != 0 ] && [ "$(stat -c %u .)" = "$SUDO_UID" ] && id -nu "$SUDO_UID"
+}
+
+# to_owner NAME COMMAND...  with all of the environment but what leads to root's own files
+to_owner() {
+  local name=$1
+  shift
+  env -u XDG_CONFIG_HOME -u XDG_CACHE_HOME -u CARGO_HOME -u RUSTUP_HOME -u SUDO_UID \
+    HOME="$(getent passwd "$name" | cut -d: -f6)" runuser -u "$name" -- "$@"
+}
+
+# as_owner LINE  runs a line of bash that knows this file
+as_owner() {
+  local name
+  if name=$(owner); then
+    to_owner "$name" bash -euo pipefail -c ". scripts/lib.sh; $1"
+  else
+    eval "$1"
+  fi
+}
+
+# take_away FOLDER  with the processes, mounts, swap and loop devices that stand on files in it; as root. For what was
+# made by somebody who was killed.
+take_away() {
+  local folder=$1 process file loops=() loop mount
+  [ -n "$folder" ] && [ -d "$folder" ] || return 0
+  for process in /proc/[0-9]*; do
+    if grep -aqsF -- "$folder/" "$process/cmdline"; then kill -KILL "${process#/proc/}" 2>/dev/null || true; fi
+  done
+  for file in /sys/block/loop*/loop/backing_file; do
+    if [ -e "$file" ] && [[ $(cat "$file" 2>/dev/null) = "$folder"/* ]]; then
+      file=${file%/loop/backing_file}
+      loops+=("/dev/${file##*/}")
+    fi
+  done
+  for loop in "${loops[@]+"${loops[@]}"}"; do
+    if grep -qs "^$loop " /proc/swaps; then swapoff "$loop" || true; fi
+    for mount in $(awk -v l="$loop" '$1==l {print $2}' /proc/mounts | tac); do umount -l "$mount" || true; done
+  done
+  for mount in $(awk -v f="$folder/" 'index($2, f)==1 {print $2}' /proc/mounts | tac); do umount -l "$mount" || true; done
+  for loop in "${loops[@]+"${loops[@]}"}"; do losetup -d "$loop" 2>/dev/null || true; done
+  rm -rf --one-file-system "$folder"
+}
+
 apt_updated=
 apt_update() {
   if [ -n "$apt_updated" ]; then return; fi
-  as_root apt-get update -qq || note "apt-get update failed; going on with the lists that are there"
+  local told tries=0
+  # Right after its first start a machine may be at it by itself.
+  until told=$(as_root env LC_ALL=C apt-get update -qq 2>&1); do
+    if [[ $told != *"Could not get lock"* ]] || [ "$tries" -ge 60 ]; then
+      note "$told" && note "apt-get update failed; going on with the lists that are there"
+      break
+    fi
+    if [ "$tries" = 0 ]; then note "waiting for another program that updates the package lists"; fi
+    tries=$((tries + 1))
+    sleep 5
+  done
   apt_updated=1
 }
 
@@ -33,7 +90,7 @@ apt_install() {
        Then run this again."
   note "installing: $*"
   apt_update
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -o DPkg::Lock::Timeout=600 -y -qq --no-install-recommends "$@" >/dev/null ||
     die "apt-get could not install: $*"
 }
 
@@ -101,18 +158,18 @@ need_build_tools() {
     # A new machine has no lists yet, and would seem to offer nothing.
     if command -v apt-get >/dev/null && may_be_root; then apt_update; fi
     if command -v rustup >/dev/null; then
-      rustup_stable
+      rustup_beside
     elif apt_rust_is_new_enough; then
       apt_install cargo rustc
     # The package takes the place of cargo and rustc.
     elif ! command -v cargo >/dev/null && ! command -v rustc >/dev/null && apt-cache show rustup >/dev/null 2>&1; then
       apt_install rustup
-      rustup_stable
+      rustup_beside
     else
       command -v curl >/dev/null || apt_install curl ca-certificates
       curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs 2>/dev/null |
         RUSTUP_INIT_SKIP_PATH_CHECK=yes \
-          sh -s -- -y --default-toolchain stable --profile minimal --component clippy,rustfmt >/dev/null 2>&1 || true
+          sh -s -- -y --no-modify-path --default-toolchain stable --profile minimal --component clippy,rustfmt >/dev/null 2>&1 || true
       # Before an older one of the distribution.
       export PATH="$HOME/.cargo/bin:$PATH"
     fi
@@ -121,10 +178,13 @@ need_build_tools() {
        Install it with rustup (see the Rust project's site), then run this again."
 }
 
-# The newest stable toolchain beside those that are there, for this run alone.
-rustup_stable() {
-  if rustup toolchain install stable --profile minimal --component clippy --component rustfmt >/dev/null 2>&1; then
-    export RUSTUP_TOOLCHAIN=stable
+# A toolchain that is new enough beside those that are there, for this run alone.
+rustup_beside() {
+  local name
+  name=$(rust_wanted)
+  if rustup toolchain list 2>/dev/null | grep -q "^$name-" ||
+    rustup toolchain install "$name" --profile minimal --component clippy --component rustfmt >/dev/null 2>&1; then
+    export RUSTUP_TOOLCHAIN=$name
   fi
 }
 
