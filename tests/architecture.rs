@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("media", &["units"]),
-    ("scheme", &["units", "sys::vaes", "sys::memory"]),
+    ("scheme", &["units", "sys::aes_ctr"]),
     ("policy", &["units", "media", "scheme"]),
     ("sys", &["units"]),
     ("device", &["sys", "media", "units"]),
@@ -417,7 +417,7 @@ mod of_the_test {
         is_fine("certificate/mod.rs", "use crate::sanitize::record::{RunFacts, Failure};");
         is_fine("frontend/cli/wipe.rs", "use crate::sanitize::event::Event; use crate::station::run;");
         is_fine("overwrite/pass.rs", "use super::ledger::Ledger; use crate::overwrite::Disk;");
-        is_fine("scheme/a.rs", "use crate::sys::vaes::Vaes;");
+        is_fine("scheme/a.rs", "use crate::sys::aes_ctr::AesCtr;");
         is_reported("scheme/a.rs", "use crate::sys::ioctl;");
         is_fine("scheme/a.rs", "mod tests { use super::super::Pattern; }");
         is_fine("sanitize/run.rs", "pub(in crate::sanitize) fn new() {}");

@@ -3,10 +3,8 @@
 //! Byte `o` of the stream is byte `o % 16` of the encrypted block whose number is `o / 16`, so any
 //! place can be made without what lies before it. Same bytes as `openssl enc -aes-128-ctr -iv 0`.
 //!
-//! The crate `aes` picks AES-NI or VAES-512 while running; where the processor has VAES without
-//! AVX-512 a loop of our own is twice as fast. No build flag is needed. But the release profile must
-//! keep `codegen-units = 1`: otherwise the cipher is not inlined into its loop and takes three times
-//! as long.
+//! Where the processor has AES instructions (x86-64) a loop of our own makes and compares whole groups of blocks. The
+//! crate `aes` does the rest, and everything elsewhere.
 
 use aes::Aes128;
 use cipher::array::Array;
@@ -19,26 +17,20 @@ use ctr::CtrCore;
 use ctr::flavors::Ctr64BE;
 
 use super::StreamKey;
-use crate::sys::memory::prefetch;
-use crate::sys::vaes::Vaes;
+use crate::sys::aes_ctr::AesCtr;
 
 const BLOCK: usize = 16;
-/// How far before the comparison the data is fetched. A device wrote it on another core, and the processor's
-/// own guesses end at each page; farther or nearer was no faster (docs/benchmarks).
-const FETCH_AHEAD: usize = 2048;
-
 /// One key's stream, its key schedule done once.
 #[derive(Clone)]
 pub struct Stream {
     cipher: Aes128,
-    vaes: Option<Vaes>,
+    own: Option<AesCtr>,
 }
 
 impl Stream {
     /// The stream of a pass's key.
     pub fn new(key: &StreamKey) -> Stream {
-        let vaes = if Vaes::is_best() { Vaes::new(&key.0) } else { None };
-        Stream { cipher: Aes128::new(&key.0.into()), vaes }
+        Stream { cipher: Aes128::new(&key.0.into()), own: AesCtr::new(&key.0) }
     }
 
     /// Writes the bytes that belong at `offset`. Any offset, any length; fastest when both are
@@ -50,7 +42,7 @@ impl Stream {
             head.copy_from_slice(&next_block(&mut core)[skip..skip + head.len()]);
         }
         let mut at = offset.wrapping_add(head.len() as u64);
-        let done = self.vaes.as_ref().map_or(0, |vaes| vaes.fill(at / BLOCK as u64, rest));
+        let done = self.own.as_ref().map_or(0, |own| own.fill(at / BLOCK as u64, rest));
         at = at.wrapping_add(done as u64);
         let (mut core, _) = self.seek(at);
         let (blocks, tail) = Array::slice_as_chunks_mut(&mut rest[done..]);
@@ -71,7 +63,7 @@ impl Stream {
             }
         }
         let mut at = offset.wrapping_add(head.len() as u64);
-        let (done, fine) = self.vaes.as_ref().map_or((0, true), |vaes| vaes.matches(at / BLOCK as u64, rest));
+        let (done, fine) = self.own.as_ref().map_or((0, true), |own| own.matches(at / BLOCK as u64, rest));
         at = at.wrapping_add(done as u64);
         let (mut core, _) = self.seek(at);
         let (blocks, tail) = Array::slice_as_chunks(&rest[done..]);
@@ -118,7 +110,6 @@ impl StreamCipherClosure for Compare<'_> {
         let (groups, tail) = ParBlocks::<B>::slice_as_chunks(self.blocks);
         let mut difference = [0u64; 2];
         for group in groups {
-            prefetch(group, FETCH_AHEAD);
             let mut expected = ParBlocks::<B>::default();
             backend.gen_par_ks_blocks(&mut expected);
             for (found, expected) in group.iter().zip(&expected) {
@@ -177,31 +168,41 @@ mod tests {
         assert_eq!(at(u64::MAX - 4, 4).len(), 4);
     }
 
-    /// Whichever way is taken here: the crate's, and our own where the processor can.
+    /// The crate's way, and our own as far as the processor can.
     #[test]
     fn every_way_makes_the_same_bytes() {
-        let crates = Stream { vaes: None, ..Stream::new(&KEY) };
-        let own = Stream { vaes: Vaes::new(&KEY.0), ..Stream::new(&KEY) };
-        if own.vaes.is_none() {
-            // A word of the processor's, which no installation can change: said, no failure. But the kernel's word is
-            // heard besides our own, or a look that went wrong would leave our code untested and nobody would know.
-            let flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-            let has = |flag: &str| flags.split_whitespace().any(|word| word == flag);
-            let could = cfg!(target_arch = "x86_64") && ["vaes", "avx2", "aes"].into_iter().all(has);
-            assert!(!could, "the kernel says that this processor has VAES, and it was not taken");
-            eprintln!("*** skipped: this processor has no VAES; our own stream is not held against the crate's ***");
+        let with = |own| Stream { own, ..Stream::new(&KEY) };
+        let crates = with(None);
+        let mut ways = Vec::new();
+        ways.extend(AesCtr::new(&KEY.0).map(|own| with(Some(own.narrow()))));
+        ways.extend(AesCtr::new(&KEY.0).filter(AesCtr::is_wide).map(|own| with(Some(own))));
+        // A word of the processor's, which no installation can change: said, no failure. But the kernel's word is
+        // heard besides our own, or a look that went wrong would leave our code untested and nobody would know.
+        let flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let has = |flags_of: &[&str]| flags_of.iter().all(|flag| flags.split_whitespace().any(|word| word == *flag));
+        let could = [has(&["aes", "sse4_1"]), has(&["aes", "sse4_1", "vaes", "avx2"])];
+        let could = could.into_iter().filter(|could| *could && cfg!(target_arch = "x86_64")).count();
+        assert_eq!(ways.len(), could, "what the kernel says of this processor is not what was taken");
+        if could < 2 {
+            eprintln!(
+                "*** skipped: this processor has no VAES; our own stream on wide registers is not held against the crate's ***"
+            );
         }
         for first in [0, 1, 15, 16, 4096, (1 << 36) - 64, u64::from(u32::MAX) * 16 - 33, (1 << 62) + 7, u64::MAX - 5000]
         {
             for len in [0, 1, 15, 16, 127, 128, 129, 512, 1000, 4096 + 77] {
-                let (mut a, mut b) = (vec![0x55; len], vec![0xaa; len]);
+                let mut a = vec![0x55; len];
                 crates.fill(first, &mut a);
-                own.fill(first, &mut b);
-                assert_eq!(a, b, "{len} bytes at {first}");
-                assert!(own.matches(first, &a) && crates.matches(first, &a));
+                for way in &ways {
+                    let mut b = vec![0xaa; len];
+                    way.fill(first, &mut b);
+                    assert_eq!(a, b, "{len} bytes at {first}");
+                }
+                let all = || ways.iter().chain([&crates]);
+                assert!(all().all(|way| way.matches(first, &a)));
                 for at in (0..len).step_by(61).chain(len.checked_sub(1)) {
                     a[at] ^= 0x20;
-                    assert!(!own.matches(first, &a) && !crates.matches(first, &a), "byte {at} of {len} at {first}");
+                    assert!(!all().any(|way| way.matches(first, &a)), "byte {at} of {len} at {first}");
                     a[at] ^= 0x20;
                 }
             }

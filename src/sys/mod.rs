@@ -3,6 +3,8 @@
 #![allow(unsafe_code)]
 
 #[cfg(feature = "erase")]
+pub mod aes_ctr;
+#[cfg(feature = "erase")]
 mod arena;
 #[cfg(feature = "erase")]
 mod blocking;
@@ -17,8 +19,6 @@ pub mod passthrough;
 mod presence;
 #[cfg(feature = "erase")]
 mod ring;
-#[cfg(feature = "erase")]
-pub mod vaes;
 
 #[cfg(feature = "erase")]
 pub use arena::{Arena, GRANULE, Run};
