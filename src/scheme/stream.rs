@@ -20,6 +20,7 @@ use super::StreamKey;
 use crate::sys::aes_ctr::AesCtr;
 
 const BLOCK: usize = 16;
+
 /// One key's stream, its key schedule done once.
 #[derive(Clone)]
 pub struct Stream {
