@@ -27,8 +27,14 @@ owner() {
 
 # to_owner NAME COMMAND...  with all of the environment but what leads to root's own files
 to_owner() {
-  local name=$1
+  local name=$1 target=${CARGO_TARGET_DIR:-target} folder
   shift
+  for folder in "$target" "$target/debug" "$target/release"; do
+    # Of an earlier build as root.
+    if [ -d "$folder" ] && [ "$(stat -c %U "$folder")" != "$name" ]; then
+      die "$folder is not $name's. Give it back (chown -R $name $target) or remove it, then run this again."
+    fi
+  done
   env -u XDG_CONFIG_HOME -u XDG_CACHE_HOME -u CARGO_HOME -u RUSTUP_HOME -u SUDO_UID \
     HOME="$(getent passwd "$name" | cut -d: -f6)" runuser -u "$name" -- "$@"
 }
@@ -43,8 +49,8 @@ as_owner() {
   fi
 }
 
-# take_away FOLDER  with the processes, mounts, swap and loop devices that stand on files in it; as root. For what was
-# made by somebody who was killed.
+# take_away FOLDER  with the mounts, swap and loop devices that stand on files in it, and the processes whose command
+# line names it; as root. For what was made by somebody who was killed.
 take_away() {
   local folder=$1 process file loops=() loop mount
   [ -n "$folder" ] && [ -d "$folder" ] || return 0
@@ -61,6 +67,7 @@ take_away() {
     if grep -qs "^$loop " /proc/swaps; then swapoff "$loop" || true; fi
     for mount in $(awk -v l="$loop" '$1==l {print $2}' /proc/mounts | tac); do umount -l "$mount" || true; done
   done
+  for file in $(awk -v f="$folder/" 'index($1, f)==1 {print $1}' /proc/swaps); do swapoff "$file" || true; done
   for mount in $(awk -v f="$folder/" 'index($2, f)==1 {print $2}' /proc/mounts | tac); do umount -l "$mount" || true; done
   for loop in "${loops[@]+"${loops[@]}"}"; do losetup -d "$loop" 2>/dev/null || true; done
   rm -rf --one-file-system "$folder"
@@ -129,7 +136,7 @@ disk_tmp() {
   local folder
   for folder in "${TMPDIR:-}" /tmp /var/tmp; do
     if [ -n "$folder" ] && [ -d "$folder" ] && [ -w "$folder" ] && ! forgets "$folder"; then
-      (cd "$folder" && pwd)
+      (cd "$folder" && pwd -P)
       return
     fi
   done
