@@ -391,11 +391,24 @@ fn a_run_whose_journal_rots_can_be_given_up() {
     }
 }
 
+enum Damage {
+    Flip(usize),
+    CutLast,
+    Empty,
+}
+
 /// Killed between the log's outcome and the closing of its journal, which rots then: nothing is left to report.
 #[test]
 fn a_rotten_journal_of_a_run_that_had_ended_is_put_aside() {
-    // A line in the middle; the plan itself; the result, which nothing follows.
-    for damaged in [2, 0, usize::MAX] {
+    // A line in the middle; the plan itself; the result, which nothing follows. From a backup: without the result;
+    // with nothing.
+    for (damaged, why) in [
+        (Damage::Flip(2), "check sum does not fit"),
+        (Damage::Flip(0), "check sum does not fit"),
+        (Damage::Flip(usize::MAX), "check sum does not fit"),
+        (Damage::CutLast, "had ended before"),
+        (Damage::Empty, "it is empty, and the custody log has the intent"),
+    ] {
         let station = Station::new();
         let image = station.image("disk.img", 1 << 20);
         let certificate = station.json(0, &["wipe", text(&image), "--yes"])[0]["certificate"].clone();
@@ -405,13 +418,18 @@ fn a_rotten_journal_of_a_run_that_had_ended_is_put_aside() {
         let mut bytes = std::fs::read(&closed).unwrap();
         std::fs::rename(&closed, &journal).unwrap();
         let starts: Vec<usize> = (0..bytes.len()).filter(|at| *at == 0 || bytes[at - 1] == b'\n').collect();
-        bytes[starts[damaged.min(starts.len() - 1)] + 20] ^= 1;
+        match damaged {
+            Damage::Flip(line) => bytes[starts[line.min(starts.len() - 1)] + 20] ^= 1,
+            Damage::CutLast => bytes.truncate(starts[starts.len() - 1]),
+            Damage::Empty => bytes.clear(),
+        }
         std::fs::write(&journal, &bytes).unwrap();
 
         // The medium is in use again.
         let content = marked(1 << 20);
         std::fs::write(&image, &content).unwrap();
-        station.expect(5, &["resume", &run]);
+        let told = both(&station.expect(5, &["resume", &run, "--yes"]));
+        assert!(told.contains(why), "{told}");
         assert!(std::fs::read(&image).unwrap() == content, "nothing was written");
         let told = &station.json(0, &["resume", "--abandon", &run, "--reason", "rotten"])[0];
         assert_eq!(told["outcome"], "abandoned", "{told}");

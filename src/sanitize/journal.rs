@@ -301,7 +301,7 @@ fn parse_into(parsed: &mut Parsed, path: &Path, text: &[u8]) -> Result<(), Journ
     while !rest.is_empty() {
         let (line, after) = match rest.iter().position(|b| *b == b'\n') {
             Some(end) => (&rest[..end], &rest[end + 1..]),
-            None => return Ok(()),
+            None => return torn(parsed, path, rest),
         };
         let (start, chain) = parsed.end();
         match check(line, &chain) {
@@ -320,6 +320,17 @@ fn parse_into(parsed: &mut Parsed, path: &Path, text: &[u8]) -> Result<(), Journ
         }
     }
     Ok(())
+}
+
+/// An end without a newline was never acknowledged, unless it is a line whose newline has rotted.
+fn torn(parsed: &Parsed, path: &Path, rest: &[u8]) -> Result<(), JournalError> {
+    match rest.split_last() {
+        Some((last, line)) if *last != 0 && check(line, &parsed.end().1).is_ok() => {
+            let (line, why) = (parsed.entries.len() + 1, "the end of the line is damaged".to_owned());
+            Err(JournalError::Corrupt { path: path.to_owned(), line, why })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Why a line is no entry.

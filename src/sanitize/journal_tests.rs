@@ -65,6 +65,10 @@ fn a_last_line_that_rots_is_no_torn_end() {
     fs::write(&path, &bad).unwrap();
     assert!(matches!(Journal::open(&path), Err(JournalError::Corrupt { line, .. }) if line == entries.len()));
     assert_eq!(fs::read(&path).unwrap(), bad, "nothing is cut off");
+    let mut joined = text.clone();
+    *joined.last_mut().unwrap() ^= 0x01;
+    fs::write(&path, &joined).unwrap();
+    assert!(matches!(Journal::open(&path), Err(JournalError::Corrupt { line, .. }) if line == entries.len()));
     // Zeros are what a page reads as that never reached the disk.
     bad[last + 20] = 0;
     fs::write(&path, &bad).unwrap();
