@@ -320,8 +320,10 @@ fn failure(run_id: &str, error: &ResumeError) -> Failure {
         ResumeError::Journal(JournalError::Corrupt { .. })
         | ResumeError::Incoherent(_)
         | ResumeError::Start(StartError::Incoherent(_)) => failure(Exit::Evidence).hint(corrupt_hint(run_id)),
-        ResumeError::HadEnded { .. } => failure(Exit::Evidence)
-            .hint(format!("nothing was written on the medium; put the journal aside with: lastwrite resume --abandon {run_id} --reason TEXT")),
+        ResumeError::HadEnded { .. } => failure(Exit::Evidence).hint(format!(
+            "nothing was written on the medium now; put the journal aside with: lastwrite resume --abandon {run_id} \
+             --reason TEXT"
+        )),
         ResumeError::Journal(JournalError::Busy { .. }) => failure(Exit::Interrupted).hint(BUSY),
         // Not given up but gone on with: the medium still holds all it held.
         ResumeError::NothingHappened { .. } => failure(Exit::Refused).hint("wipe the medium anew"),
