@@ -49,6 +49,8 @@ pub struct EngineConfig {
     pub io: IoChoice,
     /// Whether to register the buffers.
     pub registration: BufferRegistration,
+    /// Whether all buffers are cleared and pinned before the first pass, and not each of them where it is first used.
+    pub make_ready: bool,
     /// Sizes and depths.
     pub tuning: Tuning,
 }
@@ -61,7 +63,17 @@ impl EngineConfig {
     /// All buffers together where nobody said otherwise: four of the largest requests in flight, and one
     /// that is being compared.
     pub const BUFFERS: usize = 20 << 20;
+
+    /// The same for a first pass over `size` that fills or compares buffers: a long one uses all of them, and how long it
+    /// takes is not to depend on how fast the machine finds memory.
+    #[must_use]
+    pub fn made_ready_for(self, size: Bytes) -> EngineConfig {
+        EngineConfig { make_ready: self.make_ready || size.0 >= LONG_PASS, ..self }
+    }
 }
+
+/// Bytes of a pass that certainly uses all buffers.
+const LONG_PASS: u64 = 1 << 30;
 
 impl Default for EngineConfig {
     fn default() -> EngineConfig {
@@ -70,6 +82,7 @@ impl Default for EngineConfig {
             buffer_bytes: EngineConfig::BUFFERS,
             io: IoChoice::Auto,
             registration: BufferRegistration::Try,
+            make_ready: false,
             tuning: Tuning::default(),
         }
     }
@@ -86,6 +99,8 @@ pub struct Tuning {
     pub constant_request: usize,
     /// Requests in flight for one drive.
     pub depth: usize,
+    /// Requests of one piece (1 MiB) in flight for a lone drive that is written.
+    pub write_pieces: usize,
     /// Completions to wait for at once ...
     pub batch: usize,
     /// ... and how long at most.
@@ -99,6 +114,7 @@ impl Default for Tuning {
             smallest_request: 256 << 10,
             constant_request: 4 << 20,
             depth: 4,
+            write_pieces: 8,
             batch: 4,
             batch_wait: Duration::from_micros(200),
         }
@@ -140,6 +156,7 @@ pub(super) struct Shared {
     pub memory: Memory,
     pub tuning: Tuning,
     pub registration: BufferRegistration,
+    pub make_ready: bool,
     pub stopping: AtomicBool,
     pub watchdog: Watchdog,
     workers: usize,
@@ -167,6 +184,7 @@ impl Engine {
             memory: Memory::new(arena, config.tuning),
             tuning: config.tuning,
             registration: config.registration,
+            make_ready: config.make_ready,
             stopping: AtomicBool::new(false),
             watchdog: Watchdog::default(),
             workers,

@@ -1,8 +1,11 @@
-//! How large the requests of a lone drive are. Processors differ in what is faster, requests of one
-//! piece that stay in the cache or larger ones that keep the other core busy (docs/benchmarks), so a
-//! pass tries both and goes on with what moved more.
+//! How large the requests of a lone drive are. Machines differ in what is faster, requests of one piece that
+//! stay in the cache or larger ones that keep the other core busy (docs/decisions/0018), so a pass tries both.
+//! Where neither is clearly faster it writes in large ones, which take less of the processor, and reads in small
+//! ones, which are still in the cache when they are compared.
 
 use std::time::Duration;
+
+use super::pass::PassOp;
 
 /// Moved with small requests first: a drive that hangs at once must not take the memory of those that
 /// are about to begin.
@@ -13,20 +16,23 @@ const WINDOW: u64 = 128 << 20;
 const SETTLING: u64 = 16 << 20;
 /// Timings of one trial: large, small, large, small.
 const TIMINGS: usize = 4;
-/// Moved with the better size before the next trial.
-const TRUST: u64 = 16 << 30;
+/// Moved with the better size before the next trial: the first answer may be an accident.
+const TRUST: [u64; 2] = [4 << 30, 16 << 30];
 
-/// By how much small requests have to be faster: large ones take less of the processor, and a timing is never
-/// better than some hundredths.
+/// By how much the other size has to be faster: a timing is never better than some hundredths.
 const CLEARLY: f64 = 1.05;
 
 /// One pass's choice.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
+    /// Where neither is clearly faster.
+    large_at_par: bool,
     large: bool,
     step: Step,
     /// Moved since the step began.
     moved: u64,
+    /// To be moved before the next trial.
+    trust: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,16 +43,28 @@ enum Step {
     Trusting,
 }
 
-/// Timings that are done, and what large and small requests took in them.
+/// Timings that are done, and what they took.
 #[derive(Clone, Copy, Debug, Default)]
 struct Trial {
     done: usize,
-    took: [Duration; 2],
+    took: [Duration; TIMINGS],
+}
+
+impl Trial {
+    /// What is faster, of two sizes that are about as fast `large_at_par`.
+    fn prefers_large(&self, large_at_par: bool) -> bool {
+        let usual = usize::from(!large_at_par);
+        let took = |size: usize| self.took.iter().skip(size).step_by(2).sum::<Duration>();
+        // The other one has to win each time, and in sum clearly.
+        let each = self.took.chunks(2).all(|pair| pair.get(1 - usual) < pair.get(usual));
+        let other = each && took(1 - usual).mul_f64(CLEARLY) <= took(usual);
+        large_at_par != other
+    }
 }
 
 impl Pace {
-    pub(super) fn new() -> Pace {
-        Pace { large: false, step: Step::Warming, moved: 0 }
+    pub(super) fn new(op: PassOp) -> Pace {
+        Pace { large_at_par: op == PassOp::Write, large: false, step: Step::Warming, moved: 0, trust: TRUST[0] }
     }
 
     /// Whether the next request is a large one.
@@ -59,16 +77,17 @@ impl Pace {
         self.moved += bytes as u64;
         match self.step {
             Step::Warming if self.moved >= WARMING => self.try_large(),
-            Step::Trusting if self.moved >= TRUST => self.try_large(),
+            Step::Trusting if self.moved >= self.trust => {
+                self.trust = TRUST[1];
+                self.try_large();
+            }
             Step::Settling(trial) if self.moved >= SETTLING => self.go_on(Step::Timing(trial, now)),
             Step::Timing(mut trial, since) if self.moved >= WINDOW => {
                 // Of windows that are not equally long by a request, the time for as much.
-                let took = now.saturating_sub(since).mul_f64(WINDOW as f64 / self.moved as f64);
-                trial.took[usize::from(!self.large)] += took;
+                trial.took[trial.done] = now.saturating_sub(since).mul_f64(WINDOW as f64 / self.moved as f64);
                 trial.done += 1;
-                let [large, small] = trial.took;
                 let is_over = trial.done == TIMINGS;
-                self.large = if is_over { large <= small.mul_f64(CLEARLY) } else { !self.large };
+                self.large = if is_over { trial.prefers_large(self.large_at_par) } else { !self.large };
                 self.go_on(if is_over { Step::Trusting } else { Step::Settling(trial) });
             }
             _ => {}
@@ -112,23 +131,42 @@ mod tests {
         in_large as f64 / moved as f64
     }
 
+    const OP: PassOp = PassOp::Write;
+
     #[test]
     fn the_faster_size_is_kept() {
-        assert!(run(&mut Pace::new(), 64 << 30, 8e9, 7e9) > 0.97);
-        assert!(run(&mut Pace::new(), 64 << 30, 7e9, 8e9) < 0.02);
-        assert!(run(&mut Pace::new(), 64 << 30, 1e8, 1e8) > 0.97, "a disk that sets the pace itself");
+        for op in [PassOp::Write, PassOp::Verify] {
+            assert!(run(&mut Pace::new(op), 64 << 30, 8e9, 7e9) > 0.97, "{op:?}");
+            assert!(run(&mut Pace::new(op), 64 << 30, 7e9, 8e9) < 0.03, "{op:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_that_are_as_fast_writes_are_large_and_reads_small() {
+        for (large, small) in [(1e8, 1e8), (8e9, 7.8e9), (7.8e9, 8e9)] {
+            assert!(run(&mut Pace::new(PassOp::Write), 64 << 30, large, small) > 0.97, "{large} {small}");
+            assert!(run(&mut Pace::new(PassOp::Verify), 64 << 30, large, small) < 0.03, "{large} {small}");
+        }
     }
 
     #[test]
     fn a_machine_that_changes_is_noticed() {
-        let mut pace = Pace::new();
+        let mut pace = Pace::new(OP);
         run(&mut pace, 8 << 30, 8e9, 7e9);
-        assert!(run(&mut pace, 64 << 30, 7e9, 8e9) < 0.2);
+        assert!(run(&mut pace, 64 << 30, 7e9, 8e9) < 0.3);
+    }
+
+    #[test]
+    fn one_lucky_timing_is_not_enough() {
+        let trial = |took: [u64; TIMINGS]| Trial { done: TIMINGS, took: took.map(Duration::from_millis) };
+        // Large, small, large, small.
+        assert!(!trial([100, 99, 100, 150]).prefers_large(false) && trial([100, 110, 100, 150]).prefers_large(false));
+        assert!(trial([99, 100, 150, 100]).prefers_large(true) && !trial([110, 100, 150, 100]).prefers_large(true));
     }
 
     #[test]
     fn what_was_timed_beside_other_drives_does_not_count() {
-        let mut pace = Pace::new();
+        let mut pace = Pace::new(OP);
         run(&mut pace, WARMING, 8e9, 7e9);
         assert!(pace.is_large());
         for request in 0..100 {
@@ -142,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_drive_begins_with_small_requests() {
-        let mut pace = Pace::new();
+        let mut pace = Pace::new(OP);
         assert_eq!(run(&mut pace, WARMING, 8e9, 7e9), 0.0);
         assert!(pace.is_large());
     }

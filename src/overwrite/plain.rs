@@ -130,7 +130,7 @@ impl Worker {
         let buffer = match &self.constant {
             Some(run) => Buffer::Shared(Arc::clone(run)),
             None => {
-                let most = self.shared.memory.shape(true).request as u64;
+                let most = self.shared.memory.shape(self.op, true).request as u64;
                 match self.shared.memory.arena.take(wanted.min(most) as usize) {
                     Some(run) => Buffer::Own(run),
                     None => return Step::Later,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::engine::Tuning;
+use super::pass::PassOp;
 use crate::sys::{Arena, GRANULE, Run};
 
 /// What the kernel issues as one piece (256 pages). Anything larger it hands to a helper thread first,
@@ -19,6 +20,14 @@ const CONSTANTS: usize = 5;
 pub(super) struct Shape {
     pub request: usize,
     pub depth: usize,
+}
+
+impl Shape {
+    /// As much in requests of one piece, at most `most` of them.
+    fn in_pieces(self, most: usize) -> Shape {
+        let request = self.request.min(ONE_PIECE);
+        Shape { request, depth: (self.request / request * self.depth).clamp(1, most.max(1)) }
+    }
 }
 
 /// The arena and who uses it.
@@ -62,14 +71,21 @@ impl Memory {
     }
 
     /// The shape of one drive's requests that need memory of their own. `large`: whether a lone drive may
-    /// have requests of more than one piece. Unregistered memory may be many segments, and is better
-    /// moved in one.
-    pub(super) fn shape(&self, large: bool) -> Shape {
+    /// have requests of more than one piece. Unregistered memory may be many segments, and is better moved in one.
+    ///
+    /// What is read stays in the cache until it is compared if there is little of it, so that there are more requests
+    /// in flight for writes only.
+    pub(super) fn shape(&self, op: PassOp, large: bool) -> Shape {
         let taken = self.stuck.load(Ordering::Relaxed) + in_use(&self.constants());
         let free = self.arena.bytes().saturating_sub(taken);
         let jobs = self.jobs.load(Ordering::Relaxed);
-        let Shape { request, depth } = shape(free, jobs, &self.tuning);
-        Shape { request: if large && jobs <= 1 { request } else { request.min(ONE_PIECE) }, depth }
+        let shape = shape(free, jobs, &self.tuning);
+        match jobs <= 1 {
+            true if large => shape,
+            true if op == PassOp::Write => shape.in_pieces(self.tuning.write_pieces),
+            true => shape.in_pieces(shape.depth),
+            false => shape.in_pieces(shape.depth),
+        }
     }
 
     /// Whether one pass has all the memory.
@@ -160,6 +176,23 @@ mod tests {
     }
 
     #[test]
+    fn a_lone_drive_is_written_in_more_requests_of_one_piece_than_it_is_read() {
+        let memory = Memory::new(Arena::new(BUFFERS).unwrap(), Tuning::default());
+        let of = |op, large| memory.shape(op, large);
+        memory.join();
+        for op in [PassOp::Write, PassOp::Verify] {
+            assert_eq!(of(op, true), Shape { request: 4 << 20, depth: 4 });
+        }
+        assert_eq!(of(PassOp::Write, false), Shape { request: ONE_PIECE, depth: 8 });
+        assert_eq!(of(PassOp::Verify, false), Shape { request: ONE_PIECE, depth: 4 });
+        // Beside another one it has no more than its share.
+        memory.join();
+        for (op, large) in [(PassOp::Write, true), (PassOp::Write, false), (PassOp::Verify, true)] {
+            assert_eq!(of(op, large), Shape { request: ONE_PIECE, depth: 4 });
+        }
+    }
+
+    #[test]
     fn one_block_of_a_constant_pattern_serves_all() {
         let memory = Memory::new(Arena::new(BUFFERS).unwrap(), Tuning::default());
         let (a, b) = (memory.constant(0xAA).unwrap(), memory.constant(0xAA).unwrap());
@@ -178,7 +211,7 @@ mod tests {
             assert!(held[0].is_some() && held[15].is_none(), "{jobs} jobs");
             assert!(memory.arena.free() >= memory.arena.bytes() / 2, "{jobs} jobs: {:?}", memory.arena);
             // What they hold is nobody else's share.
-            let Shape { request, depth } = memory.shape(false);
+            let Shape { request, depth } = memory.shape(PassOp::Verify, false);
             assert!(request * depth * jobs <= memory.arena.free(), "{jobs}: {request} x {depth}");
             // The first to end makes room for the next.
             drop(held);

@@ -5,6 +5,8 @@
 //! thread that submitted, and the stalled one must not use them up. The retired worker waits for the
 //! answers that are out; the buffers stay with its ring until then.
 
+mod issue;
+
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::RawFd;
@@ -14,14 +16,15 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use issue::{Issued, issue};
+
 use super::disk::Disk;
 use super::engine::{Shared, Slot};
 use super::job::{CANCEL_PATIENCE, PassEnd, Reporter, STALL_NOTICE};
 use super::pace::Pace;
 use super::pass::{FaultLimits, Pass, PassOp, Poll, Request};
 use super::plain;
-use super::share::Shape;
-use crate::sys::{Buffer, Completion, Moved, Presence, Ring, RingOptions, Run};
+use crate::sys::{Completion, Presence, Ring, RingOptions, Run};
 
 /// Starts a worker. `index` is its place among those that take new passes, `None` for one that is
 /// there for a single stalled drive.
@@ -33,10 +36,11 @@ pub(super) fn spawn(shared: &Arc<Shared>, index: Option<usize>) -> io::Result<Sl
     let name = index.map_or_else(|| "lw-io-solo".into(), |i| format!("lw-io-{i}"));
     let thread = thread::Builder::new().name(name).spawn(move || {
         // A ring with a single issuer is made by the thread that uses it.
-        let ring = match Ring::new(&worker_shared.memory.arena, ring_options(&worker_shared)) {
+        let mut ring = match Ring::new(&worker_shared.memory.arena, ring_options(&worker_shared)) {
             Ok(ring) => ring,
             Err(error) => return drop(ready.send(Err(error))),
         };
+        while worker_shared.make_ready && ring.pin_next() {}
         if ready.send(Ok((ring.waker(), ring.registered()))).is_ok() {
             Worker::new(worker_shared, ring, receiver, index).run();
         }
@@ -100,7 +104,7 @@ impl Work {
             faults,
             reporter,
             constant: None,
-            pace: Pace::new(),
+            pace: Pace::new(op),
             flying: 0,
             held: 0,
             last_answer: Duration::ZERO,
@@ -266,8 +270,10 @@ impl Worker {
 
     fn wait(&mut self) {
         let tuning = &self.shared.tuning;
-        // A few of very many: a drive that waits for the others to finish waits for too long.
-        let want = tuning.batch.min(self.ring.in_flight() / 8).max(1);
+        // A few of many, which saves the kernel a wake-up each. Of several drives fewer: one that waits for the others to
+        // finish waits for too long.
+        let part = if self.works.len() > 1 { 8 } else { 4 };
+        let want = tuning.batch.min(self.ring.in_flight() / part).max(1);
         let timeout = match (self.starved.is_empty(), self.ring.in_flight() == 0 && self.works.is_empty()) {
             (false, _) => MEMORY_WAIT,
             (true, false) => LOOK_EVERY,
@@ -435,66 +441,4 @@ impl Worker {
             }
         }
     }
-}
-
-enum Issued {
-    Yes,
-    /// The drive has all its requests in flight.
-    Enough,
-    /// No memory or no room in the ring now.
-    Later,
-}
-
-fn issue(shared: &Shared, ring: &mut Ring<Ticket>, work: &mut Work, wanted: u64) -> Issued {
-    let memory = &shared.memory;
-    if let (Some(byte), None) = (work.pass.constant_write(), &work.constant) {
-        work.constant = memory.constant(byte);
-    }
-    let Shape { request: most, depth } = match &work.constant {
-        Some(block) => memory.constant_shape(block.len()),
-        None => memory.shape(ring.registered() && work.pace.is_large()),
-    };
-    if work.flying >= depth {
-        return Issued::Enough;
-    }
-    let mut buffer = match &work.constant {
-        Some(block) => Buffer::Shared(Arc::clone(block)),
-        None => match memory.arena.take(wanted.min(most as u64) as usize) {
-            Some(run) => Buffer::Own(run),
-            None => return Issued::Later,
-        },
-    };
-    let now = work.reporter.link.now();
-    let Some(request) = work.pass.take(most.min(buffer.bytes().len()), now) else { return Issued::Later };
-    let held = match &mut buffer {
-        Buffer::Own(run) => {
-            work.pass.prepare(&request, run.bytes_mut());
-            run.len()
-        }
-        Buffer::Shared(_) => 0,
-    };
-    let moved = match work.op {
-        PassOp::Write => Moved::Written,
-        PassOp::Verify => Moved::Read,
-    };
-    let (offset, len) = (request.offset(), request.len());
-    let ticket = Ticket { work: work.id, request, held, _disk: Arc::clone(&work.disk) };
-    if let Err((_, ticket)) = ring.push(moved, work.fd, offset, len, buffer, ticket) {
-        let called_back = io::Error::from_raw_os_error(libc::ECANCELED);
-        work.pass.complete(ticket.request, Err(called_back), &[], now);
-        return Issued::Later;
-    }
-    if work.flying == 0 && !work.suspect {
-        work.last_answer = now;
-    }
-    work.flying += 1;
-    work.held += held;
-    if work.suspect {
-        memory.stick(held);
-    }
-    if held > 0 && moved == Moved::Written {
-        // On its way while the next block is made. What fails here goes out with the next wait.
-        let _ = ring.submit();
-    }
-    Issued::Yes
 }

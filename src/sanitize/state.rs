@@ -18,7 +18,7 @@ use super::unfreezing::{SuspendNote, UnfreezePlan, Unfreezing};
 use crate::media::{Exchange, HiddenArea, Medium, Transport};
 use crate::overwrite::Ledger;
 use crate::policy::{Applied, Method, Technique, VerificationLevel};
-use crate::scheme::PlannedPass;
+use crate::scheme::{Pattern, PlannedPass};
 use crate::units::{Bytes, SectorSize};
 
 /// Everything decided before the first write. Journalled as it is; a resume decides nothing anew.
@@ -89,6 +89,12 @@ impl RunPlan {
     pub fn reads_back(&self) -> bool {
         let read = |stage: &Stage| stage.work != StageWork::Write;
         self.ladder.iter().any(Rung::is_by_host) && stages_of(self).iter().any(read)
+    }
+
+    /// Bytes of a random pass with which the run begins.
+    pub fn random_at_first(&self) -> Bytes {
+        let is_random = self.passes.first().is_some_and(|p| matches!(p.pattern, Pattern::Random { .. }));
+        if is_random { self.medium.geometry.size } else { Bytes(0) }
     }
 }
 

@@ -117,8 +117,9 @@ pub fn execute(
 ) -> Result<Vec<TargetResult>, ExecuteError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (stop, stopped) = watch::channel(false);
+    let random = runs.iter().map(|run| run.plan().random_at_first()).max().unwrap_or_default();
     let bench = Bench {
-        engine: Arc::new(Engine::start(how.engine.clone())?),
+        engine: Arc::new(Engine::start(how.engine.clone().made_ready_for(random))?),
         blocking: Blocking::new(),
         roots: Arc::new(Roots::live()),
         stop: stopped,

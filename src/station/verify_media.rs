@@ -205,7 +205,7 @@ pub fn verify_media(
     };
     let job =
         PassJob { disk: Arc::new(ReadDisk(claim.clone())), size, block, op: PassOp::Verify, pattern, extents, faults };
-    let engine = Engine::start(config)?;
+    let engine = Engine::start(config.made_ready_for(wanted))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (outcome, took) = runtime.block_on(async {
         let began = Instant::now();

@@ -253,6 +253,16 @@ impl<K> Ring<K> {
         }
     }
 
+    /// Clears and pins the next chunk of the arena that is not yet; whether there are more.
+    pub fn pin_next(&mut self) -> bool {
+        if !self.registered {
+            return false;
+        }
+        let Some(chunk) = self.pinned.iter().position(Option::is_none) else { return false };
+        self.pinned[chunk] = Some(pin(&self.ring, &self.arena, chunk).is_ok());
+        chunk + 1 < self.pinned.len()
+    }
+
     /// The registered chunk that holds all of `run`, pinned now if it is the first use. Pinning all of
     /// the arena at once would hold up the start for as long as clearing it takes.
     fn pinned_chunk(&mut self, run: &Run) -> Option<u16> {
@@ -403,6 +413,18 @@ mod tests {
             assert_eq!(*done[0].result.as_ref().unwrap(), 1536, "short at the end of the file");
             assert!(done[0].buffer.bytes()[512..1536].iter().all(|b| *b == 0xA7));
         }
+    }
+
+    #[test]
+    fn what_is_to_be_ready_is_pinned_piece_by_piece() {
+        let arena = Arena::new(2 * CHUNK + GRANULE).unwrap();
+        let Some(mut ring) = ring_of(&arena, BufferRegistration::Try) else { return };
+        assert_eq!(ring.pinned.iter().filter(|pinned| pinned.is_some()).count(), 1, "{:?}", ring.pinned);
+        assert!(ring.pin_next() && !ring.pin_next() && !ring.pin_next());
+        // A limit on locked memory may refuse some of it.
+        assert!(ring.pinned.iter().all(Option::is_some), "{:?}", ring.pinned);
+        let Some(mut never) = ring_of(&arena, BufferRegistration::Never) else { return };
+        assert!(!never.pin_next());
     }
 
     #[test]

@@ -50,6 +50,8 @@ fn main() {
         pattern.fill(0, block.bytes_mut());
         Arc::new(block)
     });
+    // As fio does, before its time begins.
+    while ring.pin_next() {}
 
     let (started, before) = (Instant::now(), cpu());
     let (mut next, mut wrong) = (0, 0);
