@@ -240,7 +240,7 @@ fn a_small_memlock_limit_falls_back_to_unregistered_buffers() {
     let _others = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     const CHILD: &str = "LASTWRITE_TEST_MEMLOCK_CHILD";
     if std::env::var_os(CHILD).is_some() {
-        let Ok(engine) = Engine::start(EngineConfig::default().made_ready_for(Bytes(1 << 30))) else { return };
+        let Some(engine) = engine(IoChoice::Auto) else { return };
         let (file, disk) = image(20 << 20);
         let written = wait(engine.submit(job(disk, 20 << 20, PassOp::Write, &random(2))));
         assert!(is_clean(&written, 20 << 20), "{written:?}");

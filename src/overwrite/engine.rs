@@ -49,7 +49,8 @@ pub struct EngineConfig {
     pub io: IoChoice,
     /// Whether to register the buffers.
     pub registration: BufferRegistration,
-    /// Whether all buffers are cleared and pinned before the first pass, and not each of them where it is first used.
+    /// Whether buffers that can be registered are cleared and pinned before the first pass, and not each of them where it
+    /// is first used.
     pub make_ready: bool,
     /// Sizes and depths.
     pub tuning: Tuning,
@@ -64,7 +65,7 @@ impl EngineConfig {
     /// that is being compared.
     pub const BUFFERS: usize = 20 << 20;
 
-    /// The same for a first pass over `size` that fills or compares buffers: a long one uses all of them, and how long it
+    /// The same for a lone pass over `size` that fills or compares buffers: how long a long one
     /// takes is not to depend on how fast the machine finds memory.
     #[must_use]
     pub fn made_ready_for(self, size: Bytes) -> EngineConfig {
@@ -72,7 +73,7 @@ impl EngineConfig {
     }
 }
 
-/// Bytes of a pass that certainly uses all buffers.
+/// Bytes of a pass that has tried large requests, and so used the buffers.
 const LONG_PASS: u64 = 1 << 30;
 
 impl Default for EngineConfig {
@@ -156,7 +157,7 @@ pub(super) struct Shared {
     pub memory: Memory,
     pub tuning: Tuning,
     pub registration: BufferRegistration,
-    pub make_ready: bool,
+    pub make_ready: AtomicBool,
     pub stopping: AtomicBool,
     pub watchdog: Watchdog,
     workers: usize,
@@ -184,7 +185,7 @@ impl Engine {
             memory: Memory::new(arena, config.tuning),
             tuning: config.tuning,
             registration: config.registration,
-            make_ready: config.make_ready,
+            make_ready: AtomicBool::new(config.make_ready),
             stopping: AtomicBool::new(false),
             watchdog: Watchdog::default(),
             workers,

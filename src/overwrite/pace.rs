@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::pass::PassOp;
+use super::share::Size;
 
 /// Moved with small requests first: a drive that hangs at once must not take the memory of those that
 /// are about to begin.
@@ -25,8 +26,7 @@ const CLEARLY: f64 = 1.05;
 /// One pass's choice.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// Where neither is clearly faster.
-    large_at_par: bool,
+    op: PassOp,
     large: bool,
     step: Step,
     /// Moved since the step began.
@@ -64,12 +64,18 @@ impl Trial {
 
 impl Pace {
     pub(super) fn new(op: PassOp) -> Pace {
-        Pace { large_at_par: op == PassOp::Write, large: false, step: Step::Warming, moved: 0, trust: TRUST[0] }
+        Pace { op, large: false, step: Step::Warming, moved: 0, trust: TRUST[0] }
     }
 
-    /// Whether the next request is a large one.
-    pub(super) fn is_large(&self) -> bool {
-        self.large
+    /// What the next request is like. A drive of which nothing is known yet gets few small ones.
+    pub(super) fn size(&self, registered: bool) -> Size {
+        match self.step {
+            _ if self.large && registered => Size::Large,
+            Step::Warming => Size::Pieces,
+            _ if self.op == PassOp::Write => Size::ManyPieces,
+            // What was read is in the cache until it is compared, if it is little.
+            _ => Size::Pieces,
+        }
     }
 
     /// `bytes` came back at `now`.
@@ -87,7 +93,7 @@ impl Pace {
                 trial.took[trial.done] = now.saturating_sub(since).mul_f64(WINDOW as f64 / self.moved as f64);
                 trial.done += 1;
                 let is_over = trial.done == TIMINGS;
-                self.large = if is_over { trial.prefers_large(self.large_at_par) } else { !self.large };
+                self.large = if is_over { trial.prefers_large(self.op == PassOp::Write) } else { !self.large };
                 self.go_on(if is_over { Step::Trusting } else { Step::Settling(trial) });
             }
             _ => {}
@@ -122,10 +128,10 @@ mod tests {
     fn run(pace: &mut Pace, bytes: u64, large: f64, small: f64) -> f64 {
         let (mut now, mut moved, mut in_large) = (0.0, 0, 0);
         while moved < bytes {
-            let (len, rate) = if pace.is_large() { (4 << 20, large) } else { (1 << 20, small) };
+            let (len, rate) = if pace.large { (4 << 20, large) } else { (1 << 20, small) };
             now += len as f64 / rate;
             moved += len;
-            in_large += if pace.is_large() { len } else { 0 };
+            in_large += if pace.large { len } else { 0 };
             pace.moved(len as usize, Duration::from_secs_f64(now));
         }
         in_large as f64 / moved as f64
@@ -168,20 +174,21 @@ mod tests {
     fn what_was_timed_beside_other_drives_does_not_count() {
         let mut pace = Pace::new(OP);
         run(&mut pace, WARMING, 8e9, 7e9);
-        assert!(pace.is_large());
+        assert!(pace.large);
         for request in 0..100 {
             // Ten times slower beside others.
             pace.moved(4 << 20, Duration::from_millis(5 * request));
             pace.disturbed();
         }
-        assert!(pace.is_large(), "still before the first timing");
+        assert!(pace.large, "still before the first timing");
         assert!(run(&mut pace, 64 << 30, 8e9, 7e9) > 0.97);
     }
 
     #[test]
     fn a_drive_begins_with_small_requests() {
         let mut pace = Pace::new(OP);
+        assert_eq!(pace.size(true), Size::Pieces);
         assert_eq!(run(&mut pace, WARMING, 8e9, 7e9), 0.0);
-        assert!(pace.is_large());
+        assert_eq!([true, false].map(|registered| pace.size(registered)), [Size::Large, Size::ManyPieces]);
     }
 }

@@ -10,6 +10,7 @@ use super::disk::Disk;
 use super::engine::Shared;
 use super::job::{CANCEL_PATIENCE, Link, PassEnd, Reporter};
 use super::pass::{FaultLimits, Pass, PassOp, Poll, Request};
+use super::share::Size;
 use crate::sys::{Buffer, Presence, Run};
 
 /// Starts a pass on a thread of its own.
@@ -130,7 +131,7 @@ impl Worker {
         let buffer = match &self.constant {
             Some(run) => Buffer::Shared(Arc::clone(run)),
             None => {
-                let most = self.shared.memory.shape(self.op, true).request as u64;
+                let most = self.shared.memory.shape(Size::Large).request as u64;
                 match self.shared.memory.arena.take(wanted.min(most) as usize) {
                     Some(run) => Buffer::Own(run),
                     None => return Step::Later,

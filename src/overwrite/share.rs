@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::engine::Tuning;
-use super::pass::PassOp;
 use crate::sys::{Arena, GRANULE, Run};
 
 /// What the kernel issues as one piece (256 pages). Anything larger it hands to a helper thread first,
@@ -15,18 +14,30 @@ const ONE_PIECE: usize = 1 << 20;
 /// of its own, and one that hangs keeps its block.
 const CONSTANTS: usize = 5;
 
-/// The size of a drive's requests and how many of them are in flight.
+/// The size of a drive's requests, how many of them are in flight, and the most that these hold together: while it goes
+/// from one size to another, requests of both are out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pub request: usize,
     pub depth: usize,
+    pub share: usize,
+}
+
+/// What a drive's requests are like when it is alone. Of several drives all have pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Size {
+    /// More than one piece each. Registered memory only: any other may be many segments, and is better moved in one.
+    Large,
+    Pieces,
+    /// More of them in flight.
+    ManyPieces,
 }
 
 impl Shape {
     /// As much in requests of one piece, at most `most` of them.
     fn in_pieces(self, most: usize) -> Shape {
         let request = self.request.min(ONE_PIECE);
-        Shape { request, depth: (self.request / request * self.depth).clamp(1, most.max(1)) }
+        Shape { request, depth: (self.request / request * self.depth).clamp(1, most.max(1)), ..self }
     }
 }
 
@@ -70,21 +81,16 @@ impl Memory {
         self.stuck.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// The shape of one drive's requests that need memory of their own. `large`: whether a lone drive may
-    /// have requests of more than one piece. Unregistered memory may be many segments, and is better moved in one.
-    ///
-    /// What is read stays in the cache until it is compared if there is little of it, so that there are more requests
-    /// in flight for writes only.
-    pub(super) fn shape(&self, op: PassOp, large: bool) -> Shape {
+    /// The shape of one drive's requests that need memory of their own.
+    pub(super) fn shape(&self, size: Size) -> Shape {
         let taken = self.stuck.load(Ordering::Relaxed) + in_use(&self.constants());
         let free = self.arena.bytes().saturating_sub(taken);
         let jobs = self.jobs.load(Ordering::Relaxed);
         let shape = shape(free, jobs, &self.tuning);
-        match jobs <= 1 {
-            true if large => shape,
-            true if op == PassOp::Write => shape.in_pieces(self.tuning.write_pieces),
-            true => shape.in_pieces(shape.depth),
-            false => shape.in_pieces(shape.depth),
+        match size {
+            Size::Large if jobs <= 1 => shape,
+            Size::ManyPieces if jobs <= 1 => shape.in_pieces(self.tuning.write_pieces),
+            _ => shape.in_pieces(shape.depth),
         }
     }
 
@@ -95,7 +101,8 @@ impl Memory {
 
     /// The shape of writes from one shared block of `block` bytes: memory sets no limit.
     pub(super) fn constant_shape(&self, block: usize) -> Shape {
-        Shape { request: if self.is_for_one() { block } else { block.min(ONE_PIECE) }, depth: self.tuning.depth }
+        let request = if self.is_for_one() { block } else { block.min(ONE_PIECE) };
+        Shape { request, depth: self.tuning.depth, share: usize::MAX }
     }
 
     /// The shared block of a constant pattern, `None` while there is no room for it: then the pass fills memory
@@ -140,7 +147,7 @@ fn shape(free: usize, jobs: usize, tuning: &Tuning) -> Shape {
     let share = power_of_two_below(share).max(GRANULE);
     let request = (share / tuning.depth.max(1)).clamp(tuning.smallest_request, tuning.largest_request.max(GRANULE));
     let request = power_of_two_below(request.min(share));
-    Shape { request, depth: (share / request).clamp(1, tuning.depth.max(1)) }
+    Shape { request, depth: (share / request).clamp(1, tuning.depth.max(1)), share }
 }
 
 fn power_of_two_below(n: usize) -> usize {
@@ -158,7 +165,7 @@ mod tests {
     fn all_drives_together_fit_the_arena() {
         let tuning = Tuning::default();
         for jobs in 1..300 {
-            let Shape { request, depth } = shape(BUFFERS, jobs, &tuning);
+            let Shape { request, depth, .. } = shape(BUFFERS, jobs, &tuning);
             assert!(request.is_power_of_two() && request >= GRANULE && depth >= 1);
             assert!(jobs > 256 || request * depth * jobs <= BUFFERS, "{jobs}: {request} x {depth}");
         }
@@ -168,7 +175,7 @@ mod tests {
     fn there_is_always_something_left() {
         let (mut free, mut stalled) = (BUFFERS, 0);
         while stalled < 6 {
-            let Shape { request, depth } = shape(free, 1, &Tuning::default());
+            let Shape { request, depth, .. } = shape(free, 1, &Tuning::default());
             free -= request * depth;
             stalled += 1;
         }
@@ -176,20 +183,21 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_drive_is_written_in_more_requests_of_one_piece_than_it_is_read() {
+    fn a_lone_drive_has_the_size_it_wants_and_one_of_several_pieces() {
         let memory = Memory::new(Arena::new(BUFFERS).unwrap(), Tuning::default());
-        let of = |op, large| memory.shape(op, large);
+        let of = |size| {
+            let Shape { request, depth, share } = memory.shape(size);
+            assert!(request * depth <= share && share <= BUFFERS);
+            (request, depth)
+        };
         memory.join();
-        for op in [PassOp::Write, PassOp::Verify] {
-            assert_eq!(of(op, true), Shape { request: 4 << 20, depth: 4 });
-        }
-        assert_eq!(of(PassOp::Write, false), Shape { request: ONE_PIECE, depth: 8 });
-        assert_eq!(of(PassOp::Verify, false), Shape { request: ONE_PIECE, depth: 4 });
+        assert_eq!(
+            [Size::Large, Size::Pieces, Size::ManyPieces].map(of),
+            [(4 << 20, 4), (ONE_PIECE, 4), (ONE_PIECE, 8)]
+        );
         // Beside another one it has no more than its share.
         memory.join();
-        for (op, large) in [(PassOp::Write, true), (PassOp::Write, false), (PassOp::Verify, true)] {
-            assert_eq!(of(op, large), Shape { request: ONE_PIECE, depth: 4 });
-        }
+        assert_eq!([Size::Large, Size::Pieces, Size::ManyPieces].map(of), [(ONE_PIECE, 4); 3]);
     }
 
     #[test]
@@ -211,7 +219,7 @@ mod tests {
             assert!(held[0].is_some() && held[15].is_none(), "{jobs} jobs");
             assert!(memory.arena.free() >= memory.arena.bytes() / 2, "{jobs} jobs: {:?}", memory.arena);
             // What they hold is nobody else's share.
-            let Shape { request, depth } = memory.shape(PassOp::Verify, false);
+            let Shape { request, depth, .. } = memory.shape(Size::Pieces);
             assert!(request * depth * jobs <= memory.arena.free(), "{jobs}: {request} x {depth}");
             // The first to end makes room for the next.
             drop(held);

@@ -40,7 +40,10 @@ pub(super) fn spawn(shared: &Arc<Shared>, index: Option<usize>) -> io::Result<Sl
             Ok(ring) => ring,
             Err(error) => return drop(ready.send(Err(error))),
         };
-        while worker_shared.make_ready && ring.pin_next() {}
+        // Of the first worker only: its passes are the ones that were announced.
+        if worker_shared.make_ready.swap(false, Ordering::Relaxed) {
+            while ring.pin_next() {}
+        }
         if ready.send(Ok((ring.waker(), ring.registered()))).is_ok() {
             Worker::new(worker_shared, ring, receiver, index).run();
         }

@@ -91,7 +91,7 @@ impl RunPlan {
         self.ladder.iter().any(Rung::is_by_host) && stages_of(self).iter().any(read)
     }
 
-    /// Bytes of a random pass with which the run begins.
+    /// Bytes of the plan's first pass where it is a random one.
     pub fn random_at_first(&self) -> Bytes {
         let is_random = self.passes.first().is_some_and(|p| matches!(p.pattern, Pattern::Random { .. }));
         if is_random { self.medium.geometry.size } else { Bytes(0) }

@@ -34,7 +34,7 @@ use crate::sanitize::{
 };
 use crate::signed::{Role, StationKey};
 use crate::sys::{Blocking, HelperGone, clock, within};
-use crate::units::now;
+use crate::units::{Bytes, now};
 
 /// How a batch is executed.
 #[derive(Debug, Clone)]
@@ -117,7 +117,7 @@ pub fn execute(
 ) -> Result<Vec<TargetResult>, ExecuteError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (stop, stopped) = watch::channel(false);
-    let random = runs.iter().map(|run| run.plan().random_at_first()).max().unwrap_or_default();
+    let random = if let [run] = runs.as_slice() { run.plan().random_at_first() } else { Bytes::default() };
     let bench = Bench {
         engine: Arc::new(Engine::start(how.engine.clone().made_ready_for(random))?),
         blocking: Blocking::new(),

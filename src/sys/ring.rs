@@ -420,9 +420,10 @@ mod tests {
         let arena = Arena::new(2 * CHUNK + GRANULE).unwrap();
         let Some(mut ring) = ring_of(&arena, BufferRegistration::Try) else { return };
         assert_eq!(ring.pinned.iter().filter(|pinned| pinned.is_some()).count(), 1, "{:?}", ring.pinned);
-        assert!(ring.pin_next() && !ring.pin_next() && !ring.pin_next());
-        // A limit on locked memory may refuse some of it.
-        assert!(ring.pinned.iter().all(Option::is_some), "{:?}", ring.pinned);
+        // A limit on locked memory may refuse all of it, or some.
+        let registered = ring.registered();
+        assert_eq!([ring.pin_next(), ring.pin_next(), ring.pin_next()], [registered, false, false]);
+        assert_eq!(ring.pinned.iter().all(Option::is_some), registered, "{:?}", ring.pinned);
         let Some(mut never) = ring_of(&arena, BufferRegistration::Never) else { return };
         assert!(!never.pin_next());
     }

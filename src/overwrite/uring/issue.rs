@@ -24,11 +24,11 @@ pub(super) fn issue(shared: &Shared, ring: &mut Ring<Ticket>, work: &mut Work, w
     if let (Some(byte), None) = (work.pass.constant_write(), &work.constant) {
         work.constant = memory.constant(byte);
     }
-    let Shape { request: most, depth } = match &work.constant {
+    let Shape { request: most, depth, share } = match &work.constant {
         Some(block) => memory.constant_shape(block.len()),
-        None => memory.shape(work.op, ring.registered() && work.pace.is_large()),
+        None => memory.shape(work.pace.size(ring.registered())),
     };
-    if work.flying >= depth {
+    if work.flying >= depth || work.flying > 0 && work.held + most > share {
         return Issued::Enough;
     }
     let mut buffer = match &work.constant {
