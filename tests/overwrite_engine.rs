@@ -51,7 +51,7 @@ fn image(size: u64) -> (tempfile::NamedTempFile, Arc<FileDisk>) {
 }
 
 fn engine(io: IoChoice) -> Option<Engine> {
-    match Engine::start(EngineConfig { io, ..EngineConfig::default() }) {
+    match Engine::start(EngineConfig { io, make_ready: true, ..EngineConfig::default() }) {
         Ok(engine) => Some(engine),
         Err(error) => {
             common::skip(&format!("{error}"));

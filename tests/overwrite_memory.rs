@@ -115,31 +115,3 @@ fn drives_that_hang_with_constant_patterns_leave_memory_for_the_rest() {
         silent.iter().for_each(|disk| disk.release());
     }
 }
-
-/// The first is alone when it begins, and hangs at once like those that follow.
-#[test]
-fn drives_that_hang_when_they_begin_leave_memory_for_the_next() {
-    let engine = match Engine::start(EngineConfig { io: IoChoice::Uring, ..EngineConfig::default() }) {
-        Ok(engine) => engine,
-        Err(error) => return common::skip(&format!("{error}")),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let random = || Pattern::Random { key: StreamKey([5; 16]) };
-    let patience = Duration::from_secs(300);
-    let silent: Vec<_> = (0..4).map(|_| Silent::new(IoChoice::Uring)).collect();
-    let hung = silent.iter().map(|disk| {
-        let pass = engine.submit(job(disk.clone(), 1 << 30, PassOp::Write, random(), patience));
-        // It has what it can get before the next one comes.
-        std::thread::sleep(Duration::from_millis(200));
-        pass
-    });
-    let hung: Vec<_> = hung.collect();
-    let size = 8 << 20;
-    let file = tempfile::tempfile().unwrap();
-    file.set_len(size).unwrap();
-    let pass = engine.submit(job(Arc::new(FileDisk(file)), size, PassOp::Write, random(), patience));
-    let ended = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), pass.wait()).await });
-    assert!(matches!(ended.expect("no memory for it").end, PassEnd::Complete));
-    silent.iter().for_each(|disk| disk.release());
-    drop(hung);
-}

@@ -26,7 +26,8 @@ pub(super) struct Shape {
 /// What a drive's requests are like when it is alone. Of several drives all have pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Size {
-    /// More than one piece each. Registered memory only: any other may be many segments, and is better moved in one.
+    /// More than one piece each. Not of a ring's unregistered memory, which may be many segments and is better moved in
+    /// one.
     Large,
     Pieces,
     /// More of them in flight.
@@ -34,6 +35,11 @@ pub(super) enum Size {
 }
 
 impl Shape {
+    /// Whether one more request may go out beside those that are `flying` and hold so many bytes.
+    pub(super) fn admits(self, flying: usize, held: usize) -> bool {
+        flying < self.depth && (flying == 0 || held + self.request <= self.share)
+    }
+
     /// As much in requests of one piece, at most `most` of them.
     fn in_pieces(self, most: usize) -> Shape {
         let request = self.request.min(ONE_PIECE);
@@ -156,6 +162,8 @@ fn power_of_two_below(n: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pace::Pace;
+    use super::super::pass::PassOp;
     use super::*;
     use crate::overwrite::EngineConfig;
 
@@ -198,6 +206,33 @@ mod tests {
         // Beside another one it has no more than its share.
         memory.join();
         assert_eq!([Size::Large, Size::Pieces, Size::ManyPieces].map(of), [(ONE_PIECE, 4); 3]);
+    }
+
+    #[test]
+    fn between_two_sizes_no_more_is_out_than_its_share() {
+        let memory = Memory::new(Arena::new(BUFFERS).unwrap(), Tuning::default());
+        memory.join();
+        let [large, many] = [Size::Large, Size::ManyPieces].map(|size| memory.shape(size));
+        let out = |large: usize, pieces: usize| (large + pieces, large * (4 << 20) + pieces * ONE_PIECE);
+        let admits = |shape: Shape, (flying, held)| shape.admits(flying, held);
+        assert!(admits(large, out(3, 0)) && !admits(large, out(4, 0)));
+        assert!(admits(many, out(3, 3)) && !admits(many, out(3, 4)), "16 MiB are out, in seven requests");
+        assert!(admits(many, out(0, 7)) && !admits(many, out(0, 8)));
+        assert!(admits(large, out(0, 3)) && !admits(large, out(0, 4)));
+        assert!(admits(Shape { share: 0, ..large }, out(0, 0)), "one is always out");
+    }
+
+    /// The first is alone when it begins, and hangs at once like those that follow.
+    #[test]
+    fn drives_that_hang_when_they_begin_leave_room_for_the_next() {
+        let memory = Memory::new(Arena::new(BUFFERS).unwrap(), Tuning::default());
+        let mut held = Vec::new();
+        for drive in 1..=4 {
+            memory.join();
+            let Shape { request, depth, .. } = memory.shape(Pace::new(PassOp::Write).size(true));
+            held.extend((0..depth).map(|_| memory.arena.take(request).expect("room")));
+            assert!(memory.arena.free() >= ONE_PIECE, "{drive} drives: {:?}", memory.arena);
+        }
     }
 
     #[test]

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use super::{Ticket, Work};
 use crate::overwrite::engine::Shared;
 use crate::overwrite::pass::PassOp;
-use crate::overwrite::share::Shape;
 use crate::sys::{Buffer, Moved, Ring};
 
 /// What came of the wish for one more request.
 pub(super) enum Issued {
     Yes,
-    /// The drive has all its requests in flight.
+    /// The drive has all its requests in flight, or all its share.
     Enough,
     /// No memory or no room in the ring now.
     Later,
@@ -24,13 +23,14 @@ pub(super) fn issue(shared: &Shared, ring: &mut Ring<Ticket>, work: &mut Work, w
     if let (Some(byte), None) = (work.pass.constant_write(), &work.constant) {
         work.constant = memory.constant(byte);
     }
-    let Shape { request: most, depth, share } = match &work.constant {
+    let shape = match &work.constant {
         Some(block) => memory.constant_shape(block.len()),
         None => memory.shape(work.pace.size(ring.registered())),
     };
-    if work.flying >= depth || work.flying > 0 && work.held + most > share {
+    if !shape.admits(work.flying, work.held) {
         return Issued::Enough;
     }
+    let most = shape.request;
     let mut buffer = match &work.constant {
         Some(block) => Buffer::Shared(Arc::clone(block)),
         None => match memory.arena.take(wanted.min(most as u64) as usize) {
