@@ -454,3 +454,22 @@ fn an_operator_with_a_key_signs_and_a_witness_is_somebody_else() {
     sign(0, &cut, &kim, "operator");
     verify(&station, 0, &cut, &[]);
 }
+
+/// What a certificate says that nobody can read is unknown; that it releases nothing would be said of it, too.
+#[test]
+fn of_a_certificate_that_cannot_be_read_nothing_is_claimed() {
+    let station = Station::new();
+    let file = wiped(&station, "disk.img", &[]);
+    let mut document: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    // One character of the payload: no JSON any more, and still a certificate by its header.
+    let payload = document["payload"].as_str().unwrap().to_owned();
+    document["payload"] = format!("A{}", &payload[1..]).into();
+    let bad = station.path("bad.json");
+    std::fs::write(&bad, document.to_string()).unwrap();
+    let found = verify(&station, 5, &bad, &[]);
+    assert_eq!(check(&found, "signature")["outcome"], "failed", "{found}");
+    let asked = check(&found, "asked for");
+    assert_eq!(asked["outcome"], "unknown", "{found}");
+    assert!(asked["detail"].as_str().unwrap().contains("could not be read"), "{found}");
+    assert!(!found.to_string().contains("precedes destruction"), "{found}");
+}

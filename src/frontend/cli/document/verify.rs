@@ -268,6 +268,11 @@ fn meant(args: &VerifyArgs, verified: &Verified) -> Option<Check> {
         (false, false) if kind == DocumentType::FailureReport => wrong(
             "this is a failure report, not a certificate: the run failed (--failure-report verifies it as such)".into(),
         ),
+        // Neither "releases nothing" nor "is fine": nobody can read what it says.
+        (false, false) if verified.document.is_none() => {
+            let detail = format!("what this {kind} says could not be read, so nobody can tell what it releases");
+            Some(Check::new("asked for", Outcome::Unknown, detail))
+        }
         (false, false) if kind == DocumentType::Certificate && !verified.certifies() => wrong(
             "the run precedes destruction, so this certificate releases nothing (--any verifies it as what it is)"
                 .into(),
