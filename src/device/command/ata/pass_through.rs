@@ -323,7 +323,7 @@ mod tests {
                 *first = *first & 0x80 | code;
             }
             if let Some(found) = registers(&sense) {
-                let announced = descriptor_of(&sense, 9).is_some() || sense[12..14] == [0, 0x1D];
+                let announced = descriptor_of(&sense, 9).is_some() || sense.get(12..14) == Some(&[0, 0x1D]);
                 prop_assert!(announced || !found.is_success());
             }
         }
