@@ -57,6 +57,8 @@ pub(crate) struct Node {
     pub slaves: Vec<String>,
     /// Why the holders are not known.
     pub unreadable: Option<String>,
+    /// A loop device without a file below it: it has no bytes, so nothing lies in it or stands on it.
+    pub is_idle_loop: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -115,7 +117,11 @@ impl Blocks {
         let folder = fs::canonicalize(roots.sys.join("block"))?;
         for name in list(&folder)? {
             let Some(disk) = Node::read(&folder.join(&name), &name, None)? else { continue };
-            let partitions = match disk.read_partitions() {
+            let partitions = match disk.is_idle_loop {
+                true => Ok(Vec::new()),
+                false => disk.read_partitions(),
+            };
+            let partitions = match partitions {
                 Ok(partitions) => partitions,
                 Err(error) if is_gone(&error) => continue,
                 Err(error) => return Err(error),
@@ -255,6 +261,10 @@ impl Node {
             Err(error) if is_gone(&error) => return Ok(None),
             Err(error) => return Err(error),
         };
+        // A machine may have a hundred of them, and each attribute is several system calls.
+        if disk.is_none() && name.starts_with("loop") && !dir.join("loop/backing_file").exists() {
+            return Ok(Some(Node::idle_loop(dir, name, number)));
+        }
         let partition = disk.map(|disk| PartitionFacts::read(&dir, disk));
         let is_unplaced = partition.as_ref().is_some_and(|(_, is_known)| !is_known);
         let unplaced = is_unplaced.then(|| format!("number and start of {name} could not be read"));
@@ -278,7 +288,23 @@ impl Node {
             unreadable: unreadable.or(unplaced),
             slaves: list(&dir.join("slaves")).unwrap_or_default(),
             dir,
+            is_idle_loop: false,
         }))
+    }
+
+    fn idle_loop(dir: PathBuf, name: &str, number: DevNum) -> Node {
+        Node {
+            name: name.to_owned(),
+            path: Path::new("/dev").join(name),
+            dir,
+            number,
+            partition: None,
+            partitions: Vec::new(),
+            holders: Vec::new(),
+            slaves: Vec::new(),
+            unreadable: None,
+            is_idle_loop: true,
+        }
     }
 }
 
@@ -373,6 +399,24 @@ mod tests {
         let mut names = ["sdaa", "nvme10n1", "sdb", "nvme2n1", "loop10", "loop9", "sda"];
         names.sort_by_key(|n| natural(n));
         assert_eq!(names, ["loop9", "loop10", "nvme2n1", "nvme10n1", "sda", "sdb", "sdaa"]);
+    }
+
+    #[test]
+    fn of_a_loop_device_without_a_file_only_the_number_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let roots = Roots::recorded(folder.path());
+        let block = roots.sys.join("block");
+        for (name, number) in [("loop0", "7:0"), ("loop1", "7:1")] {
+            fs::create_dir_all(block.join(name).join("loop")).unwrap();
+            fs::create_dir_all(block.join(name).join("holders/dm-0")).unwrap();
+            fs::write(block.join(name).join("dev"), number).unwrap();
+        }
+        fs::write(block.join("loop0/loop/backing_file"), "/srv/disk.img\n").unwrap();
+        let blocks = Blocks::read(&roots).unwrap();
+        let of = |name: &str| blocks.get(name).map(|node| (loops::is_attached(node), node.holders.len())).unwrap();
+        assert_eq!([of("loop0"), of("loop1")], [(true, 1), (false, 0)]);
+        let idle = blocks.by_number(DevNum { major: 7, minor: 1 }).unwrap();
+        assert_eq!((idle.path.as_path(), idle.unreadable.as_ref()), (Path::new("/dev/loop1"), None));
     }
 
     #[test]

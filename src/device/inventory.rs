@@ -144,11 +144,11 @@ pub(super) fn skip_reason(node: &Node) -> Option<&'static str> {
     if let Some(what) = not_a_drive(&node.name) {
         return Some(what);
     }
-    if attr(&node.dir, "hidden").as_deref() == Some("1") {
-        return Some("a path of a multipath drive; name the drive itself");
-    }
     if node.name.starts_with("loop") && !loops::is_attached(node) {
         return Some("a loop device without a backing file; attach one with `losetup`");
+    }
+    if attr(&node.dir, "hidden").as_deref() == Some("1") {
+        return Some("a path of a multipath drive; name the drive itself");
     }
     if node.name.starts_with("loop") && !node.slaves.is_empty() {
         return Some("a loop device on a block device; name that device (`losetup -l` shows it)");

@@ -30,9 +30,9 @@ pub(crate) struct Standing {
     pub lost: Option<String>,
 }
 
-/// Whether a loop device has a backing file.
+/// Whether it is a loop device that had a backing file when the list was read.
 pub(crate) fn is_attached(node: &Node) -> bool {
-    node.name.starts_with("loop") && node.dir.join("loop/backing_file").exists()
+    node.name.starts_with("loop") && node.partition.is_none() && !node.is_idle_loop
 }
 
 /// All attached loop devices.
