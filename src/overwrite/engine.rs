@@ -102,10 +102,14 @@ pub struct Tuning {
     pub depth: usize,
     /// Requests of one piece (1 MiB) in flight for a lone drive that is written.
     pub write_pieces: usize,
-    /// Completions to wait for at once ...
+    /// Completions to wait for at once where there are several drives ...
     pub batch: usize,
-    /// ... and how long at most.
+    /// ... and how long, before one is enough.
     pub batch_wait: Duration,
+    /// The same of a lone drive, at most half of what it has in flight: the other half keeps it busy.
+    pub lone_batch: usize,
+    /// How long. Less than a few requests take at memory speed, and each of them wakes the worker after all.
+    pub lone_batch_wait: Duration,
 }
 
 impl Default for Tuning {
@@ -118,6 +122,8 @@ impl Default for Tuning {
             write_pieces: 8,
             batch: 4,
             batch_wait: Duration::from_micros(200),
+            lone_batch: 3,
+            lone_batch_wait: Duration::from_millis(2),
         }
     }
 }

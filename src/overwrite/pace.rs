@@ -1,7 +1,6 @@
 //! How large the requests of a lone drive are. Machines differ in what is faster, requests of one piece that
 //! stay in the cache or larger ones that keep the other core busy (docs/decisions/0018), so a pass tries both.
-//! Where neither is clearly faster it writes in large ones, which take less of the processor, and reads in small
-//! ones, which are still in the cache when they are compared.
+//! Where the large ones are not clearly faster they are small.
 
 use std::time::Duration;
 
@@ -10,17 +9,20 @@ use super::share::Size;
 
 /// Moved with small requests first: a drive that hangs at once must not take the memory of those that
 /// are about to begin.
-const WARMING: u64 = 256 << 20;
+const WARMING: u64 = 64 << 20;
 /// Moved while one size is timed.
 const WINDOW: u64 = 128 << 20;
 /// Moved after a change before the time is taken: what was still on its way has the other size.
 const SETTLING: u64 = 16 << 20;
 /// Timings of one trial: large, small, large, small.
 const TIMINGS: usize = 4;
-/// Moved with the better size before the next trial: the first answer may be an accident.
-const TRUST: [u64; 2] = [4 << 30, 16 << 30];
+const LARGE: usize = 0;
+const SMALL: usize = 1;
+/// Moved with the better size before the next trial. A first answer that was not clear is not trusted for long.
+const TRUST: u64 = 16 << 30;
+const DOUBTED: u64 = 4 << 30;
 
-/// By how much the other size has to be faster: a timing is never better than some hundredths.
+/// By how much one size has to be faster: a timing is never better than some hundredths.
 const CLEARLY: f64 = 1.05;
 
 /// One pass's choice.
@@ -51,20 +53,17 @@ struct Trial {
 }
 
 impl Trial {
-    /// What is faster, of two sizes that are about as fast `large_at_par`.
-    fn prefers_large(&self, large_at_par: bool) -> bool {
-        let usual = usize::from(!large_at_par);
+    /// Whether one size won each time, and in sum clearly.
+    fn is_won_by(&self, size: usize) -> bool {
         let took = |size: usize| self.took.iter().skip(size).step_by(2).sum::<Duration>();
-        // The other one has to win each time, and in sum clearly.
-        let each = self.took.chunks(2).all(|pair| pair.get(1 - usual) < pair.get(usual));
-        let other = each && took(1 - usual).mul_f64(CLEARLY) <= took(usual);
-        large_at_par != other
+        let each = self.took.chunks(2).all(|pair| pair.get(size) < pair.get(1 - size));
+        each && took(size).mul_f64(CLEARLY) <= took(1 - size)
     }
 }
 
 impl Pace {
     pub(super) fn new(op: PassOp) -> Pace {
-        Pace { op, large: false, step: Step::Warming, moved: 0, trust: TRUST[0] }
+        Pace { op, large: false, step: Step::Warming, moved: 0, trust: DOUBTED }
     }
 
     /// What the next request is like. A drive of which nothing is known yet gets few small ones.
@@ -84,7 +83,7 @@ impl Pace {
         match self.step {
             Step::Warming if self.moved >= WARMING => self.try_large(),
             Step::Trusting if self.moved >= self.trust => {
-                self.trust = TRUST[1];
+                self.trust = TRUST;
                 self.try_large();
             }
             Step::Settling(trial) if self.moved >= SETTLING => self.go_on(Step::Timing(trial, now)),
@@ -93,7 +92,10 @@ impl Pace {
                 trial.took[trial.done] = now.saturating_sub(since).mul_f64(WINDOW as f64 / self.moved as f64);
                 trial.done += 1;
                 let is_over = trial.done == TIMINGS;
-                self.large = if is_over { trial.prefers_large(self.op == PassOp::Write) } else { !self.large };
+                self.large = if is_over { trial.is_won_by(LARGE) } else { !self.large };
+                if is_over && (self.large || trial.is_won_by(SMALL)) {
+                    self.trust = TRUST;
+                }
                 self.go_on(if is_over { Step::Trusting } else { Step::Settling(trial) });
             }
             _ => {}
@@ -148,11 +150,22 @@ mod tests {
     }
 
     #[test]
-    fn of_two_that_are_as_fast_writes_are_large_and_reads_small() {
+    fn of_two_that_are_as_fast_the_small_one_is_taken() {
         for (large, small) in [(1e8, 1e8), (8e9, 7.8e9), (7.8e9, 8e9)] {
-            assert!(run(&mut Pace::new(PassOp::Write), 64 << 30, large, small) > 0.97, "{large} {small}");
-            assert!(run(&mut Pace::new(PassOp::Verify), 64 << 30, large, small) < 0.03, "{large} {small}");
+            assert!(run(&mut Pace::new(OP), 64 << 30, large, small) < 0.03, "{large} {small}");
         }
+    }
+
+    #[test]
+    fn what_was_clear_is_not_asked_again_so_soon() {
+        let in_large = |large, small| {
+            let mut pace = Pace::new(OP);
+            run(&mut pace, 1 << 30, large, small);
+            run(&mut pace, 8 << 30, large, small)
+        };
+        assert_eq!(in_large(7e9, 8e9), 0.0);
+        assert_eq!(in_large(8e9, 7e9), 1.0);
+        assert!(in_large(7.8e9, 8e9) > 0.0, "this one is asked again after 4 GiB");
     }
 
     #[test]
@@ -166,8 +179,8 @@ mod tests {
     fn one_lucky_timing_is_not_enough() {
         let trial = |took: [u64; TIMINGS]| Trial { done: TIMINGS, took: took.map(Duration::from_millis) };
         // Large, small, large, small.
-        assert!(!trial([100, 99, 100, 150]).prefers_large(false) && trial([100, 110, 100, 150]).prefers_large(false));
-        assert!(trial([99, 100, 150, 100]).prefers_large(true) && !trial([110, 100, 150, 100]).prefers_large(true));
+        assert!(!trial([100, 99, 100, 150]).is_won_by(LARGE) && trial([100, 110, 100, 150]).is_won_by(LARGE));
+        assert!(!trial([99, 100, 150, 100]).is_won_by(SMALL) && trial([110, 100, 150, 100]).is_won_by(SMALL));
     }
 
     #[test]

@@ -273,17 +273,20 @@ impl Worker {
 
     fn wait(&mut self) {
         let tuning = &self.shared.tuning;
-        // A few of many, which saves the kernel a wake-up each. Of several drives fewer: one that waits for the others to
-        // finish waits for too long.
-        let part = if self.works.len() > 1 { 8 } else { 4 };
-        let want = tuning.batch.min(self.ring.in_flight() / part).max(1);
+        // Some of many, which saves the kernel a wake-up each. Not those of drives that were given up. Of several drives
+        // few: one that waits for the others to finish waits for too long.
+        let flying: usize = self.works.values().map(|work| work.flying).sum();
+        let (want, batch_wait) = match self.works.len() {
+            0 | 1 => (tuning.lone_batch.min(flying / 2), tuning.lone_batch_wait),
+            _ => (tuning.batch.min(flying / 8), tuning.batch_wait),
+        };
         let timeout = match (self.starved.is_empty(), self.ring.in_flight() == 0 && self.works.is_empty()) {
             (false, _) => MEMORY_WAIT,
             (true, false) => LOOK_EVERY,
             (true, true) if self.retired => LOOK_EVERY,
             (true, true) => Duration::from_secs(3600),
         };
-        match self.ring.wait(want, tuning.batch_wait, timeout) {
+        match self.ring.wait(want, batch_wait, timeout) {
             Ok(()) => self.ring_errors = 0,
             Err(error) => self.ring_failed(&error),
         }
