@@ -102,14 +102,26 @@ pub struct Tuning {
     pub depth: usize,
     /// Requests of one piece (1 MiB) in flight for a lone drive that is written.
     pub write_pieces: usize,
-    /// Completions to wait for at once where there are several drives ...
+    /// Completions to wait for at once, which saves the kernel a wake-up each: at most so many where there are several
+    /// drives ...
     pub batch: usize,
-    /// ... and how long, before one is enough.
+    /// ... and so long, before one is enough.
     pub batch_wait: Duration,
-    /// The same of a lone drive, at most half of what it has in flight: the other half keeps it busy.
+    /// The same of a lone drive.
     pub lone_batch: usize,
-    /// How long. Less than a few requests take at memory speed, and each of them wakes the worker after all.
+    /// Longer than so many requests take at memory speed, or each of them would wake the worker after all.
     pub lone_batch_wait: Duration,
+}
+
+impl Tuning {
+    /// How many completions to wait for while `flying` requests are out, and how long before one is enough. A lone
+    /// drive is kept busy by the other half. Of several drives one that waits for the others waits for too long.
+    pub(super) fn wait_for(&self, flying: usize, is_lone: bool) -> (usize, Duration) {
+        match is_lone {
+            true => (self.lone_batch.min(flying / 2).max(1), self.lone_batch_wait),
+            false => (self.batch.min(flying / 8).max(1), self.batch_wait),
+        }
+    }
 }
 
 impl Default for Tuning {
@@ -327,5 +339,19 @@ impl Slot {
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Engine({:?}, {})", self.mode, Bytes(self.shared.memory.arena.bytes() as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lone_drive_waits_for_half_of_its_requests_at_most_and_several_for_an_eighth() {
+        let tuning = Tuning::default();
+        let of = |is_lone| [0, 1, 2, 4, 8, 64].map(|flying| tuning.wait_for(flying, is_lone).0);
+        assert_eq!(of(true), [1, 1, 1, 2, 3, 3]);
+        assert_eq!(of(false), [1, 1, 1, 1, 1, 4]);
+        assert!(tuning.wait_for(8, true).1 > tuning.wait_for(8, false).1);
     }
 }

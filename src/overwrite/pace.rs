@@ -18,7 +18,8 @@ const SETTLING: u64 = 16 << 20;
 const TIMINGS: usize = 4;
 const LARGE: usize = 0;
 const SMALL: usize = 1;
-/// Moved with the better size before the next trial. A first answer that was not clear is not trusted for long.
+/// Moved with the better size before the next trial. A first answer is not trusted for long, unless it is the usual one
+/// and clear.
 const TRUST: u64 = 16 << 30;
 const DOUBTED: u64 = 4 << 30;
 
@@ -93,7 +94,7 @@ impl Pace {
                 trial.done += 1;
                 let is_over = trial.done == TIMINGS;
                 self.large = if is_over { trial.is_won_by(LARGE) } else { !self.large };
-                if is_over && (self.large || trial.is_won_by(SMALL)) {
+                if is_over && trial.is_won_by(SMALL) {
                     self.trust = TRUST;
                 }
                 self.go_on(if is_over { Step::Trusting } else { Step::Settling(trial) });
@@ -164,8 +165,8 @@ mod tests {
             run(&mut pace, 8 << 30, large, small)
         };
         assert_eq!(in_large(7e9, 8e9), 0.0);
-        assert_eq!(in_large(8e9, 7e9), 1.0);
         assert!(in_large(7.8e9, 8e9) > 0.0, "this one is asked again after 4 GiB");
+        assert!(in_large(8e9, 7e9) < 1.0, "and this one, which is not the usual one");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Who gets how much of the memory: few drives large requests and several of them in flight, many
-//! drives small ones, all together never more than the arena.
+//! Who gets how much of the memory: a lone drive up to four fifths of it in large or in many requests, many drives
+//! small ones, all together never more than the arena.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use super::engine::Tuning;
 use crate::sys::{Arena, GRANULE, Run};
 
-/// What the kernel issues as one piece (256 pages). Anything larger it hands to a helper thread first,
-/// which is cheaper for one drive, and a thread too many for several.
+/// What the kernel issues as one piece (256 pages). Anything larger it hands to a helper thread first, a thread too
+/// many for several drives.
 const ONE_PIECE: usize = 1 << 20;
 /// The part of the arena that all blocks of constant patterns together may take: each drive of a job has bytes
 /// of its own, and one that hangs keeps its block.

@@ -272,14 +272,10 @@ impl Worker {
     }
 
     fn wait(&mut self) {
-        let tuning = &self.shared.tuning;
-        // Some of many, which saves the kernel a wake-up each. Not those of drives that were given up. Of several drives
-        // few: one that waits for the others to finish waits for too long.
-        let flying: usize = self.works.values().map(|work| work.flying).sum();
-        let (want, batch_wait) = match self.works.len() {
-            0 | 1 => (tuning.lone_batch.min(flying / 2), tuning.lone_batch_wait),
-            _ => (tuning.batch.min(flying / 8), tuning.batch_wait),
-        };
+        // Not those of drives that were given up.
+        let flying = self.works.values().map(|work| work.flying).sum();
+        let is_lone = self.works.len() <= 1 && self.shared.memory.is_for_one();
+        let (want, batch_wait) = self.shared.tuning.wait_for(flying, is_lone);
         let timeout = match (self.starved.is_empty(), self.ring.in_flight() == 0 && self.works.is_empty()) {
             (false, _) => MEMORY_WAIT,
             (true, false) => LOOK_EVERY,

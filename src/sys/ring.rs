@@ -202,6 +202,7 @@ impl<K> Ring<K> {
         let mut args = SubmitArgs::new().timespec(&timespec);
         let mut want = want.max(1);
         if want > 1 && self.ring.params().is_feature_min_timeout() {
+            let batch = batch.min(timeout);
             args = args.min_wait_usec(u32::try_from(batch.as_micros()).unwrap_or(u32::MAX).max(1));
         } else {
             want = 1;

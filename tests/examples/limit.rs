@@ -90,7 +90,7 @@ fn main() {
                 wrong += 1;
             }
         } else {
-            ring.wait(1, Duration::from_micros(200), Duration::from_secs(60)).expect("wait");
+            ring.wait(3.min(ring.in_flight() / 2), Duration::from_millis(2), Duration::from_secs(60)).expect("wait");
         }
         ring.reap(&mut done);
         waiting.extend(done.drain(..));

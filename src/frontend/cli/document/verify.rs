@@ -265,14 +265,14 @@ fn meant(args: &VerifyArgs, verified: &Verified) -> Option<Check> {
     let wrong = |detail: String| Some(Check::new("asked for", Outcome::Failed, detail));
     match (args.failure_report, args.any) {
         (true, _) if kind != DocumentType::FailureReport => wrong(format!("this is a {kind}, not a failure report")),
-        (false, false) if kind == DocumentType::FailureReport => wrong(
-            "this is a failure report, not a certificate: the run failed (--failure-report verifies it as such)".into(),
-        ),
-        // Neither "releases nothing" nor "is fine": nobody can read what it says.
+        // Neither "the run failed" nor "releases nothing": nobody can read it.
         (false, false) if verified.document.is_none() => {
             let detail = format!("what this {kind} says could not be read, so nobody can tell what it releases");
             Some(Check::new("asked for", Outcome::Unknown, detail))
         }
+        (false, false) if kind == DocumentType::FailureReport => wrong(
+            "this is a failure report, not a certificate: the run failed (--failure-report verifies it as such)".into(),
+        ),
         (false, false) if kind == DocumentType::Certificate && !verified.certifies() => wrong(
             "the run precedes destruction, so this certificate releases nothing (--any verifies it as what it is)"
                 .into(),
