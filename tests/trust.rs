@@ -6,8 +6,11 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::station::{Station, both, text};
 use common::tsa::Authority;
+use lastwrite::certificate::document::DocumentType;
 use serde_json::Value;
 
 /// A station that has wiped an image: the certificate's file.
@@ -472,4 +475,10 @@ fn of_a_certificate_that_cannot_be_read_nothing_is_claimed() {
     assert_eq!(asked["outcome"], "unknown", "{found}");
     assert!(asked["detail"].as_str().unwrap().contains("could not be read"), "{found}");
     assert!(!found.to_string().contains("precedes destruction"), "{found}");
+    // The same under the header of a failure report: nor is it known that a run failed.
+    let header = serde_json::json!({ "alg": "Ed25519", "typ": DocumentType::FailureReport.typ(), "kid": "x" });
+    document["signatures"][0]["protected"] = URL_SAFE_NO_PAD.encode(header.to_string()).into();
+    std::fs::write(&bad, document.to_string()).unwrap();
+    let found = verify(&station, 5, &bad, &[]);
+    assert_eq!(check(&found, "asked for")["outcome"], "unknown", "{found}");
 }
